@@ -1,0 +1,94 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A module imports only from rows above its own (Docs/Architecture.md); Tests/ArchitectureTests checks it.
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func program(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+  .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+func system(_ name: String, _ pkgConfig: String, apt: String, brew: String) -> Target {
+  .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt]), .brew([brew])])
+}
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+  name: "volery",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "Volery", targets: ["Volery"]),
+    .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
+    .executable(name: "volery-interop", targets: ["volery-interop"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+  ],
+  targets: [
+    // 1: C libraries, each imported by exactly one module, and the words everybody shares.
+    system("CNGHTTP2", "libnghttp2", apt: "libnghttp2-dev", brew: "libnghttp2"),
+    system("COpenSSL", "openssl", apt: "libssl-dev", brew: "openssl@3"),
+    system("CLibUV", "libuv", apt: "libuv1-dev", brew: "libuv"),
+    system("CCares", "libcares", apt: "libc-ares-dev", brew: "c-ares"),
+    system("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
+    system("CProtobufC", "libprotobuf-c", apt: "libprotobuf-c-dev", brew: "protobuf-c"),
+    module("VoleryTypes"),
+
+    // 2: gRPC words without C or I/O | C and I/O without gRPC words.
+    module("VoleryNameResolution", ["VoleryTypes"]),
+    module("VoleryLoadBalancing", ["VoleryTypes"]),
+    module("VoleryTransport", ["VoleryTypes"]),
+    module("VoleryEventLoops", ["CLibUV"]),
+    module("VoleryHTTP2Session", ["CNGHTTP2"]),
+    module("VoleryTLSSession", ["COpenSSL"]),
+
+    // 3: adapters.
+    module("VoleryHTTP2Transport", ["VoleryTypes", "VoleryTransport", "VoleryHTTP2Session", "VoleryTLSSession", "VoleryEventLoops"]),
+    module("VoleryDNS", ["VoleryTypes", "VoleryNameResolution", "VoleryEventLoops", "CCares"]),
+    module("VoleryProtobuf", ["VoleryTypes", "CProtobufC"]),
+
+    // 4: runtime.
+    module("VoleryServer", ["VoleryTypes", "VoleryTransport", "VoleryHTTP2Transport", "VoleryEventLoops", logging]),
+    module("VoleryClient", ["VoleryTypes", "VoleryTransport", "VoleryHTTP2Transport", "VoleryEventLoops", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryDNS", logging]),
+
+    // 5: front.
+    module("Volery", ["VoleryTypes", "VoleryProtobuf", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryServer", "VoleryClient"]),
+
+    // 6: programs.
+    program("protoc-gen-volery", ["VoleryTypes", "VoleryProtobuf"]),
+    program("volery-interop", ["Volery", argumentParser]),
+
+    // Tests.
+    tests("TypesTests", ["VoleryTypes"]),
+    tests("NameResolutionTests", ["VoleryNameResolution", "VoleryTypes"]),
+    tests("LoadBalancingTests", ["VoleryLoadBalancing", "VoleryTypes"]),
+    tests("EventLoopsTests", ["VoleryEventLoops"]),
+    tests("HTTP2SessionTests", ["VoleryHTTP2Session"]),
+    tests("HTTP2TransportTests", ["VoleryHTTP2Transport", "VoleryHTTP2Session", "VoleryTransport", "VoleryEventLoops", "VoleryTypes"]),
+    tests("TLSSessionTests", ["VoleryTLSSession"]),
+    tests("DNSTests", ["VoleryDNS", "VoleryNameResolution", "VoleryEventLoops", "VoleryTypes"]),
+    tests("ProtobufTests", ["VoleryProtobuf", "VoleryTypes"]),
+    tests("RuntimeTests", ["Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes"]),
+    tests("InteropTests", ["Volery"]),
+    tests("ArchitectureTests", []),
+  ]
+)
