@@ -1,0 +1,53 @@
+package import VoleryTypes
+
+/// An established connection to one server, the client's side.
+package protocol ClientConnection: AnyObject, Sendable {
+  var loop: any TransportLoop { get }
+  var peer: Peer { get }
+
+  /// Opens a stream for a call attempt; on the loop only. Above the peer's MAX_CONCURRENT_STREAMS it is queued, first in
+  /// first out, until a stream ends. On a connection that is going away or gone, `handler.closed` is called (in a later
+  /// turn, never from inside this function) with `neverSent`, and the call picks again.
+  func openStream(_ head: ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream
+
+  /// Opens no more streams, lets those that run finish, then closes. Any thread.
+  func drain()
+
+  /// Closes at once: streams end with UNAVAILABLE and this reason. Any thread.
+  func close(reason: String)
+}
+
+/// What happens to a connection, told on the connection's loop, in the order
+///
+///     (ready [capacityChanged*] [draining] closed) | closed
+package protocol ClientConnectionObserver: AnyObject, Sendable {
+  /// The peer's SETTINGS are here: streams may be opened.
+  func connectionReady(_ connection: any ClientConnection)
+
+  /// The number of streams that may run at once has changed, or the number that run or wait has (for a second
+  /// connection, gRFC A105). Told only when crossing between "has room" and "is full".
+  func connectionCapacityChanged(_ connection: any ClientConnection, hasRoom: Bool)
+
+  /// The peer sent GOAWAY: no new streams, those that run may finish.
+  func connectionDraining(_ connection: any ClientConnection, reason: String)
+
+  /// The end. `error` says in words what happened ("connection refused", "the peer closed the connection before its
+  /// SETTINGS", "keepalive ping not answered within 20 s"); nil when this end had asked for it.
+  func connectionClosed(error: String?)
+}
+
+/// An attempt to connect, or the connection that came of it.
+package protocol ConnectionAttempt: AnyObject, Sendable {
+  /// Gives up, or closes what came of it; the observer hears nothing more. Any thread.
+  func cancel()
+}
+
+/// Opens connections to addresses of the kinds it knows.
+package protocol ClientConnector: Sendable {
+  /// Starts an attempt: TCP or unix connect, TLS where the connector has it, HTTP/2 preface and the peer's first
+  /// SETTINGS, all within `timeout`. Returns at once; any thread.
+  func connect(
+    to address: SocketAddress, authority: String, serverName: String?, timeout: Duration,
+    observer: any ClientConnectionObserver
+  ) -> any ConnectionAttempt
+}

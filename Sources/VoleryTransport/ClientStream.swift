@@ -1,0 +1,70 @@
+package import VoleryTypes
+
+/// What a client says when it opens a stream.
+package struct ClientRequestHead: Sendable {
+  /// `/package.Service/Method`.
+  package var path: String
+  package var authority: String
+  /// Sent as `grpc-timeout`; the transport does not enforce it.
+  package var timeout: Duration?
+  package var metadata: Metadata
+  /// `application/grpc` or `application/grpc+x`.
+  package var contentSubtype: String?
+  /// Attempts before this one; sent as `grpc-previous-rpc-attempts` when above 0.
+  package var previousAttempts: Int = 0
+  /// `grpc-encoding`: the algorithm of the messages whose compressed flag is set.
+  package var messageEncoding: String?
+  /// `grpc-accept-encoding`, comma separated.
+  package var acceptedEncodings: String?
+  package var maxResponseMessageBytes: Int
+
+  package init(
+    path: String, authority: String, timeout: Duration?, metadata: Metadata, contentSubtype: String?,
+    maxResponseMessageBytes: Int = 4 << 20
+  ) {
+    self.path = path
+    self.authority = authority
+    self.timeout = timeout
+    self.metadata = metadata
+    self.contentSubtype = contentSubtype
+    self.maxResponseMessageBytes = maxResponseMessageBytes
+  }
+}
+
+/// One call attempt on a connection, the client's side: intents. All of it on the connection's loop.
+///
+///     [head, by opening it] message* [halfClose]      (and cancel at any time, which is final)
+package protocol ClientStream: AnyObject {
+  /// Queues a framed message (5-byte prefix included, `MessageSink.finish`). `endsStream` half-closes after it.
+  func send(_ frame: [UInt8], endsStream: Bool)
+
+  /// Half-closes: no more messages.
+  func halfClose()
+
+  /// Gives flow-control credit back for received messages that the call has taken (their bytes, prefix included). A
+  /// reader that stops taking stops the server.
+  func consume(_ byteCount: Int)
+
+  /// Bytes queued here that the connection has not taken yet: above a limit of its own choice the call stops its writer
+  /// until `ClientStreamHandler.writable`.
+  var queuedByteCount: Int { get }
+
+  /// RST_STREAM(CANCEL), at once. No further event but nothing: `closed` is not called after it. May be called twice.
+  func cancel()
+}
+
+/// One call attempt, the client's side: events. All of them on the connection's loop, in the order
+///
+///     [initialMetadata] message* closed
+package protocol ClientStreamHandler: AnyObject {
+  func initialMetadataReceived(_ metadata: Metadata)
+
+  /// A whole message, without its prefix. `isCompressed` tells the prefix's flag.
+  func messageReceived(_ message: [UInt8], isCompressed: Bool)
+
+  /// The queue has fallen below the transport's low-water mark (half of what it was when the writer should stop).
+  func writable()
+
+  /// The end, exactly once unless `cancel` came first.
+  func closed(_ outcome: StreamOutcome)
+}

@@ -1,0 +1,80 @@
+package import VoleryTypes
+
+/// What a client said when it opened a stream, checked by the transport (method, content-type, te, timeout syntax).
+package struct ServerRequestHead: Sendable {
+  package var authority: String
+  /// The time that `grpc-timeout` gives, from now.
+  package var timeout: Duration?
+  package var metadata: Metadata
+  package var contentSubtype: String?
+  /// `grpc-encoding` of the request's messages.
+  package var messageEncoding: String?
+  /// `grpc-accept-encoding`: what the client can read.
+  package var acceptedEncodings: String?
+
+  package init(
+    authority: String, timeout: Duration?, metadata: Metadata, contentSubtype: String?, messageEncoding: String? = nil,
+    acceptedEncodings: String? = nil
+  ) {
+    self.authority = authority
+    self.timeout = timeout
+    self.metadata = metadata
+    self.contentSubtype = contentSubtype
+    self.messageEncoding = messageEncoding
+    self.acceptedEncodings = acceptedEncodings
+  }
+}
+
+/// One call, the server's side: intents. All of it on the connection's loop.
+///
+///     [initialMetadata message*] finish      (finish alone is a Trailers-Only response)
+package protocol ServerStream: AnyObject {
+  var loop: any TransportLoop { get }
+  var peer: Peer { get }
+
+  /// Sends the response's headers; done by the first message where the call did not. `messageEncoding` is `grpc-encoding`.
+  func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?)
+
+  /// Queues a framed message (5-byte prefix included, `MessageSink.finish`).
+  func send(_ frame: [UInt8])
+
+  /// Ends the call: trailers, or a Trailers-Only response when nothing was sent. If the client has not half-closed, its
+  /// stream is reset with NO_ERROR behind the trailers. Nothing may be sent after it.
+  func finish(_ status: Status, trailingMetadata: Metadata)
+
+  /// Gives flow-control credit back for received messages that the handler has taken (their bytes, prefix included).
+  func consume(_ byteCount: Int)
+
+  var queuedByteCount: Int { get }
+}
+
+/// One call, the server's side: events. All of them on the connection's loop, in the order
+///
+///     message* [halfClosed] closed
+package protocol ServerStreamHandler: AnyObject {
+  /// A whole message, without its prefix.
+  func messageReceived(_ message: [UInt8], isCompressed: Bool)
+
+  /// The client sends no more messages.
+  func halfClosed()
+
+  /// The queue has fallen below the transport's low-water mark.
+  func writable()
+
+  /// The stream is over, exactly once: `error` is nil when `finish` was called and all of it was sent. Otherwise the
+  /// client cancelled, the connection was lost, or the request broke a rule (a message over the limit, half a message):
+  /// the transport has told the client already, and the handler's task has to be cancelled.
+  func closed(_ error: StatusError?)
+}
+
+/// Who answers the streams that clients open: the server runtime, as a transport sees it.
+package protocol ServerStreamAcceptor: Sendable {
+  /// Called on the connection's loop when a stream's headers are there. `path` is valid during the call only. Whoever
+  /// comes back is told of everything that follows; to refuse the call at once, call `stream.finish` and return nil.
+  func accept(
+    path: UnsafeRawBufferPointer, head: ServerRequestHead, stream: any ServerStream
+  ) -> (any ServerStreamHandler)?
+
+  /// The largest message accepted from a client, in bytes (4 MiB by default).
+  var maxRequestMessageBytes: Int { get }
+}

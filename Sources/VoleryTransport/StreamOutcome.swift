@@ -1,0 +1,32 @@
+package import VoleryTypes
+
+/// How a client's stream ended, as far as its transport can tell. Exactly one for each stream.
+package struct StreamOutcome: Sendable {
+  /// Whether the server may have seen the call; decides which retries are safe (gRFC A6, transparent retries).
+  package enum Processing: Hashable, Sendable {
+    /// Nothing of it left this process: may be tried again any number of times.
+    case neverSent
+    /// The server said that it did not process it (REFUSED_STREAM, or above the GOAWAY's last stream id).
+    case refused
+    /// It may have been processed.
+    case possible
+  }
+
+  package var status: Status
+  package var trailingMetadata: Metadata
+  package var origin: StatusError.Origin
+  package var processing: Processing
+  /// The server answered with one header block and no message (a Trailers-Only response).
+  package var isTrailersOnly: Bool
+
+  package init(
+    status: Status, trailingMetadata: Metadata = Metadata(), origin: StatusError.Origin,
+    processing: Processing = .possible, isTrailersOnly: Bool = false
+  ) {
+    self.status = status
+    self.trailingMetadata = trailingMetadata
+    self.origin = origin
+    self.processing = processing
+    self.isTrailersOnly = isTrailersOnly
+  }
+}

@@ -1,0 +1,31 @@
+/// What a caller may say about one call. The defaults are right for most calls.
+public struct CallOptions: Sendable {
+  /// Sent before the first message.
+  public var metadata: Metadata
+  /// When the call has to be over; `.none` by default. Where a server's handler makes a call, the handler's own deadline
+  /// holds too unless `inheritsDeadline` is false: the earlier one wins.
+  public var deadline: Deadline
+  /// Time for the call from the moment it is made; the earlier of this and `deadline` wins.
+  public var timeout: Duration?
+  /// True: wait for a connection until the deadline instead of failing with UNAVAILABLE while the servers can't be
+  /// reached (doc/wait-for-ready.md). Nil: as the service config says, else false.
+  public var waitForReady: Bool?
+  /// Whether a call made inside a server's handler ends when the handler's own call has to. True by default.
+  public var inheritsDeadline: Bool
+  /// The largest message that is accepted from the server, in bytes; nil: the channel's limit, 4 MiB by default.
+  public var maxResponseMessageBytes: Int?
+  /// The largest message that is sent, in bytes; nil: no limit but the protocol's 4 GiB.
+  public var maxRequestMessageBytes: Int?
+  /// Replaces the channel's `:authority` for this call (gRFC A81).
+  public var authority: String?
+
+  public init(
+    metadata: Metadata = Metadata(), deadline: Deadline = .none, timeout: Duration? = nil, waitForReady: Bool? = nil
+  ) {
+    self.metadata = metadata
+    self.deadline = deadline
+    self.timeout = timeout
+    self.waitForReady = waitForReady
+    self.inheritsDeadline = true
+  }
+}

@@ -1,0 +1,194 @@
+/// Key-value pairs that travel beside messages: initial metadata before them, trailing metadata after them.
+///
+/// Keys are lower-case ASCII (letters, digits, `_`, `-`, `.`); upper case is folded when a key is given. A key may occur
+/// several times, and the order of its values is kept. Keys that end in `-bin` hold bytes, all others printable ASCII
+/// (doc/PROTOCOL-HTTP2.md, Custom-Metadata). What can't travel (a bad character, a key that starts with `grpc-` or `:`)
+/// is kept here and refused when the call is made, with INTERNAL and the key's name.
+///
+/// One flat byte buffer, so that an empty one costs nothing and a received one costs one allocation.
+public struct Metadata: Sendable, Hashable {
+  /// Entries one after another: key length, value length (both UInt32, native order), key bytes, value bytes.
+  /// Values of `-bin` keys are the decoded bytes.
+  package private(set) var storage: [UInt8] = []
+
+  public init() {}
+
+  public var isEmpty: Bool { storage.isEmpty }
+
+  /// The number of key-value pairs.
+  public var count: Int { reduce(into: 0) { count, _ in count += 1 } }
+
+  /// Size by HTTP/2's rule: name + value + 32 bytes an entry, `-bin` values before base64.
+  package var byteCount: Int {
+    var total = 0
+    forEachEntry { key, value in total += key.count + value.count + 32 }
+    return total
+  }
+
+  /// The first ASCII value of a key; setting replaces all of its values, nil removes them.
+  public subscript(key: String) -> String? {
+    get { firstValue(of: key).map { String(decoding: $0, as: UTF8.self) } }
+    set {
+      removeAll(key)
+      if let newValue { append(newValue, for: key) }
+    }
+  }
+
+  /// The first value of a `-bin` key; setting replaces all of its values, nil removes them.
+  public subscript(binary key: String) -> [UInt8]? {
+    get { firstValue(of: key) }
+    set {
+      removeAll(key)
+      if let newValue { append(binary: newValue, for: key) }
+    }
+  }
+
+  /// Every ASCII value of a key, in order.
+  public func values(_ key: String) -> [String] { allValues(of: key).map { String(decoding: $0, as: UTF8.self) } }
+
+  /// Every value of a `-bin` key, in order.
+  public func binaryValues(_ key: String) -> [[UInt8]] { allValues(of: key) }
+
+  public mutating func append(_ value: String, for key: String) {
+    var value = value
+    var key = key
+    key.withUTF8 { key in value.withUTF8 { value in appendRaw(key: .init(key), value: .init(value)) } }
+  }
+
+  /// - Precondition: `key` ends in `-bin`.
+  public mutating func append(binary value: [UInt8], for key: String) {
+    precondition(key.hasSuffix("-bin"), "binary metadata needs a key that ends in -bin, not '\(key)'")
+    var key = key
+    key.withUTF8 { key in value.withUnsafeBytes { value in appendRaw(key: .init(key), value: value) } }
+  }
+
+  public mutating func append(contentsOf other: Metadata) {
+    storage.append(contentsOf: other.storage)
+  }
+
+  public mutating func removeAll(_ key: String) {
+    guard !storage.isEmpty else { return }
+    var kept = Metadata()
+    var key = key.lowercased()
+    key.withUTF8 { wanted in
+      forEachEntry { key, value in if !key.equals(wanted) { kept.appendRaw(key: key, value: value) } }
+    }
+    storage = kept.storage
+  }
+
+  /// Appends without looking at the value; the key is folded to lower case.
+  package mutating func appendRaw(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+    storage.reserveCapacity(storage.count + 8 + key.count + value.count)
+    appendLength(key.count)
+    appendLength(value.count)
+    for byte in key { storage.append(byte &- 0x41 < 26 ? byte | 0x20 : byte) }
+    storage.append(contentsOf: value)
+  }
+
+  private mutating func appendLength(_ length: Int) {
+    withUnsafeBytes(of: UInt32(length)) { storage.append(contentsOf: $0) }
+  }
+
+  /// Visits each entry in order; the pointers are valid during the call only.
+  package func forEachEntry(_ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
+    storage.withUnsafeBytes { bytes in
+      var offset = 0
+      while offset < bytes.count {
+        let keyLength = Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+        let valueLength = Int(bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
+        let key = offset + 8
+        let value = key + keyLength
+        offset = value + valueLength
+        body(.init(rebasing: bytes[key..<value]), .init(rebasing: bytes[value..<offset]))
+      }
+    }
+  }
+
+  private func firstValue(of key: String) -> [UInt8]? {
+    var found: [UInt8]?
+    guard !storage.isEmpty else { return nil }
+    var key = key.lowercased()
+    key.withUTF8 { wanted in
+      forEachEntry { key, value in if found == nil, key.equals(wanted) { found = Array(value) } }
+    }
+    return found
+  }
+
+  private func allValues(of key: String) -> [[UInt8]] {
+    var found: [[UInt8]] = []
+    var key = key.lowercased()
+    key.withUTF8 { wanted in
+      forEachEntry { key, value in if key.equals(wanted) { found.append(Array(value)) } }
+    }
+    return found
+  }
+}
+
+extension Metadata: Sequence {
+  /// One key-value pair.
+  public struct Element: Hashable, Sendable {
+    public let key: String
+    public let value: ElementValue
+  }
+
+  public enum ElementValue: Hashable, Sendable {
+    case text(String)
+    case binary([UInt8])
+  }
+
+  public func makeIterator() -> IndexingIterator<[Element]> {
+    var elements: [Element] = []
+    forEachEntry { keyBytes, value in
+      let key = String(decoding: keyBytes, as: UTF8.self)
+      let isBinary = key.hasSuffix("-bin")
+      let value: ElementValue = isBinary ? .binary(Array(value)) : .text(String(decoding: value, as: UTF8.self))
+      elements.append(Element(key: key, value: value))
+    }
+    return elements.makeIterator()
+  }
+}
+
+extension Metadata: ExpressibleByDictionaryLiteral {
+  public init(dictionaryLiteral elements: (String, String)...) {
+    for (key, value) in elements { append(value, for: key) }
+  }
+}
+
+extension Metadata: CustomStringConvertible {
+  /// The keys only: values may be secrets and do not belong into a log.
+  public var description: String { "Metadata(\(map(\.key).joined(separator: ", ")))" }
+}
+
+extension Metadata {
+  /// Why this metadata can't travel, naming the key; nil when it can.
+  package var violation: String? {
+    var text: String?
+    forEachEntry { key, value in
+      guard text == nil else { return }
+      let name = { String(decoding: key, as: UTF8.self) }
+      if key.isEmpty || !key.allSatisfy(Metadata.isKeyByte) {
+        text = "metadata key '\(name())' has a character other than letters, digits, '_', '-' and '.'"
+      } else if key.starts(with: "grpc-".utf8) {
+        text = "metadata key '\(name())' starts with 'grpc-', which is reserved for gRPC"
+      } else if !key.ends(with: "-bin"), !value.allSatisfy({ $0 >= 0x20 && $0 <= 0x7e }) {
+        text = "the value of metadata key '\(name())' is not printable ASCII; use a key that ends in '-bin'"
+      }
+    }
+    return text
+  }
+
+  private static func isKeyByte(_ byte: UInt8) -> Bool {
+    byte &- 0x61 < 26 || byte &- 0x30 < 10 || byte == 0x2d || byte == 0x5f || byte == 0x2e
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  fileprivate func equals(_ other: UnsafeBufferPointer<UInt8>) -> Bool { count == other.count && elementsEqual(other) }
+
+  package func ends(with suffix: StaticString) -> Bool {
+    let length = suffix.utf8CodeUnitCount
+    guard count >= length else { return false }
+    for index in 0..<length where self[count - length + index] != suffix.utf8Start[index] { return false }
+    return true
+  }
+}

@@ -1,0 +1,25 @@
+/// One way to reach a server.
+public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
+  /// An IPv4 or IPv6 literal (never a name) and a port, 0 to 65535.
+  case tcp(String, Int)
+  /// A unix domain socket's path.
+  case unix(String)
+  /// A name in Linux's abstract socket namespace, without the leading NUL.
+  case unixAbstract(String)
+  /// A server in this process, by the name that it was registered with.
+  case inProcess(String)
+
+  public var isIPv6: Bool {
+    if case .tcp(let host, _) = self { return host.contains(":") }
+    return false
+  }
+
+  public var description: String {
+    switch self {
+    case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    case .unix(let path): "unix:\(path)"
+    case .unixAbstract(let name): "unix-abstract:\(name)"
+    case .inProcess(let name): "in-process:\(name)"
+    }
+  }
+}

@@ -1,0 +1,35 @@
+/// A non-OK status, thrown: what every failed call throws, and what a handler throws to choose its status.
+///
+/// A handler that throws anything else ends its call with UNKNOWN and no details, so that nothing internal leaks. A
+/// status that came from a peer (`origin == .peer`) is not passed on by a server unless the handler throws a fresh one:
+/// the caller of this server gets UNKNOWN instead.
+public struct StatusError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Where the status was made.
+  public enum Origin: Hashable, Sendable {
+    /// In this process: deadline, cancellation, no connection, a limit, or a handler's own error.
+    case local
+    /// By the peer: it came in trailers, or was mapped from its HTTP status or RST_STREAM code.
+    case peer
+  }
+
+  public var status: Status
+  /// Trailing metadata: what the peer sent with the failure, or what a handler wants sent with it.
+  public var metadata: Metadata
+  public var origin: Origin
+
+  public init(_ code: StatusCode, _ message: String = "", metadata: Metadata = Metadata()) {
+    self.init(status: Status(code: code, message: message), metadata: metadata, origin: .local)
+  }
+
+  /// - Precondition: `status` is not OK: an OK outcome is a value, not an error.
+  public init(status: Status, metadata: Metadata = Metadata(), origin: Origin) {
+    precondition(!status.isOK, "a StatusError needs a status other than OK")
+    self.status = status
+    self.metadata = metadata
+    self.origin = origin
+  }
+
+  public var code: StatusCode { status.code }
+  public var message: String { status.message }
+  public var description: String { status.description }
+}
