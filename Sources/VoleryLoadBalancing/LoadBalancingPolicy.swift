@@ -1,0 +1,104 @@
+public import VoleryTypes
+
+/// Spreads a channel's calls over its endpoints: owns which subchannels there are and which of them want a connection,
+/// and publishes pickers.
+///
+/// A policy of your own: a struct or class that conforms to this, and a `LoadBalancingPolicyFactory` for it in the
+/// channel's `LoadBalancingRegistry`. It decides and never acts: each function gets `effects`, on which it says what the
+/// channel has to do.
+///
+/// The rules:
+/// - All functions are called one at a time by the channel, so a policy needs no lock and is not Sendable. None may block.
+/// - It must publish before its first `update` ends, and again whenever the answer to "which subchannels are ready"
+///   changes. Until then calls wait.
+/// - A subchannel starts idle and connects only when told (`effects.connect`). After a lost connection it is idle again,
+///   after a failed attempt it is in transientFailure until its backoff has passed, and then idle: say connect again.
+///   The channel asks the resolver again by itself in both cases.
+/// - A policy that misbehaves (an unknown id, no picker) costs its own channel's calls their answer, nothing else.
+public protocol LoadBalancingPolicy {
+  /// The resolver's whole answer. Subchannels of endpoints that are still there should be kept: their connections live on.
+  /// Returns false when it can't be used (no endpoint), so that the resolver tries again.
+  mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool
+
+  /// A subchannel changed its state. `error` tells, for transientFailure, what each address said.
+  mutating func subchannelChanged(
+    _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects)
+
+  /// The resolver failed and nothing was ever resolved: publish a failure.
+  mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects)
+
+  /// A call came (or the application asked) while the policy had published idle.
+  mutating func exitIdle(_ effects: inout PolicyEffects)
+
+  /// A timer that the policy asked for has fired.
+  mutating func timerFired(_ token: Int, _ effects: inout PolicyEffects)
+
+  /// A call that this policy picked has ended: its status and how long it took. Called for many calls at once, in the
+  /// channel's domain, only when `observesCalls` is true.
+  mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects)
+
+  /// Whether `callsEnded` is wanted; false by default, because it costs each call a little.
+  var observesCalls: Bool { get }
+}
+
+extension LoadBalancingPolicy {
+  public mutating func exitIdle(_ effects: inout PolicyEffects) {}
+  public mutating func timerFired(_ token: Int, _ effects: inout PolicyEffects) {}
+  public mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {}
+  public var observesCalls: Bool { false }
+}
+
+/// How a call on a subchannel ended.
+public struct CallReport: Sendable {
+  public let subchannel: Int
+  public let code: StatusCode
+  public let origin: StatusError.Origin
+  public let duration: Duration
+
+  public init(subchannel: Int, code: StatusCode, origin: StatusError.Origin, duration: Duration) {
+    self.subchannel = subchannel
+    self.code = code
+    self.origin = origin
+    self.duration = duration
+  }
+}
+
+/// What a policy wants done. The channel carries it out, in order, after the policy's function has returned.
+public struct PolicyEffects {
+  public enum Effect {
+    case connect(Int)
+    case remove(Int)
+    case publish(ConnectivityState, any Picker)
+    case resolveNow
+    case startTimer(token: Int, after: Duration)
+    case cancelTimer(token: Int)
+  }
+
+  public private(set) var effects: [Effect] = []
+  private let makeSubchannel: (Endpoint) -> Subchannel
+
+  public init(makeSubchannel: @escaping (Endpoint) -> Subchannel) { self.makeSubchannel = makeSubchannel }
+
+  /// A new idle subchannel; its id is new in this channel.
+  public func subchannel(for endpoint: Endpoint) -> Subchannel { makeSubchannel(endpoint) }
+
+  /// Connects a subchannel that is idle; nothing happens to one that is connecting, ready or backing off (in backoff it is
+  /// remembered, and the subchannel connects when the backoff has passed).
+  public mutating func connect(_ id: Int) { effects.append(.connect(id)) }
+
+  /// Gives a subchannel up: no new calls, those that run finish, then its connection is closed.
+  public mutating func remove(_ id: Int) { effects.append(.remove(id)) }
+
+  /// What calls use from now on, and the channel's state as the application sees it.
+  public mutating func publish(_ state: ConnectivityState, _ picker: any Picker) {
+    effects.append(.publish(state, picker))
+  }
+
+  public mutating func resolveNow() { effects.append(.resolveNow) }
+
+  public mutating func startTimer(token: Int, after delay: Duration) {
+    effects.append(.startTimer(token: token, after: delay))
+  }
+
+  public mutating func cancelTimer(token: Int) { effects.append(.cancelTimer(token: token)) }
+}

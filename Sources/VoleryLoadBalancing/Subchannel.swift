@@ -1,0 +1,27 @@
+import Synchronization
+public import VoleryTypes
+
+/// One connection (with its backoff) to one endpoint, as policies and pickers see it. The channel makes it when a policy
+/// asks, and tells the policy of its states; where the endpoint has several addresses, the connection is to the first one
+/// that answers (Happy Eyeballs, RFC 8305).
+///
+/// Immutable but for the count of calls, which is atomic: pickers read it on callers' tasks.
+public final class Subchannel: Sendable {
+  public let id: Int
+  public let endpoint: Endpoint
+  /// The channel's own object for this subchannel.
+  package let connection: any Sendable & AnyObject
+  private let outstanding = Atomic<Int>(0)
+
+  package init(id: Int, endpoint: Endpoint, connection: any Sendable & AnyObject) {
+    self.id = id
+    self.endpoint = endpoint
+    self.connection = connection
+  }
+
+  /// Calls picked for this subchannel that have not ended: what least-request policies compare.
+  public var outstandingCalls: Int { outstanding.load(ordering: .relaxed) }
+
+  package func callStarted() { outstanding.add(1, ordering: .relaxed) }
+  package func callEnded() { outstanding.subtract(1, ordering: .relaxed) }
+}
