@@ -1,0 +1,37 @@
+import VoleryTransport
+public import VoleryTypes
+
+/// A call with a stream in each direction, independent of one another:
+///
+///     let chat = routeGuide.routeChat()
+///     try await chat.send(note)
+///     for try await answer in chat { ... }
+///
+/// One task may send while another iterates. Letting go of the last copy before the end cancels the call.
+public struct BidirectionalCall<Request: Sendable, Response: Sendable>: AsyncSequence, Sendable {
+  public typealias Element = Response
+
+  let handle: CallHandle
+  let requestSerializer: Serializer<Request>
+  let responseSerializer: Serializer<Response>
+
+  /// Sends a message; suspends while the server does not keep up. Throws how the call ended once it is over.
+  public func send(_ request: Request) async throws(StatusError) { try await handle.send(request, requestSerializer) }
+
+  /// Ends the request stream. May be called twice.
+  public func finish() { handle.call.halfClose() }
+
+  public func makeAsyncIterator() -> ResponseIterator<Response> {
+    ResponseIterator(handle: handle, serializer: responseSerializer)
+  }
+
+  public var initialMetadata: Metadata { get async throws(StatusError) { try await handle.call.initialMetadata() } }
+
+  public var trailingMetadata: Metadata { get async { await handle.call.outcome().trailingMetadata } }
+
+  public var status: Status { get async { await handle.call.outcome().status } }
+
+  public var peer: Peer? { handle.call.peer }
+
+  public func cancel() { handle.call.cancel() }
+}

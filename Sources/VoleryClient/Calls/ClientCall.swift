@@ -1,0 +1,349 @@
+import Synchronization
+import VoleryLoadBalancing
+import VoleryTransport
+import VoleryTypes
+
+/// One call of a client from its start to its one outcome, over as many attempts as it takes. Carries bytes; the typed
+/// calls (`UnaryCall` and the streaming ones) put messages on top.
+///
+/// Called from the caller's tasks, from the connection's loop and from the channel's control plane: the state is a value
+/// behind a lock that is held for a few instructions, and whatever it decides is done after the lock is released.
+final class ClientCall: PickWaiter, Sendable {
+  let core: ChannelCore
+  let method: MethodDescriptor
+  let deadline: Deadline
+  private let options: CallOptions
+  private let contentSubtype: String?
+  private let waitForReady: Bool
+  private let startedAt: ContinuousClock.Instant
+  private let maxRequestBytes: Int
+  private let maxResponseBytes: Int
+  private let state: Mutex<ClientCallState>
+  /// Nil for a call without a deadline.
+  private let deadlineTimer: DeadlineTimer?
+  /// The server sends one message: nobody looks at it before the end.
+  private let hasOneResponse: Bool
+
+  /// The call counts for the channel from here on, and until it has ended.
+  init(core: ChannelCore, method: MethodDescriptor, contentSubtype: String?, options: CallOptions) {
+    let configuration = core.methodConfig(for: method)
+    let now = ContinuousClock.now
+    self.core = core
+    self.method = method
+    self.contentSubtype = contentSubtype
+    self.options = options
+    self.startedAt = now
+    self.waitForReady = options.waitForReady ?? configuration?.waitForReady ?? false
+    let deadline = ClientCall.deadline(options, configuration: configuration, now: now)
+    self.deadline = deadline
+    self.deadlineTimer = deadline.instant.map(DeadlineTimer.init)
+    self.hasOneResponse = method.kind == .unary || method.kind == .clientStreaming
+    self.maxRequestBytes = ClientCall.limit(
+      options.maxRequestMessageBytes, configuration?.maxRequestMessageBytes, default: Int(UInt32.max))
+    self.maxResponseBytes = ClientCall.limit(
+      options.maxResponseMessageBytes, configuration?.maxResponseMessageBytes,
+      default: core.options.maxResponseMessageBytes)
+    self.state = Mutex(ClientCallState())
+    core.callStarted()
+  }
+
+  /// The smaller of what the call and the service config ask for, else the default (doc/service_config.md).
+  private static func limit(_ option: Int?, _ configured: Int?, default fallback: Int) -> Int {
+    switch (option, configured) {
+    case (let option?, let configured?): min(option, configured)
+    case (let limit?, nil), (nil, let limit?): limit
+    case (nil, nil): fallback
+    }
+  }
+
+  private static func deadline(
+    _ options: CallOptions, configuration: MethodConfig?, now: ContinuousClock.Instant
+  ) -> Deadline {
+    var deadline = options.deadline
+    if let timeout = options.timeout { deadline = min(deadline, .at(now.advanced(by: timeout))) }
+    if let timeout = configuration?.timeout { deadline = min(deadline, .at(now.advanced(by: timeout))) }
+    if options.inheritsDeadline { deadline = min(deadline, CallScope.deadline) }
+    return deadline
+  }
+
+  // MARK: Starting and picking
+
+  /// Starts the call; its first messages may already be queued.
+  func start() {
+    if !options.metadata.isEmpty, let violation = options.metadata.violation {
+      return fail(.internal, violation)
+    }
+    if let instant = deadline.instant, instant <= startedAt { return deadlinePassed() }
+    pick()
+  }
+
+  private func pick() {
+    let request = PickRequest(path: method.path, metadata: options.metadata)
+    switch core.pick(request, waitForReady: waitForReady) {
+    case .connection(let connection, let subchannel):
+      startAttempt(on: connection, subchannel)
+    case .wait(let generation):
+      startDeadlineTimer(on: core.loop)
+      core.wait(for: generation, self)
+    case .fail(let error), .drop(let error):
+      end(error)
+    }
+  }
+
+  func pickerChanged() {
+    if state.withLock({ !$0.hasEnded }) { pick() }
+  }
+
+  private func startAttempt(on connection: any ClientConnection, _ subchannel: Subchannel) {
+    let attempt = ClientCallAttempt(call: self, connection: connection, subchannel: subchannel)
+    let isWanted = state.withLock { $0.attemptStarted(attempt) }
+    attempt.onLoop { [self] in
+      guard isWanted, !hasEnded else { return attempt.cancel(code: .cancelled) }
+      startDeadlineTimer(on: connection.loop)
+      attempt.open(head())
+      flush(attempt)
+    }
+  }
+
+  /// On whichever loop the call comes to first; there it stays.
+  private func startDeadlineTimer(on loop: any TransportLoop) {
+    deadlineTimer?.start(on: loop) { [weak self] in self?.deadlinePassed() }
+  }
+
+  private func head() -> ClientRequestHead {
+    var head = ClientRequestHead(
+      path: method.path, authority: options.authority ?? core.authority, timeout: deadline.timeRemaining,
+      metadata: options.metadata, contentSubtype: contentSubtype, maxResponseMessageBytes: maxResponseBytes)
+    head.previousAttempts = state.withLock { $0.previousAttempts }
+    return head
+  }
+
+  private var hasEnded: Bool { state.withLock { $0.hasEnded } }
+
+  // MARK: Sending
+
+  /// Queues one framed message; suspends while the server or the network does not keep up.
+  func send(_ frame: [UInt8]) async throws(StatusError) {
+    try checkSize(of: frame)
+    while true {
+      switch state.withLock({ $0.send(frame) }) {
+      case .queued(let attempt):
+        if let attempt { attempt.onLoop { [self] in flush(attempt) } }
+        return
+      case .ended(let outcome):
+        throw outcome.error
+          ?? StatusError(
+            .failedPrecondition, "the call is over: the server answered before the end of the request stream")
+      case .wait:
+        await suspend { state, waiter in
+          guard !state.hasEnded, state.isTransportFull || state.unsentBytes >= ClientCallState.highWaterMark else {
+            return false
+          }
+          state.writers.add(waiter)
+          return true
+        }
+      }
+    }
+  }
+
+  /// Queues the one message of a call whose client does not stream, before `start`.
+  func setRequest(_ frame: [UInt8]) throws(StatusError) {
+    try checkSize(of: frame)
+    state.withLock { state in
+      _ = state.send(frame)
+      _ = state.halfClose()
+    }
+  }
+
+  private func checkSize(of frame: [UInt8]) throws(StatusError) {
+    let byteCount = frame.count - MessageSink.prefixByteCount
+    guard byteCount > maxRequestBytes else { return }
+    let error = StatusError(
+      .resourceExhausted, "a message of \(byteCount) bytes is over the limit of \(maxRequestBytes) for \(method.path)")
+    end(error)
+    throw error
+  }
+
+  func halfClose() {
+    guard let attempt = state.withLock({ $0.halfClose() }) else { return }
+    attempt.onLoop { [self] in flush(attempt) }
+  }
+
+  /// Gives the transport what was queued; on the attempt's loop.
+  private func flush(_ attempt: ClientCallAttempt) {
+    guard let flush = state.withLock({ $0.takeFlush(for: attempt) }) else { return }
+    let queued = attempt.send(flush.frames, halfClose: flush.halfClose)
+    state.withLock { $0.flushed(queuedBytes: queued) }.resumeAll()
+  }
+
+  func writable(on attempt: ClientCallAttempt) {
+    state.withLock { $0.isCurrent(attempt) ? $0.flushed(queuedBytes: 0) : WaiterList() }.resumeAll()
+  }
+
+  // MARK: Receiving
+
+  func initialMetadataReceived(_ metadata: Metadata, on attempt: ClientCallAttempt) {
+    state.withLock { state -> WaiterList in
+      guard state.isCurrent(attempt) else { return WaiterList() }
+      state.initialMetadata = metadata
+      state.commit()
+      return state.observers.takeAll()
+    }.resumeAll()
+  }
+
+  func messageReceived(_ message: [UInt8], isCompressed: Bool, on attempt: ClientCallAttempt) {
+    guard !isCompressed else {
+      return fail(.internal, "the server sent a compressed message without having been asked to")
+    }
+    if hasOneResponse { return responseReceived(message, on: attempt) }
+    state.withLock { state -> WaiterList in
+      guard state.isCurrent(attempt) else { return WaiterList() }
+      state.inbox.append(message)
+      return state.readers.takeAll()
+    }.resumeAll()
+  }
+
+  /// The one message of a call whose server does not stream: nobody is woken before the status is there.
+  private func responseReceived(_ message: [UInt8], on attempt: ClientCallAttempt) {
+    let isFirst = state.withLock { state in
+      guard state.isCurrent(attempt) else { return true }
+      defer { state.inbox.append(message) }
+      return state.inbox.isEmpty
+    }
+    attempt.consume(message.count + MessageSink.prefixByteCount)
+    if !isFirst { fail(.unimplemented, "the server sent more than one message for \(method.path)") }
+  }
+
+  func attemptClosed(_ outcome: StreamOutcome, on attempt: ClientCallAttempt) {
+    var outcome = outcome
+    if outcome.origin == .local, !outcome.status.isOK {
+      let waited = startedAt.duration(to: .now)
+      outcome.status.message +=
+        " (server \(attempt.connection.peer), target \(core.target), after \(waited.milliseconds) ms)"
+    }
+    switch state.withLock({ $0.attemptClosed(outcome, on: attempt) }) {
+    case nil: return
+    case .pickAgain: pick()
+    case .end(let waiters): ended(waiters)
+    }
+  }
+
+  /// The next message; nil at the end of a call that ended with OK.
+  func nextMessage() async throws(StatusError) -> [UInt8]? {
+    while true {
+      switch state.withLock({ $0.receive() }) {
+      case .message(let message, let credit, let attempt):
+        if let attempt { attempt.onLoop { attempt.consume(credit) } }
+        return message
+      case .ended(let outcome):
+        if let error = outcome.error { throw error }
+        return nil
+      case .wait:
+        await suspend { state, waiter in
+          guard !state.hasEnded, state.inbox.isEmpty else { return false }
+          state.readers.add(waiter)
+          return true
+        }
+      }
+    }
+  }
+
+  /// The answer of a call whose server sends one message (doc/statuscodes.md: none is UNIMPLEMENTED).
+  func response<Message>(_ serializer: Serializer<Message>) async throws(StatusError) -> ClientResponse<Message> {
+    let outcome = await outcome()
+    if let error = outcome.error { throw error }
+    let (bytes, initialMetadata) = state.withLock { ($0.inbox.popFirst(), $0.initialMetadata) }
+    guard let bytes else {
+      throw StatusError(.unimplemented, "the server ended \(method.path) with OK and without a message")
+    }
+    return ClientResponse(
+      message: try message(bytes, serializer), initialMetadata: initialMetadata ?? Metadata(),
+      trailingMetadata: outcome.trailingMetadata, peer: peer)
+  }
+
+  /// Waits for the server's initial metadata; a call that ended without any has an empty one, or throws how it ended.
+  func initialMetadata() async throws(StatusError) -> Metadata {
+    await suspend { state, waiter in
+      guard !state.hasEnded, state.initialMetadata == nil else { return false }
+      state.observers.add(waiter)
+      return true
+    }
+    let (metadata, outcome) = state.withLock { ($0.initialMetadata, $0.outcome) }
+    if metadata == nil, let error = outcome?.error { throw error }
+    return metadata ?? Metadata()
+  }
+
+  /// Waits for the end.
+  func outcome() async -> StreamOutcome {
+    while true {
+      if let outcome = state.withLock({ $0.outcome }) { return outcome }
+      await suspend { state, waiter in
+        guard !state.hasEnded else { return false }
+        state.observers.add(waiter)
+        return true
+      }
+    }
+  }
+
+  /// The server of the current or last attempt; nil before the first.
+  var peer: Peer? { state.withLock { $0.lastPeer } }
+
+  /// Suspends until woken, unless `register` finds that there is no need. A cancelled task cancels the call.
+  private func suspend(_ register: (inout ClientCallState, WaiterList.Waiter) -> Bool) async {
+    await withTaskCancellationHandler {
+      await withUnsafeContinuation { (waiter: WaiterList.Waiter) in
+        if !state.withLock({ register(&$0, waiter) }) { waiter.resume() }
+      }
+    } onCancel: {
+      cancel()
+    }
+  }
+
+  // MARK: Ending
+
+  /// Ends the call with CANCELLED unless it is over; the server sees RST_STREAM(CANCEL).
+  func cancel() { end(StatusError(.cancelled, "the call was cancelled by its caller")) }
+
+  func deadlinePassed() {
+    let waited = startedAt.duration(to: .now)
+    let place = peer.map { "waiting for an answer from \($0)" } ?? "without a connection: \(core.situation)"
+    fail(.deadlineExceeded, "the deadline passed after \(waited.milliseconds) ms, \(place)")
+  }
+
+  func fail(_ code: StatusCode, _ message: String) { end(StatusError(code, message)) }
+
+  /// Ends the call from this side.
+  func end(_ error: StatusError) {
+    let outcome = StreamOutcome(status: error.status, trailingMetadata: error.metadata, origin: error.origin)
+    let (attempt, waiters, isFirst) = state.withLock { state in
+      let isFirst = !state.hasEnded
+      return (state.attempt, state.end(outcome), isFirst)
+    }
+    attempt?.onLoop { attempt?.cancel(code: error.code) }
+    if isFirst {
+      core.cancelWait(self)
+      ended(waiters)
+    }
+  }
+
+  private func ended(_ waiters: WaiterList) {
+    deadlineTimer?.stop()
+    core.callEnded()
+    waiters.resumeAll()
+  }
+}
+
+extension ClientCallState {
+  var outcome: StreamOutcome? { if case .ended(let outcome) = phase { outcome } else { nil } }
+}
+
+extension StreamOutcome {
+  /// What the caller is thrown; nil when the call ended with OK.
+  var error: StatusError? {
+    status.isOK ? nil : StatusError(status: status, metadata: trailingMetadata, origin: origin)
+  }
+}
+
+extension Duration {
+  var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+}

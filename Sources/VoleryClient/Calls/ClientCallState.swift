@@ -1,0 +1,196 @@
+import VoleryTransport
+import VoleryTypes
+
+/// What a call knows, and what each event means for it. Decides, never acts; guarded by the call's lock.
+///
+///     picking --picked--> active --closed--> ended
+///        ^                  | neverSent, refused (once), retryable
+///        +------------------+
+///     (a deadline or a cancel goes to ended from anywhere)
+///
+/// Not Sendable by parts (the attempt belongs to its connection's loop), but only handed around under the lock.
+struct ClientCallState: @unchecked Sendable {
+  enum Phase {
+    case picking
+    case active(ClientCallAttempt)
+    case ended(StreamOutcome)
+  }
+
+  /// Bytes of messages that a writer may have ahead of the transport before it waits.
+  static let highWaterMark = 64 << 10
+  /// Sent messages are kept for another attempt up to this many bytes; beyond, the call is committed to its attempt
+  /// (gRFC A6, as grpc-go and C-core: 256 KiB a call).
+  static let replayLimit = 256 << 10
+  /// Flow-control credit is given back in pieces of at least this many bytes.
+  static let creditThreshold = 16 << 10
+
+  var phase = Phase.picking
+  /// Attempts that the server may have seen; `grpc-previous-rpc-attempts` of the next one.
+  var previousAttempts = 0
+  /// The server of the current or last attempt.
+  var lastPeer: Peer?
+  var refusals = 0
+
+  // What the caller sends.
+  /// Frames of the call that have to be kept: the first `sentCount` have been given to the current attempt.
+  var frames: [[UInt8]] = []
+  var sentCount = 0
+  var keptBytes = 0
+  var unsentBytes = 0
+  var isHalfClosed = false
+  var isHalfCloseSent = false
+  var isFlushScheduled = false
+  /// The transport's queue is above the mark.
+  var isTransportFull = false
+  /// No other attempt can follow: an answer has begun, or what was sent is not kept any more.
+  var isCommitted = false
+  var writers = WaiterList()
+
+  // What the server sends.
+  var initialMetadata: Metadata?
+  var inbox = MessageQueue()
+  var pendingCredit = 0
+  var readers = WaiterList()
+  /// Who waits for the initial metadata or for the end.
+  var observers = WaiterList()
+
+  var hasEnded: Bool { if case .ended = phase { true } else { false } }
+
+  var attempt: ClientCallAttempt? { if case .active(let attempt) = phase { attempt } else { nil } }
+
+  func isCurrent(_ attempt: ClientCallAttempt) -> Bool { self.attempt === attempt }
+
+  // MARK: Sending
+
+  enum SendVerdict {
+    /// Queued; `flush` says whether the caller has to see to it that the loop takes it over.
+    case queued(flush: ClientCallAttempt?)
+    case wait
+    case ended(StreamOutcome)
+  }
+
+  mutating func send(_ frame: [UInt8]) -> SendVerdict {
+    if case .ended(let outcome) = phase { return .ended(outcome) }
+    if isTransportFull || unsentBytes >= ClientCallState.highWaterMark { return .wait }
+    precondition(!isHalfClosed, "a message was sent after the request stream was finished")
+    frames.append(frame)
+    unsentBytes += frame.count
+    keptBytes += frame.count
+    return .queued(flush: scheduleFlush())
+  }
+
+  mutating func halfClose() -> ClientCallAttempt? {
+    guard !hasEnded, !isHalfClosed else { return nil }
+    isHalfClosed = true
+    return scheduleFlush()
+  }
+
+  private mutating func scheduleFlush() -> ClientCallAttempt? {
+    guard !isFlushScheduled, let attempt else { return nil }
+    isFlushScheduled = true
+    return attempt
+  }
+
+  /// Frames for the current attempt, in order, and whether the request ends behind them.
+  struct Flush {
+    var frames: ArraySlice<[UInt8]>
+    var halfClose: Bool
+  }
+
+  mutating func takeFlush(for attempt: ClientCallAttempt) -> Flush? {
+    guard isCurrent(attempt) else { return nil }
+    isFlushScheduled = false
+    let flush = Flush(frames: frames[sentCount...], halfClose: isHalfClosed && !isHalfCloseSent)
+    guard !flush.frames.isEmpty || flush.halfClose else { return nil }
+    sentCount = frames.count
+    unsentBytes = 0
+    isHalfCloseSent = isHalfClosed
+    // One message is kept whatever its size: the transport holds the same storage.
+    if isCommitted || (keptBytes > ClientCallState.replayLimit && frames.count > 1) { commit() }
+    return flush
+  }
+
+  mutating func flushed(queuedBytes: Int) -> WaiterList {
+    isTransportFull = queuedBytes >= ClientCallState.highWaterMark
+    return isTransportFull ? WaiterList() : writers.takeAll()
+  }
+
+  /// From now on the call stays with its attempt.
+  mutating func commit() {
+    isCommitted = true
+    frames.removeFirst(sentCount)
+    sentCount = 0
+    keptBytes = unsentBytes
+  }
+
+  // MARK: Attempts
+
+  mutating func attemptStarted(_ attempt: ClientCallAttempt) -> Bool {
+    guard case .picking = phase else { return false }
+    phase = .active(attempt)
+    lastPeer = attempt.connection.peer
+    isFlushScheduled = true
+    return true
+  }
+
+  enum ClosedVerdict {
+    case pickAgain
+    case end(WaiterList)
+  }
+
+  mutating func attemptClosed(_ outcome: StreamOutcome, on attempt: ClientCallAttempt) -> ClosedVerdict? {
+    guard isCurrent(attempt) else { return nil }
+    if !isCommitted, mayRetryTransparently(outcome) {
+      phase = .picking
+      sentCount = 0
+      isHalfCloseSent = false
+      isTransportFull = false
+      unsentBytes = keptBytes
+      return .pickAgain
+    }
+    return .end(end(outcome))
+  }
+
+  /// gRFC A6, transparent retries: any number of times when nothing left this process, once when the server refused.
+  private mutating func mayRetryTransparently(_ outcome: StreamOutcome) -> Bool {
+    switch outcome.processing {
+    case .neverSent: return true
+    case .refused:
+      refusals += 1
+      return refusals == 1
+    case .possible: return false
+    }
+  }
+
+  /// The call is over; everybody who waits has to look. Empty when it was over before.
+  mutating func end(_ outcome: StreamOutcome) -> WaiterList {
+    guard !hasEnded else { return WaiterList() }
+    phase = .ended(outcome)
+    frames = []
+    var all = readers.takeAll()
+    let others = [writers.takeAll(), observers.takeAll()]
+    for list in others { all.add(contentsOf: list) }
+    return all
+  }
+
+  // MARK: Receiving
+
+  enum ReceiveVerdict {
+    case message([UInt8], credit: Int, attempt: ClientCallAttempt?)
+    case wait
+    case ended(StreamOutcome)
+  }
+
+  mutating func receive() -> ReceiveVerdict {
+    if let message = inbox.popFirst() {
+      pendingCredit += message.count + MessageSink.prefixByteCount
+      guard pendingCredit >= ClientCallState.creditThreshold, let attempt else {
+        return .message(message, credit: 0, attempt: nil)
+      }
+      defer { pendingCredit = 0 }
+      return .message(message, credit: pendingCredit, attempt: attempt)
+    }
+    if case .ended(let outcome) = phase { return .ended(outcome) }
+    return .wait
+  }
+}

@@ -1,0 +1,10 @@
+public import VoleryTypes
+
+/// The whole answer of a call with one response message.
+public struct ClientResponse<Message: Sendable>: Sendable {
+  public let message: Message
+  public let initialMetadata: Metadata
+  public let trailingMetadata: Metadata
+  /// The server that answered.
+  public let peer: Peer?
+}

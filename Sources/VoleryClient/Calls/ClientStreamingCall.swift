@@ -1,0 +1,42 @@
+import VoleryTransport
+public import VoleryTypes
+
+/// A call with a stream of requests and one response:
+///
+///     let call = routeGuide.recordRoute()
+///     for point in points { try await call.send(point) }
+///     call.finish()
+///     let summary = try await call.response
+///
+/// Letting go of the last copy before the end cancels the call.
+public struct ClientStreamingCall<Request: Sendable, Response: Sendable>: Sendable {
+  let handle: CallHandle
+  let requestSerializer: Serializer<Request>
+  let responseSerializer: Serializer<Response>
+
+  /// Sends a message; suspends while the server does not keep up. Throws how the call ended once it is over.
+  public func send(_ request: Request) async throws(StatusError) { try await handle.send(request, requestSerializer) }
+
+  /// Ends the request stream. May be called twice.
+  public func finish() { handle.call.halfClose() }
+
+  /// Waits for the answer; `finish` first, as a rule.
+  public var response: Response {
+    get async throws(StatusError) { try await handle.call.response(responseSerializer).message }
+  }
+
+  /// Waits for the answer with its metadata. Take either this or `response`, once.
+  public var fullResponse: ClientResponse<Response> {
+    get async throws(StatusError) { try await handle.call.response(responseSerializer) }
+  }
+
+  public var initialMetadata: Metadata { get async throws(StatusError) { try await handle.call.initialMetadata() } }
+
+  public var trailingMetadata: Metadata { get async { await handle.call.outcome().trailingMetadata } }
+
+  public var status: Status { get async { await handle.call.outcome().status } }
+
+  public var peer: Peer? { handle.call.peer }
+
+  public func cancel() { handle.call.cancel() }
+}

@@ -1,0 +1,48 @@
+import VoleryTransport
+public import VoleryTypes
+
+/// A call with one request and a stream of responses. It runs from the moment it is made; iterate it once:
+///
+///     for try await feature in routeGuide.listFeatures(rectangle) { ... }
+///
+/// It may be kept in a property and handed around. The stream ends when the server ended the call with OK, and throws
+/// `StatusError` otherwise. Cancelling the task that iterates, calling `cancel`, or letting go of the last copy cancels
+/// the call. A reader that does not keep up slows the server down.
+public struct ServerStreamingCall<Response: Sendable>: AsyncSequence, Sendable {
+  let handle: CallHandle
+  let serializer: Serializer<Response>
+
+  /// Waits for the server's initial metadata.
+  public var initialMetadata: Metadata { get async throws(StatusError) { try await handle.call.initialMetadata() } }
+
+  /// Waits for the end of the call; the metadata that came with its status, whatever that was.
+  public var trailingMetadata: Metadata { get async { await handle.call.outcome().trailingMetadata } }
+
+  /// Waits for the end of the call.
+  public var status: Status { get async { await handle.call.outcome().status } }
+
+  /// The server; nil before the call has a connection.
+  public var peer: Peer? { handle.call.peer }
+
+  public func cancel() { handle.call.cancel() }
+
+  public func makeAsyncIterator() -> ResponseIterator<Response> {
+    ResponseIterator(handle: handle, serializer: serializer)
+  }
+}
+
+/// Takes a call's responses one by one.
+public struct ResponseIterator<Response: Sendable>: AsyncIteratorProtocol {
+  let handle: CallHandle
+  let serializer: Serializer<Response>
+
+  public mutating func next() async throws(StatusError) -> Response? {
+    guard let bytes = try await handle.call.nextMessage() else { return nil }
+    return try handle.call.message(bytes, serializer)
+  }
+
+  public mutating func next(isolation actor: isolated (any Actor)?) async throws(StatusError) -> Response? {
+    guard let bytes = try await handle.call.nextMessage() else { return nil }
+    return try handle.call.message(bytes, serializer)
+  }
+}
