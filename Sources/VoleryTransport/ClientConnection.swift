@@ -2,7 +2,7 @@ package import VoleryTypes
 
 /// An established connection to one server, the client's side.
 package protocol ClientConnection: AnyObject, Sendable {
-  var loop: any TransportLoop { get }
+  var transportLoop: any TransportLoop { get }
   var peer: Peer { get }
 
   /// Opens a stream for a call attempt; on the loop only. Above the peer's MAX_CONCURRENT_STREAMS it is queued, first in

@@ -29,7 +29,7 @@ package struct ServerRequestHead: Sendable {
 ///
 ///     [initialMetadata message*] finish      (finish alone is a Trailers-Only response)
 package protocol ServerStream: AnyObject {
-  var loop: any TransportLoop { get }
+  var transportLoop: any TransportLoop { get }
   var peer: Peer { get }
 
   /// Sends the response's headers; done by the first message where the call did not. `messageEncoding` is `grpc-encoding`.

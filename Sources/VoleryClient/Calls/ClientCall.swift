@@ -99,7 +99,7 @@ final class ClientCall: PickWaiter, Sendable {
     let isWanted = state.withLock { $0.attemptStarted(attempt) }
     attempt.onLoop { [self] in
       guard isWanted, !hasEnded else { return attempt.cancel(code: .cancelled) }
-      startDeadlineTimer(on: connection.loop)
+      startDeadlineTimer(on: connection.transportLoop)
       attempt.open(head())
       flush(attempt)
     }

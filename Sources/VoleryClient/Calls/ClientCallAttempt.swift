@@ -24,7 +24,7 @@ final class ClientCallAttempt: ClientStreamHandler, @unchecked Sendable {
 
   /// Runs `work` on the connection's loop: now if this is it.
   func onLoop(_ work: @escaping @Sendable () -> Void) {
-    if connection.loop.isCurrent { work() } else { connection.loop.execute(work) }
+    if connection.transportLoop.isCurrent { work() } else { connection.transportLoop.execute(work) }
   }
 
   func open(_ head: ClientRequestHead) {

@@ -1,0 +1,227 @@
+import CLibUV
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// One thread that runs one libuv loop. Everything that belongs to a connection happens here, in *turns*:
+///
+///     what came in (bytes, a timer, work from other threads) -> the Swift jobs that this made ready -> one flush of
+///     each connection that has something to send
+///
+/// It is a TaskExecutor: a task that prefers it runs its synchronous parts on this thread, so it touches its connection
+/// without a hop. Lives until `stop`.
+package final class EventLoop: TaskExecutor, @unchecked Sendable {
+  // Only touched on the loop's thread, but for what is marked.
+  let uv: UnsafeMutablePointer<uv_loop_t>
+  let readBuffer: UnsafeMutableRawBufferPointer
+  private let wake: UnsafeMutablePointer<uv_async_t>
+  private let prepare: UnsafeMutablePointer<uv_prepare_t>
+  private let timers: TimerQueue
+  private var jobs = JobQueue()
+  private var dirty: [any TurnFlushing] = []
+  private var isStopping = false
+  private var thread: pthread_t  // Written once before the loop is handed out.
+
+  /// Any thread: what other threads have given the loop to do.
+  private struct Inbox {
+    var work: [@Sendable () -> Void] = []
+    var jobs: [UnownedJob] = []
+    var isEmpty: Bool { work.isEmpty && jobs.isEmpty }
+  }
+  private let inbox = Mutex(Inbox())
+  /// Any thread: true from before the loop looks at its inbox for the last time until it wakes up.
+  private let isAsleep = Atomic<Bool>(false)
+
+  /// The most jobs that run before the loop looks at its sockets again.
+  private static let jobsPerTurn = 1024
+
+  package init() {
+    uv = .allocate(capacity: 1)
+    wake = .allocate(capacity: 1)
+    prepare = .allocate(capacity: 1)
+    thread = pthread_self()
+    readBuffer = .allocate(byteCount: 64 << 10, alignment: 16)
+    uv_loop_init(uv)
+    timers = TimerQueue(uv)
+    uv.pointee.data = Unmanaged.passUnretained(self).toOpaque()
+    uv_async_init(uv, wake) { _ in }
+    uv_prepare_init(uv, prepare)
+    uv_prepare_start(prepare) { EventLoop.of($0!.pointee.loop).willSleep() }
+    timers.fired = { [unowned self] in finishTurn() }
+    start()
+  }
+
+  private func start() {
+    let context = StartContext(loop: self, started: ThreadGate())
+    var thread = pthread_t()
+    let result = pthread_create(&thread, nil, { context in
+      let context = Unmanaged<StartContext>.fromOpaque(context!).takeRetainedValue()
+      context.loop.thread = pthread_self()
+      context.started.signal()
+      context.loop.run()
+      return nil
+    }, Unmanaged.passRetained(context).toOpaque())
+    precondition(result == 0, "no thread for an event loop: error \(result)")
+    pthread_detach(thread)
+    context.started.wait()
+  }
+
+  private func run() {
+    uv_run(uv, UV_RUN_DEFAULT)
+    while uv_loop_close(uv) == UV_EBUSY.rawValue { uv_run(uv, UV_RUN_NOWAIT) }
+    uv.deallocate()
+    wake.deallocate()
+    prepare.deallocate()
+    readBuffer.deallocate()
+  }
+
+  static func of(_ uv: UnsafeMutablePointer<uv_loop_t>) -> EventLoop {
+    Unmanaged<EventLoop>.fromOpaque(uv.pointee.data).takeUnretainedValue()
+  }
+
+  /// Whether the caller runs on this loop's thread.
+  package var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
+
+  // MARK: Work from anywhere
+
+  /// Runs `work` on the loop, in the order of the calls. Any thread.
+  package func execute(_ work: @escaping @Sendable () -> Void) {
+    inbox.withLock { $0.work.append(work) }
+    wakeUp()
+  }
+
+  package func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    if isCurrent { return jobs.append(job) }
+    inbox.withLock { $0.jobs.append(job) }
+    wakeUp()
+  }
+
+  private func wakeUp() {
+    if isAsleep.exchange(false, ordering: .sequentiallyConsistent) { uv_async_send(wake) }
+  }
+
+  // MARK: Turns
+
+  /// Ends a turn: runs what is ready, then flushes. Called behind everything that a loop's callback did.
+  func finishTurn() {
+    var budget = EventLoop.jobsPerTurn
+    repeat {
+      while budget > 0, let job = jobs.popFirst() {
+        job.runSynchronously(on: asUnownedTaskExecutor())
+        budget -= 1
+      }
+      flush()
+    } while !jobs.isEmpty && budget > 0
+    if !jobs.isEmpty { uv_async_send(wake) }
+  }
+
+  private func flush() {
+    var index = 0
+    while index < dirty.count {
+      let connection = dirty[index]
+      connection.isMarkedDirty = false
+      connection.flush()
+      index += 1
+    }
+    dirty.removeAll(keepingCapacity: true)
+  }
+
+  /// Calls `connection.flush` once at the end of this turn. On the loop.
+  package func afterTurn(_ connection: any TurnFlushing) {
+    guard !connection.isMarkedDirty else { return }
+    connection.isMarkedDirty = true
+    dirty.append(connection)
+  }
+
+  /// Before the loop waits for its sockets: takes over what other threads have left, until there is nothing.
+  private func willSleep() {
+    isAsleep.store(false, ordering: .relaxed)
+    for _ in 0..<64 {
+      takeInbox()
+      finishTurn()
+      isAsleep.store(true, ordering: .sequentiallyConsistent)
+      if inbox.withLock({ $0.isEmpty }) { return }
+      isAsleep.store(false, ordering: .relaxed)
+    }
+    uv_async_send(wake)
+  }
+
+  private func takeInbox() {
+    let taken = inbox.withLock { inbox in
+      let taken = UncheckedBox(inbox)
+      inbox = Inbox()
+      return taken
+    }.value
+    for work in taken.work { work() }
+    for job in taken.jobs { jobs.append(job) }
+  }
+
+  // MARK: Timers
+
+  /// Runs `work` once this time has passed. On the loop.
+  package func schedule(after delay: Duration, _ work: @escaping () -> Void) -> LoopTimer {
+    timers.schedule(after: delay, work)
+  }
+
+  // MARK: The end
+
+  /// Ends the loop's thread once its handles are closed. What is still open keeps it running.
+  package func stop() {
+    execute { [self] in
+      guard !isStopping else { return }
+      isStopping = true
+      timers.close()
+      uv_close(UnsafeMutableRawPointer(wake).assumingMemoryBound(to: uv_handle_t.self), nil)
+      uv_close(UnsafeMutableRawPointer(prepare).assumingMemoryBound(to: uv_handle_t.self), nil)
+    }
+  }
+}
+
+/// Something that collects output during a turn and sends it at the turn's end.
+package protocol TurnFlushing: AnyObject {
+  /// Kept by the loop; false at first.
+  var isMarkedDirty: Bool { get set }
+  func flush()
+}
+
+private struct UncheckedBox<Value>: @unchecked Sendable {
+  let value: Value
+  init(_ value: Value) { self.value = value }
+}
+
+/// Swift jobs, first in first out.
+private struct JobQueue {
+  private var jobs: [UnownedJob] = []
+  private var head = 0
+
+  var isEmpty: Bool { head == jobs.count }
+
+  mutating func append(_ job: UnownedJob) { jobs.append(job) }
+
+  mutating func popFirst() -> UnownedJob? {
+    guard head < jobs.count else { return nil }
+    defer {
+      head += 1
+      if head == jobs.count {
+        jobs.removeAll(keepingCapacity: true)
+        head = 0
+      }
+    }
+    return jobs[head]
+  }
+}
+
+private final class StartContext: Sendable {
+  let loop: EventLoop
+  let started: ThreadGate
+
+  init(loop: EventLoop, started: ThreadGate) {
+    self.loop = loop
+    self.started = started
+  }
+}

@@ -1,0 +1,232 @@
+import CLibUV
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// What happens on a socket. All of it on the socket's loop; each call ends in a turn.
+package protocol SocketDelegate: AnyObject {
+  /// Bytes came; valid during the call only.
+  func received(_ bytes: UnsafeRawBufferPointer)
+  /// The peer sends no more.
+  func receivedEnd()
+  /// Everything that was written has gone to the kernel, after some of it had to wait.
+  func writesDrained()
+  /// The socket is gone: the peer reset it, or writing failed. Not called after `close`.
+  func failed(_ error: SocketError)
+}
+
+/// A connected stream socket on its loop. All functions on the loop only.
+package final class Socket {
+  package let loop: EventLoop
+  /// Strong: a socket keeps its connection alive until it is closed.
+  package var delegate: (any SocketDelegate)?
+  package private(set) var isClosed = false
+  /// Bytes that wait for the kernel to take them.
+  package private(set) var waitingByteCount = 0
+  package let localAddress: SocketDestination?
+  package let remoteAddress: SocketDestination?
+  /// A uv_tcp_t or a uv_pipe_t.
+  private let stream: UnsafeMutablePointer<uv_stream_t>
+  private let isTCP: Bool
+
+  /// Takes over a connected, non-blocking socket.
+  package init(adopting descriptor: Int32, isTCP: Bool, on loop: EventLoop) throws(SocketError) {
+    self.loop = loop
+    self.isTCP = isTCP
+    localAddress = Socket.name(descriptor, getsockname)
+    remoteAddress = Socket.name(descriptor, getpeername)
+    let size = max(MemoryLayout<uv_tcp_t>.size, MemoryLayout<uv_pipe_t>.size)
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
+    stream = memory.assumingMemoryBound(to: uv_stream_t.self)
+    let code: Int32
+    if isTCP {
+      let tcp = memory.assumingMemoryBound(to: uv_tcp_t.self)
+      uv_tcp_init(loop.uv, tcp)
+      code = uv_tcp_open(tcp, descriptor)
+      uv_tcp_nodelay(tcp, 1)
+    } else {
+      let pipe = memory.assumingMemoryBound(to: uv_pipe_t.self)
+      uv_pipe_init(loop.uv, pipe, 0)
+      code = uv_pipe_open(pipe, descriptor)
+    }
+    stream.pointee.data = Unmanaged.passRetained(self).toOpaque()
+    if code != 0 {
+      Glibc.close(descriptor)
+      close()
+      throw SocketError(code: code)
+    }
+  }
+
+  private typealias NameFunction = (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+
+  private static func name(_ descriptor: Int32, _ function: NameFunction) -> SocketDestination? {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let result = withUnsafeMutableBytes(of: &storage) {
+      function(descriptor, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self), &length)
+    }
+    return result == 0 ? SocketDestination(storage, length: length) : nil
+  }
+
+  private static func of(_ data: UnsafeMutableRawPointer) -> Socket {
+    Unmanaged<Socket>.fromOpaque(data).takeUnretainedValue()
+  }
+
+  // MARK: Reading
+
+  package func startReading() {
+    guard !isClosed else { return }
+    uv_read_start(
+      stream,
+      { handle, _, buffer in
+        let loop = EventLoop.of(handle!.pointee.loop)
+        buffer!.pointee.base = loop.readBuffer.baseAddress!.assumingMemoryBound(to: CChar.self)
+        buffer!.pointee.len = loop.readBuffer.count
+      },
+      { stream, count, buffer in
+        Socket.of(stream!.pointee.data).read(count, buffer!.pointee.base)
+      })
+  }
+
+  /// No more `received` until `startReading`: the kernel's buffer fills, and the peer has to wait.
+  package func stopReading() {
+    guard !isClosed else { return }
+    uv_read_stop(stream)
+  }
+
+  private func read(_ count: Int, _ base: UnsafeMutablePointer<CChar>?) {
+    guard count != 0, !isClosed else { return }
+    let delegate = delegate
+    if count > 0 {
+      delegate?.received(UnsafeRawBufferPointer(start: base, count: count))
+    } else {
+      uv_read_stop(stream)
+      if count == Int(UV_EOF.rawValue) {
+        delegate?.receivedEnd()
+      } else {
+        fail(SocketError(code: Int32(count)))
+      }
+    }
+    loop.finishTurn()
+  }
+
+  // MARK: Writing
+
+  /// Writes as much as the kernel takes now, in one system call, and keeps a copy of the rest for later
+  /// (`waitingByteCount`, then `writesDrained`). Whoever writes while bytes wait makes the queue longer: look first.
+  package func write(_ pieces: [UnsafeRawBufferPointer]) {
+    guard !isClosed, !pieces.isEmpty else { return }
+    var taken = 0
+    if waitingByteCount == 0 {
+      let result = withBuffers(pieces) { uv_try_write(stream, $0.baseAddress!, UInt32($0.count)) }
+      if result < 0, result != UV_EAGAIN.rawValue, result != UV_ENOSYS.rawValue {
+        return failLater(SocketError(code: result))
+      }
+      taken = max(0, Int(result))
+    }
+    let total = pieces.reduce(0) { $0 + $1.count }
+    if taken < total { writeLater(pieces, skipping: taken, total: total) }
+  }
+
+  private func withBuffers(_ pieces: [UnsafeRawBufferPointer], _ body: (UnsafeBufferPointer<uv_buf_t>) -> Int32) -> Int32 {
+    withUnsafeTemporaryAllocation(of: uv_buf_t.self, capacity: pieces.count) { buffers in
+      for (index, piece) in pieces.enumerated() {
+        let base = UnsafeMutableRawPointer(mutating: piece.baseAddress!).assumingMemoryBound(to: CChar.self)
+        buffers.initializeElement(at: index, to: uv_buf_t(base: base, len: piece.count))
+      }
+      return body(UnsafeBufferPointer(buffers))
+    }
+  }
+
+  private func writeLater(_ pieces: [UnsafeRawBufferPointer], skipping: Int, total: Int) {
+    let count = total - skipping
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
+    var offset = 0
+    var skip = skipping
+    for piece in pieces {
+      let rest = piece.dropFirst(min(skip, piece.count))
+      skip -= piece.count - rest.count
+      guard !rest.isEmpty else { continue }
+      (copy.baseAddress! + offset).copyMemory(from: UnsafeRawBufferPointer(rebasing: rest).baseAddress!, byteCount: rest.count)
+      offset += rest.count
+    }
+    waitingByteCount += count
+    let request = UnsafeMutablePointer<uv_write_t>.allocate(capacity: 1)
+    let pending = PendingWrite(socket: self, bytes: copy)
+    request.pointee.data = Unmanaged.passRetained(pending).toOpaque()
+    var buffer = uv_buf_t(base: copy.baseAddress!.assumingMemoryBound(to: CChar.self), len: count)
+    let result = uv_write(request, stream, &buffer, 1) { request, status in
+      let pending = Unmanaged<PendingWrite>.fromOpaque(request!.pointee.data).takeRetainedValue()
+      request!.deallocate()
+      pending.bytes.deallocate()
+      pending.socket.wrote(pending.bytes.count, status)
+    }
+    if result != 0 {
+      Unmanaged.passUnretained(pending).release()
+      copy.deallocate()
+      request.deallocate()
+      failLater(SocketError(code: result))
+    }
+  }
+
+  private func wrote(_ count: Int, _ status: Int32) {
+    waitingByteCount -= count
+    guard !isClosed else { return }
+    if status < 0 {
+      fail(SocketError(code: status))
+    } else if waitingByteCount == 0 {
+      delegate?.writesDrained()
+    }
+    loop.finishTurn()
+  }
+
+  // MARK: Ending
+
+  /// Never from inside a delegate's own call to `write`.
+  private func failLater(_ error: SocketError) {
+    loop.execute { [self] in fail(error) }
+  }
+
+  private func fail(_ error: SocketError) {
+    guard !isClosed else { return }
+    let delegate = delegate
+    close()
+    delegate?.failed(error)
+  }
+
+  /// Closes both directions at once; bytes that wait are given up. No event comes after it. May be called twice.
+  package func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    delegate = nil
+    uv_close(UnsafeMutableRawPointer(stream).assumingMemoryBound(to: uv_handle_t.self)) { handle in
+      Unmanaged<Socket>.fromOpaque(handle!.pointee.data).release()
+      UnsafeMutableRawPointer(handle!).deallocate()
+    }
+  }
+
+  /// Sets an option of the TCP level, such as TCP_USER_TIMEOUT; nothing happens on a unix socket.
+  package func setTCPOption(_ option: Int32, _ value: Int32) {
+    guard isTCP, !isClosed else { return }
+    var descriptor: Int32 = -1
+    uv_fileno(UnsafeMutableRawPointer(stream).assumingMemoryBound(to: uv_handle_t.self), &descriptor)
+    var value = value
+    setsockopt(descriptor, Int32(IPPROTO_TCP), option, &value, socklen_t(MemoryLayout<Int32>.size))
+  }
+}
+
+/// Bytes that the kernel did not take at once.
+private final class PendingWrite: @unchecked Sendable {
+  let socket: Socket
+  let bytes: UnsafeMutableRawBufferPointer
+
+  init(socket: Socket, bytes: UnsafeMutableRawBufferPointer) {
+    self.socket = socket
+    self.bytes = bytes
+  }
+}
+
+extension Socket: @unchecked Sendable {}

@@ -1,0 +1,64 @@
+import CNGHTTP2
+
+/// The C functions that nghttp2 calls; each finds its session and hands over.
+enum HTTP2Callbacks {
+  /// The same for all sessions; made once.
+  nonisolated(unsafe) private static let callbacks: OpaquePointer = {
+    var callbacks: OpaquePointer!
+    nghttp2_session_callbacks_new(&callbacks)
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, context in
+      session(context).beginHeaders(frame!.pointee)
+    }
+    nghttp2_session_callbacks_set_on_header_callback(callbacks) { _, _, name, nameCount, value, valueCount, _, context in
+      session(context).header(
+        UnsafeRawBufferPointer(start: name, count: nameCount), UnsafeRawBufferPointer(start: value, count: valueCount))
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, context in
+      session(context).frameReceived(frame!)
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) { _, _, id, data, count, context in
+      session(context).dataReceived(id, UnsafeRawBufferPointer(start: data, count: count))
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, context in
+      let header = frame!.pointee.hd
+      if UInt32(header.type) == NGHTTP2_HEADERS.rawValue {
+        session(context).headersSent(header.stream_id, header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0)
+      }
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { _, id, code, context in
+      session(context).streamClosed(id, code)
+      return 0
+    }
+    return callbacks
+  }()
+
+  private static func session(_ context: UnsafeMutableRawPointer?) -> HTTP2Session {
+    Unmanaged<HTTP2Session>.fromOpaque(context!).takeUnretainedValue()
+  }
+
+  static let readBody: nghttp2_data_source_read_callback = { _, _, buffer, length, flags, source, _ in
+    let stream = Unmanaged<HTTP2Stream>.fromOpaque(source!.pointee.ptr).takeUnretainedValue()
+    return stream.readBody(UnsafeMutableRawBufferPointer(start: buffer, count: length), flags!)
+  }
+
+  static func makeSession(_ role: HTTP2Session.Role, _ settings: HTTP2Settings) -> OpaquePointer {
+    var option: OpaquePointer!
+    nghttp2_option_new(&option)
+    defer { nghttp2_option_del(option) }
+    nghttp2_option_set_no_auto_window_update(option, 1)
+    nghttp2_option_set_max_outbound_ack(option, settings.maxUnsentAnswers)
+    // Closed streams are not kept for RFC 7540's priorities, which gRPC does not use.
+    nghttp2_option_set_no_closed_streams(option, 1)
+    nghttp2_option_set_max_settings(option, 64)
+    var session: OpaquePointer!
+    switch role {
+    case .client: nghttp2_session_client_new2(&session, callbacks, nil, option)
+    case .server: nghttp2_session_server_new2(&session, callbacks, nil, option)
+    }
+    return session
+  }
+}

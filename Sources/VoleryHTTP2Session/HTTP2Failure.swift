@@ -1,0 +1,21 @@
+import CNGHTTP2
+
+/// Why a connection can't go on.
+package struct HTTP2Failure: Error, Sendable, CustomStringConvertible {
+  package let description: String
+
+  init(code: Int32) {
+    switch code {
+    case NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue: description = "the peer does not speak HTTP/2 (wrong preface)"
+    case NGHTTP2_ERR_FLOODED.rawValue: description = "the peer floods the connection with frames that want an answer"
+    default: description = String(cString: nghttp2_strerror(code))
+    }
+  }
+}
+
+extension HTTP2Failure {
+  /// The connection takes no more streams.
+  package static let goingAway = HTTP2Failure(description: "the connection is going away")
+
+  private init(description: String) { self.description = description }
+}

@@ -1,0 +1,257 @@
+import CNGHTTP2
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// One end of an HTTP/2 connection (RFC 9113) without any I/O: bytes in -> events, intents -> bytes out.
+///
+/// `feed` hands in what came from the peer and calls the delegate and the streams from inside; they may state intents
+/// (submit, consume, reset), but must not call `feed` or `pull`. `pull` collects what has to go to the peer.
+/// Not thread-safe: it belongs to its connection's loop.
+package final class HTTP2Session {
+  package enum Role { case client, server }
+
+  package let role: Role
+  package unowned let delegate: any HTTP2SessionDelegate
+  let session: OpaquePointer
+  /// Every stream that is open, or that waits to be opened; each knows its place.
+  package private(set) var streams: ContiguousArray<HTTP2Stream> = []
+  /// The block that is being received: blocks of one connection never interleave (RFC 9113, 4.3).
+  private var block: HeaderBlock
+  /// The stream that `block` is for, looked up once.
+  private unowned(unsafe) var blockStream: HTTP2Stream?
+  private var output: [UInt8] = []
+  private var failure: HTTP2Failure?
+
+  /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS; 100 is assumed before it has spoken.
+  package private(set) var peerMaxConcurrentStreams: UInt32 = 100
+  package private(set) var peerHasSentSettings = false
+
+  package init(role: Role, settings: HTTP2Settings, delegate: any HTTP2SessionDelegate) {
+    self.role = role
+    self.delegate = delegate
+    self.block = HeaderBlock(limit: settings.maxHeaderListByteCount)
+    session = HTTP2Callbacks.makeSession(role, settings)
+    nghttp2_session_set_user_data(session, Unmanaged.passUnretained(self).toOpaque())
+    submit(settings)
+  }
+
+  deinit { nghttp2_session_del(session) }
+
+  private func submit(_ settings: HTTP2Settings) {
+    var entries = [
+      setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings.streamWindowByteCount),
+      setting(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, UInt32(settings.maxHeaderListByteCount)),
+    ]
+    switch role {
+    case .client: entries.append(setting(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
+    case .server: entries.append(setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings.maxConcurrentStreams))
+    }
+    nghttp2_submit_settings(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), entries, entries.count)
+    nghttp2_session_set_local_window_size(
+      session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, Int32(settings.connectionWindowByteCount))
+  }
+
+  private func setting(_ id: nghttp2_settings_id, _ value: UInt32) -> nghttp2_settings_entry {
+    nghttp2_settings_entry(settings_id: Int32(id.rawValue), value: value)
+  }
+
+  // MARK: Bytes
+
+  /// Takes bytes from the peer. Throws when the connection can't go on: `pull` what is left (a GOAWAY as a rule), then
+  /// close.
+  package func feed(_ bytes: UnsafeRawBufferPointer) throws(HTTP2Failure) {
+    let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    let result = nghttp2_session_mem_recv(session, start, bytes.count)
+    if let failure { throw failure }
+    if result < 0 { throw HTTP2Failure(code: Int32(result)) }
+  }
+
+  /// Gives what has to go to the peer, in one buffer that is valid during the call, until about `limit` bytes are there.
+  /// Returns whether there may be more.
+  package func pull(limit: Int, _ body: (UnsafeRawBufferPointer) -> Void) -> Bool {
+    var isComplete = false
+    while output.count < limit {
+      var data: UnsafePointer<UInt8>?
+      let count = nghttp2_session_mem_send(session, &data)
+      guard count > 0 else {
+        isComplete = true
+        break
+      }
+      output.append(contentsOf: UnsafeBufferPointer(start: data, count: count))
+    }
+    if !output.isEmpty {
+      output.withUnsafeBytes(body)
+      output.removeAll(keepingCapacity: output.capacity <= 512 << 10)
+    }
+    return !isComplete
+  }
+
+  /// Whether there is nothing left to do: after a GOAWAY and the last stream, or after a connection error.
+  package var isFinished: Bool { nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0 }
+
+  // MARK: Streams
+
+  /// Opens a stream with these headers; above the peer's limit it waits its turn. `hasBody` is false for a request that
+  /// ends with its headers.
+  package func submitRequest(_ stream: HTTP2Stream, _ headers: HeaderList, hasBody: Bool = true) throws(HTTP2Failure) {
+    add(stream)
+    let data = Unmanaged.passUnretained(stream).toOpaque()
+    let id = headers.withEntries { entries in
+      withProvider(stream, hasBody) { nghttp2_submit_request(session, nil, entries.baseAddress, entries.count, $0, data) }
+    }
+    guard id > 0 else {
+      remove(stream)
+      throw HTTP2Failure(code: id)
+    }
+    stream.id = id
+  }
+
+  func submitResponse(_ stream: HTTP2Stream, _ headers: HeaderList, hasBody: Bool) {
+    _ = headers.withEntries { entries in
+      withProvider(stream, hasBody) {
+        nghttp2_submit_response(session, stream.id, entries.baseAddress, entries.count, $0)
+      }
+    }
+  }
+
+  private func withProvider(
+    _ stream: HTTP2Stream, _ hasBody: Bool, _ body: (UnsafePointer<nghttp2_data_provider>?) -> Int32
+  ) -> Int32 {
+    guard hasBody else { return body(nil) }
+    var provider = nghttp2_data_provider()
+    provider.source.ptr = Unmanaged.passUnretained(stream).toOpaque()
+    provider.read_callback = HTTP2Callbacks.readBody
+    return body(&provider)
+  }
+
+  private func add(_ stream: HTTP2Stream) {
+    stream.session = self
+    stream.index = streams.count
+    streams.append(stream)
+  }
+
+  fileprivate func remove(_ stream: HTTP2Stream) {
+    let index = stream.index
+    guard index >= 0 else { return }
+    let last = streams.removeLast()
+    if index < streams.count {
+      streams[index] = last
+      last.index = index
+    }
+    stream.index = -1
+  }
+
+  // MARK: Connection
+
+  /// The GOAWAY that announces the end: no number is excluded yet (RFC 9113, 6.8).
+  package func submitShutdownNotice() { nghttp2_submit_shutdown_notice(session) }
+
+  /// The GOAWAY that ends: streams above the last one that was taken are refused.
+  package func submitGoAway(_ code: HTTP2ErrorCode = .noError, debugData: String = "") {
+    let last = nghttp2_session_get_last_proc_stream_id(session)
+    let debug = Array(debugData.utf8)
+    nghttp2_submit_goaway(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code.rawValue, debug, debug.count)
+  }
+
+  package func submitPing(_ opaque: UInt64) {
+    withUnsafeBytes(of: opaque) { bytes in
+      _ = nghttp2_submit_ping(
+        session, UInt8(NGHTTP2_FLAG_NONE.rawValue), bytes.baseAddress!.assumingMemoryBound(to: UInt8.self))
+    }
+  }
+
+  /// Ends the connection with an error of this end's making.
+  package func terminate(_ code: HTTP2ErrorCode) { nghttp2_session_terminate_session(session, code.rawValue) }
+}
+
+// MARK: What nghttp2 calls
+
+extension HTTP2Session {
+  func beginHeaders(_ frame: nghttp2_frame) -> Int32 {
+    block.removeAll()
+    let id = frame.hd.stream_id
+    if role == .server, frame.headers.cat == NGHTTP2_HCAT_REQUEST {
+      guard let stream = delegate.streamOpened() else { return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue }
+      stream.id = id
+      add(stream)
+      nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(stream).toOpaque())
+      blockStream = stream
+    } else {
+      blockStream = stream(id)
+    }
+    return 0
+  }
+
+  func header(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) { block.append(name, value) }
+
+  func stream(_ id: Int32) -> HTTP2Stream? {
+    guard let data = nghttp2_session_get_stream_user_data(session, id) else { return nil }
+    return Unmanaged<HTTP2Stream>.fromOpaque(data).takeUnretainedValue()
+  }
+
+  func frameReceived(_ frame: UnsafePointer<nghttp2_frame>) {
+    let header = frame.pointee.hd
+    let isEnd = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+    switch UInt32(header.type) {
+    case NGHTTP2_DATA.rawValue:
+      if isEnd { stream(header.stream_id)?.endReceived() }
+    case NGHTTP2_HEADERS.rawValue:
+      guard let stream = blockStream else { return }
+      blockStream = nil
+      stream.headersReceived(block, endsStream: isEnd)
+    case NGHTTP2_RST_STREAM.rawValue:
+      stream(header.stream_id)?.wasResetByPeer = true
+    case NGHTTP2_SETTINGS.rawValue where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
+      peerMaxConcurrentStreams = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+      peerHasSentSettings = true
+      delegate.settingsReceived()
+    case NGHTTP2_PING.rawValue:
+      let opaque = withUnsafeBytes(of: frame.pointee.ping.opaque_data) { $0.loadUnaligned(as: UInt64.self) }
+      delegate.pingReceived(opaque, isAnswer: header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0)
+    case NGHTTP2_GOAWAY.rawValue:
+      let goaway = frame.pointee.goaway
+      let debug = UnsafeBufferPointer(start: goaway.opaque_data, count: min(goaway.opaque_data_len, 256))
+      delegate.goAwayReceived(
+        HTTP2ErrorCode(rawValue: goaway.error_code), lastStreamID: goaway.last_stream_id,
+        debugData: String(decoding: debug, as: UTF8.self))
+    default: break
+    }
+  }
+
+  func dataReceived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
+    // The connection's window is given back at once: one stream that nobody reads must not stop the others. What a
+    // stream may hold is bounded by its own window.
+    nghttp2_session_consume_connection(session, bytes.count)
+    guard let stream = stream(id) else { return }
+    stream.dataReceived(bytes)
+  }
+
+  func headersSent(_ id: Int32, _ endsStream: Bool) {
+    guard let stream = stream(id) else { return }
+    stream.areHeadersSent = true
+    if endsStream { stream.endSent() }
+  }
+
+  func streamClosed(_ id: Int32, _ code: UInt32) {
+    guard let stream = stream(id) else { return }
+    withExtendedLifetime(stream) {
+      remove(stream)
+      stream.closed(HTTP2ErrorCode(rawValue: code))
+    }
+  }
+
+  func fail(_ failure: HTTP2Failure) { if self.failure == nil { self.failure = failure } }
+}
+
+/// What happens to a connection as a whole.
+package protocol HTTP2SessionDelegate: AnyObject {
+  /// A peer opens a stream (server only); nil refuses it.
+  func streamOpened() -> HTTP2Stream?
+  func settingsReceived()
+  func pingReceived(_ opaque: UInt64, isAnswer: Bool)
+  func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String)
+}

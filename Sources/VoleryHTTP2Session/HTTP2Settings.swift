@@ -1,0 +1,15 @@
+/// What this end announces and enforces.
+package struct HTTP2Settings: Sendable {
+  /// SETTINGS_MAX_CONCURRENT_STREAMS of a server.
+  package var maxConcurrentStreams: UInt32 = 1000
+  /// A stream's receive window: what a peer may send before somebody reads, so the bound on a stream's memory.
+  package var streamWindowByteCount: UInt32 = 512 << 10
+  /// The connection's receive window.
+  package var connectionWindowByteCount: UInt32 = 4 << 20
+  /// The most bytes of a header block, by RFC 9113's count of name + value + 32; a larger one ends its stream, no more.
+  package var maxHeaderListByteCount = 16 << 10
+  /// Answers to PING and SETTINGS that may wait to be sent; a peer that asks faster than it reads is cut off.
+  package var maxUnsentAnswers = 1000
+
+  package init() {}
+}

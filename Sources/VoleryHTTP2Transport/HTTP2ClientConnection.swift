@@ -1,0 +1,156 @@
+import VoleryEventLoops
+package import VoleryHTTP2Session
+package import VoleryTransport
+import VoleryTypes
+
+/// What a client does with its connections.
+package struct ClientConnectionOptions: Sendable {
+  package var http2 = HTTP2Settings()
+  package var userAgent = "volery-swift/0.1"
+  /// After this long without a byte from the server, a ping asks whether it is still there; nil: never (gRFC A8). Not
+  /// below 10 s.
+  package var keepaliveTime: Duration?
+  package var keepaliveTimeout: Duration = .seconds(20)
+  package var keepaliveWithoutCalls = false
+  /// How long bytes may stay unacknowledged before the kernel gives the connection up (gRFC A18); nil: the kernel's own
+  /// time, about 15 minutes.
+  package var userTimeout: Duration? = .seconds(20)
+
+  package init() {}
+}
+
+/// The client's end of a connection.
+package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @unchecked Sendable {
+  private let observer: any ClientConnectionObserver
+  private let options: ClientConnectionOptions
+  private let isSecure: Bool
+  private var isReady = false
+  private var isDraining = false
+  private var wasFull = false
+  private var keepalive: LoopTimer?
+  private var lastReceived = ContinuousClock.now
+  private static let keepalivePing: UInt64 = 0x766f_6c65_7279_0003
+
+  init(
+    socket: Socket, options: ClientConnectionOptions, filter: (any ByteFilter)?, observer: any ClientConnectionObserver
+  ) {
+    self.observer = observer
+    self.options = options
+    self.isSecure = filter != nil
+    super.init(socket: socket, role: .client, settings: options.http2, filter: filter)
+    start()
+    scheduleKeepalive()
+  }
+
+  // MARK: ClientConnection
+
+  package func openStream(_ head: ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream {
+    let stream = HTTP2ClientStream(
+      connection: self, handler: handler, maxMessageBytes: head.maxResponseMessageBytes,
+      windowByteCount: options.http2.streamWindowByteCount)
+    do throws(HTTP2Failure) {
+      guard !isOver, !isDraining else { throw HTTP2Failure.goingAway }
+      try session.submitRequest(stream, headers(head))
+    } catch {
+      let reason = error.description
+      loop.execute { stream.connectionLost(reason) }
+    }
+    reportCapacity()
+    setNeedsFlush()
+    return stream
+  }
+
+  private func headers(_ head: ClientRequestHead) -> HeaderList {
+    var headers = HeaderList(capacity: 10)
+    headers.append(":method", "POST")
+    if isSecure { headers.append(":scheme", "https") } else { headers.append(":scheme", "http") }
+    headers.append(":path", head.path)
+    headers.append(":authority", head.authority)
+    headers.append("te", "trailers")
+    switch head.contentSubtype {
+    case nil: headers.append("content-type", "application/grpc")
+    case "proto": headers.append("content-type", "application/grpc+proto")
+    case let subtype?: headers.append("content-type", "application/grpc+\(subtype)")
+    }
+    headers.append("user-agent", options.userAgent)
+    if let timeout = head.timeout { headers.append("grpc-timeout", Timeout.text(timeout)) }
+    if let encoding = head.messageEncoding { headers.append("grpc-encoding", encoding) }
+    if let encodings = head.acceptedEncodings { headers.append("grpc-accept-encoding", encodings) }
+    if head.previousAttempts > 0 { headers.append("grpc-previous-rpc-attempts", String(head.previousAttempts)) }
+    MetadataCoding.append(head.metadata, to: &headers)
+    return headers
+  }
+
+  package func drain() {
+    onLoop { [self] in
+      guard !isDraining else { return }
+      isDraining = true
+      session.submitGoAway(.noError)
+      setNeedsFlush()
+    }
+  }
+
+  package func close(reason: String) { onLoop { [self] in finish(reason) } }
+
+  private func onLoop(_ work: @escaping @Sendable () -> Void) {
+    if loop.isCurrent { work() } else { loop.execute(work) }
+  }
+
+  package var transportLoop: any TransportLoop { loop }
+
+  // MARK: Events
+
+  package override func settingsReceived() {
+    if !isReady {
+      isReady = true
+      observer.connectionReady(self)
+    }
+    reportCapacity()
+  }
+
+  package override func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String) {
+    isDraining = true
+    let debug = debugData.isEmpty ? "" : " (\(debugData))"
+    observer.connectionDraining(self, reason: "GOAWAY \(code)\(debug)")
+  }
+
+  func streamEnded() { reportCapacity() }
+
+  private func reportCapacity() {
+    let isFull = session.streams.count >= Int(session.peerMaxConcurrentStreams)
+    guard isFull != wasFull else { return }
+    wasFull = isFull
+    observer.connectionCapacityChanged(self, hasRoom: !isFull)
+  }
+
+  override func bytesReceived() { lastReceived = .now }
+
+  private func scheduleKeepalive() {
+    guard let time = options.keepaliveTime.map({ max($0, .seconds(10)) }) else { return }
+    keepalive = loop.schedule(after: max(time - lastReceived.duration(to: .now), .milliseconds(1))) { [unowned self] in
+      guard lastReceived.duration(to: .now) >= time, options.keepaliveWithoutCalls || !session.streams.isEmpty else {
+        return scheduleKeepalive(after: time)
+      }
+      ping()
+    }
+  }
+
+  private func scheduleKeepalive(after delay: Duration) {
+    keepalive = loop.schedule(after: delay) { [unowned self] in scheduleKeepalive() }
+  }
+
+  private func ping() {
+    let asked = ContinuousClock.now
+    session.submitPing(HTTP2ClientConnection.keepalivePing)
+    setNeedsFlush()
+    keepalive = loop.schedule(after: options.keepaliveTimeout) { [unowned self] in
+      if lastReceived < asked { return finish("keepalive ping not answered within \(options.keepaliveTimeout)") }
+      scheduleKeepalive()
+    }
+  }
+
+  override func ended(error: String?) {
+    keepalive?.cancel()
+    observer.connectionClosed(error: error)
+  }
+}

@@ -1,0 +1,141 @@
+package import VoleryHTTP2Session
+import VoleryTransport
+import VoleryTypes
+
+/// A call attempt as the client's end of a connection carries it.
+package final class HTTP2ClientStream: ReceivingStream, ClientStream, ConnectionBoundStream {
+  private enum Phase { case waitingForHeaders, open, ended }
+
+  private var handler: (any ClientStreamHandler)?
+  private var phase = Phase.waitingForHeaders
+  private let maxMessageBytes: Int
+  /// What the server's trailers said, until the stream closes.
+  private var outcome: StreamOutcome?
+  /// The GOAWAY excluded this stream.
+  var wasRefusedByGoAway = false
+
+  init(
+    connection: HTTP2Connection, handler: any ClientStreamHandler, maxMessageBytes: Int, windowByteCount: UInt32
+  ) {
+    self.handler = handler
+    self.maxMessageBytes = maxMessageBytes
+    super.init(connection: connection, maxMessageBytes: maxMessageBytes, windowByteCount: windowByteCount)
+  }
+
+  // MARK: Events
+
+  package override func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {
+    guard phase != .ended else { return }
+    let headers = ResponseHeaders(block)
+    if phase == .waitingForHeaders {
+      if let status = headers.httpStatus, (100..<200).contains(status) { return }
+      firstHeadersReceived(headers, endsStream: endsStream)
+    } else {
+      trailersReceived(headers, isTrailersOnly: false)
+    }
+  }
+
+  private func firstHeadersReceived(_ headers: ResponseHeaders, endsStream: Bool) {
+    guard !headers.isTooLarge else {
+      return fail(.resourceExhausted, "the server's metadata is over the limit")
+    }
+    guard headers.isGRPC || (endsStream && headers.status != nil) else { return answeredByHTTP(headers) }
+    if endsStream { return trailersReceived(headers, isTrailersOnly: true) }
+    guard headers.httpStatus == 200 else { return answeredByHTTP(headers) }
+    phase = .open
+    handler?.initialMetadataReceived(headers.metadata)
+  }
+
+  /// Something that does not speak gRPC has answered: a proxy, or a server for something else.
+  private func answeredByHTTP(_ headers: ResponseHeaders) {
+    let status = headers.httpStatus ?? 0
+    let type = headers.contentType.map { "content-type '\($0)'" } ?? "no content-type"
+    let code = statusCode(httpStatus: status)
+    fail(code, "the server answered with HTTP status \(status) and \(type), which is not gRPC", origin: .peer)
+  }
+
+  private func trailersReceived(_ headers: ResponseHeaders, isTrailersOnly: Bool) {
+    let status =
+      headers.status
+      ?? Status(
+        code: headers.httpStatus.map { $0 == 200 ? .unknown : statusCode(httpStatus: $0) } ?? .unknown,
+        message: "the server ended the call without a grpc-status")
+    if status.isOK, !deframer.isAtBoundary { return fail(.internal, "the response ended within a message") }
+    end(StreamOutcome(
+      status: status, trailingMetadata: headers.metadata, origin: .peer, isTrailersOnly: isTrailersOnly))
+  }
+
+  override func messageReceived(_ message: [UInt8], isCompressed: Bool) {
+    guard phase == .open else { return super.consume(message.count + MessageSink.prefixByteCount) }
+    handler?.messageReceived(message, isCompressed: isCompressed)
+  }
+
+  override func refused(_ failure: MessageDeframer.Failure) {
+    switch failure {
+    case .tooLarge(let count):
+      fail(.resourceExhausted, "a message of \(count) bytes is over the client's limit of \(maxMessageBytes)")
+    case .badFlag(let flag):
+      fail(.internal, "a message starts with \(flag) where its compressed flag, 0 or 1, should be")
+    }
+  }
+
+  package override func endReceived() {
+    guard phase != .ended else { return }
+    fail(.internal, "the server ended the stream without trailers", origin: .peer)
+  }
+
+  package override func bodyDrained() { handler?.writable() }
+
+  package override func closed(_ code: HTTP2ErrorCode) {
+    (connection as? HTTP2ClientConnection)?.streamEnded()
+    guard phase != .ended else { return }
+    let processing: StreamOutcome.Processing =
+      code == .refusedStream ? .refused : (areHeadersSent ? .possible : .neverSent)
+    let what = wasResetByPeer ? "the server reset the stream" : "the stream was closed"
+    end(StreamOutcome(
+      status: Status(code: statusCode(reset: code), message: "\(what) with \(code)"), origin: .peer,
+      processing: processing))
+  }
+
+  func connectionLost(_ reason: String) {
+    guard phase != .ended else { return }
+    end(StreamOutcome(
+      status: Status(code: .unavailable, message: "the connection was lost: \(reason)"), origin: .local,
+      processing: areHeadersSent ? .possible : .neverSent))
+  }
+
+  private func fail(_ code: StatusCode, _ message: String, origin: StatusError.Origin = .local) {
+    reset(.cancel)
+    connection.setNeedsFlush()
+    end(StreamOutcome(status: Status(code: code, message: message), origin: origin))
+  }
+
+  private func end(_ outcome: StreamOutcome) {
+    phase = .ended
+    handler.take()?.closed(outcome)
+  }
+
+  // MARK: Intents
+
+  package func send(_ frame: [UInt8], endsStream: Bool) {
+    sendBody(frame)
+    if endsStream { endBody() }
+    connection.setNeedsFlush()
+  }
+
+  package func halfClose() {
+    endBody()
+    connection.setNeedsFlush()
+  }
+
+  package func cancel() {
+    handler = nil
+    guard phase != .ended else { return }
+    phase = .ended
+    reset(.cancel)
+    connection.setNeedsFlush()
+  }
+}
+
+// Only touched on its connection's loop; what crosses threads is a reference on its way there.
+extension HTTP2ClientStream: @unchecked Sendable {}

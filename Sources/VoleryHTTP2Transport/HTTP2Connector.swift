@@ -1,0 +1,132 @@
+package import VoleryEventLoops
+package import VoleryTransport
+package import VoleryTypes
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Connects to servers over TCP and unix sockets; the connections are spread over the group's loops.
+package final class HTTP2Connector: ClientConnector {
+  private let group: EventLoopGroup
+  private let options: ClientConnectionOptions
+  /// Makes the TLS filter of a connection; nil: plaintext.
+  private let makeFilter: (@Sendable (_ serverName: String) throws -> any ByteFilter)?
+
+  package init(
+    group: EventLoopGroup = .shared, options: ClientConnectionOptions = ClientConnectionOptions(),
+    makeFilter: (@Sendable (_ serverName: String) throws -> any ByteFilter)? = nil
+  ) {
+    self.group = group
+    self.options = options
+    self.makeFilter = makeFilter
+  }
+
+  package func connect(
+    to address: SocketAddress, authority: String, serverName: String?, timeout: Duration,
+    observer: any ClientConnectionObserver
+  ) -> any ConnectionAttempt {
+    let attempt = HTTP2ConnectionAttempt(loop: group.next(), observer: observer, options: options)
+    let makeFilter = makeFilter.map { make in { @Sendable () throws in try make(serverName ?? authority) } }
+    attempt.start(to: address, timeout: timeout, makeFilter: makeFilter)
+    return attempt
+  }
+}
+
+/// An attempt to connect, from the socket to the peer's SETTINGS, within one time-out.
+final class HTTP2ConnectionAttempt: ConnectionAttempt, ClientConnectionObserver, @unchecked Sendable {
+  private let loop: EventLoop
+  private let options: ClientConnectionOptions
+  // On the loop.
+  private var observer: (any ClientConnectionObserver)?
+  private var connector: SocketConnector?
+  private var connection: HTTP2ClientConnection?
+  private var timer: LoopTimer?
+  private var isReady = false
+
+  init(loop: EventLoop, observer: any ClientConnectionObserver, options: ClientConnectionOptions) {
+    self.loop = loop
+    self.observer = observer
+    self.options = options
+  }
+
+  func start(
+    to address: SocketAddress, timeout: Duration, makeFilter: (@Sendable () throws -> any ByteFilter)?
+  ) {
+    loop.execute { [self] in
+      guard observer != nil else { return }
+      guard let destination = SocketDestination(address) else { return fail("\(address) is not a socket address") }
+      timer = loop.schedule(after: timeout) { [self] in
+        guard !isReady else { return }
+        let what = connection == nil ? "no connection" : "connected, but no SETTINGS from the server"
+        timedOut("\(what) within \(timeout)")
+      }
+      connector = SocketConnector.connect(to: destination, on: loop, timeout: timeout) { [self] result in
+        connected(result, makeFilter)
+      }
+    }
+  }
+
+  private func connected(_ result: Result<Socket, SocketError>, _ makeFilter: (@Sendable () throws -> any ByteFilter)?) {
+    connector = nil
+    switch result {
+    case .failure(let error): fail(error.description)
+    case .success(let socket):
+      do {
+        let filter = try makeFilter?()
+        #if canImport(Glibc)
+          if let timeout = options.userTimeout {
+            socket.setTCPOption(Int32(TCP_USER_TIMEOUT), Int32(clamping: timeout.components.seconds * 1000))
+          }
+        #endif
+        connection = HTTP2ClientConnection(socket: socket, options: options, filter: filter, observer: self)
+      } catch {
+        socket.close()
+        fail("\(error)")
+      }
+    }
+  }
+
+  private func timedOut(_ reason: String) {
+    connector?.cancel()
+    connector = nil
+    if let connection { connection.close(reason: reason) } else { fail(reason) }
+  }
+
+  private func fail(_ reason: String) {
+    timer?.cancel()
+    observer.take()?.connectionClosed(error: reason)
+  }
+
+  func cancel() {
+    loop.execute { [self] in
+      observer = nil
+      timer?.cancel()
+      connector?.cancel()
+      connection?.close(reason: "given up")
+      connection = nil
+    }
+  }
+
+  func connectionReady(_ connection: any ClientConnection) {
+    isReady = true
+    timer?.cancel()
+    observer?.connectionReady(connection)
+  }
+
+  func connectionCapacityChanged(_ connection: any ClientConnection, hasRoom: Bool) {
+    observer?.connectionCapacityChanged(connection, hasRoom: hasRoom)
+  }
+
+  func connectionDraining(_ connection: any ClientConnection, reason: String) {
+    observer?.connectionDraining(connection, reason: reason)
+  }
+
+  func connectionClosed(error: String?) {
+    timer?.cancel()
+    connection = nil
+    observer.take()?.connectionClosed(error: error)
+  }
+}

@@ -1,0 +1,173 @@
+package import VoleryEventLoops
+package import VoleryHTTP2Session
+package import VoleryTransport
+import VoleryTypes
+
+/// What a server does with its connections (gRFC A8, A9).
+package struct ServerConnectionOptions: Sendable {
+  package var http2 = HTTP2Settings()
+  /// SETTINGS_MAX_CONCURRENT_STREAMS.
+  package var maxConcurrentStreams: UInt32 {
+    get { http2.maxConcurrentStreams }
+    set { http2.maxConcurrentStreams = newValue }
+  }
+  /// A connection this old is drained, ±10 %, so that clients that look for servers only when they lose one find new
+  /// ones. Nil: never.
+  package var maxAge: Duration? = .seconds(300)
+  /// How long calls may go on after `maxAge`; nil: as long as they want.
+  package var maxAgeGrace: Duration?
+  /// A connection without a call for this long is drained; nil: never.
+  package var maxIdle: Duration?
+  /// After this long without a byte from the client, a ping asks whether it is still there.
+  package var keepaliveTime: Duration = .seconds(7200)
+  package var keepaliveTimeout: Duration = .seconds(20)
+  /// A client that pings more often than this is cut off after two strikes; without calls, more often than 2 hours.
+  package var minPingInterval: Duration = .seconds(300)
+  package var permitsPingsWithoutCalls = false
+  /// The HTTP/2 preface and the client's SETTINGS have to come within this.
+  package var handshakeTimeout: Duration = .seconds(20)
+
+  package init() {}
+}
+
+/// The server's end of a connection. On its loop only.
+package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable {
+  private let acceptor: any ServerStreamAcceptor
+  private let options: ServerConnectionOptions
+  private let onEnd: @Sendable (HTTP2ServerConnection) -> Void
+  private var isDraining = false
+  private var timers: [LoopTimer] = []
+  private var keepalive: LoopTimer?
+  private var lastReceived = ContinuousClock.now
+  private var lastPing: ContinuousClock.Instant?
+  private var strikes = 0
+  private var openCalls = 0
+  /// The shutdown notice's ping: its answer proves that the client has seen the notice.
+  private static let drainPing: UInt64 = 0x766f_6c65_7279_0001
+  private static let keepalivePing: UInt64 = 0x766f_6c65_7279_0002
+
+  package init(
+    socket: Socket, acceptor: any ServerStreamAcceptor, options: ServerConnectionOptions, filter: (any ByteFilter)?,
+    onEnd: @escaping @Sendable (HTTP2ServerConnection) -> Void
+  ) {
+    self.acceptor = acceptor
+    self.options = options
+    self.onEnd = onEnd
+    super.init(socket: socket, role: .server, settings: options.http2, filter: filter)
+    start()
+    scheduleTimers()
+  }
+
+  private func scheduleTimers() {
+    schedule(after: options.handshakeTimeout) { [unowned self] in
+      if !session.peerHasSentSettings { end("no HTTP/2 preface within \(options.handshakeTimeout)") }
+    }
+    if let age = options.maxAge {
+      schedule(after: age * Double.random(in: 0.9...1.1)) { [unowned self] in
+        drain(debugData: "max_age")
+        if let grace = options.maxAgeGrace { schedule(after: grace) { [unowned self] in finish("max_age") } }
+      }
+    }
+    scheduleIdleCheck()
+    scheduleKeepalive(after: options.keepaliveTime)
+  }
+
+  private func schedule(after delay: Duration, _ work: @escaping () -> Void) {
+    timers.append(loop.schedule(after: delay, work))
+  }
+
+  // MARK: Streams
+
+  package override func streamOpened() -> HTTP2Stream? {
+    openCalls += 1
+    return HTTP2ServerStream(
+      connection: self, acceptor: acceptor, windowByteCount: options.http2.streamWindowByteCount)
+  }
+
+  func streamEnded() {
+    openCalls -= 1
+    if openCalls == 0 { scheduleIdleCheck() }
+  }
+
+  private func scheduleIdleCheck() {
+    guard let idle = options.maxIdle else { return }
+    let since = ContinuousClock.now
+    schedule(after: idle) { [unowned self] in
+      if openCalls == 0, lastReceived <= since { drain(debugData: "max_idle") }
+    }
+  }
+
+  // MARK: Draining
+
+  /// The two-step GOAWAY: announces the end, and once the client has answered a ping, or a second has passed, refuses new
+  /// streams. Closes when the last call has ended. May be called twice.
+  package func drain(debugData: String = "") {
+    guard !isDraining, !isOver else { return }
+    isDraining = true
+    session.submitShutdownNotice()
+    session.submitPing(HTTP2ServerConnection.drainPing)
+    drainReason = debugData
+    schedule(after: .seconds(1)) { [unowned self] in sendFinalGoAway() }
+    setNeedsFlush()
+  }
+
+  private var drainReason = ""
+  private var hasSentFinalGoAway = false
+
+  private func sendFinalGoAway() {
+    guard !hasSentFinalGoAway, !isOver else { return }
+    hasSentFinalGoAway = true
+    session.submitGoAway(.noError, debugData: drainReason)
+    setNeedsFlush()
+  }
+
+  /// Closes at once.
+  package func close(reason: String) { finish(reason) }
+
+  // MARK: Pings
+
+  package override func pingReceived(_ opaque: UInt64, isAnswer: Bool) {
+    if isAnswer {
+      if opaque == HTTP2ServerConnection.drainPing { sendFinalGoAway() }
+      return
+    }
+    let now = ContinuousClock.now
+    let interval =
+      openCalls > 0 || options.permitsPingsWithoutCalls ? options.minPingInterval : max(options.minPingInterval, .seconds(7200))
+    if let lastPing, lastPing.duration(to: now) < interval { strikes += 1 }
+    lastPing = now
+    if strikes > 2 {
+      session.submitGoAway(.enhanceYourCalm, debugData: "too_many_pings")
+      end("too_many_pings")
+    }
+  }
+
+  /// Called when the server sends headers or data: that makes pings welcome again (gRFC A8).
+  func forgivePings() {
+    strikes = 0
+    lastPing = nil
+  }
+
+  override func bytesReceived() { lastReceived = .now }
+
+  private func scheduleKeepalive(after delay: Duration) {
+    keepalive = loop.schedule(after: delay) { [unowned self] in
+      let silence = lastReceived.duration(to: .now)
+      guard silence >= options.keepaliveTime else { return scheduleKeepalive(after: options.keepaliveTime - silence) }
+      let asked = ContinuousClock.now
+      session.submitPing(HTTP2ServerConnection.keepalivePing)
+      setNeedsFlush()
+      keepalive = loop.schedule(after: options.keepaliveTimeout) { [unowned self] in
+        if lastReceived < asked { return finish("keepalive ping not answered within \(options.keepaliveTimeout)") }
+        scheduleKeepalive(after: options.keepaliveTime)
+      }
+    }
+  }
+
+  override func ended(error: String?) {
+    for timer in timers { timer.cancel() }
+    timers = []
+    keepalive?.cancel()
+    onEnd(self)
+  }
+}

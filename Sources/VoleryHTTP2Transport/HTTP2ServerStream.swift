@@ -1,0 +1,168 @@
+package import VoleryHTTP2Session
+package import VoleryTransport
+package import VoleryTypes
+
+/// A call as the server's end of a connection carries it.
+package final class HTTP2ServerStream: ReceivingStream, ServerStream, ConnectionBoundStream {
+  private enum Phase { case waitingForHeaders, open, finished, closed }
+
+  private let acceptor: any ServerStreamAcceptor
+  private var handler: (any ServerStreamHandler)?
+  private var phase = Phase.waitingForHeaders
+  private var areHeadersSubmitted = false
+  private var hasReceivedEnd = false
+  private var contentSubtype: String?
+  /// Why the transport ended the call by itself.
+  private var violation: StatusError?
+
+  init(connection: HTTP2ServerConnection, acceptor: any ServerStreamAcceptor, windowByteCount: UInt32) {
+    self.acceptor = acceptor
+    super.init(
+      connection: connection, maxMessageBytes: acceptor.maxRequestMessageBytes, windowByteCount: windowByteCount)
+  }
+
+  package var transportLoop: any TransportLoop { connection.loop }
+  package var peer: Peer { connection.peer }
+
+  // MARK: Events
+
+  package override func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {
+    if phase == .waitingForHeaders { requestReceived(RequestHeaders(block)) }
+    // A client's trailers say nothing in gRPC.
+    if endsStream { endReceived() }
+  }
+
+  private func requestReceived(_ request: RequestHeaders) {
+    phase = .open
+    contentSubtype = request.head.contentSubtype
+    switch request.refusal {
+    case .http(let status):
+      var headers = HeaderList()
+      headers.append(":status", status)
+      if status.utf8CodeUnitCount > 0 { headers.append("content-length", "0") }
+      areHeadersSubmitted = true
+      phase = .finished
+      submitHeaders(headers, hasBody: false)
+      connection.setNeedsFlush()
+    case .grpc(let status):
+      finish(status, trailingMetadata: Metadata())
+    case nil:
+      handler = request.path.withUnsafeBytes { acceptor.accept(path: $0, head: request.head, stream: self) }
+    }
+  }
+
+  override func messageReceived(_ message: [UInt8], isCompressed: Bool) {
+    guard phase == .open, let handler else { return super.consume(message.count + MessageSink.prefixByteCount) }
+    handler.messageReceived(message, isCompressed: isCompressed)
+  }
+
+  override func refused(_ failure: MessageDeframer.Failure) {
+    switch failure {
+    case .tooLarge(let count):
+      violate(
+        .resourceExhausted, "a message of \(count) bytes is over the server's limit of \(acceptor.maxRequestMessageBytes)")
+    case .badFlag(let flag):
+      violate(.internal, "a message starts with \(flag) where its compressed flag, 0 or 1, should be")
+    }
+  }
+
+  private func violate(_ code: StatusCode, _ message: String) {
+    guard phase == .open else { return }
+    let error = StatusError(code, message)
+    violation = error
+    let handler = handler.take()
+    finish(error.status, trailingMetadata: Metadata())
+    handler?.closed(error)
+  }
+
+  package override func endReceived() {
+    guard !hasReceivedEnd else { return }
+    hasReceivedEnd = true
+    guard phase == .open else { return }
+    if deframer.isAtBoundary {
+      handler?.halfClosed()
+    } else {
+      violate(.internal, "the request ended within a message")
+    }
+  }
+
+  package override func bodyDrained() { handler?.writable() }
+
+  package override func endSent() {
+    // The server is done before the client: tell it to stop, without an error (RFC 9113, 8.1).
+    if !hasReceivedEnd { reset(.noError) }
+  }
+
+  package override func closed(_ code: HTTP2ErrorCode) {
+    let isComplete = phase == .finished && !wasResetByPeer
+    close(isComplete ? nil : StatusError(.cancelled, "the client cancelled the call (\(code))"))
+  }
+
+  func connectionLost(_ reason: String) {
+    close(StatusError(.cancelled, "the connection to the client was lost: \(reason)"))
+  }
+
+  private func close(_ error: StatusError?) {
+    guard phase != .closed else { return }
+    phase = .closed
+    handler.take()?.closed(error)
+    (connection as? HTTP2ServerConnection)?.streamEnded()
+  }
+
+  // MARK: Intents
+
+  package func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {
+    guard phase == .open, !areHeadersSubmitted else { return }
+    areHeadersSubmitted = true
+    var headers = HeaderList()
+    headers.append(":status", "200")
+    appendContentType(to: &headers)
+    if let messageEncoding { headers.append("grpc-encoding", messageEncoding) }
+    MetadataCoding.append(metadata, to: &headers)
+    submitHeaders(headers, hasBody: true)
+    connection.setNeedsFlush()
+  }
+
+  package func send(_ frame: [UInt8]) {
+    guard phase == .open else { return }
+    if !areHeadersSubmitted { sendInitialMetadata(Metadata(), messageEncoding: nil) }
+    sendBody(frame)
+    connection.setNeedsFlush()
+  }
+
+  package func finish(_ status: Status, trailingMetadata: Metadata) {
+    guard phase == .open else { return }
+    phase = .finished
+    var headers = HeaderList()
+    if !areHeadersSubmitted {
+      headers.append(":status", "200")
+      appendContentType(to: &headers)
+    }
+    append(status, to: &headers)
+    MetadataCoding.append(trailingMetadata, to: &headers)
+    if areHeadersSubmitted {
+      endBody(trailers: headers)
+    } else {
+      submitHeaders(headers, hasBody: false)
+    }
+    connection.setNeedsFlush()
+  }
+
+  private func appendContentType(to headers: inout HeaderList) {
+    switch contentSubtype {
+    case nil: headers.append("content-type", "application/grpc")
+    case "proto": headers.append("content-type", "application/grpc+proto")
+    case let subtype?: headers.append("content-type", "application/grpc+\(subtype)")
+    }
+  }
+
+  private func append(_ status: Status, to headers: inout HeaderList) {
+    if status.isOK {
+      headers.append("grpc-status", "0")
+    } else {
+      headers.append("grpc-status", String(status.code.rawValue))
+    }
+    guard !status.message.isEmpty else { return }
+    PercentEncoding.encode(status.message).withUnsafeBytes { headers.append("grpc-message", bytes: $0) }
+  }
+}

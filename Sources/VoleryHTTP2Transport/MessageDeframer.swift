@@ -1,0 +1,70 @@
+import VoleryTypes
+
+/// Cuts a stream of bytes into length-prefixed messages (doc/PROTOCOL-HTTP2.md): 1 byte flag, 4 bytes length, the message.
+struct MessageDeframer {
+  enum Failure: Error, Equatable {
+    case tooLarge(Int)
+    /// The flag byte is neither 0 nor 1.
+    case badFlag(UInt8)
+  }
+
+  private let limit: Int
+  private var prefix: UInt64 = 0
+  private var prefixCount = 0
+  private var message: [UInt8] = []
+  private var length = 0
+
+  init(limit: Int) { self.limit = limit }
+
+  /// Whether the stream may end here: not within a message.
+  var isAtBoundary: Bool { prefixCount == 0 }
+
+  /// Bytes of the message that is not complete yet, if its whole is known to be at least `size` bytes long.
+  func incompleteByteCount(ofMessagesFrom size: Int) -> Int {
+    prefixCount == MessageSink.prefixByteCount && length >= size ? message.count : 0
+  }
+
+  mutating func receive(
+    _ bytes: UnsafeRawBufferPointer, _ emit: (_ message: [UInt8], _ isCompressed: Bool) -> Void
+  ) throws(Failure) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      if prefixCount < MessageSink.prefixByteCount {
+        try readPrefix(&rest)
+        if prefixCount < MessageSink.prefixByteCount { return }
+      }
+      // An empty message is complete with its prefix: the code below takes nothing and finishes it.
+      let taken = rest.prefix(length - message.count)
+      if message.isEmpty, taken.count == length {
+        message = Array(taken)
+      } else {
+        if message.isEmpty { message.reserveCapacity(length) }
+        message.append(contentsOf: taken)
+      }
+      rest = rest.dropFirst(taken.count)
+      if message.count == length { finish(emit) }
+    }
+  }
+
+  private mutating func readPrefix(_ rest: inout Slice<UnsafeRawBufferPointer>) throws(Failure) {
+    while prefixCount < MessageSink.prefixByteCount, let byte = rest.popFirst() {
+      prefix = prefix << 8 | UInt64(byte)
+      prefixCount += 1
+    }
+    guard prefixCount == MessageSink.prefixByteCount else { return }
+    let flag = UInt8(prefix >> 32)
+    guard flag <= 1 else { throw .badFlag(flag) }
+    length = Int(prefix & 0xffff_ffff)
+    guard length <= limit else { throw .tooLarge(length) }
+  }
+
+  private mutating func finish(_ emit: (_ message: [UInt8], _ isCompressed: Bool) -> Void) {
+    let complete = message
+    let isCompressed = prefix >> 32 == 1
+    message = []
+    prefix = 0
+    prefixCount = 0
+    length = 0
+    emit(complete, isCompressed)
+  }
+}

@@ -1,0 +1,88 @@
+import VoleryHTTP2Session
+import VoleryTransport
+import VoleryTypes
+
+/// A request's header block, checked (doc/PROTOCOL-HTTP2.md, Requests).
+struct RequestHeaders {
+  enum Refusal {
+    /// Not gRPC at all: answered with this HTTP status.
+    case http(StaticString)
+    /// gRPC, but wrong: answered with this status.
+    case grpc(Status)
+  }
+
+  var path: [UInt8] = []
+  var head = ServerRequestHead(authority: "", timeout: nil, metadata: Metadata(), contentSubtype: nil)
+  var refusal: Refusal?
+  private var isPost = false
+  private var isGRPC = false
+  private var acceptsTrailers = false
+
+  init(_ block: borrowing HeaderBlock) {
+    block.forEach { name, value in read(name, value) }
+    if block.isTooLarge {
+      refusal = .grpc(Status(code: .resourceExhausted, message: "the request's metadata is over the limit"))
+    }
+    if !isPost {
+      refusal = .http("405")
+    } else if !isGRPC {
+      refusal = .http("415")
+    } else if refusal == nil, !acceptsTrailers {
+      refusal = .grpc(Status(code: .internal, message: "the request lacks 'te: trailers': something on the way may drop trailers"))
+    }
+  }
+
+  private mutating func read(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    switch name.first {
+    case UInt8(ascii: ":"): readPseudo(name, value)
+    case UInt8(ascii: "g") where name.starts(with: "grpc-"): readReserved(name, value)
+    case UInt8(ascii: "c") where name.equals("content-type"): readContentType(value)
+    case UInt8(ascii: "t") where name.equals("te"): acceptsTrailers = value.equals("trailers")
+    case UInt8(ascii: "h") where name.equals("host"):
+      if head.authority.isEmpty { head.authority = value.text }
+    default: readMetadata(name, value)
+    }
+  }
+
+  private mutating func readPseudo(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    if name.equals(":path") {
+      path = Array(value)
+    } else if name.equals(":method") {
+      isPost = value.equals("POST")
+    } else if name.equals(":authority") {
+      head.authority = value.text
+    }
+  }
+
+  private mutating func readContentType(_ value: UnsafeRawBufferPointer) {
+    guard value.starts(with: "application/grpc") else { return }
+    let rest = value.dropFirst("application/grpc".utf8.count)
+    guard let separator = rest.first else { return isGRPC = true }
+    // "application/grpc-web" and the like are something else.
+    isGRPC = separator == UInt8(ascii: "+") || separator == UInt8(ascii: ";")
+    if separator == UInt8(ascii: "+") {
+      head.contentSubtype = String(decoding: rest.dropFirst().prefix { $0 != UInt8(ascii: ";") }, as: UTF8.self)
+    }
+  }
+
+  private mutating func readReserved(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    if name.equals("grpc-timeout") {
+      head.timeout = Timeout.parse(value)
+      if head.timeout == nil {
+        refusal = .grpc(Status(code: .internal, message: "malformed grpc-timeout: \(value.text)"))
+      }
+    } else if name.equals("grpc-encoding") {
+      head.messageEncoding = value.text
+    } else if name.equals("grpc-accept-encoding") {
+      head.acceptedEncodings = value.text
+    } else if !name.equals("grpc-status"), !name.equals("grpc-message") {
+      readMetadata(name, value)  // grpc-trace-bin, grpc-previous-rpc-attempts and what comes later.
+    }
+  }
+
+  private mutating func readMetadata(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    if !MetadataCoding.add(name, value, to: &head.metadata) {
+      refusal = .grpc(Status(code: .internal, message: "the value of '\(name.text)' is not base64"))
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import Synchronization
+package import VoleryTransport
+import VoleryTypes
+
+/// Answers the streams that clients open on any of a server's connections: finds the handler, makes the call.
+package final class CallDispatcher: ServerStreamAcceptor {
+  package let maxRequestMessageBytes: Int
+  private let table: ServiceTable
+  private let fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
+  private let maxCalls: Int
+  private let runningCalls = Atomic<Int>(0)
+  private let pools = Mutex<[ObjectIdentifier: WorkerPool]>([:])
+
+  init(handlers: [MethodHandler], options: ServerOptions) {
+    table = ServiceTable(handlers)
+    fallback = options.fallback
+    maxCalls = options.maxConcurrentCalls
+    maxRequestMessageBytes = options.maxRequestMessageBytes
+  }
+
+  /// Calls that have not ended.
+  var callCount: Int { runningCalls.load(ordering: .relaxed) }
+
+  package func accept(
+    path: UnsafeRawBufferPointer, head: ServerRequestHead, stream: any ServerStream
+  ) -> (any ServerStreamHandler)? {
+    guard let handler = table[path] ?? fallbackHandler(path) else {
+      stream.finish(unimplemented(path), trailingMetadata: Metadata())
+      return nil
+    }
+    guard runningCalls.load(ordering: .relaxed) < maxCalls else {
+      let text = "the server is at its limit of \(maxCalls) calls"
+      stream.finish(Status(code: .resourceExhausted, message: text), trailingMetadata: Metadata())
+      return nil
+    }
+    runningCalls.add(1, ordering: .relaxed)
+    let call = ServerCall(handler: handler, head: head, stream: stream, workers: pool(of: stream.transportLoop)) {
+      [self] in runningCalls.subtract(1, ordering: .relaxed)
+    }
+    call.accepted()
+    return call
+  }
+
+  private func pool(of loop: any TransportLoop) -> WorkerPool {
+    pools.withLock { pools in
+      if let pool = pools[ObjectIdentifier(loop)] { return pool }
+      let pool = WorkerPool(loop: loop)
+      pools[ObjectIdentifier(loop)] = pool
+      return pool
+    }
+  }
+
+  private func fallbackHandler(_ path: UnsafeRawBufferPointer) -> MethodHandler? {
+    guard let fallback else { return nil }
+    let parts = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    guard parts.count == 3, parts[0].isEmpty else { return nil }
+    return fallback(String(decoding: parts[1], as: UTF8.self), String(decoding: parts[2], as: UTF8.self))
+  }
+
+  private func unimplemented(_ path: UnsafeRawBufferPointer) -> Status {
+    let text = String(decoding: path.prefix(200), as: UTF8.self)
+    let services = table.serviceNames
+    let isKnown = services.contains { text.hasPrefix("/\($0)/") }
+    return Status(code: .unimplemented, message: isKnown ? "unknown method \(text)" : "unknown service: \(text)")
+  }
+}

@@ -1,0 +1,10 @@
+/// Where a server listens.
+public enum ListenAddress: Hashable, Sendable {
+  /// An IPv4 or IPv6 literal and a port; `0.0.0.0` and `::` are every address of the machine (`::` for both families),
+  /// port 0 lets the system choose.
+  case tcp(String, Int)
+  /// A unix domain socket's path; a file that a dead server has left there is replaced.
+  case unix(String)
+  /// A name in Linux's abstract socket namespace.
+  case unixAbstract(String)
+}

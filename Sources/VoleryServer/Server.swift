@@ -1,0 +1,219 @@
+import Logging
+import Synchronization
+import VoleryEventLoops
+import VoleryHTTP2Transport
+public import VoleryTypes
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A gRPC server.
+///
+///     let server = Server(services: [Greeter()])
+///     try await server.run(listeningOn: .tcp("0.0.0.0", 50051))
+///
+/// `run` serves until the process gets SIGTERM or SIGINT, its task is cancelled, or `drain` or `shutDown` is called; then
+/// it lets the running calls end and returns. `start` does the same without waiting.
+public final class Server: Sendable {
+  private struct State {
+    var listeners: [Listener] = []
+    var connections: [ObjectIdentifier: HTTP2ServerConnection] = [:]
+    var connectionsOfLoop: [ObjectIdentifier: Int] = [:]
+    var isDraining = false
+    var isStopped = false
+    var stopWaiters: [CheckedContinuation<Void, Never>] = []
+    var drainWaiters: [CheckedContinuation<Void, Never>] = []
+  }
+
+  private let options: ServerOptions
+  private let connectionOptions: ServerConnectionOptions
+  package let dispatcher: CallDispatcher
+  private let group: EventLoopGroup
+  private let state = Mutex(State())
+
+  /// - Precondition: no two services have a method in common.
+  public init(services: [any Service], options: ServerOptions = ServerOptions()) {
+    self.options = options
+    connectionOptions = options.connection
+    dispatcher = CallDispatcher(handlers: services.flatMap(\.handlers), options: options)
+    group = options.eventLoops.map(EventLoopGroup.init(loops:)) ?? .shared
+  }
+
+  // MARK: Serving
+
+  /// Listens and serves until the server is stopped; returns after its calls have ended, at the latest after
+  /// `ServerOptions.drainLimit`.
+  ///
+  /// - Throws: `StatusError` UNAVAILABLE when an address can't be listened on, naming it.
+  public func run(listeningOn addresses: ListenAddress...) async throws(StatusError) {
+    let bound = try start(listeningOn: addresses)
+    options.logger.info("serving", metadata: ["addresses": "\(bound.map(\.description).joined(separator: ", "))"])
+    let signals = options.handlesSignals ? watchSignals() : []
+    await withTaskCancellationHandler {
+      await waitUntilStopped()
+    } onCancel: {
+      stopRunning()
+    }
+    await drain(limit: options.drainLimit)
+    for signal in signals { signal.close() }
+  }
+
+  /// Listens and serves; returns at once with the addresses that it really listens on, in the order given.
+  @discardableResult
+  public func start(listeningOn addresses: ListenAddress...) throws(StatusError) -> [SocketAddress] {
+    try start(listeningOn: addresses)
+  }
+
+  private func start(listeningOn addresses: [ListenAddress]) throws(StatusError) -> [SocketAddress] {
+    var listeners: [Listener] = []
+    do throws(SocketError) {
+      for address in addresses {
+        listeners.append(
+          try Listener(SocketDestination(address), on: group.next()) { [weak self] descriptor, isTCP in
+            if let self { accepted(descriptor, isTCP) } else { close(descriptor) }
+          })
+      }
+    } catch {
+      for listener in listeners { listener.stop() }
+      throw StatusError(.unavailable, error.description)
+    }
+    state.withLock { $0.listeners += listeners }
+    for listener in listeners { listener.start() }
+    return listeners.map { SocketAddress($0.localAddress) }
+  }
+
+  private func watchSignals() -> [SignalWatch] {
+    [SIGTERM, SIGINT].map { number in
+      SignalWatch(number, on: group.next()) { [weak self] in self?.stopRunning() }
+    }
+  }
+
+  private func waitUntilStopped() async {
+    await withCheckedContinuation { waiter in
+      let isStopped = state.withLock { state in
+        if !state.isStopped { state.stopWaiters.append(waiter) }
+        return state.isStopped
+      }
+      if isStopped { waiter.resume() }
+    }
+  }
+
+  private func stopRunning() {
+    let waiters = state.withLock { state in
+      state.isStopped = true
+      defer { state.stopWaiters = [] }
+      return state.stopWaiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+
+  // MARK: Connections
+
+  /// On the listener's loop: hands the connection to the loop that has the fewest.
+  private func accepted(_ descriptor: Int32, _ isTCP: Bool) {
+    let loop: EventLoop? = state.withLock { state in
+      guard state.connectionsOfLoop.values.reduce(0, +) < options.maxConnections else { return nil }
+      let loop = group.loops.min { left, right in
+        state.connectionsOfLoop[ObjectIdentifier(left), default: 0]
+          < state.connectionsOfLoop[ObjectIdentifier(right), default: 0]
+      }!
+      state.connectionsOfLoop[ObjectIdentifier(loop), default: 0] += 1
+      return loop
+    }
+    guard let loop else {
+      close(descriptor)
+      return
+    }
+    loop.execute { [self] in open(descriptor, isTCP, on: loop) }
+  }
+
+  private func open(_ descriptor: Int32, _ isTCP: Bool, on loop: EventLoop) {
+    guard let socket = try? Socket(adopting: descriptor, isTCP: isTCP, on: loop) else { return ended(nil, on: loop) }
+    let connection = HTTP2ServerConnection(
+      socket: socket, acceptor: dispatcher, options: connectionOptions, filter: nil
+    ) { [weak self] connection in
+      self?.ended(connection, on: loop)
+    }
+    let isDraining = state.withLock { state in
+      state.connections[ObjectIdentifier(connection)] = connection
+      return state.isDraining
+    }
+    if isDraining { connection.drain() }
+  }
+
+  private func ended(_ connection: HTTP2ServerConnection?, on loop: EventLoop) {
+    let waiters: [CheckedContinuation<Void, Never>] = state.withLock { state in
+      state.connectionsOfLoop[ObjectIdentifier(loop), default: 1] -= 1
+      if let connection { state.connections[ObjectIdentifier(connection)] = nil }
+      guard state.connectionsOfLoop.values.allSatisfy({ $0 == 0 }) else { return [] }
+      defer { state.drainWaiters = [] }
+      return state.drainWaiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+
+  // MARK: Stopping
+
+  /// Stops gracefully: tells every client to look for another server (a two-step GOAWAY), lets the running calls end, and
+  /// closes. The listeners accept until then, so that a client that comes late is served, not refused. What still runs
+  /// after `limit` is cancelled. May be called twice.
+  public func drain(limit: Duration = .seconds(25)) async {
+    let connections = state.withLock { state in
+      state.isDraining = true
+      return Array(state.connections.values)
+    }
+    for connection in connections { connection.loop.execute { connection.drain() } }
+    let watchdog = Task { [self] in
+      try? await Task.sleep(for: limit)
+      if !Task.isCancelled { closeConnections("the server's time to stop is up") }
+    }
+    await waitForConnections()
+    watchdog.cancel()
+    stopListeners()
+    stopRunning()
+  }
+
+  /// Stops at once: running calls are cancelled, connections closed.
+  public func shutDown() {
+    stopListeners()
+    closeConnections("the server is shut down")
+    stopRunning()
+  }
+
+  private func waitForConnections() async {
+    await withCheckedContinuation { waiter in
+      let isEmpty = state.withLock { state in
+        let isEmpty = state.connectionsOfLoop.values.allSatisfy { $0 == 0 }
+        if !isEmpty { state.drainWaiters.append(waiter) }
+        return isEmpty
+      }
+      if isEmpty { waiter.resume() }
+    }
+  }
+
+  private func closeConnections(_ reason: String) {
+    let connections = state.withLock { Array($0.connections.values) }
+    for connection in connections { connection.loop.execute { connection.close(reason: reason) } }
+  }
+
+  private func stopListeners() {
+    let listeners = state.withLock { state in
+      defer { state.listeners = [] }
+      return state.listeners
+    }
+    for listener in listeners { listener.stop() }
+  }
+}
+
+extension SocketDestination {
+  init(_ address: ListenAddress) {
+    switch address {
+    case .tcp(let host, let port): self = .tcp(host: host, port: port)
+    case .unix(let path): self = .unix(path: path)
+    case .unixAbstract(let name): self = .unixAbstract(name: name)
+    }
+  }
+}

@@ -1,0 +1,315 @@
+import Synchronization
+import VoleryTransport
+import VoleryTypes
+
+/// One call on its server: between the transport's stream and the handler's task. Its state belongs to the connection's
+/// loop, where the handler runs too as a rule; a handler that runs elsewhere hops.
+///
+///     waiting --request complete--> running --handler returned--> finished --all sent--> closed
+///                                      +--- cancelled, deadline ------^
+final class ServerCall: ServerStreamHandler, @unchecked Sendable {
+  struct ResponseMetadata {
+    var initial = Metadata()
+    var trailing = Metadata()
+  }
+
+  let handler: MethodHandler
+  let head: ServerRequestHead
+  let peer: Peer
+  let deadline: Deadline
+  /// Any thread: the handler sets it, `finish` reads it.
+  let responseMetadata = Mutex(ResponseMetadata())
+  private let cancelled = Atomic<Bool>(false)
+  private let loop: any TransportLoop
+  private let workers: WorkerPool
+  private let onEnd: @Sendable () -> Void
+
+  // On the loop only.
+  private let stream: any ServerStream
+  private var inbox = RequestQueue()
+  private var isHalfClosed = false
+  private var isStarted = false
+  private var isFinished = false
+  private var closeError: StatusError?
+  private var hasSentHeaders = false
+  private var reader: UnsafeContinuation<Void, Never>?
+  private var writer: UnsafeContinuation<Void, Never>?
+  private var task: RunningHandler?
+  private var deadlineTimer: (any TransportTimer)?
+
+  /// Bytes that may wait in the transport before a writer has to.
+  private static let highWaterMark = 64 << 10
+
+  init(
+    handler: MethodHandler, head: ServerRequestHead, stream: any ServerStream, workers: WorkerPool,
+    onEnd: @escaping @Sendable () -> Void
+  ) {
+    self.handler = handler
+    self.head = head
+    self.stream = stream
+    self.peer = stream.peer
+    self.loop = stream.transportLoop
+    self.workers = workers
+    self.onEnd = onEnd
+    self.deadline = head.timeout.map(Deadline.after) ?? .none
+  }
+
+  var method: MethodDescriptor { handler.descriptor }
+  var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
+
+  // MARK: Starting
+
+  /// On the loop, once, when the headers are there.
+  func accepted() {
+    if let timeout = head.timeout {
+      deadlineTimer = loop.scheduleTimer(after: timeout) { [self] in deadlinePassed() }
+    }
+    if !handler.hasOneRequest { start() }
+  }
+
+  private func start() {
+    guard !isStarted, !isFinished else { return }
+    isStarted = true
+    task = workers.run(self)
+  }
+
+  /// What a worker's task does.
+  func runHandler() async {
+    guard deadline != .none else { return await handler.run(self) }
+    await CallScope.$deadline.withValue(deadline) { await handler.run(self) }
+  }
+
+  // MARK: Events
+
+  func messageReceived(_ message: [UInt8], isCompressed: Bool) {
+    let byteCount = message.count + MessageSink.prefixByteCount
+    guard !isFinished else { return stream.consume(byteCount) }
+    guard !isCompressed else {
+      return refuse(.internal, "a compressed message came without grpc-encoding")
+    }
+    if handler.hasOneRequest {
+      stream.consume(byteCount)
+      guard inbox.isEmpty else { return refuse(.unimplemented, "more than one request for \(method.path)") }
+    }
+    inbox.append(message)
+    reader.take()?.resume()
+  }
+
+  func halfClosed() {
+    isHalfClosed = true
+    reader.take()?.resume()
+    guard handler.hasOneRequest, !isFinished else { return }
+    guard !inbox.isEmpty else { return refuse(.unimplemented, "no request for \(method.path)") }
+    start()
+  }
+
+  func writable() { writer.take()?.resume() }
+
+  func closed(_ error: StatusError?) {
+    if let error { cancel(error) }
+    isFinished = true
+    deadlineTimer?.cancel()
+    deadlineTimer = nil
+    onEnd()
+  }
+
+  private func deadlinePassed() {
+    guard !isFinished else { return }
+    refuse(.deadlineExceeded, "the deadline passed on the server")
+  }
+
+  /// Ends the call from the server's side, handler or not.
+  private func refuse(_ code: StatusCode, _ message: String) {
+    let error = StatusError(code, message)
+    finish(error.status, trailing: Metadata())
+    cancel(error)
+  }
+
+  private func cancel(_ error: StatusError) {
+    guard closeError == nil else { return }
+    closeError = error
+    cancelled.store(true, ordering: .relaxed)
+    task.take()?.cancel()
+    reader.take()?.resume()
+    writer.take()?.resume()
+  }
+
+  // MARK: What the handler's side does
+
+  /// Runs a handler's body and turns its end into the call's status.
+  func answer(_ body: () async throws -> Void) async {
+    do {
+      try await body()
+      finish(with: nil)
+    } catch {
+      finish(with: error)
+    }
+  }
+
+  private func finish(with error: (any Error)?) {
+    let failure = error.map { status(of: $0) }
+    onLoop { [self] in
+      var trailing = responseMetadata.withLock { $0.trailing }
+      if let failure { trailing.append(contentsOf: failure.metadata) }
+      finish(failure?.status ?? .ok, trailing: trailing)
+    }
+  }
+
+  /// What a handler throws, as its client sees it.
+  private func status(of error: any Error) -> StatusError {
+    switch error {
+    case let error as StatusError where error.origin == .local: error
+    case is StatusError: StatusError(.unknown, "a call that the handler made has failed")
+    case is CancellationError: StatusError(.cancelled, "the handler was cancelled")
+    default: StatusError(.unknown, "the handler has failed")
+    }
+  }
+
+  private func finish(_ status: Status, trailing: Metadata) {
+    guard !isFinished else { return }
+    isFinished = true
+    deadlineTimer?.cancel()
+    deadlineTimer = nil
+    if !hasSentHeaders {
+      let initial = responseMetadata.withLock { $0.initial }
+      if !initial.isEmpty { stream.sendInitialMetadata(initial, messageEncoding: nil) }
+    }
+    stream.finish(status, trailingMetadata: trailing)
+  }
+
+  /// The one request of a method whose client does not stream; it is there before the handler starts.
+  func request<Message>(_ serializer: Serializer<Message>) async throws(StatusError) -> Message {
+    guard let bytes = try await nextMessage() else { throw StatusError(.unimplemented, "no request for \(method.path)") }
+    return try message(bytes, serializer)
+  }
+
+  func message<Message>(_ bytes: [UInt8], _ serializer: Serializer<Message>) throws(StatusError) -> Message {
+    do {
+      return try serializer.deserialize(bytes)
+    } catch {
+      throw StatusError(.internal, "a request of \(method.path) can't be read: \(error)")
+    }
+  }
+
+  func frame<Message>(_ message: Message, _ serializer: Serializer<Message>) throws(StatusError) -> [UInt8] {
+    var sink = MessageSink()
+    do {
+      try serializer.serialize(message, &sink)
+    } catch {
+      throw StatusError(.internal, "a response of \(method.path) can't be serialized: \(error)")
+    }
+    return sink.finish()
+  }
+
+  /// Sends the one response of a method whose server does not stream.
+  func respond<Message>(_ message: Message, _ serializer: Serializer<Message>) throws(StatusError) {
+    let frame = try frame(message, serializer)
+    onLoop { [self] in sendNow(frame) }
+  }
+
+  func sendInitialMetadata() {
+    onLoop { [self] in
+      guard !isFinished, !hasSentHeaders else { return }
+      sendHeaders()
+    }
+  }
+
+  private func sendHeaders() {
+    hasSentHeaders = true
+    stream.sendInitialMetadata(responseMetadata.withLock { $0.initial }, messageEncoding: nil)
+  }
+
+  private func sendNow(_ frame: [UInt8]) {
+    guard !isFinished else { return }
+    if !hasSentHeaders { sendHeaders() }
+    stream.send(frame)
+  }
+
+  /// Sends a response; suspends above the high-water mark.
+  func send(_ frame: [UInt8]) async throws(StatusError) {
+    if !loop.isCurrent {
+      let isOpen = await hop { [self] in
+        sendNow(frame)
+        return closeError == nil && !isFinished
+      }
+      if !isOpen { throw over }
+    } else {
+      guard closeError == nil, !isFinished else { throw over }
+      sendNow(frame)
+    }
+    guard await hop({ [self] in stream.queuedByteCount >= ServerCall.highWaterMark }) else { return }
+    await suspend { call, waiter in
+      guard call.closeError == nil, call.stream.queuedByteCount >= ServerCall.highWaterMark / 2 else { return false }
+      call.writer = waiter
+      return true
+    }
+  }
+
+  private var over: StatusError { closeError ?? StatusError(.cancelled, "the call is over") }
+
+  /// The next request's bytes; nil when the client has finished.
+  func nextMessage() async throws(StatusError) -> [UInt8]? {
+    while true {
+      let step = loop.isCurrent ? takeMessage() : await hop { [self] in takeMessage() }
+      switch step {
+      case .message(let message): return message
+      case .end: return nil
+      case .failed(let error): throw error
+      case .wait:
+        if Task.isCancelled { throw StatusError(.cancelled, "the task that reads the requests was cancelled") }
+        await suspend { call, waiter in
+          guard call.inbox.isEmpty, !call.isHalfClosed, call.closeError == nil else { return false }
+          call.reader = waiter
+          return true
+        }
+      }
+    }
+  }
+
+  private enum ReadStep: Sendable {
+    case message([UInt8])
+    case end
+    case wait
+    case failed(StatusError)
+  }
+
+  private func takeMessage() -> ReadStep {
+    if let error = closeError { return .failed(error) }
+    if let message = inbox.popFirst() {
+      if !handler.hasOneRequest { stream.consume(message.count + MessageSink.prefixByteCount) }
+      return .message(message)
+    }
+    return isHalfClosed ? .end : .wait
+  }
+
+  // MARK: Coming to the loop
+
+  private func onLoop(_ work: @escaping @Sendable () -> Void) {
+    if loop.isCurrent { work() } else { loop.execute(work) }
+  }
+
+  private func hop<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result {
+    if loop.isCurrent { return work() }
+    return await withUnsafeContinuation { continuation in
+      loop.execute { continuation.resume(returning: work()) }
+    }
+  }
+
+  /// Suspends until woken, unless `register`, on the loop, finds that there is no need. Cancelling the waiting task wakes.
+  private func suspend(
+    _ register: @escaping @Sendable (ServerCall, UnsafeContinuation<Void, Never>) -> Bool
+  ) async {
+    await withTaskCancellationHandler {
+      await withUnsafeContinuation { waiter in
+        onLoop { [self] in
+          if !register(self, waiter) { waiter.resume() }
+        }
+      }
+    } onCancel: {
+      loop.execute { [self] in
+        reader.take()?.resume()
+        writer.take()?.resume()
+      }
+    }
+  }
+}

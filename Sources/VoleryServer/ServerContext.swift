@@ -1,0 +1,45 @@
+import Synchronization
+import VoleryTransport
+public import VoleryTypes
+
+/// What a handler knows of its call besides the request, and what it may say besides the response. May be kept and used
+/// from any task until the call is over; after that, what it says goes nowhere.
+public struct ServerContext: Sendable {
+  private let call: ServerCall
+
+  init(_ call: ServerCall) { self.call = call }
+
+  public var method: MethodDescriptor { call.method }
+
+  /// The client's end of the connection.
+  public var peer: Peer { call.peer }
+
+  /// `:authority`: the name by which the client called.
+  public var authority: String { call.head.authority }
+
+  /// The metadata that the client sent.
+  public var metadata: Metadata { call.head.metadata }
+
+  /// When the call has to be over. Calls that the handler makes inherit it.
+  public var deadline: Deadline { call.deadline }
+
+  /// Whether the client has cancelled, the connection is lost or the deadline has passed. The handler's task is cancelled
+  /// then, too.
+  public var isCancelled: Bool { call.isCancelled }
+
+  /// Sent before the first response; setting it after that does nothing. `sendInitialMetadata` sends it without waiting
+  /// for a response.
+  public var initialMetadata: Metadata {
+    get { call.responseMetadata.withLock { $0.initial } }
+    nonmutating set { call.responseMetadata.withLock { $0.initial = newValue } }
+  }
+
+  /// Sent with the status.
+  public var trailingMetadata: Metadata {
+    get { call.responseMetadata.withLock { $0.trailing } }
+    nonmutating set { call.responseMetadata.withLock { $0.trailing = newValue } }
+  }
+
+  /// Sends `initialMetadata` now.
+  public func sendInitialMetadata() { call.sendInitialMetadata() }
+}

@@ -1,0 +1,41 @@
+public import Logging
+import VoleryHTTP2Transport
+
+/// What a server may be told. The defaults are right for most.
+public struct ServerOptions: Sendable {
+  /// The largest message that is accepted from a client, in bytes. 4 MiB.
+  public var maxRequestMessageBytes = 4 << 20
+  /// Calls that may run at once on one connection. 1000.
+  public var maxConcurrentStreams: UInt32 = 1000
+  /// Calls that may run at once on the whole server; more are refused with RESOURCE_EXHAUSTED. No limit by default.
+  public var maxConcurrentCalls = Int.max
+  /// Connections that may be open at once; more are closed at once. 10,000.
+  public var maxConnections = 10_000
+  /// A connection this old is drained, ±10 %, so that clients which look for servers only when they lose one find new
+  /// ones. 5 minutes; nil: never.
+  public var maxConnectionAge: Duration? = .seconds(300)
+  /// How long calls may go on after that; nil, the default: as long as they want.
+  public var maxConnectionAgeGrace: Duration?
+  /// A connection without a call for this long is drained; nil, the default: never.
+  public var maxConnectionIdle: Duration?
+  /// How long `run` waits for calls to end once it has to stop. 25 seconds, which fits into Kubernetes' 30.
+  public var drainLimit: Duration = .seconds(25)
+  /// `run` drains the server on SIGTERM and SIGINT. True.
+  public var handlesSignals = true
+  /// Event loops that serve connections; nil: one for each core, shared with the process's channels.
+  public var eventLoops: Int?
+  /// Answers methods that no service has: what a proxy needs. Nil, the default: UNIMPLEMENTED.
+  public var fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
+  public var logger = Logger(label: "volery.server")
+
+  public init() {}
+
+  var connection: ServerConnectionOptions {
+    var connection = ServerConnectionOptions()
+    connection.maxConcurrentStreams = maxConcurrentStreams
+    connection.maxAge = maxConnectionAge
+    connection.maxAgeGrace = maxConnectionAgeGrace
+    connection.maxIdle = maxConnectionIdle
+    return connection
+  }
+}

@@ -1,0 +1,11 @@
+/// Methods that a server offers together. Generated code has a protocol for each service of a .proto that refines this;
+/// without a .proto, conform to it yourself:
+///
+///     struct Echo: Service {
+///       let echo = Method<[UInt8], [UInt8]>(service: "demo.Echo", name: "Echo", kind: .unary)
+///       var handlers: [MethodHandler] { [.unary(echo) { request, _ in request }] }
+///     }
+public protocol Service: Sendable {
+  /// Asked once, when the server is made.
+  var handlers: [MethodHandler] { get }
+}
