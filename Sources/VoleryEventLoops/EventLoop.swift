@@ -58,13 +58,15 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   private func start() {
     let context = StartContext(loop: self, started: ThreadGate())
     var thread = pthread_t()
-    let result = pthread_create(&thread, nil, { context in
-      let context = Unmanaged<StartContext>.fromOpaque(context!).takeRetainedValue()
-      context.loop.thread = pthread_self()
-      context.started.signal()
-      context.loop.run()
-      return nil
-    }, Unmanaged.passRetained(context).toOpaque())
+    let result = pthread_create(
+      &thread, nil,
+      { context in
+        let context = Unmanaged<StartContext>.fromOpaque(context!).takeRetainedValue()
+        context.loop.thread = pthread_self()
+        context.started.signal()
+        context.loop.run()
+        return nil
+      }, Unmanaged.passRetained(context).toOpaque())
     precondition(result == 0, "no thread for an event loop: error \(result)")
     pthread_detach(thread)
     context.started.wait()

@@ -25,7 +25,9 @@ package final class SignalWatch: @unchecked Sendable {
   /// The signal gets its former effect back.
   package func close() {
     loop.execute { [self] in
-      guard uv_is_closing(UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_handle_t.self)) == 0 else { return }
+      guard uv_is_closing(UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_handle_t.self)) == 0 else {
+        return
+      }
       uv_close(UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_handle_t.self)) { handle in
         let watch = Unmanaged<SignalWatch>.fromOpaque(handle!.pointee.data).takeRetainedValue()
         watch.handle.deallocate()

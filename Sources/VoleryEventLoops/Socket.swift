@@ -131,7 +131,9 @@ package final class Socket {
     if taken < total { writeLater(pieces, skipping: taken, total: total) }
   }
 
-  private func withBuffers(_ pieces: [UnsafeRawBufferPointer], _ body: (UnsafeBufferPointer<uv_buf_t>) -> Int32) -> Int32 {
+  private func withBuffers(_ pieces: [UnsafeRawBufferPointer], _ body: (UnsafeBufferPointer<uv_buf_t>) -> Int32)
+    -> Int32
+  {
     withUnsafeTemporaryAllocation(of: uv_buf_t.self, capacity: pieces.count) { buffers in
       for (index, piece) in pieces.enumerated() {
         let base = UnsafeMutableRawPointer(mutating: piece.baseAddress!).assumingMemoryBound(to: CChar.self)
@@ -150,7 +152,8 @@ package final class Socket {
       let rest = piece.dropFirst(min(skip, piece.count))
       skip -= piece.count - rest.count
       guard !rest.isEmpty else { continue }
-      (copy.baseAddress! + offset).copyMemory(from: UnsafeRawBufferPointer(rebasing: rest).baseAddress!, byteCount: rest.count)
+      (copy.baseAddress! + offset).copyMemory(
+        from: UnsafeRawBufferPointer(rebasing: rest).baseAddress!, byteCount: rest.count)
       offset += rest.count
     }
     waitingByteCount += count

@@ -15,7 +15,9 @@ package final class SocketConnector {
   private let destination: SocketDestination
   private let loop: EventLoop
 
-  private init(_ destination: SocketDestination, _ loop: EventLoop, _ completion: @escaping (Result<Socket, SocketError>) -> Void) {
+  private init(
+    _ destination: SocketDestination, _ loop: EventLoop, _ completion: @escaping (Result<Socket, SocketError>) -> Void
+  ) {
     self.destination = destination
     self.loop = loop
     self.completion = completion

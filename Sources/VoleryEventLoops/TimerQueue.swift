@@ -61,7 +61,8 @@ final class TimerQueue {
     let now = uv_hrtime()
     let milliseconds = first.due > now ? (first.due - now + 999_999) / 1_000_000 : 0
     uv_update_time(uvTimer.pointee.loop)
-    uv_timer_start(uvTimer, { Unmanaged<TimerQueue>.fromOpaque($0!.pointee.data).takeUnretainedValue().goOff() }, milliseconds, 0)
+    uv_timer_start(
+      uvTimer, { Unmanaged<TimerQueue>.fromOpaque($0!.pointee.data).takeUnretainedValue().goOff() }, milliseconds, 0)
   }
 
   private func goOff() {

@@ -9,7 +9,8 @@ enum HTTP2Callbacks {
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, context in
       session(context).beginHeaders(frame!.pointee)
     }
-    nghttp2_session_callbacks_set_on_header_callback(callbacks) { _, _, name, nameCount, value, valueCount, _, context in
+    nghttp2_session_callbacks_set_on_header_callback(callbacks) {
+      _, _, name, nameCount, value, valueCount, _, context in
       session(context).header(
         UnsafeRawBufferPointer(start: name, count: nameCount), UnsafeRawBufferPointer(start: value, count: valueCount))
       return 0

@@ -101,7 +101,9 @@ package final class HTTP2Session {
     add(stream)
     let data = Unmanaged.passUnretained(stream).toOpaque()
     let id = headers.withEntries { entries in
-      withProvider(stream, hasBody) { nghttp2_submit_request(session, nil, entries.baseAddress, entries.count, $0, data) }
+      withProvider(stream, hasBody) {
+        nghttp2_submit_request(session, nil, entries.baseAddress, entries.count, $0, data)
+      }
     }
     guard id > 0 else {
       remove(stream)

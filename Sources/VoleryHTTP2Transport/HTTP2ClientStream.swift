@@ -61,8 +61,9 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
         code: headers.httpStatus.map { $0 == 200 ? .unknown : statusCode(httpStatus: $0) } ?? .unknown,
         message: "the server ended the call without a grpc-status")
     if status.isOK, !deframer.isAtBoundary { return fail(.internal, "the response ended within a message") }
-    end(StreamOutcome(
-      status: status, trailingMetadata: headers.metadata, origin: .peer, isTrailersOnly: isTrailersOnly))
+    end(
+      StreamOutcome(
+        status: status, trailingMetadata: headers.metadata, origin: .peer, isTrailersOnly: isTrailersOnly))
   }
 
   override func messageReceived(_ message: [UInt8], isCompressed: Bool) {
@@ -92,16 +93,18 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     let processing: StreamOutcome.Processing =
       code == .refusedStream ? .refused : (areHeadersSent ? .possible : .neverSent)
     let what = wasResetByPeer ? "the server reset the stream" : "the stream was closed"
-    end(StreamOutcome(
-      status: Status(code: statusCode(reset: code), message: "\(what) with \(code)"), origin: .peer,
-      processing: processing))
+    end(
+      StreamOutcome(
+        status: Status(code: statusCode(reset: code), message: "\(what) with \(code)"), origin: .peer,
+        processing: processing))
   }
 
   func connectionLost(_ reason: String) {
     guard phase != .ended else { return }
-    end(StreamOutcome(
-      status: Status(code: .unavailable, message: "the connection was lost: \(reason)"), origin: .local,
-      processing: areHeadersSent ? .possible : .neverSent))
+    end(
+      StreamOutcome(
+        status: Status(code: .unavailable, message: "the connection was lost: \(reason)"), origin: .local,
+        processing: areHeadersSent ? .possible : .neverSent))
   }
 
   private func fail(_ code: StatusCode, _ message: String, origin: StatusError.Origin = .local) {

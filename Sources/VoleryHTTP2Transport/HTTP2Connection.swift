@@ -142,7 +142,9 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
       filter.takeOutgoing { socket.write([$0]) }
     }
     socket.close()
-    for stream in session.streams { (stream as? any ConnectionBoundStream)?.connectionLost(reason ?? "the connection was closed") }
+    for stream in session.streams {
+      (stream as? any ConnectionBoundStream)?.connectionLost(reason ?? "the connection was closed")
+    }
     ended(error: reason)
   }
 }

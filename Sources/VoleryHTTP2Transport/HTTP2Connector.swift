@@ -69,7 +69,8 @@ final class HTTP2ConnectionAttempt: ConnectionAttempt, ClientConnectionObserver,
     }
   }
 
-  private func connected(_ result: Result<Socket, SocketError>, _ makeFilter: (@Sendable () throws -> any ByteFilter)?) {
+  private func connected(_ result: Result<Socket, SocketError>, _ makeFilter: (@Sendable () throws -> any ByteFilter)?)
+  {
     connector = nil
     switch result {
     case .failure(let error): fail(error.description)

@@ -133,7 +133,8 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
     }
     let now = ContinuousClock.now
     let interval =
-      openCalls > 0 || options.permitsPingsWithoutCalls ? options.minPingInterval : max(options.minPingInterval, .seconds(7200))
+      openCalls > 0 || options.permitsPingsWithoutCalls
+      ? options.minPingInterval : max(options.minPingInterval, .seconds(7200))
     if let lastPing, lastPing.duration(to: now) < interval { strikes += 1 }
     lastPing = now
     if strikes > 2 {

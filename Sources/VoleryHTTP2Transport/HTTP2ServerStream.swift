@@ -60,7 +60,8 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     switch failure {
     case .tooLarge(let count):
       violate(
-        .resourceExhausted, "a message of \(count) bytes is over the server's limit of \(acceptor.maxRequestMessageBytes)")
+        .resourceExhausted,
+        "a message of \(count) bytes is over the server's limit of \(acceptor.maxRequestMessageBytes)")
     case .badFlag(let flag):
       violate(.internal, "a message starts with \(flag) where its compressed flag, 0 or 1, should be")
     }

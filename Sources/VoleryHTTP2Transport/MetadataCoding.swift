@@ -15,7 +15,8 @@ enum MetadataCoding {
   }
 
   /// Adds a received field; false when it is a `-bin` one that is not base64.
-  static func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, to metadata: inout Metadata) -> Bool {
+  static func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, to metadata: inout Metadata) -> Bool
+  {
     guard name.ends(with: "-bin") else {
       metadata.appendRaw(key: name, value: value)
       return true

@@ -28,7 +28,8 @@ struct RequestHeaders {
     } else if !isGRPC {
       refusal = .http("415")
     } else if refusal == nil, !acceptsTrailers {
-      refusal = .grpc(Status(code: .internal, message: "the request lacks 'te: trailers': something on the way may drop trailers"))
+      refusal = .grpc(
+        Status(code: .internal, message: "the request lacks 'te: trailers': something on the way may drop trailers"))
     }
   }
 
@@ -57,7 +58,10 @@ struct RequestHeaders {
   private mutating func readContentType(_ value: UnsafeRawBufferPointer) {
     guard value.starts(with: "application/grpc") else { return }
     let rest = value.dropFirst("application/grpc".utf8.count)
-    guard let separator = rest.first else { return isGRPC = true }
+    guard let separator = rest.first else {
+      isGRPC = true
+      return
+    }
     // "application/grpc-web" and the like are something else.
     isGRPC = separator == UInt8(ascii: "+") || separator == UInt8(ascii: ";")
     if separator == UInt8(ascii: "+") {

@@ -22,6 +22,14 @@ public final class Subchannel: Sendable {
   /// Calls picked for this subchannel that have not ended: what least-request policies compare.
   public var outstandingCalls: Int { outstanding.load(ordering: .relaxed) }
 
+  private let full = Atomic<Bool>(false)
+
+  /// Whether its connection runs as many calls as the server allows (MAX_CONCURRENT_STREAMS): a call would have to wait
+  /// there. Pickers go elsewhere while they can.
+  public var isFull: Bool { full.load(ordering: .relaxed) }
+
+  package func setFull(_ isFull: Bool) { full.store(isFull, ordering: .relaxed) }
+
   package func callStarted() { outstanding.add(1, ordering: .relaxed) }
   package func callEnded() { outstanding.subtract(1, ordering: .relaxed) }
 }

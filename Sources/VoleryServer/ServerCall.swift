@@ -179,7 +179,9 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
 
   /// The one request of a method whose client does not stream; it is there before the handler starts.
   func request<Message>(_ serializer: Serializer<Message>) async throws(StatusError) -> Message {
-    guard let bytes = try await nextMessage() else { throw StatusError(.unimplemented, "no request for \(method.path)") }
+    guard let bytes = try await nextMessage() else {
+      throw StatusError(.unimplemented, "no request for \(method.path)")
+    }
     return try message(bytes, serializer)
   }
 

@@ -1,0 +1,7 @@
+// `import Volery` is all that a user writes.
+@_exported public import VoleryClient
+@_exported public import VoleryLoadBalancing
+@_exported public import VoleryNameResolution
+@_exported public import VoleryProtobuf
+@_exported public import VoleryServer
+@_exported public import VoleryTypes

@@ -1,0 +1,40 @@
+public import Logging
+import VoleryDNS
+public import VoleryLoadBalancing
+public import VoleryNameResolution
+public import VoleryTypes
+
+/// What a channel may be told. With none of it, `Channel("dns:///orders:50051")` does the right thing: every address a
+/// connection, new servers within seconds, load shared evenly, slow and dead servers avoided.
+public struct ChannelOptions: Sendable {
+  /// The name resolvers by scheme; add your own.
+  public var resolvers = ResolverRegistry.standard
+  /// The load balancing policies by name; add your own.
+  public var loadBalancingPolicies = LoadBalancingRegistry.builtIn
+  /// The policy where no service config names one. `rr_least_request`.
+  public var loadBalancingPolicy = LoadBalancingRegistry.defaultPolicyName
+  /// Holds where the resolver gives no valid service config.
+  public var serviceConfig = ServiceConfig()
+  /// The largest message that is accepted from a server, in bytes. 4 MiB.
+  public var maxResponseMessageBytes = 4 << 20
+  /// Replaces the target's name as the `:authority` of calls.
+  public var authority: String?
+  /// The longest that one attempt to connect may take, from the socket to the server's SETTINGS; a channel's first
+  /// attempts are given up sooner (1 s, then twice as long each time), so that a black hole does not hold up the start. 20 s.
+  public var connectTimeout: Duration = .seconds(20)
+  /// A channel without a call for this long closes its connections; the next call opens them again. 30 minutes.
+  public var idleTimeout: Duration = .seconds(1800)
+  /// After this long without a byte from a server that has calls, a ping asks whether it is still there; nil, the default:
+  /// never. At least 10 s, and servers cut off clients that ping more often than they allow (5 minutes as a rule).
+  public var keepaliveTime: Duration?
+  /// How long the answer to that ping may take. 20 s.
+  public var keepaliveTimeout: Duration = .seconds(20)
+  public var logger = Logger(label: "volery.channel")
+
+  public init() {}
+}
+
+extension ResolverRegistry {
+  /// `dns:` (which a target without a scheme means), `ipv4:`, `ipv6:`, `unix:`, `unix-abstract:` and `static:`.
+  public static let standard = ResolverRegistry(ResolverRegistry.fixed + [DNSResolverFactory()])
+}

@@ -1,0 +1,102 @@
+import VoleryTypes
+
+/// The subchannels of a policy that spreads calls: one for each endpoint. Keeps track of their states, of which are still
+/// wanted, and of what the whole adds up to.
+///
+/// A subchannel whose endpoint is gone serves on as long as no wanted one is ready (make before break).
+struct EndpointSet {
+  struct Member {
+    let subchannel: Subchannel
+    var state = ConnectivityState.idle
+    /// Sticky: from the first failed attempt until ready (gRFC A62).
+    var isFailing = false
+    var error: StatusError?
+  }
+
+  /// What the members add up to.
+  enum Summary {
+    case ready([Subchannel])
+    case connecting
+    case failing(StatusError)
+    /// Nothing to connect to.
+    case empty
+  }
+
+  private var members: [Int: Member] = [:]
+  private var idOfEndpoint: [Set<SocketAddress>: Int] = [:]
+  /// In the resolver's order.
+  private var order: [Int] = []
+  /// Not wanted any more, but ready, and nothing else is.
+  private var retiring: [Int: Subchannel] = [:]
+
+  /// Takes over the resolver's list.
+  mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) {
+    var wanted: [Int] = []
+    var kept: [Set<SocketAddress>: Int] = [:]
+    for endpoint in endpoints {
+      let key = Set(endpoint.addresses)
+      guard kept[key] == nil else { continue }
+      let id = idOfEndpoint[key] ?? add(endpoint, &effects)
+      kept[key] = id
+      wanted.append(id)
+    }
+    let gone = Set(order).subtracting(wanted)
+    order = wanted
+    idOfEndpoint = kept
+    for id in gone { retire(id, &effects) }
+    releaseRetiring(&effects)
+  }
+
+  private mutating func add(_ endpoint: Endpoint, _ effects: inout PolicyEffects) -> Int {
+    let subchannel = effects.subchannel(for: endpoint)
+    members[subchannel.id] = Member(subchannel: subchannel)
+    effects.connect(subchannel.id)
+    return subchannel.id
+  }
+
+  private mutating func retire(_ id: Int, _ effects: inout PolicyEffects) {
+    guard let member = members.removeValue(forKey: id) else { return }
+    if member.state == .ready { retiring[id] = member.subchannel } else { effects.remove(id) }
+  }
+
+  /// Once a wanted member is ready, the others are not needed.
+  private mutating func releaseRetiring(_ effects: inout PolicyEffects) {
+    guard !retiring.isEmpty, members.values.contains(where: { $0.state == .ready }) else { return }
+    for id in retiring.keys { effects.remove(id) }
+    retiring = [:]
+  }
+
+  mutating func changed(_ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects) {
+    if retiring[id] != nil, state != .ready {
+      retiring[id] = nil
+      return effects.remove(id)
+    }
+    guard var member = members[id] else { return }
+    member.state = state
+    switch state {
+    case .ready:
+      member.isFailing = false
+      member.error = nil
+    case .transientFailure:
+      member.isFailing = true
+      member.error = error ?? member.error
+    case .idle: effects.connect(id)
+    case .connecting, .shutdown: break
+    }
+    members[id] = member
+    releaseRetiring(&effects)
+  }
+
+  /// READY wins, then CONNECTING (idle counts as it: every member is told to connect), then failure.
+  var summary: Summary {
+    let wanted = order.compactMap { members[$0] }
+    let ready = wanted.filter { $0.state == .ready }.map(\.subchannel)
+    if !ready.isEmpty { return .ready(ready) }
+    if !retiring.isEmpty { return .ready(retiring.sorted { $0.key < $1.key }.map(\.value)) }
+    if wanted.isEmpty { return .empty }
+    if wanted.contains(where: { !$0.isFailing }) { return .connecting }
+    let errors = wanted.prefix(8).map { "\($0.subchannel.endpoint): \($0.error?.message ?? "no connection")" }
+    let more = wanted.count > 8 ? " and \(wanted.count - 8) more" : ""
+    return .failing(StatusError(.unavailable, "no server can be reached: \(errors.joined(separator: "; "))\(more)"))
+  }
+}

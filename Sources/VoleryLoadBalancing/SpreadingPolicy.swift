@@ -1,0 +1,42 @@
+public import VoleryTypes
+
+/// A policy that has a connection to every endpoint and lets a picker spread the calls over those that are ready:
+/// `rr_least_request`, `round_robin`, `least_request` and `random` differ in their picker only.
+public struct SpreadingPolicy: LoadBalancingPolicy {
+  private var set = EndpointSet()
+  private let makePicker: ([Subchannel], UInt64) -> any Picker
+  private let context: PolicyContext
+
+  /// - Parameter makePicker: Gets the ready subchannels, never none, and a random seed.
+  init(context: PolicyContext, makePicker: @escaping ([Subchannel], UInt64) -> any Picker) {
+    self.context = context
+    self.makePicker = makePicker
+  }
+
+  public mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
+    set.update(endpoints, &effects)
+    publish(&effects)
+    return !endpoints.isEmpty
+  }
+
+  public mutating func subchannelChanged(
+    _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
+  ) {
+    set.changed(id, to: state, error: error, &effects)
+    publish(&effects)
+  }
+
+  public mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
+    effects.publish(.transientFailure, FailingPicker(error: error))
+  }
+
+  private func publish(_ effects: inout PolicyEffects) {
+    switch set.summary {
+    case .ready(let subchannels): effects.publish(.ready, makePicker(subchannels, context.random()))
+    case .connecting: effects.publish(.connecting, QueueingPicker())
+    case .failing(let error): effects.publish(.transientFailure, FailingPicker(error: error))
+    case .empty:
+      effects.publish(.transientFailure, FailingPicker(error: StatusError(.unavailable, "the name has no addresses")))
+    }
+  }
+}
