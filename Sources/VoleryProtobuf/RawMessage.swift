@@ -1,0 +1,107 @@
+public import CProtobufC
+
+/// A message in libprotobuf-c's memory, for generated code to read. Offsets are those of the file's table.
+@frozen public struct RawMessage {
+  @usableFromInline let base: UnsafeRawPointer
+
+  @inlinable public init(_ base: UnsafeRawPointer) { self.base = base }
+
+  @inlinable public func load<Value: BitwiseCopyable>(_ offset: Int, _ type: Value.Type = Value.self) -> Value {
+    base.load(fromByteOffset: offset, as: Value.self)
+  }
+
+  /// Whether a field with a has-word is set, or which member of a oneof is (its field number, 0 for none).
+  @inlinable public func has(_ offset: Int) -> Bool { base.load(fromByteOffset: offset, as: Int32.self) != 0 }
+
+  @inlinable public func bool(_ offset: Int) -> Bool { load(offset, UInt64.self) != 0 }
+
+  @inlinable public func pointer(_ offset: Int) -> UnsafeRawPointer? {
+    base.load(fromByteOffset: offset, as: UnsafeRawPointer?.self)
+  }
+
+  @inlinable public func string(_ offset: Int) throws(ProtobufError) -> String {
+    try _string(base.load(fromByteOffset: offset, as: ProtobufCBinaryData.self))
+  }
+
+  @inlinable public func bytes(_ offset: Int) -> [UInt8] {
+    _bytes(base.load(fromByteOffset: offset, as: ProtobufCBinaryData.self))
+  }
+
+  // Repeated fields: a count, and a pointer to the elements.
+
+  @inlinable public func elements<Value>(_ count: Int, _ offset: Int, _ type: Value.Type) -> UnsafeBufferPointer<Value> {
+    UnsafeBufferPointer(
+      start: pointer(offset)?.assumingMemoryBound(to: Value.self), count: base.load(fromByteOffset: count, as: Int.self))
+  }
+
+  @inlinable public func array<Value: BitwiseCopyable>(_ count: Int, _ offset: Int, _ type: Value.Type) -> [Value] {
+    Array(elements(count, offset, Value.self))
+  }
+
+  @inlinable public func bools(_ count: Int, _ offset: Int) -> [Bool] {
+    elements(count, offset, UInt64.self).map { $0 != 0 }
+  }
+
+  @inlinable public func strings(_ count: Int, _ offset: Int) throws(ProtobufError) -> [String] {
+    var strings: [String] = []
+    for data in elements(count, offset, ProtobufCBinaryData.self) { strings.append(try _string(data)) }
+    return strings
+  }
+
+  @inlinable public func bytesArray(_ count: Int, _ offset: Int) -> [[UInt8]] {
+    elements(count, offset, ProtobufCBinaryData.self).map { _bytes($0) }
+  }
+
+  @inlinable public func messages<M: Message>(
+    _ count: Int, _ offset: Int, _ context: borrowing DecodeContext, _ type: M.Type = M.self
+  ) throws(ProtobufError) -> [M] {
+    let pointers = elements(count, offset, UnsafeRawPointer.self)
+    var messages: [M] = []
+    messages.reserveCapacity(pointers.count)
+    for pointer in pointers { messages.append(try context.message(pointer)) }
+    return messages
+  }
+
+  /// The unknown fields as they stood on the wire.
+  @inlinable public func unknownFields() throws(ProtobufError) -> UnknownFields {
+    base.load(fromByteOffset: 8, as: UInt32.self) == 0 ? UnknownFields() : try _unknownFields()
+  }
+
+  @usableFromInline func _unknownFields() throws(ProtobufError) -> UnknownFields {
+    let message = base.assumingMemoryBound(to: ProtobufCMessage.self).pointee
+    var bytes: [UInt8] = []
+    for index in 0..<Int(message.n_unknown_fields) {
+      let field = message.unknown_fields[index]
+      // What the normalizer could not name it has put into one field of its own.
+      if field.tag == Normalizer.carrierNumber {
+        bytes.append(contentsOf: Normalizer.carried(field))
+        continue
+      }
+      guard field.tag > 0, field.tag < 1 << 29 else { throw .malformed }
+      UnknownFields.appendVarint(UInt64(field.tag) << 3 | UInt64(field.wire_type.rawValue), to: &bytes)
+      bytes.append(contentsOf: UnsafeBufferPointer(start: field.data, count: field.len))
+    }
+    return UnknownFields(bytes: bytes)
+  }
+}
+
+@inlinable func _bytes(_ data: ProtobufCBinaryData) -> [UInt8] {
+  Array(UnsafeBufferPointer(start: data.data, count: data.len))
+}
+
+@usableFromInline func _string(_ data: ProtobufCBinaryData) throws(ProtobufError) -> String {
+  guard data.len > 0 else { return "" }
+  let bytes = UnsafeBufferPointer(start: data.data, count: data.len)
+  let text = String(decoding: bytes, as: UTF8.self)
+  // Decoding repairs what is not UTF-8, which changes bytes; comparing is far cheaper than a validating initializer.
+  var copy = text
+  let isSame = copy.withUTF8 { $0.count == bytes.count && ($0.baseAddress == nil || memcmp($0.baseAddress!, bytes.baseAddress!, bytes.count) == 0) }
+  guard isSame else { throw .invalidUTF8 }
+  return text
+}
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif

@@ -1,0 +1,30 @@
+/// Fields that a message had on the wire and this program's .proto does not know, as they stood.
+public struct UnknownFields: Hashable, Sendable {
+  /// Wire format: tags and values one after another.
+  public internal(set) var bytes: [UInt8] = []
+
+  @inlinable public init() {}
+
+  init(bytes: [UInt8]) { self.bytes = bytes }
+
+  public var isEmpty: Bool { bytes.isEmpty }
+
+  static func appendVarint(_ value: UInt64, to bytes: inout [UInt8]) {
+    var rest = value
+    while rest >= 0x80 {
+      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+      rest >>= 7
+    }
+    bytes.append(UInt8(rest))
+  }
+
+  /// The number at the front and how many bytes it takes; nil when it does not end within 10 bytes or the input.
+  static func readVarint(_ bytes: ArraySlice<UInt8>) -> (UInt64, Int)? {
+    var value: UInt64 = 0
+    for (index, byte) in bytes.prefix(10).enumerated() {
+      value |= UInt64(byte & 0x7f) << (7 * UInt64(index))
+      if byte < 0x80 { return (value, index + 1) }
+    }
+    return nil
+  }
+}
