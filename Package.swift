@@ -71,7 +71,7 @@ let package = Package(
     module("VoleryClient", ["VoleryTypes", "VoleryTransport", "VoleryHTTP2Transport", "VoleryEventLoops", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryDNS", logging]),
 
     // 5: front.
-    module("Volery", ["VoleryTypes", "VoleryProtobuf", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryServer", "VoleryClient"]),
+    module("Volery", ["VoleryTypes", "VoleryDNS", "VoleryProtobuf", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryServer", "VoleryClient"]),
 
     // 6: programs.
     program("protoc-gen-volery", ["VoleryTypes", "VoleryProtobuf"]),

@@ -75,7 +75,9 @@ package enum SocketDestination: Hashable, Sendable {
         uv_ip4_name(address, &text, 64)
         return address.pointee.sin_port
       }
-      let bytes = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+      var bytes = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+      // An IPv4 peer of a socket for both families: say it as everybody else does.
+      if bytes.starts(with: "::ffff:".utf8), bytes.contains(UInt8(ascii: ".")) { bytes.removeFirst(7) }
       self = .tcp(host: String(decoding: bytes, as: UTF8.self), port: Int(UInt16(bigEndian: port)))
     case AF_UNIX:
       let offset = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)!

@@ -124,7 +124,9 @@ extension Arena {
 
   // MARK: Repeated fields
 
-  @inlinable func setElements<Value>(_ count: Int, _ offset: Int, _ elements: UnsafeMutablePointer<Value>, _ number: Int) {
+  @inlinable func setElements<Value>(
+    _ count: Int, _ offset: Int, _ elements: UnsafeMutablePointer<Value>, _ number: Int
+  ) {
     base.storeBytes(of: number, toByteOffset: count, as: Int.self)
     base.storeBytes(of: UnsafeMutableRawPointer(elements), toByteOffset: offset, as: UnsafeMutableRawPointer.self)
   }
@@ -142,14 +144,17 @@ extension Arena {
     storeArray(count, offset, values.map { UInt64($0 ? 1 : 0) }, context)
   }
 
-  @inlinable public func storeArray(_ count: Int, _ offset: Int, _ values: [String], _ context: borrowing EncodeContext) {
+  @inlinable public func storeArray(_ count: Int, _ offset: Int, _ values: [String], _ context: borrowing EncodeContext)
+  {
     guard !values.isEmpty else { return }
     let memory = context.memory(values.count, ProtobufCBinaryData.self)
     for index in values.indices { memory[index] = context.data(values[index]) }
     setElements(count, offset, memory, values.count)
   }
 
-  @inlinable public func storeArray(_ count: Int, _ offset: Int, _ values: [[UInt8]], _ context: borrowing EncodeContext) {
+  @inlinable public func storeArray(
+    _ count: Int, _ offset: Int, _ values: [[UInt8]], _ context: borrowing EncodeContext
+  ) {
     guard !values.isEmpty else { return }
     let memory = context.memory(values.count, ProtobufCBinaryData.self)
     for index in values.indices { memory[index] = context.data(values[index]) }
@@ -194,7 +199,8 @@ extension Arena {
     if data.len > 0 { memcpy(copy, data.data, data.len) }
     field.initialize(
       to: ProtobufCMessageUnknownField(
-        tag: UInt32(truncatingIfNeeded: tag >> 3), wire_type: ProtobufCWireType(rawValue: UInt32(tag & 7)), len: data.len,
+        tag: UInt32(truncatingIfNeeded: tag >> 3), wire_type: ProtobufCWireType(rawValue: UInt32(tag & 7)),
+        len: data.len,
         data: copy))
     base.storeBytes(of: 1, toByteOffset: 8, as: UInt32.self)
     base.storeBytes(of: field, toByteOffset: 16, as: UnsafeMutablePointer<ProtobufCMessageUnknownField>.self)

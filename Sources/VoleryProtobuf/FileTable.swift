@@ -37,7 +37,8 @@ public final class FileTable: @unchecked Sendable {
     for message in 0..<count {
       let fieldCount = Int(schema[index + 1])
       build(
-        &descriptors[message], size: Int(schema[index]), Array(schema[(index + 2)..<(index + 2 + 5 * fieldCount)]), imports)
+        &descriptors[message], size: Int(schema[index]), Array(schema[(index + 2)..<(index + 2 + 5 * fieldCount)]),
+        imports)
       index += 2 + 5 * fieldCount
     }
   }

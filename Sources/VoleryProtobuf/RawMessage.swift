@@ -29,9 +29,11 @@ public import CProtobufC
 
   // Repeated fields: a count, and a pointer to the elements.
 
-  @inlinable public func elements<Value>(_ count: Int, _ offset: Int, _ type: Value.Type) -> UnsafeBufferPointer<Value> {
+  @inlinable public func elements<Value>(_ count: Int, _ offset: Int, _ type: Value.Type) -> UnsafeBufferPointer<Value>
+  {
     UnsafeBufferPointer(
-      start: pointer(offset)?.assumingMemoryBound(to: Value.self), count: base.load(fromByteOffset: count, as: Int.self))
+      start: pointer(offset)?.assumingMemoryBound(to: Value.self), count: base.load(fromByteOffset: count, as: Int.self)
+    )
   }
 
   @inlinable public func array<Value: BitwiseCopyable>(_ count: Int, _ offset: Int, _ type: Value.Type) -> [Value] {
@@ -95,7 +97,9 @@ public import CProtobufC
   let text = String(decoding: bytes, as: UTF8.self)
   // Decoding repairs what is not UTF-8, which changes bytes; comparing is far cheaper than a validating initializer.
   var copy = text
-  let isSame = copy.withUTF8 { $0.count == bytes.count && ($0.baseAddress == nil || memcmp($0.baseAddress!, bytes.baseAddress!, bytes.count) == 0) }
+  let isSame = copy.withUTF8 {
+    $0.count == bytes.count && ($0.baseAddress == nil || memcmp($0.baseAddress!, bytes.baseAddress!, bytes.count) == 0)
+  }
   guard isSame else { throw .invalidUTF8 }
   return text
 }

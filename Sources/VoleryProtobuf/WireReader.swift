@@ -74,7 +74,9 @@ package struct WireReader {
     throw .malformed
   }
 
-  private mutating func fixed<Number: FixedWidthInteger & BitwiseCopyable>(_ type: Number.Type) throws(ProtobufError) -> Number {
+  private mutating func fixed<Number: FixedWidthInteger & BitwiseCopyable>(_ type: Number.Type) throws(ProtobufError)
+    -> Number
+  {
     let size = MemoryLayout<Number>.size
     guard bytes.count - index >= size else { throw .malformed }
     defer { index += size }

@@ -51,9 +51,15 @@ public final class Server: Sendable {
   public func run(listeningOn addresses: ListenAddress...) async throws(StatusError) {
     let bound = try start(listeningOn: addresses)
     options.logger.info("serving", metadata: ["addresses": "\(bound.map(\.description).joined(separator: ", "))"])
+    await waitUntilStopped()
+  }
+
+  /// Waits, after `start`, until the server is stopped by a signal, by cancelling the waiting task, or by `drain` or
+  /// `shutDown`; then lets the running calls end, as `run` does.
+  public func waitUntilStopped() async {
     let signals = options.handlesSignals ? watchSignals() : []
     await withTaskCancellationHandler {
-      await waitUntilStopped()
+      await waitForStop()
     } onCancel: {
       stopRunning()
     }
@@ -67,7 +73,8 @@ public final class Server: Sendable {
     try start(listeningOn: addresses)
   }
 
-  private func start(listeningOn addresses: [ListenAddress]) throws(StatusError) -> [SocketAddress] {
+  @discardableResult
+  public func start(listeningOn addresses: [ListenAddress]) throws(StatusError) -> [SocketAddress] {
     var listeners: [Listener] = []
     do throws(SocketError) {
       for address in addresses {
@@ -91,7 +98,7 @@ public final class Server: Sendable {
     }
   }
 
-  private func waitUntilStopped() async {
+  private func waitForStop() async {
     await withCheckedContinuation { waiter in
       let isStopped = state.withLock { state in
         if !state.isStopped { state.stopWaiters.append(waiter) }

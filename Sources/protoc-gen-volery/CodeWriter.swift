@@ -20,6 +20,8 @@ struct CodeWriter {
   mutating func comment(_ text: String) {
     var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     while lines.last?.allSatisfy({ $0 == " " }) == true { lines.removeLast() }
-    for line in lines { self.line(line.allSatisfy { $0 == " " } ? "///" : "///\(line.hasPrefix(" ") ? "" : " ")\(line)") }
+    for line in lines {
+      self.line(line.allSatisfy { $0 == " " } ? "///" : "///\(line.hasPrefix(" ") ? "" : " ")\(line)")
+    }
   }
 }

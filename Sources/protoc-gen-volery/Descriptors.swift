@@ -164,7 +164,8 @@ struct MessageDescriptor {
 struct FieldDescriptor {
   /// descriptor.proto's numbers of types.
   enum Kind: Int {
-    case double = 1, float, int64, uint64, int32, fixed64, fixed32, bool, string, group, message, bytes, uint32, `enum`
+    case double = 1
+    case float, int64, uint64, int32, fixed64, fixed32, bool, string, group, message, bytes, uint32, `enum`
     case sfixed32, sfixed64, sint32, sint64
   }
 

@@ -7,13 +7,17 @@ struct FieldEmitter {
   let isBoxed: Bool
   let visibility: String
 
-  init(_ field: FieldDescriptor, in message: MessageDescriptor, _ layout: MessageLayout, _ types: TypeTable, _ visibility: String) {
+  init(
+    _ field: FieldDescriptor, in message: MessageDescriptor, _ layout: MessageLayout, _ types: TypeTable,
+    _ visibility: String
+  ) {
     self.field = field
     self.types = types
     self.visibility = visibility
     place = layout.places[field.number]!
     isBoxed =
-      field.kind == .message && !field.isRepeated && field.oneof == nil && types.reaches(message.fullName, from: field.typeName)
+      field.kind == .message && !field.isRepeated && field.oneof == nil
+      && types.reaches(message.fullName, from: field.typeName)
   }
 
   var name: String { SwiftNames.property(field.name) }
@@ -22,7 +26,8 @@ struct FieldEmitter {
   var mapEntry: (type: MessageDescriptor, key: FieldDescriptor, value: FieldDescriptor)? {
     get throws {
       guard field.kind == .message, field.isRepeated, let entry = try types[field.typeName].message, entry.isMapEntry,
-        let key = entry.fields.first(where: { $0.number == 1 }), let value = entry.fields.first(where: { $0.number == 2 })
+        let key = entry.fields.first(where: { $0.number == 1 }),
+        let value = entry.fields.first(where: { $0.number == 2 })
       else { return nil }
       return (entry, key, value)
     }

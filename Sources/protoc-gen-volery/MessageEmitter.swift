@@ -60,7 +60,9 @@ struct MessageEmitter {
       $0.field.kind == .message && types.reaches(message.fullName, from: $0.field.typeName)
     }
     out.line()
-    try out.block("\(visibility)nonisolated \(isRecursive ? "indirect " : "")enum \(oneofType(oneof)): Hashable, Sendable") { out in
+    try out.block(
+      "\(visibility)nonisolated \(isRecursive ? "indirect " : "")enum \(oneofType(oneof)): Hashable, Sendable"
+    ) { out in
       for member in members {
         out.comment(member.field.comment)
         out.line("case \(member.name)(\(try member.elementType))")

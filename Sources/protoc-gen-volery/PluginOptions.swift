@@ -1,7 +1,11 @@
 /// What the user may tell the plugin: `--volery_opt=Name=Value,Name=Value`.
 struct PluginOptions {
   enum Services: String { case both, client, server, none }
-  enum FileNaming: String { case fullPath = "FullPath", pathToUnderscores = "PathToUnderscores", dropPath = "DropPath" }
+  enum FileNaming: String {
+    case fullPath = "FullPath"
+    case pathToUnderscores = "PathToUnderscores"
+    case dropPath = "DropPath"
+  }
 
   var visibility = "internal"
   var services = Services.both
@@ -58,7 +62,9 @@ struct PluginOptions {
       let pair = value.split(separator: ":").map(String.init)
       guard pair.count == 2 else { throw unknown(name, value) }
       modules[pair[0]] = pair[1]
-    default: throw PluginError("the option \"\(name)\" is unknown; known are Visibility, Services, FileNaming, Prefix, Module and ProtoModule")
+    default:
+      throw PluginError(
+        "the option \"\(name)\" is unknown; known are Visibility, Services, FileNaming, Prefix, Module and ProtoModule")
     }
   }
 

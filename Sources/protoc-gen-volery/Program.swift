@@ -11,7 +11,9 @@ import VoleryProtobuf
 @main
 enum Program {
   static func main() {
-    if CommandLine.arguments.dropFirst().contains(where: { $0 == "--help" || $0 == "-h" }) { return print(PluginOptions.help) }
+    if CommandLine.arguments.dropFirst().contains(where: { $0 == "--help" || $0 == "-h" }) {
+      return print(PluginOptions.help)
+    }
     var response = Response()
     do {
       try generate(Array(readInput()), into: &response)
@@ -33,8 +35,11 @@ enum Program {
     let files = try request.nodes(15).map(FileDescriptor.init)
     let types = TypeTable(files, options)
     for name in wanted {
-      guard let file = files.first(where: { $0.name == name }) else { throw PluginError("\(name) is not in the request") }
-      response.files.append((options.outputName(name), try FileEmitter(file: file, types: types, options: options).emit()))
+      guard let file = files.first(where: { $0.name == name }) else {
+        throw PluginError("\(name) is not in the request")
+      }
+      response.files.append(
+        (options.outputName(name), try FileEmitter(file: file, types: types, options: options).emit()))
     }
   }
 

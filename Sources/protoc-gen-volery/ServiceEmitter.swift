@@ -51,10 +51,12 @@ struct ServiceEmitter {
     out.line()
     out.block("\(visibility)nonisolated enum \(name)Methods") { out in
       for method in methods {
-        let idempotency = ["", ", idempotency: .noSideEffects", ", idempotency: .idempotent"][min(method.descriptor.idempotency, 2)]
+        let idempotency = ["", ", idempotency: .noSideEffects", ", idempotency: .idempotent"][
+          min(method.descriptor.idempotency, 2)]
         out.line("\(visibility)static let \(method.name) = Method<\(method.request), \(method.response)>(")
         out.line(
-          "  service: \"\(service.fullName)\", name: \"\(method.descriptor.name)\", kind: .\(method.kind)\(idempotency))")
+          "  service: \"\(service.fullName)\", name: \"\(method.descriptor.name)\", kind: .\(method.kind)\(idempotency))"
+        )
       }
     }
   }
@@ -65,7 +67,9 @@ struct ServiceEmitter {
     out.block("\(visibility)nonisolated protocol \(name)Service: Service") { out in
       for method in methods {
         out.comment(method.descriptor.comment)
-        let request = method.descriptor.streamsRequests ? "_ requests: RequestStream<\(method.request)>" : "_ request: \(method.request)"
+        let request =
+          method.descriptor.streamsRequests
+          ? "_ requests: RequestStream<\(method.request)>" : "_ request: \(method.request)"
         let responses = method.descriptor.streamsResponses ? ", responses: ResponseWriter<\(method.response)>" : ""
         let result = method.descriptor.streamsResponses ? "" : " -> \(method.response)"
         out.line("func \(method.name)(\(request)\(responses), context: ServerContext) async throws\(result)")
@@ -114,15 +118,21 @@ struct ServiceEmitter {
         "\(visibility)func \(method.name.filter { $0 != "`" })Response(to request: \(method.request), \(options)) async throws(StatusError) -> ClientResponse<\(method.response)>"
       ) { $0.line("try await channel.unary(\(path), request, options: options)") }
     case "serverStreaming":
-      out.block("\(visibility)func \(method.name)(_ request: \(method.request), \(options)) -> ServerStreamingCall<\(method.response)>") {
+      out.block(
+        "\(visibility)func \(method.name)(_ request: \(method.request), \(options)) -> ServerStreamingCall<\(method.response)>"
+      ) {
         $0.line("channel.serverStreaming(\(path), request, options: options)")
       }
     case "clientStreaming":
-      out.block("\(visibility)func \(method.name)(\(options)) -> ClientStreamingCall<\(method.request), \(method.response)>") {
+      out.block(
+        "\(visibility)func \(method.name)(\(options)) -> ClientStreamingCall<\(method.request), \(method.response)>"
+      ) {
         $0.line("channel.clientStreaming(\(path), options: options)")
       }
     default:
-      out.block("\(visibility)func \(method.name)(\(options)) -> BidirectionalCall<\(method.request), \(method.response)>") {
+      out.block(
+        "\(visibility)func \(method.name)(\(options)) -> BidirectionalCall<\(method.request), \(method.response)>"
+      ) {
         $0.line("channel.bidirectional(\(path), options: options)")
       }
     }

@@ -1,16 +1,19 @@
 /// Names of the .proto as names of Swift.
 enum SwiftNames {
   private static let keywords: Set<String> = [
-    "associatedtype", "class", "deinit", "enum", "extension", "fileprivate", "func", "import", "init", "inout", "internal",
+    "associatedtype", "class", "deinit", "enum", "extension", "fileprivate", "func", "import", "init", "inout",
+    "internal",
     "let", "open", "operator", "private", "precedencegroup", "protocol", "public", "rethrows", "static", "struct",
     "subscript", "typealias", "var", "break", "case", "catch", "continue", "default", "defer", "do", "else",
     "fallthrough", "for", "guard", "if", "in", "repeat", "return", "throw", "switch", "where", "while", "Any", "as",
-    "await", "catch", "false", "is", "nil", "rethrows", "self", "Self", "super", "throw", "throws", "true", "try", "async",
+    "await", "catch", "false", "is", "nil", "rethrows", "self", "Self", "super", "throw", "throws", "true", "try",
+    "async",
     "actor", "some", "any", "each", "consuming", "borrowing", "copy", "consume", "discard", "package", "macro",
   ]
   /// Members that every message has already.
   private static let members: Set<String> = [
-    "init", "self", "hashValue", "unknownFields", "messageName", "contentSubtype", "with", "encoded", "serialize", "hash",
+    "init", "self", "hashValue", "unknownFields", "messageName", "contentSubtype", "with", "encoded", "serialize",
+    "hash",
     "description", "Type", "Protocol",
   ]
 
@@ -31,13 +34,17 @@ enum SwiftNames {
     var words = name.split(separator: "_").map(String.init)
     guard !words.isEmpty else { return "_" }
     words[0] = lowerFirst(words[0])
-    let joined = words[0] + words.dropFirst().map(upperFirst).joined()
+    let joined = words[0] + words.dropFirst().map(initialism).joined()
     return joined.first!.isNumber ? "_\(joined)" : joined
   }
 
   static func upperCamel(_ name: String) -> String {
     let joined = name.split(separator: "_").map { upperFirst(String($0)) }.joined()
     return joined.first?.isNumber == true ? "_\(joined)" : joined
+  }
+
+  private static func initialism(_ word: String) -> String {
+    ["id", "url", "uri", "http", "https"].contains(word) ? word.uppercased() : upperFirst(word)
   }
 
   static func upperFirst(_ word: String) -> String { word.prefix(1).uppercased() + word.dropFirst() }
@@ -57,7 +64,8 @@ enum SwiftNames {
     if value.lowercased().hasPrefix(prefix), value.count > prefix.count { rest = String(value.dropFirst(prefix.count)) }
     let isUpper = !rest.contains { $0.isLowercase }
     let camel = lowerCamel(isUpper ? rest.lowercased() : rest)
-    return ["init", "self", "rawValue", "unrecognized", "hash", "hashValue", "Type"].contains(camel) ? "\(camel)_p" : escaped(camel)
+    return ["init", "self", "rawValue", "unrecognized", "hash", "hashValue", "Type"].contains(camel)
+      ? "\(camel)_p" : escaped(camel)
   }
 
   private static func snake(_ name: String) -> String {

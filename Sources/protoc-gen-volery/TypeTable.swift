@@ -26,7 +26,8 @@ struct TypeTable {
     if let prefix = file.swiftPrefix { return prefix }
     // Names such as Duration, Any and Type would hide Swift's own.
     if file.package == "google.protobuf" || options.prefix == .package {
-      return file.package.split(separator: ".").map { SwiftNames.upperFirst(SwiftNames.lowerCamel(String($0))) + "_" }.joined()
+      return file.package.split(separator: ".").map { SwiftNames.upperFirst(SwiftNames.lowerCamel(String($0))) + "_" }
+        .joined()
     }
     if case .fixed(let text) = options.prefix { return text }
     return ""

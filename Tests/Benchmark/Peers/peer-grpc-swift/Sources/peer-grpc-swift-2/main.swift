@@ -1,11 +1,12 @@
+import GRPCCore
+import GRPCNIOTransportHTTP2
+import GRPCProtobuf
+
 #if canImport(Glibc)
   import Glibc
 #else
   import Darwin
 #endif
-import GRPCCore
-import GRPCNIOTransportHTTP2
-import GRPCProtobuf
 
 // Server: peer-grpc-swift-2 server PORT
 // Client: peer-grpc-swift-2 client PORT CONCURRENCY SECONDS PAYLOAD_BYTES    prints one JSON line

@@ -1,0 +1,60 @@
+import ArgumentParser
+import Volery
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+struct InteropServer: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "server", abstract: "Serves grpc.testing.TestService; SIGTERM drains and exits with 0.")
+
+  @Option(name: .customLong("port"), help: "Listen on every address with this port.") var port: Int?
+  @Option(name: .customLong("bind"), help: "Listen on ADDR:PORT; may be given often.") var bind: [String] = []
+  @Option(name: .customLong("server_id"), help: "The answer to fill_server_id; host-pid by default.") var serverID:
+    String?
+  @Option(name: .customLong("max_connection_age_ms")) var maxConnectionAge: Int?
+  @Option(name: .customLong("max_concurrent_streams")) var maxConcurrentStreams: UInt32?
+  @Option(name: .customLong("address_type"), help: "Ignored; every address is listened on.") var addressType: String?
+
+  func validate() throws {
+    guard port != nil || !bind.isEmpty else { throw ValidationError("--port or --bind is needed") }
+    for address in bind where HostPort(address) == nil {
+      throw ValidationError("--bind \(address) is not ADDR:PORT")
+    }
+  }
+
+  func run() async throws {
+    var options = ServerOptions()
+    options.maxConnectionAge = maxConnectionAge.map { .milliseconds($0) }
+    if let maxConcurrentStreams { options.maxConcurrentStreams = maxConcurrentStreams }
+    let service = TestServer(id: serverID ?? "\(hostName())-\(getpid())")
+    let server = Server(services: [service], options: options)
+    var addresses = bind.compactMap { HostPort($0) }.map { ListenAddress.tcp($0.host, $0.port) }
+    if let port { addresses.append(.tcp("::", port)) }
+    let bound = try server.start(listeningOn: addresses)
+    for address in bound { printLine("LISTENING \(address)") }
+    await server.waitUntilStopped()
+  }
+}
+
+/// `host:port` or `[v6]:port`.
+struct HostPort {
+  let host: String
+  let port: Int
+
+  init?(_ text: String) {
+    guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else { return nil }
+    self.port = port
+    host = text[..<colon].filter { $0 != "[" && $0 != "]" }
+    guard !host.isEmpty else { return nil }
+  }
+}
+
+func hostName() -> String {
+  var buffer = [CChar](repeating: 0, count: 256)
+  gethostname(&buffer, 255)
+  return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}

@@ -1,0 +1,18 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Writes a line to standard output at once, whoever reads it: `print` waits for a full buffer where that is a pipe.
+func printLine(_ line: String) {
+  let bytes = Array(line.utf8) + [UInt8(ascii: "\n")]
+  bytes.withUnsafeBytes { bytes in
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = write(1, UnsafeRawBufferPointer(rebasing: rest).baseAddress!, rest.count)
+      guard count > 0 else { return }
+      rest = rest.dropFirst(count)
+    }
+  }
+}
