@@ -8,16 +8,16 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
 
   private var handler: (any ClientStreamHandler)?
   private var phase = Phase.waitingForHeaders
+  private unowned let client: HTTP2ClientConnection
   private let maxMessageBytes: Int
   /// What the server's trailers said, until the stream closes.
   private var outcome: StreamOutcome?
-  /// The GOAWAY excluded this stream.
-  var wasRefusedByGoAway = false
 
   init(
-    connection: HTTP2Connection, handler: any ClientStreamHandler, maxMessageBytes: Int, windowByteCount: UInt32
+    connection: HTTP2ClientConnection, handler: any ClientStreamHandler, maxMessageBytes: Int, windowByteCount: UInt32
   ) {
     self.handler = handler
+    self.client = connection
     self.maxMessageBytes = maxMessageBytes
     super.init(connection: connection, maxMessageBytes: maxMessageBytes, windowByteCount: windowByteCount)
   }
@@ -88,7 +88,7 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   package override func bodyDrained() { handler?.writable() }
 
   package override func closed(_ code: HTTP2ErrorCode) {
-    (connection as? HTTP2ClientConnection)?.streamEnded()
+    client.streamEnded()
     guard phase != .ended else { return }
     let processing: StreamOutcome.Processing =
       code == .refusedStream ? .refused : (areHeadersSent ? .possible : .neverSent)

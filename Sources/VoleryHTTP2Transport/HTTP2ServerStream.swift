@@ -7,6 +7,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   private enum Phase { case waitingForHeaders, open, finished, closed }
 
   private let acceptor: any ServerStreamAcceptor
+  private unowned let server: HTTP2ServerConnection
   private var handler: (any ServerStreamHandler)?
   private var phase = Phase.waitingForHeaders
   private var areHeadersSubmitted = false
@@ -17,6 +18,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
 
   init(connection: HTTP2ServerConnection, acceptor: any ServerStreamAcceptor, windowByteCount: UInt32) {
     self.acceptor = acceptor
+    self.server = connection
     super.init(
       connection: connection, maxMessageBytes: acceptor.maxRequestMessageBytes, windowByteCount: windowByteCount)
   }
@@ -43,7 +45,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
       areHeadersSubmitted = true
       phase = .finished
       submitHeaders(headers, hasBody: false)
-      connection.setNeedsFlush()
+      answered()
     case .grpc(let status):
       finish(status, trailingMetadata: Metadata())
     case nil:
@@ -107,7 +109,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     guard phase != .closed else { return }
     phase = .closed
     handler.take()?.closed(error)
-    (connection as? HTTP2ServerConnection)?.streamEnded()
+    server.streamEnded()
   }
 
   // MARK: Intents
@@ -121,14 +123,14 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     if let messageEncoding { headers.append("grpc-encoding", messageEncoding) }
     MetadataCoding.append(metadata, to: &headers)
     submitHeaders(headers, hasBody: true)
-    connection.setNeedsFlush()
+    answered()
   }
 
   package func send(_ frame: [UInt8]) {
     guard phase == .open else { return }
     if !areHeadersSubmitted { sendInitialMetadata(Metadata(), messageEncoding: nil) }
     sendBody(frame)
-    connection.setNeedsFlush()
+    answered()
   }
 
   package func finish(_ status: Status, trailingMetadata: Metadata) {
@@ -146,7 +148,12 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     } else {
       submitHeaders(headers, hasBody: false)
     }
-    connection.setNeedsFlush()
+    answered()
+  }
+
+  private func answered() {
+    server.forgivePings()
+    server.setNeedsFlush()
   }
 
   private func appendContentType(to headers: inout HeaderList) {

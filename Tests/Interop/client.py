@@ -1,0 +1,191 @@
+"""Runs the interoperability cases with grpcio as the client: client.py TARGET. Prints PASS or FAIL for each; exit code 1 if
+any failed."""
+
+import sys
+import threading
+from concurrent import futures
+
+import grpc
+import stubs
+
+empty_pb2, messages_pb2, test_pb2_grpc = stubs.load()
+Payload = messages_pb2.Payload
+Parameters = messages_pb2.ResponseParameters
+Request = messages_pb2.StreamingOutputCallRequest
+TIMEOUT = 30
+
+
+def large(stub, **more):
+    request = messages_pb2.SimpleRequest(response_size=314159, payload=Payload(body=bytes(271828)), **more)
+    response = stub.UnaryCall(request, timeout=TIMEOUT)
+    assert len(response.payload.body) == 314159
+    return response
+
+
+def fails(code, call):
+    try:
+        call()
+    except grpc.RpcError as error:
+        assert error.code() == code, f"{error.code()} {error.details()} instead of {code}"
+        return error
+    raise AssertionError(f"succeeded instead of {code}")
+
+
+class Feed:
+    """A request stream that is fed from outside."""
+
+    def __init__(self):
+        self.items, self.ready, self.done = [], threading.Condition(), False
+
+    def __iter__(self):
+        while True:
+            with self.ready:
+                while not self.items and not self.done:
+                    self.ready.wait()
+                if not self.items:
+                    return
+                item = self.items.pop(0)
+            yield item
+
+    def put(self, item):
+        with self.ready:
+            self.items.append(item)
+            self.ready.notify()
+
+    def finish(self):
+        with self.ready:
+            self.done = True
+            self.ready.notify()
+
+
+def empty_unary(stub, _):
+    assert stub.EmptyCall(empty_pb2.Empty(), timeout=TIMEOUT) == empty_pb2.Empty()
+
+
+def large_unary(stub, _):
+    large(stub)
+
+
+def concurrent_large_unary(stub, _):
+    with futures.ThreadPoolExecutor(32) as pool:
+        for call in [pool.submit(large, stub) for _ in range(1000)]:
+            call.result()
+
+
+def pick_first_unary(stub, _):
+    assert len({large(stub, fill_server_id=True).server_id for _ in range(100)}) == 1
+
+
+def client_streaming(stub, _):
+    sizes = [27182, 8, 1828, 45904]
+    requests = (messages_pb2.StreamingInputCallRequest(payload=Payload(body=bytes(size))) for size in sizes)
+    assert stub.StreamingInputCall(requests, timeout=TIMEOUT).aggregated_payload_size == 74922
+
+
+def server_streaming(stub, _):
+    sizes = [31415, 9, 2653, 58979]
+    request = Request(response_parameters=[Parameters(size=size) for size in sizes])
+    assert [len(r.payload.body) for r in stub.StreamingOutputCall(request, timeout=TIMEOUT)] == sizes
+
+
+def ping_pong(stub, _):
+    feed = Feed()
+    call = stub.FullDuplexCall(iter(feed), timeout=TIMEOUT)
+    for size, answer in [(27182, 31415), (8, 9), (1828, 2653), (45904, 58979)]:
+        feed.put(Request(response_parameters=[Parameters(size=answer)], payload=Payload(body=bytes(size))))
+        assert len(next(call).payload.body) == answer
+    feed.finish()
+    assert list(call) == []
+
+
+def empty_stream(stub, _):
+    assert list(stub.FullDuplexCall(iter([]), timeout=TIMEOUT)) == []
+
+
+def custom_metadata(stub, _):
+    metadata = (("x-grpc-test-echo-initial", "test_initial_metadata_value"), ("x-grpc-test-echo-trailing-bin", b"\xab\xab\xab"))
+
+    def check(call):
+        assert metadata[0] in [tuple(pair) for pair in call.initial_metadata()], call.initial_metadata()
+        assert metadata[1] in [tuple(pair) for pair in call.trailing_metadata()], call.trailing_metadata()
+
+    request = messages_pb2.SimpleRequest(response_size=314159, payload=Payload(body=bytes(271828)))
+    check(stub.UnaryCall.with_call(request, metadata=metadata, timeout=TIMEOUT)[1])
+    call = stub.FullDuplexCall(iter([Request(response_parameters=[Parameters(size=314159)])]), metadata=metadata, timeout=TIMEOUT)
+    list(call)
+    check(call)
+
+
+def echo_status(stub, message):
+    status = messages_pb2.EchoStatus(code=2, message=message)
+    request = messages_pb2.SimpleRequest(response_status=status)
+    error = fails(grpc.StatusCode.UNKNOWN, lambda: stub.UnaryCall(request, timeout=TIMEOUT))
+    assert error.details() == message, repr(error.details())
+    error = fails(grpc.StatusCode.UNKNOWN, lambda: list(stub.FullDuplexCall(iter([Request(response_status=status)]), timeout=TIMEOUT)))
+    assert error.details() == message, repr(error.details())
+
+
+def status_code_and_message(stub, _):
+    echo_status(stub, "test status message")
+
+
+def special_status_message(stub, _):
+    echo_status(stub, "\t\ntest with whitespace\r\nand Unicode BMP \u263a and non-BMP \U0001f608\t\n")
+
+
+def unimplemented_method(stub, _):
+    fails(grpc.StatusCode.UNIMPLEMENTED, lambda: stub.UnimplementedCall(empty_pb2.Empty(), timeout=TIMEOUT))
+
+
+def unimplemented_service(_, channel):
+    stub = test_pb2_grpc.UnimplementedServiceStub(channel)
+    fails(grpc.StatusCode.UNIMPLEMENTED, lambda: stub.UnimplementedCall(empty_pb2.Empty(), timeout=TIMEOUT))
+
+
+def cancel_after_begin(stub, _):
+    call = stub.StreamingInputCall.future(iter(Feed()), timeout=TIMEOUT)
+    call.cancel()
+    assert call.cancelled()
+
+
+def cancel_after_first_response(stub, _):
+    feed = Feed()
+    call = stub.FullDuplexCall(iter(feed), timeout=TIMEOUT)
+    feed.put(Request(response_parameters=[Parameters(size=31415)], payload=Payload(body=bytes(27182))))
+    next(call)
+    call.cancel()
+    fails(grpc.StatusCode.CANCELLED, lambda: next(call))
+
+
+def timeout_on_sleeping_server(stub, _):
+    request = Request(response_parameters=[Parameters(size=1, interval_us=500_000)])
+    fails(grpc.StatusCode.DEADLINE_EXCEEDED, lambda: list(stub.FullDuplexCall(iter([request]), timeout=0.05)))
+
+
+def rpc_soak(stub, _):
+    for _ in range(10):
+        large(stub)
+
+
+CASES = [
+    empty_unary, large_unary, concurrent_large_unary, pick_first_unary, client_streaming, server_streaming, ping_pong,
+    empty_stream, custom_metadata, status_code_and_message, special_status_message, unimplemented_method,
+    unimplemented_service, cancel_after_begin, cancel_after_first_response, timeout_on_sleeping_server, rpc_soak,
+]
+
+
+def main():
+    failed = False
+    for case in CASES:
+        with grpc.insecure_channel(sys.argv[1]) as channel:
+            try:
+                case(test_pb2_grpc.TestServiceStub(channel), channel)
+                print(f"PASS {case.__name__}", flush=True)
+            except Exception as error:
+                failed = True
+                print(f"FAIL {case.__name__}: {error!r}", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

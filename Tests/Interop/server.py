@@ -1,0 +1,92 @@
+"""grpc.testing.TestService on grpcio: server.py BIND [SERVER_ID] [MAX_CONNECTION_AGE_MS]. Prints LISTENING; SIGTERM drains."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent import futures
+
+import grpc
+import stubs
+
+empty_pb2, messages_pb2, test_pb2_grpc = stubs.load()
+INITIAL, TRAILING = "x-grpc-test-echo-initial", "x-grpc-test-echo-trailing-bin"
+
+
+class TestService(test_pb2_grpc.TestServiceServicer):
+    def __init__(self, name):
+        self.name = name
+
+    def begin(self, context):
+        for key, value in context.invocation_metadata():
+            if key == INITIAL:
+                context.send_initial_metadata(((key, value),))
+            elif key == TRAILING:
+                context.set_trailing_metadata(((key, value),))
+            elif key == "x-fault-delay-ms":
+                time.sleep(int(value) / 1000)
+
+    def status(self, request, context):
+        if request.HasField("response_status") and request.response_status.code:
+            code = next(c for c in grpc.StatusCode if c.value[0] == request.response_status.code)
+            context.abort(code, request.response_status.message)
+
+    def EmptyCall(self, request, context):
+        self.begin(context)
+        return empty_pb2.Empty()
+
+    def UnaryCall(self, request, context):
+        self.begin(context)
+        self.status(request, context)
+        response = messages_pb2.SimpleResponse(payload=messages_pb2.Payload(body=bytes(request.response_size)))
+        if request.fill_server_id:
+            response.server_id = self.name
+        return response
+
+    CacheableUnaryCall = UnaryCall
+
+    def stream(self, request):
+        for parameters in request.response_parameters:
+            time.sleep(parameters.interval_us / 1e6)
+            yield messages_pb2.StreamingOutputCallResponse(payload=messages_pb2.Payload(body=bytes(parameters.size)))
+
+    def StreamingOutputCall(self, request, context):
+        self.begin(context)
+        yield from self.stream(request)
+
+    def StreamingInputCall(self, requests, context):
+        self.begin(context)
+        total = sum(len(request.payload.body) for request in requests)
+        return messages_pb2.StreamingInputCallResponse(aggregated_payload_size=total)
+
+    def FullDuplexCall(self, requests, context):
+        self.begin(context)
+        for request in requests:
+            self.status(request, context)
+            yield from self.stream(request)
+
+    def HalfDuplexCall(self, requests, context):
+        for request in list(requests):
+            yield from self.stream(request)
+
+
+def main():
+    bind = sys.argv[1]
+    name = sys.argv[2] if len(sys.argv) > 2 else f"grpcio-{os.getpid()}"
+    options = [("grpc.so_reuseport", 0)]
+    if len(sys.argv) > 3:
+        options.append(("grpc.max_connection_age_ms", int(sys.argv[3])))
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=32), options=options)
+    test_pb2_grpc.add_TestServiceServicer_to_server(TestService(name), server)
+    port = server.add_insecure_port(bind)
+    server.start()
+    print(f"LISTENING {bind.rsplit(':', 1)[0]}:{port}", flush=True)
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    stopped.wait()
+    server.stop(25).wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Makes grpcio's code of Protos/grpc/testing in a temporary folder and imports it."""
+
+import importlib
+import pathlib
+import sys
+import tempfile
+
+from grpc_tools import protoc
+
+PROTOS = pathlib.Path(__file__).resolve().parents[2] / "Protos"
+
+
+def load():
+    out = tempfile.mkdtemp(prefix="volery-stubs-")
+    files = [f"grpc/testing/{name}.proto" for name in ("empty", "messages", "test")]
+    # grpcio itself is the package "grpc": the copies go to a package of another name.
+    sources = pathlib.Path(out) / "protos"
+    for name in files:
+        copy = sources / name.replace("grpc/testing", "interop")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text((PROTOS / name).read_text().replace('import "grpc/testing/', 'import "interop/'))
+    targets = [name.replace("grpc/testing", "interop") for name in files]
+    code = protoc.main(["protoc", f"-I{sources}", f"--python_out={out}", f"--grpc_python_out={out}", *targets])
+    if code != 0:
+        raise SystemExit("protoc failed")
+    sys.path.insert(0, out)
+    return tuple(importlib.import_module(f"interop.{name}") for name in ("empty_pb2", "messages_pb2", "test_pb2_grpc"))
