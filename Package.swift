@@ -75,7 +75,11 @@ let package = Package(
 
     // 6: programs.
     program("protoc-gen-volery", ["VoleryTypes", "VoleryProtobuf"]),
-    program("volery-interop", ["Volery", argumentParser]),
+    program("volery-interop", ["Volery", argumentParser, logging]),
+    .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
+    program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser]),
+    program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", argumentParser]),
+    program("pods-demo", path: "Examples/Pods/Demo", ["PodsShared", "Volery", argumentParser]),
 
     // Tests.
     tests("TypesTests", ["VoleryTypes"]),

@@ -1,0 +1,37 @@
+import ArgumentParser
+import PodsShared
+import Volery
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// One pod: answers with its own name. SIGTERM drains it, as Kubernetes does.
+@main
+struct Pod: AsyncParsableCommand {
+  @Option(help: "The address to listen on.") var host = "127.0.0.1"
+  @Option(help: "The port to listen on.") var port = 50051
+  @Option(help: "What the pod answers with.") var name = "pod"
+  @Option(help: "Milliseconds before each answer.") var delay = 0
+  @Option(help: "The share of calls that fail, 0 to 1.") var failureRate = 0.0
+
+  func run() async throws {
+    let server = Server(services: [NamingService(name: name, delay: .milliseconds(delay), failureRate: failureRate)])
+    for address in try server.start(listeningOn: .tcp(host, port)) { writeLine("LISTENING \(address)") }
+    await server.waitUntilStopped()
+  }
+}
+
+struct NamingService: PodsService {
+  let name: String
+  let delay: Duration
+  let failureRate: Double
+
+  func who(_ request: Question, context: ServerContext) async throws -> Answer {
+    if delay > .zero { try await Task.sleep(for: delay) }
+    if Double.random(in: 0..<1) < failureRate { throw StatusError(.internal, "\(name) fails on purpose") }
+    return Answer(pod: name)
+  }
+}
