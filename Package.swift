@@ -20,8 +20,8 @@ func program(_ name: String, path: String? = nil, _ dependencies: [Target.Depend
   .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
-  .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 func system(_ name: String, _ pkgConfig: String, apt: String, brew: String) -> Target {
@@ -71,7 +71,8 @@ let package = Package(
     module("VoleryClient", ["VoleryTypes", "VoleryTransport", "VoleryHTTP2Transport", "VoleryEventLoops", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryDNS", logging]),
 
     // 5: front.
-    module("Volery", ["VoleryTypes", "VoleryDNS", "VoleryProtobuf", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryServer", "VoleryClient"]),
+    module("VoleryServices", ["VoleryTypes", "VoleryProtobuf", "VoleryServer", "VoleryClient"]),
+    module("Volery", ["VoleryTypes", "VoleryDNS", "VoleryServices", "VoleryProtobuf", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryServer", "VoleryClient"]),
 
     // 6: programs.
     program("protoc-gen-volery", ["VoleryTypes", "VoleryProtobuf"]),
@@ -79,20 +80,20 @@ let package = Package(
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
     program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser]),
     program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", argumentParser]),
+    program("route-guide", path: "Examples/RouteGuide/Sources", ["Volery"]),
     program("pods-demo", path: "Examples/Pods/Demo", ["PodsShared", "Volery", argumentParser]),
 
     // Tests.
+    .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryNameResolution", "VoleryTypes"]),
     tests("LoadBalancingTests", ["VoleryLoadBalancing", "VoleryTypes"]),
     tests("EventLoopsTests", ["VoleryEventLoops"]),
-    tests("HTTP2SessionTests", ["VoleryHTTP2Session"]),
-    tests("HTTP2TransportTests", ["VoleryHTTP2Transport", "VoleryHTTP2Session", "VoleryTransport", "VoleryEventLoops", "VoleryTypes"]),
-    tests("TLSSessionTests", ["VoleryTLSSession"]),
-    tests("DNSTests", ["VoleryDNS", "VoleryNameResolution", "VoleryEventLoops", "VoleryTypes"]),
-    tests("ProtobufTests", ["VoleryProtobuf", "VoleryTypes"]),
+    tests("HTTP2TransportTests", ["Volery", "VoleryHTTP2Transport", "VoleryTypes"]),
+    tests("DNSTests", ["TestSupport", "VoleryDNS", "VoleryNameResolution", "VoleryEventLoops", "VoleryTypes"]),
+    tests("ProtobufTests", ["Volery", "VoleryProtobuf", "VoleryTypes", "protoc-gen-volery"], exclude: ["everything.proto", "proto2.proto"]),
     tests("RuntimeTests", ["Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes"]),
-    tests("InteropTests", ["Volery"]),
+    tests("InteropTests", ["TestSupport", "volery-interop"]),
     tests("ArchitectureTests", []),
   ]
 )

@@ -5,4 +5,5 @@
 @_exported public import VoleryNameResolution
 @_exported public import VoleryProtobuf
 @_exported public import VoleryServer
+@_exported public import VoleryServices
 @_exported public import VoleryTypes

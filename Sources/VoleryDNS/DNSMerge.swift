@@ -1,8 +1,8 @@
 import VoleryNameResolution
-import VoleryTypes
+package import VoleryTypes
 
 /// Makes one update of the answers to A and AAAA.
-enum DNSMerge {
+package enum DNSMerge {
   /// - Parameter lastGood: What each family last had; a family that failed, or has not answered, keeps it.
   static func update(
     answers: [DNSLookup.Family: DNSAnswer], lastGood: inout [DNSLookup.Family: [String]], host: String, port: Int
@@ -39,7 +39,7 @@ enum DNSMerge {
   }
 
   /// Every address its own endpoint (gRFC A61); but one of each family is one server with two stacks.
-  static func endpoints(_ ipv4: [String], _ ipv6: [String], port: Int) -> [Endpoint] {
+  package static func endpoints(_ ipv4: [String], _ ipv6: [String], port: Int) -> [Endpoint] {
     if ipv4.count == 1, ipv6.count == 1 { return [Endpoint([.tcp(ipv6[0], port), .tcp(ipv4[0], port)])] }
     var seen: Set<String> = []
     return (ipv4 + ipv6).filter { seen.insert($0).inserted }.map { Endpoint(.tcp($0, port)) }

@@ -1,11 +1,11 @@
 /// Decides when a name is looked up: at once when somebody has lost a connection, otherwise every so often, and never more
 /// than a few times in a row. A value; time comes from outside.
-struct RefreshSchedule {
-  typealias Instant = ContinuousClock.Instant
+package struct RefreshSchedule {
+  package typealias Instant = ContinuousClock.Instant
 
   /// At most this many look-ups in any window of this length, however many connections fail.
-  static let burst = 5
-  static let window = Duration.seconds(5)
+  package static let burst = 5
+  package static let window = Duration.seconds(5)
   /// After a failure, before anything was ever found: 1 s, then x1.6, at most the refresh interval.
   private static let firstRetry = Duration.seconds(1)
 
@@ -19,12 +19,12 @@ struct RefreshSchedule {
   private var isAskedAgain = false
 
   /// - Parameter jitter: Random between -1 and 1.
-  init(interval: Duration, jitter: @escaping () -> Double) {
+  package init(interval: Duration, jitter: @escaping () -> Double) {
     self.interval = interval
     self.jitter = jitter
   }
 
-  enum Decision: Equatable {
+  package enum Decision: Equatable {
     case lookUp
     case wait(Duration)
     /// A look-up runs; it is looked at again when that has ended.
@@ -32,7 +32,7 @@ struct RefreshSchedule {
   }
 
   /// The time has come, or somebody asks for a fresh answer.
-  mutating func due(at now: Instant) -> Decision {
+  package mutating func due(at now: Instant) -> Decision {
     guard !isRunning else {
       isAskedAgain = true
       return .nothing
@@ -46,7 +46,7 @@ struct RefreshSchedule {
   }
 
   /// The look-up has ended; says when the next one is.
-  mutating func finished(isUsable: Bool, at now: Instant) -> Decision {
+  package mutating func finished(isUsable: Bool, at now: Instant) -> Decision {
     isRunning = false
     failures = isUsable ? 0 : failures + 1
     if isAskedAgain { return due(at: now) }

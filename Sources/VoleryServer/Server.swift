@@ -32,12 +32,14 @@ public final class Server: Sendable {
   private let connectionOptions: ServerConnectionOptions
   package let dispatcher: CallDispatcher
   private let group: EventLoopGroup
+  private let drainObservers: [any DrainObserving]
   private let state = Mutex(State())
 
   /// - Precondition: no two services have a method in common.
   public init(services: [any Service], options: ServerOptions = ServerOptions()) {
     self.options = options
     connectionOptions = options.connection
+    drainObservers = services.compactMap { $0 as? any DrainObserving }
     dispatcher = CallDispatcher(handlers: services.flatMap(\.handlers), options: options)
     group = options.eventLoops.map(EventLoopGroup.init(loops:)) ?? .shared
   }
@@ -168,6 +170,7 @@ public final class Server: Sendable {
   /// closes. The listeners accept until then, so that a client that comes late is served, not refused. What still runs
   /// after `limit` is cancelled. May be called twice.
   public func drain(limit: Duration = .seconds(25)) async {
+    for observer in drainObservers { observer.drainBegan() }
     let connections = state.withLock { state in
       state.isDraining = true
       return Array(state.connections.values)

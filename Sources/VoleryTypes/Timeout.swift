@@ -1,29 +1,22 @@
 /// A `grpc-timeout` value: 1 to 8 digits and a unit (doc/PROTOCOL-HTTP2.md, Timeout).
 package enum Timeout {
-  /// Nanoseconds of each unit letter.
-  private static func nanoseconds(of unit: UInt8) -> UInt64? {
-    switch unit {
-    case UInt8(ascii: "H"): 3_600_000_000_000
-    case UInt8(ascii: "M"): 60_000_000_000
-    case UInt8(ascii: "S"): 1_000_000_000
-    case UInt8(ascii: "m"): 1_000_000
-    case UInt8(ascii: "u"): 1000
-    case UInt8(ascii: "n"): 1
-    default: nil
-    }
-  }
-
   /// The duration that the header's bytes stand for; nil when they are not a timeout.
   package static func parse(_ bytes: UnsafeRawBufferPointer) -> Duration? {
-    guard (2...9).contains(bytes.count), let unit = nanoseconds(of: bytes[bytes.count - 1]) else { return nil }
-    var digits: UInt64 = 0
+    guard (2...9).contains(bytes.count) else { return nil }
+    var digits: Int64 = 0
     for byte in bytes.dropLast() {
       guard byte &- 0x30 < 10 else { return nil }
-      digits = digits * 10 + UInt64(byte - 0x30)
+      digits = digits * 10 + Int64(byte - 0x30)
     }
-    let (total, overflowed) = digits.multipliedReportingOverflow(by: unit)
-    // 8 digits of hours are past what 64 bits of nanoseconds hold: as good as for ever.
-    return .nanoseconds(overflowed || total > UInt64(Int64.max) ? Int64.max : Int64(total))
+    switch bytes[bytes.count - 1] {
+    case UInt8(ascii: "H"): return .seconds(digits * 3600)
+    case UInt8(ascii: "M"): return .seconds(digits * 60)
+    case UInt8(ascii: "S"): return .seconds(digits)
+    case UInt8(ascii: "m"): return .milliseconds(digits)
+    case UInt8(ascii: "u"): return .microseconds(digits)
+    case UInt8(ascii: "n"): return .nanoseconds(digits)
+    default: return nil
+    }
   }
 
   /// The header's text: the finest unit in which the value has at most 8 digits, rounded up so that a call never has

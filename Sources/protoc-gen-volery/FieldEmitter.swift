@@ -92,7 +92,9 @@ struct FieldEmitter {
     case .bytes: "\(source).bytes(\(offset))"
     case .enum: "\(try elementType(field, types))(rawValue: \(source).load(\(offset)))"
     case .message, .group: "try c.message(\(source).pointer(\(offset))!)"
-    default: "\(source).load(\(offset))"
+    default:
+      // The type is said: inferred from an optional property it would be an Optional.
+      "\(source).load(\(offset), \(types.standard(field.kind.scalarName!)).self)"
     }
   }
 

@@ -33,7 +33,7 @@ struct PluginOptions {
                                                or b.volery.swift (FullPath)
       Prefix=none|package|TEXT                 put before the names of top-level types: nothing, Package_Name_, or TEXT
                                                (none; a file's own swift_prefix option wins)
-      Module=NAME                              what the files import (Volery; VoleryProtobuf for messages alone)
+      Module=NAME                              what the files import, several joined by + (Volery; VoleryProtobuf for messages alone)
       ProtoModule=FILE:NAME                    the code of this .proto is in the Swift module NAME; may be given often
     """
 

@@ -31,7 +31,7 @@ struct InteropServer: AsyncParsableCommand {
     options.maxConnectionAge = maxConnectionAge.map { .milliseconds($0) }
     if let maxConcurrentStreams { options.maxConcurrentStreams = maxConcurrentStreams }
     let service = TestServer(id: serverID ?? "\(hostName())-\(getpid())")
-    let server = Server(services: [service], options: options)
+    let server = Server(services: [service, Health()], options: options)
     var addresses = bind.compactMap { HostPort($0) }.map { ListenAddress.tcp($0.host, $0.port) }
     if let port { addresses.append(.tcp("::", port)) }
     let bound = try server.start(listeningOn: addresses)

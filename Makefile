@@ -1,0 +1,45 @@
+# `make help` lists the targets. Everything is built with SwiftPM; this file knows the order of things.
+
+SHELL := /bin/bash
+BUILD := .build/debug
+PACKAGES := libnghttp2-dev libprotobuf-c-dev libssl-dev libuv1-dev libc-ares-dev zlib1g-dev pkg-config \
+  protobuf-compiler dnsmasq-base iproute2 util-linux python3 python3-venv openssl
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PROTOC := protoc -I Protos --plugin=protoc-gen-volery=$(BUILD)/protoc-gen-volery
+
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
+
+deps: ## Install the system packages that are missing (Debian, Ubuntu)
+	@missing=""; for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; fi
+
+demo: deps ## Five pods behind a DNS name, called 1-N, changed under load (needs root for its own network)
+	swift build --product pod
+	swift build --product pods-demo
+	$(SUDO) Examples/Pods/demo.sh $(BUILD)
+
+python: deps
+	@Tests/Interop/environment.sh >/dev/null
+
+test: deps python ## Run the tests: unit, loopback, hostile peers, other implementations
+	swift build --build-tests
+	timeout 900 swift test --skip-build --no-parallel
+
+generate: deps ## Write the generated Swift anew
+	swift build --product protoc-gen-volery
+	Protos/generate.sh $(BUILD)/protoc-gen-volery .
+
+format: ## Format the sources
+	swift format -i -r Package.swift Sources Tests Examples
+
+interop: deps python ## Run the interoperability cases against grpcio, both directions
+	swift build --product volery-interop
+	swift test --filter InteropTests
+
+clean: ## Remove what was built
+	rm -rf .build .build-*
+
+.PHONY: help deps demo python test generate format interop clean

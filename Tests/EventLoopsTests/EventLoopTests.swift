@@ -1,0 +1,93 @@
+import Synchronization
+import Testing
+import VoleryEventLoops
+
+/// What several threads collect.
+private final class Collected<Value: Sendable>: Sendable {
+  let value: Mutex<Value>
+  init(_ value: Value) { self.value = Mutex(value) }
+}
+
+@Suite("Event loops", .timeLimit(.minutes(1))) struct EventLoopTests {
+  @Test("work from many threads runs in each one's order") func execute() async {
+    let group = EventLoopGroup(loops: 1)
+    let loop = group.loops[0]
+    let seen = Collected<[Int: [Int]]>([:])
+    await withTaskGroup(of: Void.self) { tasks in
+      for thread in 0..<8 {
+        tasks.addTask {
+          await withCheckedContinuation { done in
+            for index in 0..<2000 {
+              loop.execute {
+                seen.value.withLock { $0[thread, default: []].append(index) }
+                if index == 1999 { done.resume() }
+              }
+            }
+          }
+        }
+      }
+    }
+    for thread in 0..<8 { #expect(seen.value.withLock { $0[thread] } == Array(0..<2000)) }
+    group.stop()
+  }
+
+  @Test("timers fire in order, and cancelled ones never") func timers() async {
+    let group = EventLoopGroup(loops: 1)
+    let loop = group.loops[0]
+    let fired = Collected<[Int]>([])
+    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+      loop.execute {
+        var cancelled: [LoopTimer] = []
+        for index in 0..<20_000 {
+          cancelled.append(loop.schedule(after: .milliseconds(index % 50)) { fired.value.withLock { $0.append(-1) } })
+        }
+        for delay in [30, 10, 20, 0] {
+          _ = loop.schedule(after: .milliseconds(delay)) { fired.value.withLock { $0.append(delay) } }
+        }
+        for timer in cancelled { timer.cancel() }
+        _ = loop.schedule(after: .milliseconds(100)) { done.resume() }
+      }
+    }
+    #expect(fired.value.withLock { $0 } == [0, 10, 20, 30])
+    group.stop()
+  }
+
+  @Test("a task that prefers a loop runs there, also after it has slept") func executorPreference() async {
+    let group = EventLoopGroup(loops: 2)
+    let loop = group.loops[1]
+    let task = Task(executorPreference: loop) {
+      let before = loop.isCurrent
+      try? await Task.sleep(for: .milliseconds(5))
+      let after = loop.isCurrent
+      await Task.yield()
+      return before && after && loop.isCurrent
+    }
+    #expect(await task.value)
+    group.stop()
+  }
+
+  @Test("a connection that is refused says so") func refused() async {
+    let loop = EventLoopGroup.shared.next()
+    let error: SocketError? = await withCheckedContinuation { done in
+      loop.execute {
+        _ = SocketConnector.connect(to: .tcp(host: "127.0.0.1", port: 1), on: loop, timeout: .seconds(5)) { result in
+          if case .failure(let error) = result { done.resume(returning: error) } else { done.resume(returning: nil) }
+        }
+      }
+    }
+    #expect(error?.description == "connection refused")
+  }
+
+  @Test("an address that is none is an error, not a crash", arguments: ["not-an-ip", "", "300.1.1.1"])
+  func notAnAddress(_ host: String) async {
+    let loop = EventLoopGroup.shared.next()
+    let hasFailed = await withCheckedContinuation { done in
+      loop.execute {
+        _ = SocketConnector.connect(to: .tcp(host: host, port: 1), on: loop, timeout: .seconds(5)) { result in
+          if case .failure = result { done.resume(returning: true) } else { done.resume(returning: false) }
+        }
+      }
+    }
+    #expect(hasFailed)
+  }
+}

@@ -1,0 +1,91 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Other implementations on the wire: grpcio from PyPI, in a virtual environment that these tests make.
+@Suite("Interoperability with grpcio", .serialized, .timeLimit(.minutes(5))) struct InteropTests {
+  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+  static let program = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+    .appendingPathComponent("volery-interop").path
+
+  static func script(_ name: String) -> String { root.appendingPathComponent("Tests/Interop/\(name)").path }
+
+  static func run(_ arguments: [String]) throws -> (output: String, code: Int32) { try ChildProcess.run(arguments) }
+
+  static func python() throws -> String {
+    let (output, code) = try run([script("environment.sh")])
+    try #require(code == 0, "the Python environment can't be made")
+    return output.trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  /// Starts a server, waits for "LISTENING address:port", and gives `body` the port; ends it with SIGTERM.
+  static func withServer(_ arguments: [String], _ body: (String) throws -> Void) throws {
+    let process = try ChildProcess(arguments)
+    var text = ""
+    while !text.contains("\n") {
+      let more = process.read()
+      try #require(!more.isEmpty, "the server has ended: \(arguments)")
+      text += more
+    }
+    let port = try #require(text.split(separator: "\n").first?.split(separator: ":").last.map(String.init))
+    try body(port)
+    #expect(process.stop(SIGTERM) == 0, "a server that is drained ends with 0")
+  }
+
+  static func check(_ output: String, _ code: Int32, atLeast count: Int) {
+    let failed = output.split(separator: "\n").filter { $0.hasPrefix("FAIL") }
+    #expect(failed.isEmpty, "\(failed.joined(separator: "\n"))")
+    #expect(output.split(separator: "\n").filter { $0.hasPrefix("PASS") }.count >= count)
+    #expect(code == 0)
+  }
+
+  @Test("our client against grpcio's server: every case") func ourClient() throws {
+    try Self.withServer([Self.python(), Self.script("server.py"), "127.0.0.1:0", "grpcio"]) { port in
+      let (output, code) = try Self.run([
+        Self.program, "client", "--server_host", "127.0.0.1", "--server_port", port, "--test_case", "all",
+        "--soak_per_iteration_max_acceptable_latency_ms", "5000",
+      ])
+      Self.check(output, code, atLeast: 18)
+    }
+  }
+
+  @Test("grpcio's client against our server: every case") func ourServer() throws {
+    try Self.withServer([Self.program, "server", "--bind", "127.0.0.1:0"]) { port in
+      let (output, code) = try Self.run([Self.python(), Self.script("client.py"), "127.0.0.1:\(port)"])
+      Self.check(output, code, atLeast: 17)
+    }
+  }
+
+  @Test("our client against our server: every case") func ourselves() throws {
+    try Self.withServer([Self.program, "server", "--bind", "127.0.0.1:0"]) { port in
+      let (output, code) = try Self.run([
+        Self.program, "client", "--server_host", "127.0.0.1", "--server_port", port, "--test_case", "all",
+        "--soak_per_iteration_max_acceptable_latency_ms", "5000",
+      ])
+      Self.check(output, code, atLeast: 18)
+    }
+  }
+
+  @Test("servers that misbehave get the answer of the specification", arguments: [
+    "goaway", "rst_after_header", "rst_during_data", "rst_after_data", "ping", "max_streams", "data_frame_padding",
+    "no_df_padding_sanity_test",
+  ])
+  func misbehaving(_ name: String) throws {
+    try Self.withServer([Self.python(), Self.script("misbehaving_server.py"), name]) { port in
+      let (output, code) = try Self.run([
+        Self.program, "client", "--server_host", "127.0.0.1", "--server_port", port, "--test_case", name,
+      ])
+      Self.check(output, code, atLeast: 1)
+    }
+  }
+
+  @Test("a wrong command line names what is wrong and ends with 2") func wrongCommandLine() throws {
+    let (cases, code) = try Self.run([Self.program, "client", "--server_port", "1", "--test_case", "nonsense"])
+    #expect(code == 2)
+    #expect(cases.contains("nonsense") && cases.contains("large_unary"))
+    let (flags, flagCode) = try Self.run([Self.program, "probe", "--nonsense"])
+    #expect(flagCode == 2)
+    #expect(flags.contains("--nonsense") && flags.contains("--target"))
+  }
+}

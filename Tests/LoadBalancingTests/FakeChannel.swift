@@ -1,0 +1,80 @@
+import VoleryLoadBalancing
+import VoleryTypes
+
+/// A channel without connections: carries out what a policy wants, on command.
+final class FakeChannel {
+  var policy: any LoadBalancingPolicy
+  private(set) var subchannels: [Int: Subchannel] = [:]
+  private(set) var states: [Int: ConnectivityState] = [:]
+  private(set) var picker: any Picker = QueueingPicker()
+  private(set) var state = ConnectivityState.idle
+  private var nextID = 0
+
+  private final class NoConnection: Sendable {}
+
+  init(_ name: String, seed: UInt64 = 1, configuration: JSONValue = .null) throws {
+    var state = seed
+    let random = SendableBox { () -> UInt64 in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return state
+    }
+    policy = try LoadBalancingRegistry.builtIn[name]!.makePolicy(
+      configuration: configuration, context: PolicyContext(registry: .builtIn, random: { random.value() }))
+  }
+
+  func run(_ body: (inout any LoadBalancingPolicy, inout PolicyEffects) -> Void) {
+    var effects = PolicyEffects { [self] endpoint in
+      nextID += 1
+      let subchannel = Subchannel(id: nextID, endpoint: endpoint, connection: NoConnection())
+      subchannels[nextID] = subchannel
+      states[nextID] = .idle
+      return subchannel
+    }
+    body(&policy, &effects)
+    for effect in effects.effects {
+      switch effect {
+      case .connect(let id): if states[id] == .idle { change(id, .connecting) }
+      case .remove(let id):
+        subchannels[id] = nil
+        states[id] = nil
+      case .publish(let state, let picker):
+        self.state = state
+        self.picker = picker
+      case .resolveNow, .startTimer, .cancelTimer: break
+      }
+    }
+  }
+
+  @discardableResult
+  func update(_ ports: [Int]) -> Bool {
+    var isUsable = false
+    run { isUsable = $0.update(ports.map { Endpoint(.tcp("10.0.0.1", $0)) }, &$1) }
+    return isUsable
+  }
+
+  func change(_ id: Int, _ state: ConnectivityState, error: StatusError? = nil) {
+    guard states[id] != nil else { return }
+    states[id] = state
+    run { $0.subchannelChanged(id, to: state, error: error, &$1) }
+  }
+
+  func makeReady(_ ports: [Int]) { for port in ports { change(id(port), .ready) } }
+
+  func id(_ port: Int) -> Int {
+    subchannels.values.first { $0.endpoint.addresses.contains(.tcp("10.0.0.1", port)) }?.id ?? -1
+  }
+
+  func pick() -> PickResult { picker.pick(for: PickRequest(path: "/a/b", metadata: Metadata())) }
+
+  /// The port of the picked subchannel.
+  func pickPort() -> Int? {
+    guard case .pick(let subchannel) = pick(), case .tcp(_, let port)? = subchannel.endpoint.addresses.first else { return nil }
+    return port
+  }
+}
+
+/// Test code runs on one thread here.
+private struct SendableBox: @unchecked Sendable {
+  let value: () -> UInt64
+  init(_ value: @escaping () -> UInt64) { self.value = value }
+}
