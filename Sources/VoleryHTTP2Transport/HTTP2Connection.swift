@@ -81,6 +81,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
     do throws(HTTP2Failure) {
       try session.feed(bytes)
     } catch {
+      session.terminate(.protocolError)
       end(error.description)
     }
   }

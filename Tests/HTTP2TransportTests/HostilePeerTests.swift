@@ -177,7 +177,7 @@ import Volery
 
   @Test("wrong requests are answered with a status, and the connection lives", arguments: [
     ("te", nil as String?), ("grpc-timeout", "soon"), ("grpc-timeout", "123456789S"), ("x-data-bin", "!!!"),
-    (":path", "/test.Echo/Nothing"), (":path", "nonsense"),
+    (":path", "/test.Echo/Nothing"),
   ])
   func wrongRequests(_ name: String, _ value: String?) async throws {
     let second = Self.frame(1, flags: 4, stream: 3, Self.headers(Self.request)) + Self.frame(0, flags: 1, stream: 3, [0, 0, 0, 0, 0])
@@ -188,6 +188,16 @@ import Volery
     #expect(answer.contains { $0.type == 1 && $0.stream == 1 && $0.flags & 1 == 1 })
     #expect(answer.contains { $0.type == 1 && $0.stream == 3 && $0.flags & 1 == 1 }, "the next call has to succeed")
     #expect(!answer.contains { $0.type == 7 })
+  }
+
+  @Test("a path that is none resets its stream, and no other") func wrongPath() async throws {
+    let second = Self.frame(1, flags: 4, stream: 3, Self.headers(Self.request)) + Self.frame(0, flags: 1, stream: 3, [0, 0, 0, 0, 0])
+    let answer = Self.frames(
+      try await send(Self.call(Self.replacing(":path", "nonsense")) + second, until: { bytes in
+        Self.frames(bytes).contains { $0.type == 1 && $0.flags & 1 == 1 && $0.stream == 3 }
+      }))
+    #expect(answer.contains { $0.type == 3 && $0.stream == 1 })
+    #expect(answer.contains { $0.type == 0 && $0.stream == 3 })
   }
 
   @Test("half a message, a wrong flag and a hostile length end their call only", arguments: [
