@@ -77,6 +77,7 @@ let package = Package(
     // 6: programs.
     program("protoc-gen-volery", ["VoleryTypes", "VoleryProtobuf"]),
     program("volery-interop", ["Volery", argumentParser, logging]),
+    program("volery-bench", ["Volery", argumentParser]),
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
     program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser]),
     program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", argumentParser]),

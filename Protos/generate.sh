@@ -7,12 +7,13 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 while IFS='|' read -r include files out options; do
   mkdir -p "$root/$out"
   (cd "$here/$include" && protoc -I . --plugin=protoc-gen-volery="$plugin" --volery_out="$root/$out" \
-    --volery_opt="$options" $files)
+    ${options:+--volery_opt="$options"} $files)
 done <<'END'
 Protos|grpc/testing/empty.proto grpc/testing/messages.proto grpc/testing/test.proto|Sources/volery-interop/Generated|FileNaming=DropPath
 Protos|grpc/health/v1/health.proto|Sources/VoleryServices/Generated|FileNaming=DropPath,Visibility=public,Module=VoleryClient+VoleryProtobuf+VoleryServer+VoleryTypes
 Examples/Pods/Protos|pods.proto|Examples/Pods/Shared|Visibility=package
 Examples/RouteGuide/Protos|route_guide.proto|Examples/RouteGuide/Sources|FileNaming=DropPath
 Examples/HelloWorld/Protos|helloworld.proto|Examples/HelloWorld/Sources/Greeter|Visibility=package
+Tests/Benchmark/Protos|benchmark.proto|Sources/volery-bench|
 Tests/ProtobufTests|everything.proto proto2.proto|Tests/ProtobufTests/Generated|FileNaming=DropPath
 END
