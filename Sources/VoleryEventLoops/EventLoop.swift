@@ -21,8 +21,8 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   private let wake: UnsafeMutablePointer<uv_async_t>
   private let prepare: UnsafeMutablePointer<uv_prepare_t>
   private let timers: TimerQueue
-  private var jobs = JobQueue()
-  private var dirty: [any TurnFlushing] = []
+  @exclusivity(unchecked) private var jobs = JobQueue()
+  @exclusivity(unchecked) private var dirty: [any TurnFlushing] = []
   private var isStopping = false
   private var thread: pthread_t  // Written once before the loop is handed out.
 

@@ -22,10 +22,10 @@ package protocol SocketDelegate: AnyObject {
 package final class Socket {
   package let loop: EventLoop
   /// Strong: a socket keeps its connection alive until it is closed.
-  package var delegate: (any SocketDelegate)?
-  package private(set) var isClosed = false
+  @exclusivity(unchecked) package var delegate: (any SocketDelegate)?
+  @exclusivity(unchecked) package private(set) var isClosed = false
   /// Bytes that wait for the kernel to take them.
-  package private(set) var waitingByteCount = 0
+  @exclusivity(unchecked) package private(set) var waitingByteCount = 0
   package let localAddress: SocketDestination?
   package let remoteAddress: SocketDestination?
   /// A uv_tcp_t or a uv_pipe_t.

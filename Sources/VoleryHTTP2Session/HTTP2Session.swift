@@ -18,17 +18,17 @@ package final class HTTP2Session {
   package unowned let delegate: any HTTP2SessionDelegate
   let session: OpaquePointer
   /// Every stream that is open, or that waits to be opened; each knows its place.
-  package private(set) var streams: ContiguousArray<HTTP2Stream> = []
+  @exclusivity(unchecked) package private(set) var streams: ContiguousArray<HTTP2Stream> = []
   /// The block that is being received: blocks of one connection never interleave (RFC 9113, 4.3).
-  private var block: HeaderBlock
+  @exclusivity(unchecked) private var block: HeaderBlock
   /// The stream that `block` is for, looked up once.
-  private unowned(unsafe) var blockStream: HTTP2Stream?
-  private var output: [UInt8] = []
-  private var failure: HTTP2Failure?
+  @exclusivity(unchecked) private unowned(unsafe) var blockStream: HTTP2Stream?
+  @exclusivity(unchecked) private var output: [UInt8] = []
+  @exclusivity(unchecked) private var failure: HTTP2Failure?
 
   /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS; 100 is assumed before it has spoken.
-  package private(set) var peerMaxConcurrentStreams: UInt32 = 100
-  package private(set) var peerHasSentSettings = false
+  @exclusivity(unchecked) package private(set) var peerMaxConcurrentStreams: UInt32 = 100
+  @exclusivity(unchecked) package private(set) var peerHasSentSettings = false
 
   package init(role: Role, settings: HTTP2Settings, delegate: any HTTP2SessionDelegate) {
     self.role = role

@@ -3,24 +3,24 @@ import CNGHTTP2
 /// One stream: subclass it to hear its events (which is why it is open and not package, the one way to say "subclass me"). Intents may be stated at any time on the connection's loop; after `closed`
 /// they do nothing.
 open class HTTP2Stream {
-  package internal(set) var id: Int32 = 0
+  @exclusivity(unchecked) package internal(set) var id: Int32 = 0
   /// Nil before the stream is submitted and after it is closed.
-  package internal(set) unowned(unsafe) var session: HTTP2Session?
-  var index = -1
+  @exclusivity(unchecked) package internal(set) unowned(unsafe) var session: HTTP2Session?
+  @exclusivity(unchecked) var index = -1
   /// Whether the headers have left this end: a request whose headers have not was never sent.
-  package internal(set) var areHeadersSent = false
-  package internal(set) var wasResetByPeer = false
+  @exclusivity(unchecked) package internal(set) var areHeadersSent = false
+  @exclusivity(unchecked) package internal(set) var wasResetByPeer = false
 
   // The body that has to go out, first in first out.
-  private var chunks: [[UInt8]] = []
-  private var firstChunk = 0
-  private var offset = 0
-  package private(set) var queuedByteCount = 0
-  private var isBodyComplete = false
-  private var isDeferred = false
-  private var trailers: HeaderList?
+  @exclusivity(unchecked) private var chunks: [[UInt8]] = []
+  @exclusivity(unchecked) private var firstChunk = 0
+  @exclusivity(unchecked) private var offset = 0
+  @exclusivity(unchecked) package private(set) var queuedByteCount = 0
+  @exclusivity(unchecked) private var isBodyComplete = false
+  @exclusivity(unchecked) private var isDeferred = false
+  @exclusivity(unchecked) private var trailers: HeaderList?
   /// The queue had as many bytes as this or more, and `bodyDrained` has not been called since.
-  private var wantsDrained = false
+  @exclusivity(unchecked) private var wantsDrained = false
   private static let highWaterMark = 64 << 10
 
   public init() {}

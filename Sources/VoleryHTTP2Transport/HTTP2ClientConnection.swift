@@ -24,11 +24,11 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   private let observer: any ClientConnectionObserver
   private let options: ClientConnectionOptions
   private let isSecure: Bool
-  private var isReady = false
-  private var isDraining = false
-  private var wasFull = false
+  @exclusivity(unchecked) private var isReady = false
+  @exclusivity(unchecked) private var isDraining = false
+  @exclusivity(unchecked) private var wasFull = false
   private var keepalive: LoopTimer?
-  private var lastReceived = ContinuousClock.now
+  @exclusivity(unchecked) private var lastReceived = ContinuousClock.now
   private static let keepalivePing: UInt64 = 0x766f_6c65_7279_0003
 
   init(

@@ -6,12 +6,12 @@ import VoleryTypes
 package final class HTTP2ClientStream: ReceivingStream, ClientStream, ConnectionBoundStream {
   private enum Phase { case waitingForHeaders, open, ended }
 
-  private var handler: (any ClientStreamHandler)?
-  private var phase = Phase.waitingForHeaders
+  @exclusivity(unchecked) private var handler: (any ClientStreamHandler)?
+  @exclusivity(unchecked) private var phase = Phase.waitingForHeaders
   private unowned let client: HTTP2ClientConnection
   private let maxMessageBytes: Int
   /// What the server's trailers said, until the stream closes.
-  private var outcome: StreamOutcome?
+  @exclusivity(unchecked) private var outcome: StreamOutcome?
 
   init(
     connection: HTTP2ClientConnection, handler: any ClientStreamHandler, maxMessageBytes: Int, windowByteCount: UInt32

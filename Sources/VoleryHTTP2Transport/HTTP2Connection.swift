@@ -22,13 +22,13 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   package let loop: EventLoop
   package let peer: Peer
   let socket: Socket
-  private(set) var session: HTTP2Session!
+  @exclusivity(unchecked) private(set) var session: HTTP2Session!
   private let filter: (any ByteFilter)?
-  package var isMarkedDirty = false
-  private(set) var isOver = false
+  @exclusivity(unchecked) package var isMarkedDirty = false
+  @exclusivity(unchecked) private(set) var isOver = false
   /// Why the connection ends, once everything that waits is written.
-  private var endReason: String?
-  private var isEnding = false
+  @exclusivity(unchecked) private var endReason: String?
+  @exclusivity(unchecked) private var isEnding = false
 
   /// The most bytes that are pulled before the kernel has taken them.
   private static let writeLimit = 256 << 10

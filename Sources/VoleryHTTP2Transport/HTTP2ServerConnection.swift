@@ -35,13 +35,13 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   private let acceptor: any ServerStreamAcceptor
   private let options: ServerConnectionOptions
   private let onEnd: @Sendable (HTTP2ServerConnection) -> Void
-  private var isDraining = false
+  @exclusivity(unchecked) private var isDraining = false
   private var timers: [LoopTimer] = []
   private var keepalive: LoopTimer?
-  private var lastReceived = ContinuousClock.now
-  private var lastPing: ContinuousClock.Instant?
-  private var strikes = 0
-  private var openCalls = 0
+  @exclusivity(unchecked) private var lastReceived = ContinuousClock.now
+  @exclusivity(unchecked) private var lastPing: ContinuousClock.Instant?
+  @exclusivity(unchecked) private var strikes = 0
+  @exclusivity(unchecked) private var openCalls = 0
   /// The shutdown notice's ping: its answer proves that the client has seen the notice.
   private static let drainPing: UInt64 = 0x766f_6c65_7279_0001
   private static let keepalivePing: UInt64 = 0x766f_6c65_7279_0002

@@ -8,13 +8,13 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
 
   private let acceptor: any ServerStreamAcceptor
   private unowned let server: HTTP2ServerConnection
-  private var handler: (any ServerStreamHandler)?
-  private var phase = Phase.waitingForHeaders
-  private var areHeadersSubmitted = false
-  private var hasReceivedEnd = false
-  private var contentSubtype: String?
+  @exclusivity(unchecked) private var handler: (any ServerStreamHandler)?
+  @exclusivity(unchecked) private var phase = Phase.waitingForHeaders
+  @exclusivity(unchecked) private var areHeadersSubmitted = false
+  @exclusivity(unchecked) private var hasReceivedEnd = false
+  @exclusivity(unchecked) private var contentSubtype: String?
   /// Why the transport ended the call by itself.
-  private var violation: StatusError?
+  @exclusivity(unchecked) private var violation: StatusError?
 
   init(connection: HTTP2ServerConnection, acceptor: any ServerStreamAcceptor, windowByteCount: UInt32) {
     self.acceptor = acceptor

@@ -18,7 +18,7 @@ enum MetadataCoding {
   static func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, to metadata: inout Metadata) -> Bool
   {
     guard name.ends(with: "-bin") else {
-      metadata.appendRaw(key: name, value: value)
+      metadata.appendReceived(key: name, value: value)
       return true
     }
     // Several values may be joined by commas.
@@ -32,11 +32,19 @@ enum MetadataCoding {
 }
 
 extension UnsafeRawBufferPointer {
-  func equals(_ text: StaticString) -> Bool { count == text.utf8CodeUnitCount && ends(with: text) }
+  func equals(_ text: StaticString) -> Bool {
+    count == text.utf8CodeUnitCount && memcmp(baseAddress!, text.utf8Start, count) == 0
+  }
 
   func starts(with text: StaticString) -> Bool {
-    count >= text.utf8CodeUnitCount && UnsafeRawBufferPointer(rebasing: prefix(text.utf8CodeUnitCount)).ends(with: text)
+    count >= text.utf8CodeUnitCount && memcmp(baseAddress!, text.utf8Start, text.utf8CodeUnitCount) == 0
   }
 
   var text: String { String(decoding: self, as: UTF8.self) }
 }
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif

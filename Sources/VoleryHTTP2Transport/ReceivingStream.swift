@@ -5,10 +5,10 @@ import VoleryTypes
 /// What both sides' streams do with received bytes: cut messages, and account for flow control.
 package class ReceivingStream: HTTP2Stream {
   unowned let connection: HTTP2Connection
-  var deframer: MessageDeframer
+  @exclusivity(unchecked) var deframer: MessageDeframer
   private let windowByteCount: Int
   /// Bytes of an unfinished large message whose credit was given back before somebody took the message.
-  private var advanced = 0
+  @exclusivity(unchecked) private var advanced = 0
 
   init(connection: HTTP2Connection, maxMessageBytes: Int, windowByteCount: UInt32) {
     self.connection = connection

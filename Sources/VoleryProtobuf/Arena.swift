@@ -15,20 +15,20 @@ public final class Arena {
   private static let chunkByteCount = 64 << 10
 
   private let chunk = UnsafeMutableRawPointer.allocate(byteCount: Arena.chunkByteCount, alignment: 16)
-  private var used = 0
-  private var large: [UnsafeMutableRawPointer] = []
-  private var taken = 0
-  private var isInUse = false
+  @exclusivity(unchecked) private var used = 0
+  @exclusivity(unchecked) private var large: [UnsafeMutableRawPointer] = []
+  @exclusivity(unchecked) private var taken = 0
+  @exclusivity(unchecked) private var isInUse = false
   private let stackFloor: UInt
 
   /// Bytes that one message may take, set by `begin`.
-  private var memoryLimit = 0
-  fileprivate(set) var hitLimit: ProtobufError?
+  @exclusivity(unchecked) private var memoryLimit = 0
+  @exclusivity(unchecked) fileprivate(set) var hitLimit: ProtobufError?
   /// A block with the size of a message was given back: sub-messages were merged, which the library does wrongly.
-  fileprivate(set) var sawMessageFreed = false
-  public internal(set) var depth = 0
+  @exclusivity(unchecked) fileprivate(set) var sawMessageFreed = false
+  @exclusivity(unchecked) public internal(set) var depth = 0
 
-  var allocator = ProtobufCAllocator()
+  @exclusivity(unchecked) var allocator = ProtobufCAllocator()
 
   private init() {
     stackFloor = Arena.floorOfStack()

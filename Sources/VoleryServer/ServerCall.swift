@@ -26,16 +26,16 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
 
   // On the loop only.
   private let stream: any ServerStream
-  private var inbox = RequestQueue()
-  private var isHalfClosed = false
-  private var isStarted = false
-  private var isFinished = false
-  private var closeError: StatusError?
-  private var hasSentHeaders = false
-  private var reader: UnsafeContinuation<Void, Never>?
-  private var writer: UnsafeContinuation<Void, Never>?
-  private var task: RunningHandler?
-  private var deadlineTimer: (any TransportTimer)?
+  @exclusivity(unchecked) private var inbox = RequestQueue()
+  @exclusivity(unchecked) private var isHalfClosed = false
+  @exclusivity(unchecked) private var isStarted = false
+  @exclusivity(unchecked) private var isFinished = false
+  @exclusivity(unchecked) private var closeError: StatusError?
+  @exclusivity(unchecked) private var hasSentHeaders = false
+  @exclusivity(unchecked) private var reader: UnsafeContinuation<Void, Never>?
+  @exclusivity(unchecked) private var writer: UnsafeContinuation<Void, Never>?
+  @exclusivity(unchecked) private var task: RunningHandler?
+  @exclusivity(unchecked) private var deadlineTimer: (any TransportTimer)?
 
   /// Bytes that may wait in the transport before a writer has to.
   private static let highWaterMark = 64 << 10

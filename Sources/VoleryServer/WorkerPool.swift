@@ -4,7 +4,7 @@ import VoleryTransport
 /// starting one; a task that was cancelled can't be used again and ends. On its loop only.
 final class WorkerPool: @unchecked Sendable {
   private let loop: any TransportLoop
-  private var parked: [Worker] = []
+  @exclusivity(unchecked) private var parked: [Worker] = []
   /// More than this many are not kept.
   private static let maxParked = 256
 
@@ -57,9 +57,9 @@ struct RunningHandler {
 }
 
 final class Worker: @unchecked Sendable {
-  fileprivate private(set) var task: Task<Void, Never>?
-  fileprivate private(set) var current: ServerCall?
-  private var waiting: UnsafeContinuation<Void, Never>?
+  @exclusivity(unchecked) fileprivate private(set) var task: Task<Void, Never>?
+  @exclusivity(unchecked) fileprivate private(set) var current: ServerCall?
+  @exclusivity(unchecked) private var waiting: UnsafeContinuation<Void, Never>?
   private unowned let pool: WorkerPool
 
   fileprivate init(pool: WorkerPool) { self.pool = pool }

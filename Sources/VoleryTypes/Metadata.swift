@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// Key-value pairs that travel beside messages: initial metadata before them, trailing metadata after them.
 ///
 /// Keys are lower-case ASCII (letters, digits, `_`, `-`, `.`); upper case is folded when a key is given. A key may occur
@@ -74,6 +80,16 @@ public struct Metadata: Sendable, Hashable {
       forEachEntry { key, value in if !key.equals(wanted) { kept.appendRaw(key: key, value: value) } }
     }
     storage = kept.storage
+  }
+
+  /// Appends what came from HTTP/2, where names are lower case already.
+  package mutating func appendReceived(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+    // One allocation for all of a request's metadata, as a rule.
+    if storage.isEmpty { storage.reserveCapacity(Swift.max(120, 8 + key.count + value.count)) }
+    appendLength(key.count)
+    appendLength(value.count)
+    storage.append(contentsOf: key)
+    storage.append(contentsOf: value)
   }
 
   /// Appends without looking at the value; the key is folded to lower case.
@@ -187,8 +203,7 @@ extension UnsafeRawBufferPointer {
 
   package func ends(with suffix: StaticString) -> Bool {
     let length = suffix.utf8CodeUnitCount
-    guard count >= length else { return false }
-    for index in 0..<length where self[count - length + index] != suffix.utf8Start[index] { return false }
-    return true
+    guard count >= length, length > 0 else { return false }
+    return memcmp(baseAddress! + (count - length), suffix.utf8Start, length) == 0
   }
 }
