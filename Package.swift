@@ -62,17 +62,29 @@ let package = Package(
     module("VoleryTLSSession", ["COpenSSL"]),
 
     // 3: adapters.
-    module("VoleryHTTP2Transport", ["VoleryTypes", "VoleryTransport", "VoleryHTTP2Session", "VoleryTLSSession", "VoleryEventLoops"]),
+    module(
+      "VoleryHTTP2Transport",
+      ["VoleryTypes", "VoleryTransport", "VoleryHTTP2Session", "VoleryTLSSession", "VoleryEventLoops"]),
     module("VoleryDNS", ["VoleryTypes", "VoleryNameResolution", "VoleryEventLoops", "CCares"]),
     module("VoleryProtobuf", ["VoleryTypes", "CProtobufC"]),
 
     // 4: runtime.
     module("VoleryServer", ["VoleryTypes", "VoleryTransport", "VoleryHTTP2Transport", "VoleryEventLoops", logging]),
-    module("VoleryClient", ["VoleryTypes", "VoleryTransport", "VoleryHTTP2Transport", "VoleryEventLoops", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryDNS", logging]),
+    module(
+      "VoleryClient",
+      [
+        "VoleryTypes", "VoleryTransport", "VoleryHTTP2Transport", "VoleryEventLoops", "VoleryNameResolution",
+        "VoleryLoadBalancing", "VoleryDNS", logging,
+      ]),
 
     // 5: front.
     module("VoleryServices", ["VoleryTypes", "VoleryProtobuf", "VoleryServer", "VoleryClient"]),
-    module("Volery", ["VoleryTypes", "VoleryDNS", "VoleryServices", "VoleryProtobuf", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryServer", "VoleryClient"]),
+    module(
+      "Volery",
+      [
+        "VoleryTypes", "VoleryDNS", "VoleryServices", "VoleryProtobuf", "VoleryNameResolution", "VoleryLoadBalancing",
+        "VoleryServer", "VoleryClient",
+      ]),
 
     // 6: programs.
     program("protoc-gen-volery", ["VoleryTypes", "VoleryProtobuf"]),
@@ -92,7 +104,9 @@ let package = Package(
     tests("EventLoopsTests", ["VoleryEventLoops"]),
     tests("HTTP2TransportTests", ["Volery", "VoleryHTTP2Transport", "VoleryTypes"]),
     tests("DNSTests", ["TestSupport", "VoleryDNS", "VoleryNameResolution", "VoleryEventLoops", "VoleryTypes"]),
-    tests("ProtobufTests", ["Volery", "VoleryProtobuf", "VoleryTypes", "protoc-gen-volery"], exclude: ["everything.proto", "proto2.proto"]),
+    tests(
+      "ProtobufTests", ["Volery", "VoleryProtobuf", "VoleryTypes", "protoc-gen-volery"],
+      exclude: ["everything.proto", "proto2.proto"]),
     tests("RuntimeTests", ["Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes"]),
     tests("InteropTests", ["TestSupport", "volery-interop"]),
     tests("ArchitectureTests", []),

@@ -28,6 +28,9 @@ package final class HTTP2Connector: ClientConnector {
     to address: SocketAddress, authority: String, serverName: String?, timeout: Duration,
     observer: any ClientConnectionObserver
   ) -> any ConnectionAttempt {
+    if case .inProcess(let name) = address {
+      return InProcessListener.connect(to: name, observer: observer, failingOn: group.next())
+    }
     let attempt = HTTP2ConnectionAttempt(loop: group.next(), observer: observer, options: options)
     let makeFilter = makeFilter.map { make in { @Sendable () throws in try make(serverName ?? authority) } }
     attempt.start(to: address, timeout: timeout, makeFilter: makeFilter)

@@ -50,6 +50,7 @@ extension ResolverRegistry {
       return try tcp(text, target)
     },
     FixedResolverFactory(scheme: "unix", authority: { _ in "localhost" }) { target in [.unix(target.endpoint)] },
+    FixedResolverFactory(scheme: "in-process", authority: { $0.endpoint }) { target in [.inProcess(target.endpoint)] },
     FixedResolverFactory(scheme: "unix-abstract", authority: { _ in "localhost" }) { target in
       [.unixAbstract(target.endpoint)]
     },

@@ -7,4 +7,6 @@ public enum ListenAddress: Hashable, Sendable {
   case unix(String)
   /// A name in Linux's abstract socket namespace.
   case unixAbstract(String)
+  /// A name for channels of this process, which reach the server as `in-process:NAME` without sockets.
+  case inProcess(String)
 }

@@ -2,6 +2,7 @@ import Logging
 import Synchronization
 import VoleryEventLoops
 import VoleryHTTP2Transport
+import VoleryTransport
 public import VoleryTypes
 
 #if canImport(Glibc)
@@ -20,6 +21,7 @@ public import VoleryTypes
 public final class Server: Sendable {
   private struct State {
     var listeners: [Listener] = []
+    var inProcessListeners: [InProcessListener] = []
     var connections: [ObjectIdentifier: HTTP2ServerConnection] = [:]
     var connectionsOfLoop: [ObjectIdentifier: Int] = [:]
     var isDraining = false
@@ -78,12 +80,18 @@ public final class Server: Sendable {
   @discardableResult
   public func start(listeningOn addresses: [ListenAddress]) throws(StatusError) -> [SocketAddress] {
     var listeners: [Listener] = []
+    var bound: [SocketAddress] = []
     do throws(SocketError) {
       for address in addresses {
+        guard let destination = SocketDestination(address) else {
+          if case .inProcess(let name) = address { bound.append(try startInProcess(name)) }
+          continue
+        }
         listeners.append(
-          try Listener(SocketDestination(address), on: group.next()) { [weak self] descriptor, isTCP in
+          try Listener(destination, on: group.next()) { [weak self] descriptor, isTCP in
             if let self { accepted(descriptor, isTCP) } else { close(descriptor) }
           })
+        bound.append(SocketAddress(listeners[listeners.count - 1].localAddress))
       }
     } catch {
       for listener in listeners { listener.stop() }
@@ -91,7 +99,16 @@ public final class Server: Sendable {
     }
     state.withLock { $0.listeners += listeners }
     for listener in listeners { listener.start() }
-    return listeners.map { SocketAddress($0.localAddress) }
+    return bound
+  }
+
+  private func startInProcess(_ name: String) throws(SocketError) -> SocketAddress {
+    let listener = InProcessListener(name: name, acceptor: dispatcher) { [group] in group.next() }
+    guard listener.start() else {
+      throw SocketError(code: -1, description: "another server of this process listens as \"\(name)\"")
+    }
+    state.withLock { $0.inProcessListeners.append(listener) }
+    return .inProcess(name)
   }
 
   private func watchSignals() -> [SignalWatch] {
@@ -181,6 +198,7 @@ public final class Server: Sendable {
       if !Task.isCancelled { closeConnections("the server's time to stop is up") }
     }
     await waitForConnections()
+    for listener in state.withLock({ $0.inProcessListeners }) { await listener.drain() }
     watchdog.cancel()
     stopListeners()
     stopRunning()
@@ -205,8 +223,9 @@ public final class Server: Sendable {
   }
 
   private func closeConnections(_ reason: String) {
-    let connections = state.withLock { Array($0.connections.values) }
+    let (connections, inProcess) = state.withLock { (Array($0.connections.values), $0.inProcessListeners) }
     for connection in connections { connection.loop.execute { connection.close(reason: reason) } }
+    for listener in inProcess { listener.close(reason: reason) }
   }
 
   private func stopListeners() {
@@ -215,15 +234,18 @@ public final class Server: Sendable {
       return state.listeners
     }
     for listener in listeners { listener.stop() }
+    for listener in state.withLock({ $0.inProcessListeners }) { listener.stop() }
   }
 }
 
 extension SocketDestination {
-  init(_ address: ListenAddress) {
+  /// Nil for a server that has no socket.
+  init?(_ address: ListenAddress) {
     switch address {
     case .tcp(let host, let port): self = .tcp(host: host, port: port)
     case .unix(let path): self = .unix(path: path)
     case .unixAbstract(let name): self = .unixAbstract(name: name)
+    case .inProcess: return nil
     }
   }
 }

@@ -18,7 +18,8 @@ import Testing
   /// C and I/O without gRPC words: these must not know VoleryTypes.
   static let foundations = ["VoleryHTTP2Session", "VoleryTLSSession", "VoleryEventLoops"]
   static let owners = [
-    "CNGHTTP2": "VoleryHTTP2Session", "COpenSSL": "VoleryTLSSession", "CLibUV": "VoleryEventLoops", "CCares": "VoleryDNS",
+    "CNGHTTP2": "VoleryHTTP2Session", "COpenSSL": "VoleryTLSSession", "CLibUV": "VoleryEventLoops",
+    "CCares": "VoleryDNS",
     "CZlib": "VoleryCompression", "CProtobufC": "VoleryProtobuf",
   ]
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -35,7 +36,9 @@ import Testing
         .compactMap { line -> (String, String)? in
           let words = line.split(separator: " ")
           guard let index = words.firstIndex(of: "import"), index <= 2, index + 1 < words.count,
-            words[..<index].allSatisfy({ $0.hasPrefix("@") || ["public", "package", "internal", "private"].contains($0) })
+            words[..<index].allSatisfy({
+              $0.hasPrefix("@") || ["public", "package", "internal", "private"].contains($0)
+            })
           else { return nil }
           return (file, String(words[index + 1]))
         }
@@ -48,7 +51,9 @@ import Testing
     let own = try #require(Self.row(of: module))
     for (file, name) in try Self.imports(of: module) {
       guard let other = Self.row(of: name) else { continue }
-      #expect(other < own, "\(module)/\(file) imports \(name), which is not below it: Docs/Architecture.md says why that matters")
+      #expect(
+        other < own,
+        "\(module)/\(file) imports \(name), which is not below it: Docs/Architecture.md says why that matters")
     }
   }
 
@@ -56,7 +61,8 @@ import Testing
     for module in Self.modules {
       for (file, name) in try Self.imports(of: module) {
         guard let owner = Self.owners[name] else { continue }
-        #expect(owner == module, "\(module)/\(file) imports \(name), which only \(owner) may, so that it could be replaced")
+        #expect(
+          owner == module, "\(module)/\(file) imports \(name), which only \(owner) may, so that it could be replaced")
       }
     }
   }
@@ -69,7 +75,9 @@ import Testing
 
   @Test("no module of the runtime imports Foundation", arguments: modules) func noFoundation(_ module: String) throws {
     for (file, name) in try Self.imports(of: module) {
-      #expect(!name.hasPrefix("Foundation"), "\(module)/\(file) imports Foundation, which costs every user's binary megabytes")
+      #expect(
+        !name.hasPrefix("Foundation"), "\(module)/\(file) imports Foundation, which costs every user's binary megabytes"
+      )
     }
   }
 

@@ -11,7 +11,8 @@ import VoleryTypes
   final class NameServer {
     let port = Int.random(in: 20_000..<30_000)
     private let process: ChildProcess
-    private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("volery-dns-\(UUID().uuidString)")
+    private let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "volery-dns-\(UUID().uuidString)")
     private let hosts: URL
 
     init() throws {
@@ -21,7 +22,8 @@ import VoleryTypes
       try "".write(to: hosts, atomically: false, encoding: .utf8)
       process = try ChildProcess([
         "dnsmasq", "-k", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--listen-address=127.0.0.1",
-        "--bind-interfaces", "--local=/test/", "--port=\(port)", "--addn-hosts=\(hosts.path)", "--pid-file=", "--user=root",
+        "--bind-interfaces", "--local=/test/", "--port=\(port)", "--addn-hosts=\(hosts.path)", "--pid-file=",
+        "--user=root",
       ])
       waitUntilListening()
     }
@@ -89,14 +91,16 @@ import VoleryTypes
     let updates = try updates("dns://127.0.0.1:\(server.port)/pods.test.:7")
     await expect(["127.0.0.11", "127.0.0.12"], from: updates)
     try server.set(["127.0.0.12 pods.test", "127.0.0.13 pods.test", "::13 pods.test"])
-    await expect(["127.0.0.12", "127.0.0.13", "::13"], from: try self.updates("dns://127.0.0.1:\(server.port)/pods.test.:7"))
+    await expect(
+      ["127.0.0.12", "127.0.0.13", "::13"], from: try self.updates("dns://127.0.0.1:\(server.port)/pods.test.:7"))
   }
 
   @Test("two hundred addresses come by TCP") func many() async throws {
     let server = try NameServer()
     defer { withExtendedLifetime(server) {} }
     try server.set((1...200).map { "127.0.1.\($0) many.test" })
-    await expect(Set((1...200).map { "127.0.1.\($0)" }), from: try updates("dns://127.0.0.1:\(server.port)/many.test.:7"))
+    await expect(
+      Set((1...200).map { "127.0.1.\($0)" }), from: try updates("dns://127.0.0.1:\(server.port)/many.test.:7"))
   }
 
   @Test("a name that is not there is an empty answer that says NXDOMAIN") func unknownName() async throws {
@@ -110,14 +114,17 @@ import VoleryTypes
     }
   }
 
-  @Test("literals and localhost need no DNS", arguments: [
-    ("127.0.0.1:7", ["127.0.0.1"]), ("[::1]:7", ["::1"]), ("localhost:7", ["127.0.0.1", "::1"]),
-  ])
+  @Test(
+    "literals and localhost need no DNS",
+    arguments: [
+      ("127.0.0.1:7", ["127.0.0.1"]), ("[::1]:7", ["::1"]), ("localhost:7", ["127.0.0.1", "::1"]),
+    ])
   func literals(_ target: String, _ hosts: [String]) async throws {
     await expect(Set(hosts), from: try updates("dns:///\(target)"))
   }
 
-  @Test("targets that can't ever be resolved are refused at once", arguments: ["dns:///a:b", "dns://x/a:1", "dns:///a:"])
+  @Test(
+    "targets that can't ever be resolved are refused at once", arguments: ["dns:///a:b", "dns://x/a:1", "dns:///a:"])
   func refused(_ target: String) throws {
     #expect(throws: TargetError.self) { try updates(target) }
   }

@@ -54,7 +54,9 @@ import Volery
 
   /// Sends bytes to a server of its own and returns what came back until it closed or fell silent, while an honest client
   /// keeps calling.
-  func send(_ bytes: [UInt8], until isEnough: @escaping @Sendable ([UInt8]) -> Bool = { _ in false }) async throws -> [UInt8] {
+  func send(_ bytes: [UInt8], until isEnough: @escaping @Sendable ([UInt8]) -> Bool = { _ in false }) async throws
+    -> [UInt8]
+  {
     let server = Server(services: [Echo()])
     let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
     defer { server.shutDown() }
@@ -75,13 +77,17 @@ import Volery
     address.sin_port = UInt16(port).bigEndian
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
     let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    _ = withUnsafeBytes(of: &address) { connect(descriptor, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self), size) }
+    _ = withUnsafeBytes(of: &address) {
+      connect(descriptor, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self), size)
+    }
     var limit = timeval(tv_sec: 0, tv_usec: 700_000)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     var offset = 0
     while offset < bytes.count {
-      let count = bytes[offset...].withUnsafeBytes { Foundation.send(descriptor, $0.baseAddress!, $0.count, Int32(MSG_NOSIGNAL)) }
+      let count = bytes[offset...].withUnsafeBytes {
+        Foundation.send(descriptor, $0.baseAddress!, $0.count, Int32(MSG_NOSIGNAL))
+      }
       guard count > 0 else { break }
       offset += count
     }
@@ -109,10 +115,12 @@ import Volery
     return frames
   }
 
-  @Test("bytes that are not HTTP/2 end the connection", arguments: [
-    Array("GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8), (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 13) },
-    Array("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n".utf8),
-  ])
+  @Test(
+    "bytes that are not HTTP/2 end the connection",
+    arguments: [
+      Array("GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8), (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 13) },
+      Array("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n".utf8),
+    ])
   func notHTTP2(_ bytes: [UInt8]) async throws {
     let answer = Self.frames(try await send(bytes))
     #expect(!answer.contains { $0.type == 1 })
@@ -143,9 +151,11 @@ import Volery
     _ = try await send(bytes)
   }
 
-  @Test("a request with a foreign content-type gets HTTP 415, another method 405", arguments: [
-    ("content-type", "text/html", "415"), ("content-type", "application/grpc-web", "415"), (":method", "GET", "405"),
-  ])
+  @Test(
+    "a request with a foreign content-type gets HTTP 415, another method 405",
+    arguments: [
+      ("content-type", "text/html", "415"), ("content-type", "application/grpc-web", "415"), (":method", "GET", "405"),
+    ])
   func notGRPC(_ name: String, _ value: String, _ status: String) async throws {
     let answer = Self.frames(try await send(Self.call(Self.replacing(name, value)), until: { Self.hasHeaders($0) }))
     let headers = try #require(answer.first { $0.type == 1 })
@@ -175,40 +185,56 @@ import Volery
     }
   }
 
-  @Test("wrong requests are answered with a status, and the connection lives", arguments: [
-    ("te", nil as String?), ("grpc-timeout", "soon"), ("grpc-timeout", "123456789S"), ("x-data-bin", "!!!"),
-    (":path", "/test.Echo/Nothing"),
-  ])
+  @Test(
+    "wrong requests are answered with a status, and the connection lives",
+    arguments: [
+      ("te", nil as String?), ("grpc-timeout", "soon"), ("grpc-timeout", "123456789S"), ("x-data-bin", "!!!"),
+      (":path", "/test.Echo/Nothing"),
+    ])
   func wrongRequests(_ name: String, _ value: String?) async throws {
-    let second = Self.frame(1, flags: 4, stream: 3, Self.headers(Self.request)) + Self.frame(0, flags: 1, stream: 3, [0, 0, 0, 0, 0])
+    let second =
+      Self.frame(1, flags: 4, stream: 3, Self.headers(Self.request))
+      + Self.frame(0, flags: 1, stream: 3, [0, 0, 0, 0, 0])
     let answer = Self.frames(
-      try await send(Self.call(Self.replacing(name, value)) + second, until: { bytes in
-        Set(Self.frames(bytes).filter { $0.type == 1 && $0.flags & 1 == 1 }.map(\.stream)) == [1, 3]
-      }))
+      try await send(
+        Self.call(Self.replacing(name, value)) + second,
+        until: { bytes in
+          Set(Self.frames(bytes).filter { $0.type == 1 && $0.flags & 1 == 1 }.map(\.stream)) == [1, 3]
+        }))
     #expect(answer.contains { $0.type == 1 && $0.stream == 1 && $0.flags & 1 == 1 })
     #expect(answer.contains { $0.type == 1 && $0.stream == 3 && $0.flags & 1 == 1 }, "the next call has to succeed")
     #expect(!answer.contains { $0.type == 7 })
   }
 
   @Test("a path that is none resets its stream, and no other") func wrongPath() async throws {
-    let second = Self.frame(1, flags: 4, stream: 3, Self.headers(Self.request)) + Self.frame(0, flags: 1, stream: 3, [0, 0, 0, 0, 0])
+    let second =
+      Self.frame(1, flags: 4, stream: 3, Self.headers(Self.request))
+      + Self.frame(0, flags: 1, stream: 3, [0, 0, 0, 0, 0])
     let answer = Self.frames(
-      try await send(Self.call(Self.replacing(":path", "nonsense")) + second, until: { bytes in
-        Self.frames(bytes).contains { $0.type == 1 && $0.flags & 1 == 1 && $0.stream == 3 }
-      }))
+      try await send(
+        Self.call(Self.replacing(":path", "nonsense")) + second,
+        until: { bytes in
+          Self.frames(bytes).contains { $0.type == 1 && $0.flags & 1 == 1 && $0.stream == 3 }
+        }))
     #expect(answer.contains { $0.type == 3 && $0.stream == 1 })
     #expect(answer.contains { $0.type == 0 && $0.stream == 3 })
   }
 
-  @Test("half a message, a wrong flag and a hostile length end their call only", arguments: [
-    [0, 0, 0, 0, 9, 1, 2], [7, 0, 0, 0, 1, 1], [0, 0xff, 0xff, 0xff, 0xff, 1], [0, 0, 0], [1, 0, 0, 0, 1, 1],
-  ] as [[UInt8]])
+  @Test(
+    "half a message, a wrong flag and a hostile length end their call only",
+    arguments: [
+      [0, 0, 0, 0, 9, 1, 2], [7, 0, 0, 0, 1, 1], [0, 0xff, 0xff, 0xff, 0xff, 1], [0, 0, 0], [1, 0, 0, 0, 1, 1],
+    ] as [[UInt8]])
   func wrongMessages(_ body: [UInt8]) async throws {
-    let second = Self.frame(1, flags: 4, stream: 3, Self.headers(Self.request)) + Self.frame(0, flags: 1, stream: 3, [0, 0, 0, 0, 0])
+    let second =
+      Self.frame(1, flags: 4, stream: 3, Self.headers(Self.request))
+      + Self.frame(0, flags: 1, stream: 3, [0, 0, 0, 0, 0])
     let answer = Self.frames(
-      try await send(Self.call(Self.request, body: body) + second, until: { bytes in
-        Set(Self.frames(bytes).filter { $0.type == 1 && $0.flags & 1 == 1 }.map(\.stream)) == [1, 3]
-      }))
+      try await send(
+        Self.call(Self.request, body: body) + second,
+        until: { bytes in
+          Set(Self.frames(bytes).filter { $0.type == 1 && $0.flags & 1 == 1 }.map(\.stream)) == [1, 3]
+        }))
     #expect(answer.contains { $0.stream == 1 && $0.type == 1 })
     #expect(answer.contains { $0.type == 0 && $0.stream == 3 }, "the next call has to succeed")
   }

@@ -6,7 +6,8 @@ import Testing
 @Suite("Interoperability with grpcio", .serialized, .timeLimit(.minutes(5))) struct InteropTests {
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
-  static let program = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+  static let program = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    .deletingLastPathComponent()
     .appendingPathComponent("volery-interop").path
 
   static func script(_ name: String) -> String { root.appendingPathComponent("Tests/Interop/\(name)").path }
@@ -67,10 +68,12 @@ import Testing
     }
   }
 
-  @Test("servers that misbehave get the answer of the specification", arguments: [
-    "goaway", "rst_after_header", "rst_during_data", "rst_after_data", "ping", "max_streams", "data_frame_padding",
-    "no_df_padding_sanity_test",
-  ])
+  @Test(
+    "servers that misbehave get the answer of the specification",
+    arguments: [
+      "goaway", "rst_after_header", "rst_during_data", "rst_after_data", "ping", "max_streams", "data_frame_padding",
+      "no_df_padding_sanity_test",
+    ])
   func misbehaving(_ name: String) throws {
     try Self.withServer([Self.python(), Self.script("misbehaving_server.py"), name]) { port in
       let (output, code) = try Self.run([

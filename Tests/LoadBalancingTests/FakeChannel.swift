@@ -68,7 +68,9 @@ final class FakeChannel {
 
   /// The port of the picked subchannel.
   func pickPort() -> Int? {
-    guard case .pick(let subchannel) = pick(), case .tcp(_, let port)? = subchannel.endpoint.addresses.first else { return nil }
+    guard case .pick(let subchannel) = pick(), case .tcp(_, let port)? = subchannel.endpoint.addresses.first else {
+      return nil
+    }
     return port
   }
 }

@@ -15,7 +15,9 @@ import VoleryTypes
     #expect(calls == [1: 200, 2: 200, 3: 200, 4: 200, 5: 200])
   }
 
-  @Test("calls wait until something is ready, and fail with every address's error when nothing can be", arguments: spreading)
+  @Test(
+    "calls wait until something is ready, and fail with every address's error when nothing can be", arguments: spreading
+  )
   func queueThenFail(_ name: String) throws {
     let channel = try FakeChannel(name)
     channel.update([1, 2])
@@ -112,7 +114,8 @@ import VoleryTypes
     for _ in 0..<20 { #expect(channel.pickPort() == 2) }
   }
 
-  @Test("whatever happens in whatever order, no call goes to what is gone", arguments: spreading, [1, 2, 3] as [UInt64])
+  @Test(
+    "whatever happens in whatever order, no call goes to what is gone", arguments: spreading, [1, 2, 3] as [UInt64])
   func randomEvents(_ name: String, _ seed: UInt64) throws {
     let channel = try FakeChannel(name, seed: seed)
     var random = SeededGenerator(state: seed)

@@ -5,10 +5,12 @@ import Testing
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
   /// The tests' own bundle lies beside the programs.
-  static let plugin = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+  static let plugin = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    .deletingLastPathComponent()
     .appendingPathComponent("protoc-gen-volery")
 
-  static func run(_ program: String, _ arguments: [String], input: Data = Data()) throws -> (code: Int32, error: String) {
+  static func run(_ program: String, _ arguments: [String], input: Data = Data()) throws -> (code: Int32, error: String)
+  {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = [program] + arguments
@@ -42,9 +44,11 @@ import Testing
     }
   }
 
-  @Test("input that is no CodeGeneratorRequest gets a clear message", arguments: [
-    Data(), Data("hello".utf8), Data([0xff, 0xff, 0xff]), Data((0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 7) }),
-  ])
+  @Test(
+    "input that is no CodeGeneratorRequest gets a clear message",
+    arguments: [
+      Data(), Data("hello".utf8), Data([0xff, 0xff, 0xff]), Data((0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 7) }),
+    ])
   func garbage(_ input: Data) throws {
     let (code, error) = try Self.run(Self.plugin.path, [], input: input)
     #expect(code == 1)

@@ -53,10 +53,12 @@ import VoleryProtobuf
     #expect(decoded.doubleValue.sign == .minus)
   }
 
-  @Test("each member of a oneof survives", arguments: [
-    Everything.Choice.choiceString(""), .choiceString("x"), .choiceBool(false), .choiceBytes([]), .choiceColour(.red),
-    .choiceInner(Everything.Inner()),
-  ])
+  @Test(
+    "each member of a oneof survives",
+    arguments: [
+      Everything.Choice.choiceString(""), .choiceString("x"), .choiceBool(false), .choiceBytes([]), .choiceColour(.red),
+      .choiceInner(Everything.Inner()),
+    ])
   func oneof(_ choice: Everything.Choice) throws {
     #expect(try Everything(decoding: Everything(choice: choice).encoded()).choice == choice)
   }
@@ -142,7 +144,9 @@ import VoleryProtobuf
 
   @Test("a length that promises gigabytes is refused") func hostileLength() {
     #expect(throws: ProtobufError.self) { try Everything(decoding: [0x7a, 0xff, 0xff, 0xff, 0xff, 7]) }
-    #expect(throws: ProtobufError.self) { try Everything(decoding: [0x7a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]) }
+    #expect(throws: ProtobufError.self) {
+      try Everything(decoding: [0x7a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1])
+    }
   }
 
   @Test("an enum value that nobody knows is kept") func openEnum() throws {
@@ -150,7 +154,8 @@ import VoleryProtobuf
   }
 
   @Test("a large message is read back") func large() throws {
-    let message = Everything(bytesValue: [UInt8](repeating: 7, count: 3 << 20), innerList: (0..<10_000).map { .init(number: $0) })
+    let message = Everything(
+      bytesValue: [UInt8](repeating: 7, count: 3 << 20), innerList: (0..<10_000).map { .init(number: $0) })
     #expect(try Everything(decoding: message.encoded()) == message)
   }
 

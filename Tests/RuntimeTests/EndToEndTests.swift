@@ -1,39 +1,66 @@
+import Synchronization
 import Testing
 import Volery
 
-@Suite("Calls over loopback sockets", .timeLimit(.minutes(1))) struct EndToEndTests {
+/// The ways to a server that a user can choose: the same calls have to behave the same on each.
+enum Way: CaseIterable, Sendable {
+  case tcp, unix, inProcess
+
+  func listenAddress() -> ListenAddress {
+    let name = "volery-\(UInt64.random(in: .min ... .max))"
+    return switch self {
+    case .tcp: .tcp("127.0.0.1", 0)
+    case .unix: .unixAbstract(name)
+    case .inProcess: .inProcess(name)
+    }
+  }
+}
+
+extension SocketAddress {
+  /// The target of a channel to this address.
+  var target: String {
+    switch self {
+    case .tcp: "ipv4:\(self)"
+    case .unix, .unixAbstract, .inProcess: "\(self)"
+    }
+  }
+}
+
+@Suite("Calls", .timeLimit(.minutes(1))) struct EndToEndTests {
   /// Runs `body` with a channel to a server of its own.
   func withChannel(
-    _ service: RawEcho = RawEcho(), _ body: (Channel) async throws -> Void
+    _ way: Way, _ service: RawEcho = RawEcho(), _ body: (Channel) async throws -> Void
   ) async throws {
     let server = Server(services: [service])
-    let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    let address = try server.start(listeningOn: way.listenAddress())[0]
     defer { server.shutDown() }
-    let channel = try Channel("ipv4:\(address)")
+    let channel = try Channel(address.target)
     try await body(channel)
   }
 
   static let timely = CallOptions(timeout: .seconds(20))
 
-  @Test("a unary call brings back what it sent") func unary() async throws {
-    try await withChannel { channel in
+  @Test("a unary call brings back what it sent", arguments: Way.allCases) func unary(_ way: Way) async throws {
+    try await withChannel(way) { channel in
       let response = try await channel.unary(RawEcho.unary, Array("hello".utf8), options: Self.timely)
       #expect(response.message == Array("hello".utf8))
       #expect(response.peer != nil)
     }
   }
 
-  @Test("messages of every size survive", arguments: [0, 1, 16_383, 16_384, 65_536, 600_000, 3_000_000])
-  func sizes(_ size: Int) async throws {
-    try await withChannel { channel in
+  @Test("messages of every size survive", arguments: Way.allCases, [0, 1, 16_383, 16_384, 65_536, 600_000, 3_000_000])
+  func sizes(_ way: Way, _ size: Int) async throws {
+    try await withChannel(way) { channel in
       let message = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
       let response = try await channel.unary(RawEcho.unary, message, options: Self.timely)
       #expect(response.message == message)
     }
   }
 
-  @Test("a server stream delivers every message in order") func serverStreaming() async throws {
-    try await withChannel { channel in
+  @Test("a server stream delivers every message in order", arguments: Way.allCases) func serverStreaming(_ way: Way)
+    async throws
+  {
+    try await withChannel(way) { channel in
       var received: [UInt8] = []
       for try await message in channel.serverStreaming(RawEcho.download, [200], options: Self.timely) {
         received.append(message[0])
@@ -42,8 +69,8 @@ import Volery
     }
   }
 
-  @Test("a client stream is counted whole") func clientStreaming() async throws {
-    try await withChannel { channel in
+  @Test("a client stream is counted whole", arguments: Way.allCases) func clientStreaming(_ way: Way) async throws {
+    try await withChannel(way) { channel in
       let call = channel.clientStreaming(RawEcho.upload, options: Self.timely)
       for _ in 0..<100 { try await call.send([UInt8](repeating: 1, count: 20_000)) }
       call.finish()
@@ -51,8 +78,8 @@ import Volery
     }
   }
 
-  @Test("a bidirectional stream plays ping-pong") func bidirectional() async throws {
-    try await withChannel { channel in
+  @Test("a bidirectional stream plays ping-pong", arguments: Way.allCases) func bidirectional(_ way: Way) async throws {
+    try await withChannel(way) { channel in
       let call = channel.bidirectional(RawEcho.chat, options: Self.timely)
       var iterator = call.makeAsyncIterator()
       for index in 0..<100 {
@@ -65,8 +92,10 @@ import Volery
     }
   }
 
-  @Test("a handler's status and trailers reach the caller") func failure() async throws {
-    try await withChannel { channel in
+  @Test("a handler's status and trailers reach the caller", arguments: Way.allCases) func failure(_ way: Way)
+    async throws
+  {
+    try await withChannel(way) { channel in
       let text = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n"
       let error = await #expect(throws: StatusError.self) {
         try await channel.unary(RawEcho.fail, Array(text.utf8), options: Self.timely)
@@ -78,8 +107,8 @@ import Volery
     }
   }
 
-  @Test("metadata goes both ways, binary too") func metadata() async throws {
-    try await withChannel { channel in
+  @Test("metadata goes both ways, binary too", arguments: Way.allCases) func metadata(_ way: Way) async throws {
+    try await withChannel(way) { channel in
       var options = Self.timely
       options.metadata = ["x-in": "42"]
       options.metadata.append(binary: [0xab, 0, 0xff], for: "x-in-bin")
@@ -89,8 +118,10 @@ import Volery
     }
   }
 
-  @Test("an unknown method and an unknown service are UNIMPLEMENTED") func unimplemented() async throws {
-    try await withChannel { channel in
+  @Test("an unknown method and an unknown service are UNIMPLEMENTED", arguments: Way.allCases) func unimplemented(
+    _ way: Way
+  ) async throws {
+    try await withChannel(way) { channel in
       for (service, name) in [("test.Raw", "Nothing"), ("test.Nobody", "Unary")] {
         let method = Method<[UInt8], [UInt8]>(service: service, name: name, kind: .unary)
         let error = await #expect(throws: StatusError.self) {
@@ -101,9 +132,9 @@ import Volery
     }
   }
 
-  @Test("a deadline ends the call on both sides") func deadline() async throws {
+  @Test("a deadline ends the call on both sides", arguments: Way.allCases) func deadline(_ way: Way) async throws {
     let cancelled = AsyncStream.makeStream(of: Void.self)
-    try await withChannel(RawEcho(hangCancelled: { cancelled.continuation.yield() })) { channel in
+    try await withChannel(way, RawEcho(hangCancelled: { cancelled.continuation.yield() })) { channel in
       _ = try await channel.unary(RawEcho.unary, [], options: Self.timely)
       let error = await #expect(throws: StatusError.self) {
         try await channel.unary(RawEcho.hang, [], options: CallOptions(timeout: .milliseconds(500)))
@@ -114,9 +145,11 @@ import Volery
     }
   }
 
-  @Test("cancelling the caller's task cancels the handler") func cancellation() async throws {
+  @Test("cancelling the caller's task cancels the handler", arguments: Way.allCases) func cancellation(_ way: Way)
+    async throws
+  {
     let cancelled = AsyncStream.makeStream(of: Void.self)
-    try await withChannel(RawEcho(hangCancelled: { cancelled.continuation.yield() })) { channel in
+    try await withChannel(way, RawEcho(hangCancelled: { cancelled.continuation.yield() })) { channel in
       let task = Task { try await channel.unary(RawEcho.hang, [], options: Self.timely) }
       _ = try await channel.unary(RawEcho.unary, [], options: Self.timely)
       task.cancel()
@@ -137,8 +170,10 @@ import Volery
     #expect(error?.message.contains("connection refused") == true)
   }
 
-  @Test("many calls at once come back each with its own answer") func concurrent() async throws {
-    try await withChannel { channel in
+  @Test("many calls at once come back each with its own answer", arguments: Way.allCases) func concurrent(_ way: Way)
+    async throws
+  {
+    try await withChannel(way) { channel in
       try await withThrowingTaskGroup(of: Bool.self) { group in
         for index in 0..<2000 {
           group.addTask {
@@ -151,8 +186,10 @@ import Volery
     }
   }
 
-  @Test("a message over the limit is refused, and the connection lives on") func messageLimit() async throws {
-    try await withChannel { channel in
+  @Test("a message over the limit is refused, and the connection lives on", arguments: Way.allCases) func messageLimit(
+    _ way: Way
+  ) async throws {
+    try await withChannel(way) { channel in
       let error = await #expect(throws: StatusError.self) {
         try await channel.unary(RawEcho.unary, [UInt8](repeating: 0, count: 5 << 20), options: Self.timely)
       }
@@ -160,4 +197,93 @@ import Volery
       _ = try await channel.unary(RawEcho.unary, [1], options: Self.timely)
     }
   }
+
+  @Test("a reader that stops reading stops the writer", arguments: Way.allCases) func backPressure(_ way: Way)
+    async throws
+  {
+    try await withChannel(way) { channel in
+      let call = channel.bidirectional(RawEcho.chat, options: Self.timely)
+      // The handler echoes, nobody reads: windows and queues on both sides fill, and then the writer has to wait.
+      let sent = Counter()
+      let writer = Task {
+        for _ in 0..<2000 {
+          try await call.send([UInt8](repeating: 1, count: 16 << 10))
+          sent.add()
+        }
+        call.finish()
+      }
+      var last = -1
+      while sent.value != last {
+        last = sent.value
+        try await Task.sleep(for: .milliseconds(300))
+      }
+      #expect(last < 1000, "\(last) messages of 16 KiB were taken without a reader")
+      var received = 0
+      for try await message in call { received += message.count }
+      try await writer.value
+      #expect(received == 2000 * 16 << 10)
+    }
+  }
+
+  @Test("a call that a handler makes inherits the handler's deadline, unless it does not want to") func inheritance()
+    async throws
+  {
+    let hanging = Server(services: [RawEcho()])
+    let target = try hanging.start(listeningOn: ListenAddress.inProcess("inheritance-hanging"))[0].target
+    let downstream = try Channel(target)
+    let relay = Method<[UInt8], [UInt8]>(service: "test.Relay", name: "Relay", kind: .unary)
+    struct Relay: Service {
+      let handlers: [MethodHandler]
+    }
+    let server = Server(services: [
+      Relay(handlers: [
+        .unary(relay) { request, context in
+          var options = CallOptions()
+          options.inheritsDeadline = request == [1]
+          let started = ContinuousClock.now
+          let method = request == [1] ? RawEcho.hang : RawEcho.unary
+          do throws(StatusError) {
+            return try await downstream.unary(method, [7], options: options).message
+          } catch {
+            return Array("\(error.code) \(started.duration(to: .now) < .seconds(10))".utf8)
+          }
+        }
+      ])
+    ])
+    let address = try server.start(listeningOn: ListenAddress.inProcess("inheritance-relay"))[0]
+    let channel = try Channel(address.target)
+    defer {
+      server.shutDown()
+      hanging.shutDown()
+    }
+    #expect(try await channel.unary(relay, [0], options: CallOptions(timeout: .seconds(20))).message == [7])
+    let error = await #expect(throws: StatusError.self) {
+      try await channel.unary(relay, [1], options: CallOptions(timeout: .milliseconds(300)))
+    }
+    #expect(error?.code == .deadlineExceeded)
+  }
+
+  @Test("a server that is drained finishes its calls and refuses nobody", arguments: [Way.tcp, .inProcess])
+  func drain(_ way: Way) async throws {
+    let server = Server(services: [RawEcho()])
+    let address = try server.start(listeningOn: way.listenAddress())[0]
+    let channel = try Channel(address.target)
+    let call = channel.bidirectional(RawEcho.chat, options: Self.timely)
+    var iterator = call.makeAsyncIterator()
+    try await call.send([1])
+    #expect(try await iterator.next() == [1])
+    let drained = Task { await server.drain(limit: .seconds(20)) }
+    try await Task.sleep(for: .milliseconds(200))
+    try await call.send([2])
+    #expect(try await iterator.next() == [2])
+    call.finish()
+    #expect(try await iterator.next() == nil)
+    await drained.value
+  }
+}
+
+private final class Counter: Sendable {
+  private let count = Mutex(0)
+  var value: Int { count.withLock { $0 } }
+  func add() { count.withLock { $0 += 1 } }
 }

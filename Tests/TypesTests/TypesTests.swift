@@ -2,12 +2,14 @@ import Testing
 import VoleryTypes
 
 @Suite("Values of gRPC") struct TypesTests {
-  @Test("a timeout is written in at most 8 digits, rounded up, and read back", arguments: [
-    (Duration.zero, "1n"), (.seconds(-1), "1n"), (.nanoseconds(1), "1n"), (.milliseconds(1), "1000000n"),
-    (.milliseconds(100), "100000u"), (.seconds(20), "20000000u"), (.seconds(100), "100000m"),
-    (.nanoseconds(99_999_999), "99999999n"), (.nanoseconds(100_000_001), "100001u"), (.seconds(100_000), "100000S"),
-    (.seconds(10_000_000_000), "166666667M"),
-  ] as [(Duration, String)])
+  @Test(
+    "a timeout is written in at most 8 digits, rounded up, and read back",
+    arguments: [
+      (Duration.zero, "1n"), (.seconds(-1), "1n"), (.nanoseconds(1), "1n"), (.milliseconds(1), "1000000n"),
+      (.milliseconds(100), "100000u"), (.seconds(20), "20000000u"), (.seconds(100), "100000m"),
+      (.nanoseconds(99_999_999), "99999999n"), (.nanoseconds(100_000_001), "100001u"), (.seconds(100_000), "100000S"),
+      (.seconds(10_000_000_000), "166666667M"),
+    ] as [(Duration, String)])
   func timeoutText(_ timeout: Duration, _ text: String) throws {
     let written = Timeout.text(timeout)
     #expect(written.utf8.count <= 9)
@@ -55,10 +57,13 @@ import VoleryTypes
     #expect(!"\(metadata)".contains("secret"))
   }
 
-  @Test("JSON is read strictly", arguments: [
-    "", "{", "[1,]", "{\"a\":1,}", "01", "1.", "nul", "\"a", "\"\\x\"", "\"\u{1}\"", "1 2", "{a:1}", "[1 2]", "\"\\ud800\"",
-    String(repeating: "[", count: 100_000),
-  ])
+  @Test(
+    "JSON is read strictly",
+    arguments: [
+      "", "{", "[1,]", "{\"a\":1,}", "01", "1.", "nul", "\"a", "\"\\x\"", "\"\u{1}\"", "1 2", "{a:1}", "[1 2]",
+      "\"\\ud800\"",
+      String(repeating: "[", count: 100_000),
+    ])
   func badJSON(_ text: String) {
     #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
   }
@@ -69,17 +74,20 @@ import VoleryTypes
   }
 
   @Test("a service config finds the method, the service, then the default") func methodMatching() throws {
-    let config = try ServiceConfig(json: """
-      {"loadBalancingConfig": [{"unknown": {}}, {"round_robin": {}}],
-       "methodConfig": [
-         {"name": [{}], "timeout": "1s"},
-         {"name": [{"service": "a.B"}], "timeout": "2.5s", "waitForReady": true},
-         {"name": [{"service": "a.B", "method": "C"}], "maxRequestMessageBytes": 7,
-          "retryPolicy": {"maxAttempts": 9, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2,
-                          "retryableStatusCodes": ["UNAVAILABLE", 8]}}],
-       "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.12345}}
-      """)
-    let method = { (service: String, name: String) in config[MethodDescriptor(service: service, name: name, kind: .unary)] }
+    let config = try ServiceConfig(
+      json: """
+        {"loadBalancingConfig": [{"unknown": {}}, {"round_robin": {}}],
+         "methodConfig": [
+           {"name": [{}], "timeout": "1s"},
+           {"name": [{"service": "a.B"}], "timeout": "2.5s", "waitForReady": true},
+           {"name": [{"service": "a.B", "method": "C"}], "maxRequestMessageBytes": 7,
+            "retryPolicy": {"maxAttempts": 9, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2,
+                            "retryableStatusCodes": ["UNAVAILABLE", 8]}}],
+         "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.12345}}
+        """)
+    let method = { (service: String, name: String) in
+      config[MethodDescriptor(service: service, name: name, kind: .unary)]
+    }
     #expect(method("x.Y", "Z")?.timeout == .seconds(1))
     #expect(method("a.B", "Z")?.timeout == .milliseconds(2500))
     #expect(method("a.B", "Z")?.waitForReady == true)
@@ -91,16 +99,18 @@ import VoleryTypes
     #expect(config.retryThrottling?.tokenRatio == 0.123)
   }
 
-  @Test("a service config that makes no sense says where", arguments: [
-    ("[]", "service config"),
-    ("{\"methodConfig\": 1}", "methodConfig"),
-    ("{\"methodConfig\": [{\"name\": [{\"method\": \"M\"}]}]}", "method"),
-    ("{\"methodConfig\": [{\"name\": [{}]}, {\"name\": [{}]}]}", "twice"),
-    ("{\"methodConfig\": [{\"name\": [{}], \"timeout\": \"-1s\"}]}", "timeout"),
-    ("{\"methodConfig\": [{\"name\": [{}], \"retryPolicy\": {\"maxAttempts\": 1}}]}", "maxAttempts"),
-    ("{\"retryThrottling\": {\"maxTokens\": 0, \"tokenRatio\": 1}}", "maxTokens"),
-    ("{\"loadBalancingConfig\": [{\"a\": {}, \"b\": {}}]}", "loadBalancingConfig[0]"),
-  ])
+  @Test(
+    "a service config that makes no sense says where",
+    arguments: [
+      ("[]", "service config"),
+      ("{\"methodConfig\": 1}", "methodConfig"),
+      ("{\"methodConfig\": [{\"name\": [{\"method\": \"M\"}]}]}", "method"),
+      ("{\"methodConfig\": [{\"name\": [{}]}, {\"name\": [{}]}]}", "twice"),
+      ("{\"methodConfig\": [{\"name\": [{}], \"timeout\": \"-1s\"}]}", "timeout"),
+      ("{\"methodConfig\": [{\"name\": [{}], \"retryPolicy\": {\"maxAttempts\": 1}}]}", "maxAttempts"),
+      ("{\"retryThrottling\": {\"maxTokens\": 0, \"tokenRatio\": 1}}", "maxTokens"),
+      ("{\"loadBalancingConfig\": [{\"a\": {}, \"b\": {}}]}", "loadBalancingConfig[0]"),
+    ])
   func badServiceConfigs(_ text: String, _ place: String) {
     let error = #expect(throws: ServiceConfigError.self) { try ServiceConfig(json: text) }
     #expect(error?.description.contains(place) == true, "\(String(describing: error))")

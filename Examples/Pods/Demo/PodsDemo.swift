@@ -41,7 +41,9 @@ struct PodsDemo: AsyncParsableCommand {
   }
 
   /// Shows the table until `isDone` says so, 30 seconds at the most.
-  private func show(_ title: String, _ book: CallBook, until isDone: (CallBook.Page) -> Bool) async throws -> CallBook.Page {
+  private func show(_ title: String, _ book: CallBook, until isDone: (CallBook.Page) -> Bool) async throws
+    -> CallBook.Page
+  {
     var table = LiveTable()
     for _ in 0..<300 where !isDone(book.current) {
       try await Task.sleep(for: .milliseconds(100))
@@ -70,7 +72,8 @@ struct PodsDemo: AsyncParsableCommand {
     let wait = page.firstCall["pod-6"].map { published.duration(to: $0) }
     verdict.add(
       wait.map { $0 <= PodsDemo.discoveryLimit } ?? false,
-      "the new pod's first call came \(wait?.text ?? "never") after its DNS record (at most \(PodsDemo.discoveryLimit.text))")
+      "the new pod's first call came \(wait?.text ?? "never") after its DNS record (at most \(PodsDemo.discoveryLimit.text))"
+    )
     verdict.noFailures(page, "while a pod was added")
   }
 
@@ -115,6 +118,8 @@ struct Verdict {
   }
 
   mutating func noFailures(_ page: CallBook.Page, _ when: String) {
-    add(page.failures.isEmpty, "\(page.failures.count) calls failed \(when)\(page.failures.first.map { ": \($0)" } ?? "")")
+    add(
+      page.failures.isEmpty, "\(page.failures.count) calls failed \(when)\(page.failures.first.map { ": \($0)" } ?? "")"
+    )
   }
 }

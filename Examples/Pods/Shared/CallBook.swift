@@ -1,5 +1,5 @@
-package import Volery
 import Synchronization
+package import Volery
 
 /// What came of the calls: how many each pod answered, how fast, and what failed.
 package final class CallBook: Sendable {

@@ -20,7 +20,9 @@ struct RouteGuideServer: RouteGuideService {
     }
     for feature in features {
       guard let place = feature.location else { continue }
-      if (low.latitude...high.latitude).contains(place.latitude), (low.longitude...high.longitude).contains(place.longitude) {
+      if (low.latitude...high.latitude).contains(place.latitude),
+        (low.longitude...high.longitude).contains(place.longitude)
+      {
         try await responses.write(feature)
       }
     }

@@ -35,6 +35,7 @@ public struct ChannelOptions: Sendable {
 }
 
 extension ResolverRegistry {
-  /// `dns:` (which a target without a scheme means), `ipv4:`, `ipv6:`, `unix:`, `unix-abstract:` and `static:`.
+  /// `dns:` (which a target without a scheme means), `ipv4:`, `ipv6:`, `unix:`, `unix-abstract:`, `static:` and
+  /// `in-process:`.
   public static let standard = ResolverRegistry(ResolverRegistry.fixed + [DNSResolverFactory()])
 }

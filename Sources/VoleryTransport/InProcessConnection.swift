@@ -1,0 +1,78 @@
+package import VoleryTypes
+
+/// Both ends of a connection that has no wire. Its streams live on one loop; what one end says reaches the other in a later
+/// turn, as it would over a socket.
+package final class InProcessConnection: ClientConnection, ConnectionAttempt, @unchecked Sendable {
+  package let transportLoop: any TransportLoop
+  package let peer: Peer
+  private let listener: InProcessListener
+  // On the loop.
+  private var observer: (any ClientConnectionObserver)?
+  private var streams: [ObjectIdentifier: InProcessStream] = [:]
+  private var isDraining = false
+  private var isClosed = false
+
+  init(listener: InProcessListener, loop: any TransportLoop, observer: any ClientConnectionObserver) {
+    self.listener = listener
+    self.transportLoop = loop
+    self.observer = observer
+    self.peer = Peer(address: .inProcess(listener.name))
+  }
+
+  func start() {
+    transportLoop.execute { [self] in observer?.connectionReady(self) }
+  }
+
+  package func openStream(_ head: ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream {
+    let stream = InProcessStream(connection: self, head: head, handler: handler)
+    if isDraining || isClosed {
+      transportLoop.execute { stream.refuse() }
+    } else {
+      streams[ObjectIdentifier(stream)] = stream
+      transportLoop.execute { [self] in stream.arrive(listener.acceptor) }
+    }
+    return stream
+  }
+
+  func ended(_ stream: InProcessStream) {
+    streams[ObjectIdentifier(stream)] = nil
+    if isDraining, streams.isEmpty { finish(nil) }
+  }
+
+  /// The server's GOAWAY.
+  func drainFromServer() {
+    transportLoop.execute { [self] in
+      guard !isDraining, !isClosed else { return }
+      isDraining = true
+      observer?.connectionDraining(self, reason: "the server is stopping")
+      if streams.isEmpty { finish(nil) }
+    }
+  }
+
+  package func drain() {
+    transportLoop.execute { [self] in
+      isDraining = true
+      if streams.isEmpty { finish(nil) }
+    }
+  }
+
+  package func close(reason: String) {
+    transportLoop.execute { [self] in finish(reason) }
+  }
+
+  package func cancel() {
+    transportLoop.execute { [self] in
+      observer = nil
+      finish("given up")
+    }
+  }
+
+  private func finish(_ reason: String?) {
+    guard !isClosed else { return }
+    isClosed = true
+    for stream in streams.values { stream.connectionLost(reason ?? "closed") }
+    streams = [:]
+    listener.ended(self)
+    observer.take()?.connectionClosed(error: reason)
+  }
+}

@@ -1,0 +1,94 @@
+import Synchronization
+import VoleryTypes
+
+/// A server that clients of the same process reach by a name, without sockets. Any thread.
+package final class InProcessListener: Sendable {
+  private struct State {
+    var connections: [ObjectIdentifier: InProcessConnection] = [:]
+    var isDraining = false
+    var waiters: [CheckedContinuation<Void, Never>] = []
+  }
+
+  private static let registry = Mutex<[String: InProcessListener]>([:])
+
+  package let name: String
+  let acceptor: any ServerStreamAcceptor
+  private let nextLoop: @Sendable () -> any TransportLoop
+  private let state = Mutex(State())
+
+  package init(name: String, acceptor: any ServerStreamAcceptor, nextLoop: @escaping @Sendable () -> any TransportLoop)
+  {
+    self.name = name
+    self.acceptor = acceptor
+    self.nextLoop = nextLoop
+  }
+
+  /// False when another server has the name.
+  package func start() -> Bool {
+    InProcessListener.registry.withLock { registry in
+      guard registry[name] == nil else { return false }
+      registry[name] = self
+      return true
+    }
+  }
+
+  package func stop() {
+    InProcessListener.registry.withLock { registry in
+      if registry[name] === self { registry[name] = nil }
+    }
+  }
+
+  /// Connects to the server of this name; the observer hears of it later.
+  package static func connect(
+    to name: String, observer: any ClientConnectionObserver, failingOn loop: any TransportLoop
+  )
+    -> any ConnectionAttempt
+  {
+    guard let listener = registry.withLock({ $0[name] }) else {
+      loop.execute { observer.connectionClosed(error: "no server of this process listens as \"\(name)\"") }
+      return NoAttempt()
+    }
+    let connection = InProcessConnection(listener: listener, loop: listener.nextLoop(), observer: observer)
+    let isDraining = listener.state.withLock { state in
+      state.connections[ObjectIdentifier(connection)] = connection
+      return state.isDraining
+    }
+    connection.start()
+    if isDraining { connection.drainFromServer() }
+    return connection
+  }
+
+  /// Lets the running calls end, takes no more; returns when all have ended.
+  package func drain() async {
+    let connections = state.withLock { state in
+      state.isDraining = true
+      return Array(state.connections.values)
+    }
+    for connection in connections { connection.drainFromServer() }
+    await withCheckedContinuation { waiter in
+      let isEmpty = state.withLock { state in
+        if !state.connections.isEmpty { state.waiters.append(waiter) }
+        return state.connections.isEmpty
+      }
+      if isEmpty { waiter.resume() }
+    }
+  }
+
+  package func close(reason: String) {
+    for connection in state.withLock({ Array($0.connections.values) }) { connection.close(reason: reason) }
+  }
+
+  func ended(_ connection: InProcessConnection) {
+    let waiters: [CheckedContinuation<Void, Never>] = state.withLock { state in
+      state.connections[ObjectIdentifier(connection)] = nil
+      guard state.connections.isEmpty else { return [] }
+      defer { state.waiters = [] }
+      return state.waiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+}
+
+private final class NoAttempt: ConnectionAttempt {
+  func cancel() {}
+}

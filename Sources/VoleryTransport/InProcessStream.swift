@@ -1,0 +1,208 @@
+import VoleryTypes
+
+/// A call attempt within the process: the client's stream and the server's in one. On its connection's loop only.
+final class InProcessStream: ClientStream, @unchecked Sendable {
+  private let connection: InProcessConnection
+  private let head: ClientRequestHead
+  private var client: (any ClientStreamHandler)?
+  private var server: (any ServerStreamHandler)?
+  private var acceptor: (any ServerStreamAcceptor)?
+  private var hasInitialMetadata = false
+  private var isServerFinished = false
+  private var isOver = false
+  private var hasArrived = false
+  /// What the client said before the server had taken the call.
+  private var early: [() -> Void] = []
+  private let requests = Direction()
+  private let responses = Direction()
+
+  /// Bytes on their way to a reader that has not taken them.
+  private final class Direction {
+    var byteCount = 0
+    var wantsWritable = false
+    static let highWaterMark = 64 << 10
+
+    func sent(_ count: Int) {
+      byteCount += count
+      if byteCount >= Direction.highWaterMark { wantsWritable = true }
+    }
+
+    /// Whether the writer may be told to go on.
+    func consumed(_ count: Int) -> Bool {
+      byteCount = max(0, byteCount - count)
+      guard wantsWritable, byteCount < Direction.highWaterMark / 2 else { return false }
+      wantsWritable = false
+      return true
+    }
+  }
+
+  init(connection: InProcessConnection, head: ClientRequestHead, handler: any ClientStreamHandler) {
+    self.connection = connection
+    self.head = head
+    self.client = handler
+  }
+
+  fileprivate var transportLoop: any TransportLoop { connection.transportLoop }
+  fileprivate var peer: Peer { connection.peer }
+
+  private func later(_ work: @escaping @Sendable () -> Void) { transportLoop.execute(work) }
+
+  // MARK: The way to the server
+
+  func arrive(_ acceptor: any ServerStreamAcceptor) {
+    guard !isOver else { return }
+    self.acceptor = acceptor
+    hasArrived = true
+    let request = ServerRequestHead(
+      authority: head.authority, timeout: head.timeout, metadata: head.metadata, contentSubtype: head.contentSubtype)
+    server = Array(head.path.utf8).withUnsafeBytes {
+      acceptor.accept(path: $0, head: request, stream: InProcessServerStream(self))
+    }
+    let early = early
+    self.early = []
+    for event in early { event() }
+  }
+
+  private func toServer(_ event: @escaping @Sendable (InProcessStream) -> Void) {
+    later { [self] in
+      guard !isOver else { return }
+      if hasArrived { event(self) } else { early.append { [self] in event(self) } }
+    }
+  }
+
+  func send(_ frame: [UInt8], endsStream: Bool) {
+    guard !isOver else { return }
+    requests.sent(frame.count)
+    toServer { stream in stream.deliverRequest(frame) }
+    if endsStream { halfClose() }
+  }
+
+  private func deliverRequest(_ frame: [UInt8]) {
+    let byteCount = frame.count - MessageSink.prefixByteCount
+    if let limit = acceptor?.maxRequestMessageBytes, byteCount > limit {
+      let text = "a message of \(byteCount) bytes is over the server's limit of \(limit)"
+      let error = StatusError(.resourceExhausted, text)
+      let handler = server.take()
+      finish(error.status, trailingMetadata: Metadata())
+      handler?.closed(error)
+      return
+    }
+    guard let server else { return }
+    server.messageReceived(Array(frame.dropFirst(MessageSink.prefixByteCount)), isCompressed: frame[0] == 1)
+  }
+
+  func halfClose() {
+    toServer { $0.server?.halfClosed() }
+  }
+
+  func cancel() {
+    guard !isOver else { return }
+    client = nil
+    over()
+    later { [self] in server.take()?.closed(StatusError(.cancelled, "the client cancelled the call")) }
+  }
+
+  // MARK: The way to the client
+
+  fileprivate func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {
+    guard !isServerFinished, !hasInitialMetadata else { return }
+    hasInitialMetadata = true
+    later { [self] in client?.initialMetadataReceived(metadata) }
+  }
+
+  fileprivate func sendResponse(_ frame: [UInt8]) {
+    guard !isServerFinished else { return }
+    if !hasInitialMetadata { sendInitialMetadata(Metadata(), messageEncoding: nil) }
+    responses.sent(frame.count)
+    later { [self] in deliverResponse(frame) }
+  }
+
+  private func deliverResponse(_ frame: [UInt8]) {
+    let byteCount = frame.count - MessageSink.prefixByteCount
+    guard byteCount <= head.maxResponseMessageBytes else {
+      let text = "a message of \(byteCount) bytes is over the client's limit of \(head.maxResponseMessageBytes)"
+      end(StreamOutcome(status: Status(code: .resourceExhausted, message: text), origin: .local))
+      server.take()?.closed(StatusError(.cancelled, "the client cancelled the call"))
+      return
+    }
+    client?.messageReceived(Array(frame.dropFirst(MessageSink.prefixByteCount)), isCompressed: frame[0] == 1)
+  }
+
+  fileprivate func finish(_ status: Status, trailingMetadata: Metadata) {
+    guard !isServerFinished else { return }
+    isServerFinished = true
+    let isTrailersOnly = !hasInitialMetadata
+    later { [self] in
+      end(
+        StreamOutcome(
+          status: status, trailingMetadata: trailingMetadata, origin: .peer, isTrailersOnly: isTrailersOnly))
+      server.take()?.closed(nil)
+    }
+  }
+
+  // MARK: Both
+
+  /// The client has taken responses.
+  func consume(_ byteCount: Int) {
+    if responses.consumed(byteCount) { later { [self] in server?.writable() } }
+  }
+
+  /// The server has taken requests.
+  fileprivate func requestsConsumed(_ byteCount: Int) {
+    if requests.consumed(byteCount) { later { [self] in client?.writable() } }
+  }
+
+  var queuedByteCount: Int { requests.byteCount }
+  fileprivate var queuedResponseByteCount: Int { responses.byteCount }
+
+  private func over() {
+    guard !isOver else { return }
+    isOver = true
+    connection.ended(self)
+  }
+
+  private func end(_ outcome: StreamOutcome) {
+    over()
+    client.take()?.closed(outcome)
+  }
+
+  /// The connection takes no more calls.
+  func refuse() {
+    isOver = true
+    client.take()?.closed(
+      StreamOutcome(
+        status: Status(code: .unavailable, message: "the connection is going away"), origin: .local,
+        processing: .neverSent))
+  }
+
+  func connectionLost(_ reason: String) {
+    guard !isOver else { return }
+    isOver = true
+    let text = "the connection was lost: \(reason)"
+    client.take()?.closed(StreamOutcome(status: Status(code: .unavailable, message: text), origin: .local))
+    server.take()?.closed(StatusError(.cancelled, text))
+  }
+}
+
+/// The server's end of an in-process stream.
+private final class InProcessServerStream: ServerStream {
+  private let stream: InProcessStream
+
+  init(_ stream: InProcessStream) { self.stream = stream }
+
+  var transportLoop: any TransportLoop { stream.transportLoop }
+  var peer: Peer { stream.peer }
+  var queuedByteCount: Int { stream.queuedResponseByteCount }
+
+  func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {
+    stream.sendInitialMetadata(metadata, messageEncoding: messageEncoding)
+  }
+
+  func send(_ frame: [UInt8]) { stream.sendResponse(frame) }
+
+  func finish(_ status: Status, trailingMetadata: Metadata) {
+    stream.finish(status, trailingMetadata: trailingMetadata)
+  }
+
+  func consume(_ byteCount: Int) { stream.requestsConsumed(byteCount) }
+}
