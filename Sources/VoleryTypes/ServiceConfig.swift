@@ -68,6 +68,17 @@ public struct RetryPolicy: Hashable, Sendable {
   public var maxBackoff: Duration
   public var backoffMultiplier: Double
   public var retryableCodes: Set<StatusCode>
+
+  public init(
+    maxAttempts: Int, initialBackoff: Duration, maxBackoff: Duration, backoffMultiplier: Double,
+    retryableCodes: Set<StatusCode>
+  ) {
+    self.maxAttempts = maxAttempts
+    self.initialBackoff = initialBackoff
+    self.maxBackoff = maxBackoff
+    self.backoffMultiplier = backoffMultiplier
+    self.retryableCodes = retryableCodes
+  }
 }
 
 /// gRFC A6, hedgingPolicy.

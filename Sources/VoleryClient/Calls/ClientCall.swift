@@ -43,7 +43,9 @@ final class ClientCall: PickWaiter, Sendable {
     self.maxResponseBytes = ClientCall.limit(
       options.maxResponseMessageBytes, configuration?.maxResponseMessageBytes,
       default: core.options.maxResponseMessageBytes)
-    self.state = Mutex(ClientCallState())
+    var state = ClientCallState()
+    state.retry = ClientCall.retryPolicy(method, configuration).map { RetryState($0) }
+    self.state = Mutex(state)
     core.callStarted()
   }
 
@@ -54,6 +56,10 @@ final class ClientCall: PickWaiter, Sendable {
     case (let limit?, nil), (nil, let limit?): limit
     case (nil, nil): fallback
     }
+  }
+
+  private static func retryPolicy(_ method: MethodDescriptor, _ configuration: MethodConfig?) -> RetryPolicy? {
+    configuration?.retryPolicy ?? (method.idempotency == .unknown ? nil : .idempotent)
   }
 
   private static func deadline(
@@ -221,9 +227,13 @@ final class ClientCall: PickWaiter, Sendable {
       outcome.status.message +=
         " (server \(attempt.connection.peer), target \(core.target), after \(waited.milliseconds) ms)"
     }
-    switch state.withLock({ $0.attemptClosed(outcome, on: attempt) }) {
+    switch state.withLock({ $0.attemptClosed(outcome, on: attempt, throttle: core.retryThrottle) }) {
     case nil: return
     case .pickAgain: pick()
+    case .retry(let delay):
+      _ = attempt.connection.transportLoop.scheduleTimer(after: delay) { [self] in
+        if !hasEnded { pick() }
+      }
     case .end(let waiters): ended(waiters)
     }
   }

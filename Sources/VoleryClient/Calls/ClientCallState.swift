@@ -30,6 +30,8 @@ struct ClientCallState: @unchecked Sendable {
   /// The server of the current or last attempt.
   var lastPeer: Peer?
   var refusals = 0
+  /// Nil: failed attempts are not followed by others, but for transparent retries.
+  var retry: RetryState?
 
   // What the caller sends.
   /// Frames of the call that have to be kept: the first `sentCount` have been given to the current attempt.
@@ -135,20 +137,33 @@ struct ClientCallState: @unchecked Sendable {
 
   enum ClosedVerdict {
     case pickAgain
+    case retry(after: Duration)
     case end(WaiterList)
   }
 
-  mutating func attemptClosed(_ outcome: StreamOutcome, on attempt: ClientCallAttempt) -> ClosedVerdict? {
+  mutating func attemptClosed(
+    _ outcome: StreamOutcome, on attempt: ClientCallAttempt, throttle: RetryThrottle
+  ) -> ClosedVerdict? {
     guard isCurrent(attempt) else { return nil }
     if !isCommitted, mayRetryTransparently(outcome) {
-      phase = .picking
-      sentCount = 0
-      isHalfCloseSent = false
-      isTransportFull = false
-      unsentBytes = keptBytes
+      startOver()
       return .pickAgain
     }
+    if let delay = retry?.delay(after: outcome, isCommitted: isCommitted, throttle: throttle) {
+      startOver()
+      previousAttempts += 1
+      return .retry(after: delay)
+    }
     return .end(end(outcome))
+  }
+
+  /// Back to picking, with everything still to be sent.
+  private mutating func startOver() {
+    phase = .picking
+    sentCount = 0
+    isHalfCloseSent = false
+    isTransportFull = false
+    unsentBytes = keptBytes
   }
 
   /// gRFC A6, transparent retries: any number of times when nothing left this process, once when the server refused.

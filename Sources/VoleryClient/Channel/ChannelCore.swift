@@ -35,6 +35,7 @@ final class ChannelCore: @unchecked Sendable {
   private let published: StripedValue<PublishedPicker>
   private let waiters = Mutex<[ObjectIdentifier: any PickWaiter]>([:])
   private let activeCalls = Atomic<Int>(0)
+  let retryThrottle = RetryThrottle()
   private let report = Mutex(ResolverReport())
   let connectivity: ConnectivityTracker
 
@@ -83,6 +84,7 @@ final class ChannelCore: @unchecked Sendable {
       isIdle: true, awaitsResolution: false)
     published = StripedValue(snapshot)
     connectivity = ConnectivityTracker()
+    retryThrottle.configure(options.serviceConfig.retryThrottling)
   }
 
   private static func choice(_ config: ServiceConfig, _ options: ChannelOptions) -> ServiceConfig.LoadBalancingChoice {
@@ -140,7 +142,10 @@ final class ChannelCore: @unchecked Sendable {
 
   func methodConfig(for method: MethodDescriptor) -> MethodConfig? { published.current.serviceConfig[method] }
 
-  func callStarted() { activeCalls.add(1, ordering: .relaxed) }
+  func callStarted() {
+    activeCalls.add(1, ordering: .relaxed)
+    retryThrottle.callStarted()
+  }
 
   func callEnded() {
     if activeCalls.subtract(1, ordering: .relaxed).newValue == 0 { lastCallEnded.withLock { $0 = .now } }
@@ -250,6 +255,7 @@ final class ChannelCore: @unchecked Sendable {
       options.logger.warning("the resolver's service config is refused", metadata: ["error": "\(error)"])
       return
     }
+    retryThrottle.configure(serviceConfig.retryThrottling)
     let choice = ChannelCore.choice(serviceConfig, options)
     guard choice != policyChoice else { return }
     do {

@@ -1,0 +1,58 @@
+import Synchronization
+import VoleryTypes
+
+/// Keeps a channel's retries from making an overload worse: the tokens of gRFC A6 where the service config has them, and
+/// besides a budget in proportion to the calls. Any thread.
+final class RetryThrottle: Sendable {
+  /// Retries that may be saved up, and how many each call and each second earn.
+  private static let capacity = 50.0
+  private static let perCall = 0.15
+  private static let perSecond = 10.0
+
+  private struct State {
+    var tokens = 0.0
+    var configuration: ServiceConfig.RetryThrottling?
+    var budget = RetryThrottle.capacity
+    var updatedAt = ContinuousClock.now
+  }
+
+  private let state = Mutex(State())
+
+  /// Takes over what the service config says; the tokens start anew when that has changed.
+  func configure(_ configuration: ServiceConfig.RetryThrottling?) {
+    state.withLock { state in
+      guard state.configuration != configuration else { return }
+      state.configuration = configuration
+      state.tokens = configuration?.maxTokens ?? 0
+    }
+  }
+
+  func callStarted() {
+    state.withLock { $0.budget = min(RetryThrottle.capacity, $0.budget + RetryThrottle.perCall) }
+  }
+
+  func attemptSucceeded() {
+    state.withLock { state in
+      guard let configuration = state.configuration else { return }
+      state.tokens = min(configuration.maxTokens, state.tokens + configuration.tokenRatio)
+    }
+  }
+
+  func attemptFailed() {
+    state.withLock { $0.tokens = max(0, $0.tokens - 1) }
+  }
+
+  /// Whether a retry may be made now; it is counted.
+  func takeRetry() -> Bool {
+    state.withLock { state in
+      if let configuration = state.configuration, state.tokens <= configuration.maxTokens / 2 { return false }
+      let now = ContinuousClock.now
+      let earned = state.updatedAt.duration(to: now) / .seconds(1) * RetryThrottle.perSecond
+      state.budget = min(RetryThrottle.capacity, state.budget + earned)
+      state.updatedAt = now
+      guard state.budget >= 1 else { return false }
+      state.budget -= 1
+      return true
+    }
+  }
+}
