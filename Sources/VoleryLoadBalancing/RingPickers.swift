@@ -16,7 +16,7 @@ final class RoundRobinPicker: Picker {
     let count = UInt(subchannels.count)
     for offset in 0..<count {
       let subchannel = subchannels[Int((start &+ offset) % count)]
-      if !subchannel.isFull { return .pick(subchannel) }
+      if !subchannel.isFull, !subchannel.isAside || subchannels.areMostlyAside { return .pick(subchannel) }
     }
     return .pick(subchannels[Int(start % count)])
   }
@@ -43,9 +43,13 @@ final class RoundRobinLeastRequestPicker: Picker {
     let candidate = subchannels[Int(next)]
     guard count > 1 else { return .pick(candidate) }
     let other = subchannels[Int((next &+ 1 &+ UInt(mix(seed &+ UInt64(turn)) % UInt64(count - 1))) % count)]
+    if candidate.isAside, !subchannels.areMostlyAside {
+      return .pick(subchannels.standIn(from: UInt(mix(UInt64(turn)))))
+    }
     if candidate.isFull, !other.isFull { return .pick(other) }
     if !candidate.isFull, other.isFull { return .pick(candidate) }
-    return .pick(other.outstandingCalls < candidate.outstandingCalls ? other : candidate)
+    guard other.outstandingCalls < candidate.outstandingCalls, !other.health.isMarked else { return .pick(candidate) }
+    return .pick(other)
   }
 }
 
@@ -78,6 +82,7 @@ final class LeastRequestPicker: Picker {
       state = mix(state)
       index = state % UInt64(subchannels.count)
     }
+    if best!.isAside, !subchannels.areMostlyAside { best = subchannels.standIn(from: UInt(mix(state))) }
     return .pick(best!)
   }
 }
@@ -94,7 +99,30 @@ final class RandomPicker: Picker {
 
   func pick(for call: PickRequest) -> PickResult {
     let turn = UInt64(UInt(bitPattern: counter.add(1, ordering: .relaxed).oldValue))
-    return .pick(subchannels[Int(mix(turn) % UInt64(subchannels.count))])
+    let index = Int(mix(turn) % UInt64(subchannels.count))
+    let drawn = subchannels[index]
+    if drawn.isAside, !subchannels.areMostlyAside { return .pick(subchannels.standIn(from: UInt(mix(turn &+ 1)))) }
+    return .pick(drawn)
+  }
+}
+
+extension [Subchannel] {
+  /// More than half have something held against them: then the fault is elsewhere, or leaving them alone would only
+  /// overload the rest.
+  fileprivate var areMostlyAside: Bool {
+    reduce(into: 0) { count, subchannel in if subchannel.health.isMarked { count += 1 } } * 2 > count
+  }
+
+  /// The first, starting somewhere, that nothing is held against, and that has room if one has.
+  fileprivate func standIn(from index: UInt) -> Subchannel {
+    var found: Subchannel?
+    for offset in 1...UInt(count) {
+      let subchannel = self[Int((index &+ offset) % UInt(count))]
+      guard !subchannel.health.isMarked else { continue }
+      if !subchannel.isFull { return subchannel }
+      found = found ?? subchannel
+    }
+    return found ?? self[Int(index % UInt(count))]
   }
 }
 

@@ -23,6 +23,11 @@ public final class Subchannel: Sendable {
   public var outstandingCalls: Int { outstanding.load(ordering: .relaxed) }
 
   private let full = Atomic<Bool>(false)
+  let health = HealthRecord()
+
+  /// Whether its server has failed calls in a row, or not answered several: pickers go elsewhere for a while, as long as no
+  /// more than half of the servers are in that state.
+  public var isAside: Bool { health.isAside() }
 
   /// Whether its connection runs as many calls as the server allows (MAX_CONCURRENT_STREAMS): a call would have to wait
   /// there. Pickers go elsewhere while they can.
@@ -31,5 +36,16 @@ public final class Subchannel: Sendable {
   package func setFull(_ isFull: Bool) { full.store(isFull, ordering: .relaxed) }
 
   package func callStarted() { outstanding.add(1, ordering: .relaxed) }
+  package func callEnded(code: StatusCode, origin: StatusError.Origin) {
+    outstanding.subtract(1, ordering: .relaxed)
+    health.callEnded(code: code, origin: origin)
+  }
+
+  /// A new connection is ready: what was held against the old one's server is forgotten.
+  package func connected() {
+    full.store(false, ordering: .relaxed)
+    health.forget()
+  }
+
   package func callEnded() { outstanding.subtract(1, ordering: .relaxed) }
 }

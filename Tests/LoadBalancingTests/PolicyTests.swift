@@ -105,6 +105,37 @@ import VoleryTypes
     #expect(hung <= 2, "\(hung) of 1000 calls went to the server that does not answer")
   }
 
+  @Test("a server that fails five calls in a row is left alone, probed, and taken back", arguments: spreading)
+  func failingServer(_ name: String) throws {
+    let channel = try FakeChannel(name)
+    channel.update([1, 2, 3, 4, 5])
+    channel.makeReady([1, 2, 3, 4, 5])
+    let bad = try #require(channel.subchannels[channel.id(3)])
+    for _ in 0..<5 {
+      bad.callStarted()
+      bad.callEnded(code: .unavailable, origin: .peer)
+    }
+    for _ in 0..<200 { #expect(channel.pickPort() != 3) }
+    bad.callStarted()
+    bad.callEnded(code: .ok, origin: .peer)
+    #expect((0..<500).contains { _ in channel.pickPort() == 3 })
+  }
+
+  @Test("when most servers fail, all are used: the fault is elsewhere", arguments: spreading)
+  func allFailing(_ name: String) throws {
+    let channel = try FakeChannel(name)
+    channel.update([1, 2, 3, 4])
+    channel.makeReady([1, 2, 3, 4])
+    for port in [1, 2, 3] {
+      let bad = try #require(channel.subchannels[channel.id(port)])
+      for _ in 0..<5 {
+        bad.callStarted()
+        bad.callEnded(code: .deadlineExceeded, origin: .local)
+      }
+    }
+    #expect(Set((0..<500).compactMap { _ in channel.pickPort() }) == [1, 2, 3, 4])
+  }
+
   @Test("a full connection is passed over while another one has room", arguments: ["rr_least_request", "round_robin"])
   func full(_ name: String) throws {
     let channel = try FakeChannel(name)

@@ -29,7 +29,9 @@ import Volery
     var handlers: [MethodHandler] { [.unary(Flaky.method, call), .unary(Flaky.safe, call)] }
 
     @Sendable private func call(_ request: [UInt8], _ context: ServerContext) async throws -> [UInt8] {
-      if attempts.next() > failures { return Array((context.metadata["grpc-previous-rpc-attempts"] ?? "0").utf8) + request }
+      if attempts.next() > failures {
+        return Array((context.metadata["grpc-previous-rpc-attempts"] ?? "0").utf8) + request
+      }
       if sendsHeaders { context.sendInitialMetadata() }
       if let pushback { context.trailingMetadata = ["grpc-retry-pushback-ms": pushback] }
       throw StatusError(code, "not yet")
@@ -70,10 +72,12 @@ import Volery
     #expect(service.attempts.value == 4)
   }
 
-  @Test("what must not be retried is not", arguments: [
-    Flaky(failures: 1, code: .internal), Flaky(failures: 1, pushback: "-1"), Flaky(failures: 1, pushback: "soon"),
-    Flaky(failures: 1, sendsHeaders: true),
-  ])
+  @Test(
+    "what must not be retried is not",
+    arguments: [
+      Flaky(failures: 1, code: .internal), Flaky(failures: 1, pushback: "-1"), Flaky(failures: 1, pushback: "soon"),
+      Flaky(failures: 1, sendsHeaders: true),
+    ])
   func notRetried(_ service: Flaky) async throws {
     let result = try await call(service)
     #expect(throws: StatusError.self) { try result.get() }
@@ -94,7 +98,8 @@ import Volery
     #expect(service.attempts.value == 2, "tokens 4, 3 (retry), 2 (no more than half)")
   }
 
-  @Test("an idempotent method is retried without any configuration, another one is not") func idempotent() async throws {
+  @Test("an idempotent method is retried without any configuration, another one is not") func idempotent() async throws
+  {
     let safe = Flaky(failures: 2)
     #expect(try await call(safe, config: "{}", method: Flaky.safe).get() == Array("2!".utf8))
     let unsafe = Flaky(failures: 2)

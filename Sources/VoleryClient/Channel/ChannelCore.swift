@@ -155,7 +155,7 @@ final class ChannelCore: @unchecked Sendable {
 
   /// A picked call's attempt is over.
   func attemptEnded(_ subchannel: Subchannel, code: StatusCode, origin: StatusError.Origin, duration: Duration) {
-    subchannel.callEnded()
+    subchannel.callEnded(code: code, origin: origin)
   }
 
   /// For error messages: the target, and what the resolver last said and when.
@@ -305,6 +305,7 @@ final class ChannelCore: @unchecked Sendable {
   // MARK: What happens to connections
 
   func subchannelChanged(_ id: Int, to state: ConnectivityState, error: StatusError?) {
+    if state == .ready { subchannels[id]?.subchannel.connected() }
     run { $0.subchannelChanged(id, to: state, error: error, &$1) }
   }
 

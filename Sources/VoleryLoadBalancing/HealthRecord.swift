@@ -1,0 +1,80 @@
+import Synchronization
+import VoleryTypes
+
+/// What calls have told of a server lately, and whether it should be left alone for a while. Event-driven: several failures
+/// in a row, or two deadlines that passed without an answer, set it aside at once; after a pause one call probes it, and
+/// the first answer brings it back. Any thread, no lock.
+///
+/// The pauses are 1 s, then twice as long each time, at most 30 s.
+final class HealthRecord: Sendable {
+  static let failuresInARow = 5
+  static let deadlinesInARow = 2
+
+  private let failures = Atomic<Int>(0)
+  private let deadlines = Atomic<Int>(0)
+  private let ejections = Atomic<Int>(0)
+  /// Nanoseconds since `origin`; 0 while nothing is held against the server.
+  private let asideUntil = Atomic<Int64>(0)
+  private let origin = ContinuousClock.now
+
+  /// Whether anything is held against the server.
+  var isMarked: Bool { asideUntil.load(ordering: .relaxed) != 0 }
+
+  /// Whether calls should go elsewhere, now. The one who comes after the pause may probe: the others still go elsewhere.
+  func isAside(now: () -> ContinuousClock.Instant = { .now }) -> Bool {
+    let until = asideUntil.load(ordering: .relaxed)
+    guard until != 0 else { return false }
+    let elapsed = nanoseconds(at: now())
+    guard elapsed >= until else { return true }
+    // One probe in a second, until it has told how it went.
+    let next = elapsed + 1_000_000_000
+    return !asideUntil.compareExchange(expected: until, desired: next, ordering: .relaxed).exchanged
+  }
+
+  /// A call has ended. Its own cancellation says nothing of the server.
+  func callEnded(code: StatusCode, origin: StatusError.Origin, now: () -> ContinuousClock.Instant = { .now }) {
+    switch (code, origin) {
+    case (.cancelled, .local): return
+    case (.deadlineExceeded, .local):
+      failures.store(0, ordering: .relaxed)
+      if deadlines.add(1, ordering: .relaxed).newValue >= HealthRecord.deadlinesInARow { setAside(now()) }
+    case (.unavailable, _), (.resourceExhausted, .peer), (.internal, .peer), (.unknown, .peer):
+      deadlines.store(0, ordering: .relaxed)
+      if failures.add(1, ordering: .relaxed).newValue >= HealthRecord.failuresInARow { setAside(now()) }
+    default: answered()
+    }
+  }
+
+  private func answered() {
+    // Most calls find nothing to clear: no store, so that cores don't pass the line around.
+    if failures.load(ordering: .relaxed) != 0 { failures.store(0, ordering: .relaxed) }
+    if deadlines.load(ordering: .relaxed) != 0 { deadlines.store(0, ordering: .relaxed) }
+    if asideUntil.load(ordering: .relaxed) != 0 {
+      asideUntil.store(0, ordering: .relaxed)
+      ejections.store(0, ordering: .relaxed)
+    }
+  }
+
+  /// A fresh connection may lead to a fresh server.
+  func forget() {
+    answered()
+  }
+
+  private func setAside(_ now: ContinuousClock.Instant) {
+    let current = asideUntil.load(ordering: .relaxed)
+    let elapsed = nanoseconds(at: now)
+    // Calls that were on their way already don't count again; a probe that failed does.
+    let isProbe = current != 0 && elapsed + 1_000_000_000 >= current
+    guard current == 0 || isProbe else { return }
+    let pause = Int64(1_000_000_000) << Int64(min(ejections.load(ordering: .relaxed), 5))
+    let until = elapsed + min(pause, 30_000_000_000)
+    if asideUntil.compareExchange(expected: current, desired: max(1, until), ordering: .relaxed).exchanged {
+      ejections.add(1, ordering: .relaxed)
+    }
+  }
+
+  private func nanoseconds(at instant: ContinuousClock.Instant) -> Int64 {
+    let (seconds, attoseconds) = origin.duration(to: instant).components
+    return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+  }
+}
