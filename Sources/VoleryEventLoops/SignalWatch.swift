@@ -22,15 +22,19 @@ package final class SignalWatch: @unchecked Sendable {
     }
   }
 
-  /// The signal gets its former effect back.
-  package func close() {
-    loop.execute { [self] in
-      guard uv_is_closing(UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_handle_t.self)) == 0 else {
-        return
-      }
-      uv_close(UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_handle_t.self)) { handle in
-        let watch = Unmanaged<SignalWatch>.fromOpaque(handle!.pointee.data).takeRetainedValue()
-        watch.handle.deallocate()
+  /// The signal gets its former effect back; returns when that is done. To be awaited before the process ends: libuv takes
+  /// its signal machinery down in an exit handler, and a watch that is closed at that moment aborts the process.
+  package func close() async {
+    await withCheckedContinuation { closed in
+      loop.execute { [self] in
+        let handle = UnsafeMutableRawPointer(handle).assumingMemoryBound(to: uv_handle_t.self)
+        if uv_is_closing(handle) == 0 {
+          uv_close(handle) { handle in
+            let watch = Unmanaged<SignalWatch>.fromOpaque(handle!.pointee.data).takeRetainedValue()
+            watch.handle.deallocate()
+          }
+        }
+        closed.resume()
       }
     }
   }

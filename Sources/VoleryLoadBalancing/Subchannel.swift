@@ -46,6 +46,4 @@ public final class Subchannel: Sendable {
     full.store(false, ordering: .relaxed)
     health.forget()
   }
-
-  package func callEnded() { outstanding.subtract(1, ordering: .relaxed) }
 }

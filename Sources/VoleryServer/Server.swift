@@ -68,7 +68,7 @@ public final class Server: Sendable {
       stopRunning()
     }
     await drain(limit: options.drainLimit)
-    for signal in signals { signal.close() }
+    for signal in signals { await signal.close() }
   }
 
   /// Listens and serves; returns at once with the addresses that it really listens on, in the order given.

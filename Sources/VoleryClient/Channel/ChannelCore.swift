@@ -81,7 +81,7 @@ final class ChannelCore: @unchecked Sendable {
     snapshot = PublishedPicker(
       picker: QueueingPicker(), state: .idle, generation: .first, serviceConfig: options.serviceConfig,
       connections: [:],
-      isIdle: true, awaitsResolution: false)
+      isIdle: true, awaitsResolution: false, observesCalls: false)
     published = StripedValue(snapshot)
     connectivity = ConnectivityTracker()
     retryThrottle.configure(options.serviceConfig.retryThrottling)
@@ -156,6 +156,9 @@ final class ChannelCore: @unchecked Sendable {
   /// A picked call's attempt is over.
   func attemptEnded(_ subchannel: Subchannel, code: StatusCode, origin: StatusError.Origin, duration: Duration) {
     subchannel.callEnded(code: code, origin: origin)
+    guard published.current.observesCalls else { return }
+    let report = CallReport(subchannel: subchannel.id, code: code, origin: origin, duration: duration)
+    loop.execute { [self] in run { $0.callsEnded([report], &$1) } }
   }
 
   /// For error messages: the target, and what the resolver last said and when.
@@ -365,7 +368,7 @@ final class ChannelCore: @unchecked Sendable {
     snapshot = PublishedPicker(
       picker: picker, state: state, generation: snapshot.generation.next(), serviceConfig: serviceConfig,
       connections: subchannels.compactMapValues { $0.driver.connection }, isIdle: isIdle,
-      awaitsResolution: holdTimer != nil)
+      awaitsResolution: holdTimer != nil, observesCalls: policy.observesCalls)
     published.replace(with: snapshot)
     connectivity.changed(to: state)
     let waiting = waiters.withLock { waiters in

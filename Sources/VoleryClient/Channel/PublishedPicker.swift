@@ -32,10 +32,12 @@ final class PublishedPicker: Sendable {
   /// A connection was lost and the name is being looked up again: what seems to fail may be about to come back elsewhere,
   /// so that calls wait for the answer.
   let awaitsResolution: Bool
+  /// The policy wants to hear how calls end.
+  let observesCalls: Bool
 
   init(
     picker: any Picker, state: ConnectivityState, generation: PickerGeneration, serviceConfig: ServiceConfig,
-    connections: [Int: any ClientConnection], isIdle: Bool, awaitsResolution: Bool
+    connections: [Int: any ClientConnection], isIdle: Bool, awaitsResolution: Bool, observesCalls: Bool
   ) {
     self.picker = picker
     self.state = state
@@ -44,6 +46,7 @@ final class PublishedPicker: Sendable {
     self.connections = connections
     self.isIdle = isIdle
     self.awaitsResolution = awaitsResolution
+    self.observesCalls = observesCalls
   }
 }
 
