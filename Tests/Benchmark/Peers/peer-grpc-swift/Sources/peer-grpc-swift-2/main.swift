@@ -32,10 +32,9 @@ struct BenchmarkService: Volery_Benchmark_Benchmark.SimpleServiceProtocol {
 }
 
 func cpuSeconds() -> Double {
-  var usage = rusage()
-  getrusage(RUSAGE_SELF, &usage)
-  let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
-  return Double(seconds) + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
+  var time = timespec()
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+  return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
 func serve(port: Int) async throws {
@@ -48,8 +47,8 @@ func serve(port: Int) async throws {
 }
 
 func load(ports: [Int], concurrency: Int, seconds: Int, payload: Int) async throws {
-  let target: any ResolvableTarget = .ipv4(addresses: ports.map { .init(host: "127.0.0.1", port: $0) })
-  let config = try ServiceConfig(loadBalancingConfig: [.roundRobin])
+  let target = ResolvableTargets.IPv4(addresses: ports.map { .init(host: "127.0.0.1", port: $0) })
+  let config = ServiceConfig(loadBalancingConfig: [.roundRobin])
   let transport = try HTTP2ClientTransport.Posix(
     target: target, transportSecurity: .plaintext, serviceConfig: config)
   try await withGRPCClient(transport: transport) { client in
