@@ -60,6 +60,8 @@ final class DNSResolver: Resolver {
   }
 
   func resolveNow() { watcher.resolveNow() }
+
+  var answersResolveNow: Bool { true }
 }
 
 /// The watchers of the process that somebody holds.

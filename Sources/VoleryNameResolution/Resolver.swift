@@ -43,6 +43,14 @@ public enum ResolverUpdate: Sendable {
 public protocol Resolver: AnyObject, Sendable {
   func run(_ publish: @escaping @Sendable (ResolverUpdate) -> Bool) async throws
   func resolveNow()
+
+  /// Whether a request to `resolveNow` is answered by a fresh update within a second. The channel then waits for it, after
+  /// it has lost its last connection, before it connects to the same address again, which may be gone. False by default.
+  var answersResolveNow: Bool { get }
+}
+
+extension Resolver {
+  public var answersResolveNow: Bool { false }
 }
 
 /// Makes resolvers for the targets of one scheme.

@@ -27,6 +27,9 @@ public struct ServiceConfig: Hashable, Sendable {
   public var retryThrottling: RetryThrottling?
   /// The service to ask about (gRFC A17); nil: no health checks.
   public var healthCheckService: String?
+  /// How many connections one server may get once all that it has run as many calls as it allows (gRFC A105); nil: the
+  /// channel's own number.
+  public var maxConnectionsPerSubchannel: Int?
   private var methods: [String: MethodConfig] = [:]
 
   public struct LoadBalancingChoice: Hashable, Sendable {
@@ -110,6 +113,10 @@ extension ServiceConfig {
     }
     if let health = try reader.object("healthCheckConfig") {
       healthCheckService = try health.optional("serviceName", ConfigReader.string)
+    }
+    if let scaling = try reader.object("connectionScaling") {
+      maxConnectionsPerSubchannel = try scaling.optional("maxConnectionsPerSubchannel", ConfigReader.count)
+      if maxConnectionsPerSubchannel == 0 { throw scaling.error("maxConnectionsPerSubchannel", "must be at least 1") }
     }
     for entry in try reader.array("methodConfig") { try readMethod(entry) }
   }

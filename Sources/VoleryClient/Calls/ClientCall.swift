@@ -76,6 +76,7 @@ final class ClientCall: PickWaiter, Sendable {
 
   /// Starts the call; its first messages may already be queued.
   func start() {
+    if let refusal = core.refusal { return end(refusal) }
     if !options.metadata.isEmpty, let violation = options.metadata.violation {
       return fail(.internal, violation)
     }

@@ -1,3 +1,4 @@
+import VoleryDNS
 import VoleryEventLoops
 import VoleryHTTP2Transport
 public import VoleryNameResolution
@@ -5,7 +6,7 @@ import VoleryTransport
 public import VoleryTypes
 
 /// A virtual connection to all the servers behind a target. Make one for each target and share it; it is idle until the
-/// first call, and closes its connections when the last reference to it is gone.
+/// first call, and closes its connections when the last reference to it is gone and its calls have ended.
 ///
 ///     let channel = try Channel("dns:///orders:50051")
 ///     let reply = try await OrdersClient(channel).get(request)
@@ -15,18 +16,18 @@ public final class Channel: Sendable {
   /// - Parameter target: For example `dns:///orders:50051` or just `orders:50051`; `Target` lists the forms.
   /// - Throws: `TargetError` when the target can't be read, its scheme is unknown, or can't ever be resolved.
   public init(_ target: String, options: ChannelOptions = ChannelOptions()) throws(TargetError) {
+    var options = options
+    if let interval = options.refreshInterval {
+      options.resolvers.register(DNSResolverFactory(refreshInterval: interval))
+    }
     let parsed = try Target(parsing: target, knownSchemes: options.resolvers.schemes)
-    var connection = ClientConnectionOptions()
-    connection.keepaliveTime = options.keepaliveTime
-    connection.keepaliveTimeout = options.keepaliveTimeout
-    core = try ChannelCore(
-      target: parsed, options: options, connector: HTTP2Connector(options: connection),
-      loop: EventLoopGroup.shared.next())
+    // Plaintext: credentials decide on the connector here.
+    let connector = HTTP2Connector(options: options.connection)
+    core = try ChannelCore(target: parsed, options: options, connector: connector, loop: EventLoopGroup.shared.next())
   }
 
   deinit {
-    let core = core
-    core.loop.execute { core.close() }
+    core.loop.execute { [core] in core.released() }
   }
 
   /// The target as it was understood.
@@ -35,8 +36,15 @@ public final class Channel: Sendable {
   /// The state of the channel now (doc/connectivity-semantics-and-api.md).
   public var state: ConnectivityState { core.connectivity.current }
 
-  /// The state now, then every change.
+  /// The state now, then every change; ends when the channel is closed.
   public var stateChanges: AsyncStream<ConnectivityState> { core.connectivity.changes() }
+
+  /// Waits until the state is another one than `state`, and returns it; at once when it already is. Returns the current
+  /// state when the waiting task is cancelled.
+  public func waitForStateChange(from state: ConnectivityState) async -> ConnectivityState {
+    for await current in stateChanges where current != state { return current }
+    return self.state
+  }
 
   /// Connects without a call; does nothing on a channel that is not idle.
   public func connect() {
@@ -80,8 +88,16 @@ public final class Channel: Sendable {
     core.loop.execute { [core] in core.enterIdle() }
   }
 
-  /// Takes no more calls; those that run finish.
+  /// Takes no more calls; those that run finish, those that wait for a connection fail with UNAVAILABLE. Returns at once.
   public func close() {
     core.loop.execute { [core] in core.close() }
+  }
+
+  /// Takes no more calls, waits until those that it has have ended, and closes. What runs longer than `limit` ends with
+  /// UNAVAILABLE. May be called twice.
+  public func drain(limit: Duration = .seconds(25)) async {
+    await withCheckedContinuation { waiter in
+      core.loop.execute { [core] in core.drain(limit: limit, waiter) }
+    }
   }
 }

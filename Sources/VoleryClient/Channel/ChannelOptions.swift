@@ -1,5 +1,6 @@
 public import Logging
 import VoleryDNS
+import VoleryHTTP2Transport
 public import VoleryLoadBalancing
 public import VoleryNameResolution
 public import VoleryTypes
@@ -22,16 +23,46 @@ public struct ChannelOptions: Sendable {
   /// The longest that one attempt to connect may take, from the socket to the server's SETTINGS; a channel's first
   /// attempts are given up sooner (1 s, then twice as long each time), so that a black hole does not hold up the start. 20 s.
   public var connectTimeout: Duration = .seconds(20)
+  /// How long the waits between attempts to connect are.
+  public var backoff = ConnectionBackoff()
+  /// After a connection was lost while other servers take the calls, it is opened again within this time, at a random
+  /// moment, so that a restarted server's clients do not come all at once. 1 second.
+  public var reconnectSpread: Duration = .seconds(1)
+  /// Where an endpoint has several addresses, each gets this head start before the next one is tried too (RFC 8305);
+  /// 100 ms to 2 s. 250 ms.
+  public var connectionAttemptDelay: Duration = .milliseconds(250)
+  /// Connections to one server once all others run as many calls as it allows (MAX_CONCURRENT_STREAMS); 1 to 10. A
+  /// service config's `maxConnectionsPerSubchannel` wins (gRFC A105). 4.
+  public var maxConnectionsPerServer = 4
   /// A channel without a call for this long closes its connections; the next call opens them again. 30 minutes.
   public var idleTimeout: Duration = .seconds(1800)
   /// After this long without a byte from a server that has calls, a ping asks whether it is still there; nil, the default:
   /// never. At least 10 s, and servers cut off clients that ping more often than they allow (5 minutes as a rule).
   public var keepaliveTime: Duration?
+  /// Whether a connection without calls is asked too; servers allow that even less. False.
+  public var keepaliveWithoutCalls = false
   /// How long the answer to that ping may take. 20 s.
   public var keepaliveTimeout: Duration = .seconds(20)
+  /// The program's name for the servers' logs: comes first in the `user-agent`. Nil, the default: the library's name only.
+  public var userAgent: String?
+  /// Time between two look-ups of a `dns:` name while nothing is lost, ±20 %. Nil, the default: as the registered resolver
+  /// has it, which is 5 seconds.
+  public var refreshInterval: Duration?
   public var logger = Logger(label: "volery.channel")
 
   public init() {}
+
+  var stagger: Duration { min(max(connectionAttemptDelay, .milliseconds(100)), .seconds(2)) }
+
+  /// How the channel's connections behave, for the transport.
+  var connection: ClientConnectionOptions {
+    var connection = ClientConnectionOptions()
+    connection.keepaliveTime = keepaliveTime
+    connection.keepaliveTimeout = keepaliveTimeout
+    connection.keepaliveWithoutCalls = keepaliveWithoutCalls
+    if let userAgent { connection.userAgent = "\(userAgent) \(connection.userAgent)" }
+    return connection
+  }
 }
 
 extension ResolverRegistry {

@@ -1,8 +1,8 @@
 import Synchronization
-import VoleryTypes
+package import VoleryTypes
 
 /// The channel's state as the application sees it. Any thread.
-final class ConnectivityTracker: Sendable {
+package final class ConnectivityTracker: Sendable {
   private struct State {
     var current = ConnectivityState.idle
     var listeners: [Int: AsyncStream<ConnectivityState>.Continuation] = [:]
@@ -11,27 +11,32 @@ final class ConnectivityTracker: Sendable {
 
   private let state = Mutex(State())
 
-  var current: ConnectivityState { state.withLock { $0.current } }
+  package var current: ConnectivityState { state.withLock { $0.current } }
 
   func changed(to new: ConnectivityState) {
-    let listeners = state.withLock { state in
-      guard state.current != new else { return [AsyncStream<ConnectivityState>.Continuation]() }
+    // Told under the lock, so that every listener hears the changes in their order.
+    let ended = state.withLock { state -> [AsyncStream<ConnectivityState>.Continuation] in
+      guard state.current != new, state.current != .shutdown else { return [] }
       state.current = new
+      for listener in state.listeners.values { listener.yield(new) }
+      guard new == .shutdown else { return [] }
+      defer { state.listeners = [:] }
       return Array(state.listeners.values)
     }
-    for listener in listeners { listener.yield(new) }
+    for listener in ended { listener.finish() }
   }
 
-  /// The current state, then each change; a reader that falls behind sees the newest ones.
-  func changes() -> AsyncStream<ConnectivityState> {
+  /// The current state, then each change; ends after `shutdown`. A reader that falls behind sees the newest ones.
+  package func changes() -> AsyncStream<ConnectivityState> {
     let (stream, continuation) = AsyncStream.makeStream(
       of: ConnectivityState.self, bufferingPolicy: .bufferingNewest(16))
-    let (id, current) = state.withLock { state in
+    let (id, isOver) = state.withLock { state in
       state.nextID += 1
-      state.listeners[state.nextID] = continuation
-      return (state.nextID, state.current)
+      continuation.yield(state.current)
+      if state.current != .shutdown { state.listeners[state.nextID] = continuation }
+      return (state.nextID, state.current == .shutdown)
     }
-    continuation.yield(current)
+    if isOver { continuation.finish() }
     continuation.onTermination = { [weak self] _ in
       self?.state.withLock { $0.listeners[id] = nil }
     }

@@ -1,6 +1,5 @@
 import Synchronization
 import VoleryLoadBalancing
-import VoleryTransport
 import VoleryTypes
 
 #if canImport(Glibc)
@@ -25,29 +24,29 @@ final class PublishedPicker: Sendable {
   let state: ConnectivityState
   let generation: PickerGeneration
   let serviceConfig: ServiceConfig
-  /// The connection of each ready subchannel.
-  let connections: [Int: any ClientConnection]
+  /// The connections of each ready subchannel.
+  let offers: [Int: ConnectionOffer]
   /// True: a call has to wake the channel first.
   let isIdle: Bool
   /// A connection was lost and the name is being looked up again: what seems to fail may be about to come back elsewhere,
   /// so that calls wait for the answer.
   let awaitsResolution: Bool
-  /// The policy wants to hear how calls end.
-  let observesCalls: Bool
 
   init(
     picker: any Picker, state: ConnectivityState, generation: PickerGeneration, serviceConfig: ServiceConfig,
-    connections: [Int: any ClientConnection], isIdle: Bool, awaitsResolution: Bool, observesCalls: Bool
+    offers: [Int: ConnectionOffer] = [:], isIdle: Bool = false, awaitsResolution: Bool = false
   ) {
     self.picker = picker
     self.state = state
     self.generation = generation
     self.serviceConfig = serviceConfig
-    self.connections = connections
+    self.offers = offers
     self.isIdle = isIdle
     self.awaitsResolution = awaitsResolution
-    self.observesCalls = observesCalls
   }
+
+  /// Nobody who waits has to look: the answer is to wait on.
+  var onlyQueues: Bool { picker is QueueingPicker && state == .connecting }
 }
 
 /// A value that many threads read and one writes now and then: a copy behind a lock for each group of threads, so that

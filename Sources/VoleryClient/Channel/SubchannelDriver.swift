@@ -1,127 +1,209 @@
+import Synchronization
 import VoleryLoadBalancing
 import VoleryTransport
 import VoleryTypes
 
-/// Keeps one subchannel's connection: connects when told, waits out its backoff, tells its channel of each change. Runs in
-/// the channel's control plane.
+/// Acts for one subchannel: opens its connections, waits out its pauses, tells its policy of each change. What it does is
+/// decided by `SubchannelState` and `ConnectionGrowth`. Runs in the channel's control plane, but for what is marked.
 ///
-///     idle --connect--> connecting --ready--> ready --lost, GOAWAY--> idle
-///                         |                 (a going-away connection finishes its calls by itself)
-///                  failed v
-///                      transientFailure --backoff over--> idle
+/// A connection that goes away (GOAWAY) is left to finish its calls by itself, while a fresh one is made.
 final class SubchannelDriver: @unchecked Sendable {
   let id: Int
   let endpoint: Endpoint
-  private(set) var state = ConnectivityState.idle
-  private(set) var connection: (any ClientConnection)?
+  private(set) weak var subchannel: Subchannel?
+  private(set) var state: SubchannelState
+  private(set) var connections: [ChannelConnection] = []
   private unowned let core: ChannelCore
-  private var backoff = Backoff()
+  private unowned let owner: PolicyDriver
   private var attempt: EndpointAttempt?
-  private var current: (any ConnectionAttempt)?
   private var timer: (any TransportTimer)?
-  private var wantsConnection = false
-  private var attemptNumber = 0
+  private var growth: ConnectionGrowth
+  private var growthAttempt: EndpointAttempt?
+  private var offeredGrowth = false
+  private var shrinkTimer: (any TransportTimer)?
+  /// Any thread: a call was answered since the last connection was opened.
+  private let hasAnswered = Atomic<Bool>(false)
 
-  init(id: Int, endpoint: Endpoint, core: ChannelCore) {
+  init(id: Int, endpoint: Endpoint, owner: PolicyDriver, core: ChannelCore) {
     self.id = id
     self.endpoint = endpoint
+    self.owner = owner
     self.core = core
+    state = SubchannelState(backoff: core.options.backoff, connectTimeout: core.options.connectTimeout)
+    growth = ConnectionGrowth(backoff: core.options.backoff)
   }
 
-  // MARK: What the policy wants
-
-  func connect() {
-    switch state {
-    case .idle: startAttempt()
-    case .transientFailure: wantsConnection = true
-    case .connecting, .ready, .shutdown: return
-    }
+  /// The policies' side of this; its driver is held by it, not the other way round.
+  func makeSubchannel() -> Subchannel {
+    let subchannel = Subchannel(id: id, endpoint: endpoint, connection: self)
+    self.subchannel = subchannel
+    return subchannel
   }
+
+  /// Any thread.
+  func callAnswered() {
+    if !hasAnswered.load(ordering: .relaxed) { hasAnswered.store(true, ordering: .relaxed) }
+  }
+
+  // MARK: What is wanted
+
+  func connect() { perform(state.connectRequested(now: core.clock.now())) }
+
+  func resetBackoff() {
+    growth.reset()
+    perform(state.backoffReset(now: core.clock.now()))
+  }
+
+  func resolutionAnswered() { perform(state.resolutionAnswered(now: core.clock.now())) }
 
   /// No more calls; those that run finish.
   func remove() {
-    timer?.cancel()
-    attempt?.cancel()
-    attempt = nil
-    state = .shutdown
-    connection?.drain()
-    connection = nil
-    current = nil
+    _ = state.removed()
+    timer.take()?.cancel()
+    shrinkTimer.take()?.cancel()
+    attempt.take()?.cancel()
+    growthAttempt.take()?.cancel()
+    for connection in connections { connection.drain() }
+    connections = []
   }
 
-  func closeNow() {
-    let connection = connection
-    remove()
-    connection?.close(reason: "the channel was closed")
-  }
+  // MARK: The first connection
 
-  func resetBackoff() {
-    backoff.reset()
-    if state == .transientFailure {
+  private func perform(_ action: SubchannelState.Action) {
+    switch action {
+    case .none: return
+    case .stopWaiting: timer.take()?.cancel()
+    case .wait(let delay):
       timer?.cancel()
-      becomeIdle()
+      timer = core.loop.scheduleTimer(after: delay) { [weak self] in self?.waitOver() }
+    case .connect(let timeout):
+      timer.take()?.cancel()
+      attempt = EndpointAttempt(endpoint: endpoint, timeout: timeout, core: core) { [weak self] in self?.attempted($0) }
     }
+    report()
+    if case .connect = action { attempt?.start() }
   }
 
-  // MARK: Connecting
+  private func waitOver() { perform(state.waitOver(now: core.clock.now())) }
 
-  private func startAttempt() {
-    let started = ContinuousClock.now
-    wantsConnection = false
-    attemptNumber += 1
-    change(to: .connecting, error: nil)
-    guard state == .connecting else { return }
-    let limit = min(core.options.connectTimeout, .seconds(1 << min(attemptNumber - 1, 10)))
-    attempt = EndpointAttempt(endpoint: endpoint, timeout: limit, core: core) { [weak self] result in
-      self?.attempted(result, started: started)
-    }
-    attempt?.start()
-  }
-
-  private func attempted(_ result: EndpointAttempt.Outcome, started: ContinuousClock.Instant) {
+  private func attempted(_ outcome: EndpointAttempt.Outcome) {
     attempt = nil
-    guard state == .connecting else {
-      if case .connected(let connection, _) = result { connection.close(reason: "not needed any more") }
-      return
-    }
-    switch result {
-    case .connected(let connection, let handle):
-      backoff.reset()
-      attemptNumber = 0
-      self.connection = connection
-      current = handle
-      change(to: .ready, error: nil)
+    switch outcome {
+    case .opened(let connection):
+      state.connectionOpened(now: core.clock.now())
+      subchannel?.connected()
+      hasAnswered.store(false, ordering: .relaxed)
+      adopt(connection)
+      report()
     case .failed(let error):
-      let wait = backoff.failed() - started.duration(to: .now)
-      timer = core.loop.scheduleTimer(after: max(wait, .zero)) { [weak self] in self?.becomeIdle() }
-      change(to: .transientFailure, error: error)
-      core.addressFailed()
+      core.attemptFailed(endpoint, error)
+      perform(state.attemptFailed(error, now: core.clock.now(), random: core.clock.random()))
     }
   }
 
-  private func becomeIdle() {
-    guard state == .transientFailure else { return }
-    change(to: .idle, error: nil)
-    if wantsConnection { connect() }
+  private var reported = ConnectivityState.idle
+
+  private func report() {
+    guard state.connectivity != reported else { return }
+    reported = state.connectivity
+    owner.subchannelChanged(id, to: reported, error: state.error)
   }
 
-  // MARK: The connection
+  // MARK: Its connections
 
-  func connectionDraining(_ handle: ObjectIdentifier, reason: String) { lost(handle) }
-
-  func connectionClosed(_ handle: ObjectIdentifier, error: String?) { lost(handle) }
-
-  private func lost(_ handle: ObjectIdentifier) {
-    guard state == .ready, let current, ObjectIdentifier(current) == handle else { return }
-    connection = nil
-    self.current = nil
-    core.connectionLost()
-    change(to: .idle, error: nil)
+  /// For calls: what there is, and whether there may be more.
+  private var offer: ConnectionOffer? {
+    guard !connections.isEmpty else { return nil }
+    return ConnectionOffer(
+      connections: connections, driver: self, isGrowing: growth.isGrowing,
+      mayGrow: growth.mayGrow(
+        count: connections.count, limit: core.maxConnectionsPerSubchannel, now: core.clock.now()))
   }
 
-  private func change(to new: ConnectivityState, error: StatusError?) {
-    guard state != .shutdown else { return }
-    state = new
-    core.subchannelChanged(id, to: new, error: error)
+  private func adopt(_ connection: ChannelConnection) {
+    connection.adopt(by: self)
+    connections.append(connection)
+    connectionsChanged()
+  }
+
+  private func connectionsChanged() {
+    subchannel?.setFull(!connections.isEmpty && connections.allSatisfy(\.isFull))
+    let offer = offer
+    offeredGrowth = offer?.mayGrow ?? false
+    owner.connectionsChanged(id, offer)
+  }
+
+  func capacityChanged() {
+    // Calls wait for news while another connection is on its way; otherwise they look at the connections themselves.
+    if growth.isGrowing || offer?.mayGrow != offeredGrowth { return connectionsChanged() }
+    subchannel?.setFull(!connections.isEmpty && connections.allSatisfy(\.isFull))
+  }
+
+  func connectionEnded(_ connection: ChannelConnection, reason: String) {
+    connections.removeAll { $0 === connection }
+    let isLast = connections.isEmpty && !owner.hasReady(besides: id)
+    core.connectionLost(endpoint, reason, isLast: isLast)
+    guard connections.isEmpty else { return connectionsChanged() }
+    shrinkTimer.take()?.cancel()
+    growthAttempt.take()?.cancel()
+    growth.reset()
+    let wait = core.reconnectWait(isLast: isLast)
+    let loss = SubchannelState.Loss(
+      reason: reason, wasUseful: hasAnswered.load(ordering: .relaxed), pause: wait.pause,
+      resolutionLimit: wait.resolutionLimit)
+    let action = state.connectionLost(loss, now: core.clock.now(), random: core.clock.random())
+    connectionsChanged()
+    perform(action)
+    report()
+  }
+
+  // MARK: More connections (gRFC A105)
+
+  /// All connections run as many calls as they may: opens another one.
+  ///
+  /// - Parameter core: The caller's own, which it keeps alive.
+  func grow(for core: ChannelCore) {
+    guard case .ready = state.phase, !growth.isGrowing else { return }
+    let now = core.clock.now()
+    guard connections.allSatisfy(\.isFull),
+      growth.begin(count: connections.count, limit: core.maxConnectionsPerSubchannel, now: now)
+    else { return connectionsChanged() }  // There is room again: the call that asked waits to hear of it.
+    let attempt = EndpointAttempt(endpoint: endpoint, timeout: .seconds(1), core: core) { [weak self] in
+      self?.grew($0)
+    }
+    growthAttempt = attempt
+    connectionsChanged()
+    attempt.start()
+  }
+
+  private func grew(_ outcome: EndpointAttempt.Outcome) {
+    growthAttempt = nil
+    switch outcome {
+    case .opened(let connection):
+      growth.succeeded()
+      adopt(connection)
+      scheduleShrinking()
+    case .failed:
+      growth.failed(now: core.clock.now(), random: core.clock.random())
+      connectionsChanged()
+    }
+  }
+
+  /// An additional connection that no call has been given to for this long is let go.
+  private static let shrinkInterval = Duration.seconds(60)
+
+  private func scheduleShrinking() {
+    guard shrinkTimer == nil, connections.count > 1 else { return }
+    for connection in connections { _ = connection.takeUse() }
+    shrinkTimer = core.loop.scheduleTimer(after: SubchannelDriver.shrinkInterval) { [weak self] in self?.shrink() }
+  }
+
+  private func shrink() {
+    shrinkTimer = nil
+    let unused = connections.dropFirst().filter { !$0.takeUse() }
+    for connection in unused { connection.drain() }
+    connections.removeAll { candidate in unused.contains { $0 === candidate } }
+    if !unused.isEmpty { connectionsChanged() }
+    scheduleShrinking()
   }
 }

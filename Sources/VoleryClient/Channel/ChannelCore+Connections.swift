@@ -1,0 +1,56 @@
+import Logging
+import VoleryTransport
+import VoleryTypes
+
+// What happens to connections: in the control plane.
+extension ChannelCore {
+  /// How long calls, and the attempt to connect again, wait for the look-up that a lost connection has caused.
+  static let holdLimit = Duration.seconds(1)
+
+  /// What a subchannel waits for before it connects again.
+  struct ReconnectWait {
+    var pause = Duration.zero
+    var resolutionLimit = Duration.zero
+  }
+
+  /// While other servers take the calls, a server's clients come back one by one; without another one the address may be
+  /// gone: the name is looked up first.
+  ///
+  /// - Parameter isLast: No subchannel is ready any more.
+  func reconnectWait(isLast: Bool) -> ReconnectWait {
+    guard isLast else { return ReconnectWait(pause: options.reconnectSpread * clock.random()) }
+    return ReconnectWait(resolutionLimit: resolver?.answersResolveNow == true ? ChannelCore.holdLimit : .zero)
+  }
+
+  var maxConnectionsPerSubchannel: Int {
+    min(max(serviceConfig.maxConnectionsPerSubchannel ?? options.maxConnectionsPerServer, 1), 10)
+  }
+
+  /// An address could not be reached: it may be gone.
+  func attemptFailed(_ endpoint: Endpoint, _ error: StatusError) {
+    options.logger.debug(
+      "no connection",
+      metadata: ["target": "\(target)", "endpoint": "\(endpoint)", "error": "\(error.message)"])
+    resolveNow()
+  }
+
+  /// A connection is gone, or going: looks the name up at once. After the last one, calls that would fail wait for what
+  /// comes of it.
+  func connectionLost(_ endpoint: Endpoint, _ reason: String, isLast: Bool) {
+    options.logger.debug(
+      "connection lost", metadata: ["target": "\(target)", "endpoint": "\(endpoint)", "reason": "\(reason)"])
+    resolveNow()
+    guard isLast, hold == nil, let resolver, !resolver.isFixed else { return }
+    hold = loop.scheduleTimer(after: ChannelCore.holdLimit) { [weak self] in self?.endHold() }
+  }
+
+  func resolveNow() { resolver?.resolveNow() }
+
+  /// The look-up is answered, or takes too long.
+  func endHold() {
+    resolutionAnswered()
+    guard let hold = hold.take() else { return }
+    hold.cancel()
+    publish()
+  }
+}

@@ -1,0 +1,46 @@
+import Logging
+import VoleryNameResolution
+import VoleryTypes
+
+/// The lines that a channel logs once: what it resolved to at its start, and what the people who run it should know.
+struct ChannelLog {
+  private let target: Target
+  private let logger: Logger
+  private var hasStarted = false
+  private var lastRefusal: String?
+
+  init(target: Target, logger: Logger) {
+    self.target = target
+    self.logger = logger
+  }
+
+  mutating func resolved(_ resolution: Resolution, policy: String) {
+    guard !hasStarted, !resolution.endpoints.isEmpty else { return }
+    hasStarted = true
+    let addresses = resolution.endpoints.prefix(5).map(\.description).joined(separator: ", ")
+    logger.info(
+      "channel started",
+      metadata: [
+        "target": "\(target)", "resolver": "\(target.scheme)", "policy": "\(policy)",
+        "endpoints": "\(resolution.endpoints.count)", "first": "\(addresses)",
+      ])
+    guard isNamed, resolution.endpoints.count == 1 else { return }
+    logger.notice(
+      "the name has one address; if this is a ClusterIP, all calls go to one pod: use a headless Service",
+      metadata: ["target": "\(target)", "address": "\(addresses)"])
+  }
+
+  /// Whether the target is a DNS name, not an address.
+  private var isNamed: Bool {
+    guard target.scheme == "dns", let place = HostAndPort(target.endpoint, defaultPort: 443) else { return false }
+    return place.host != "localhost" && !AddressLiteral.isAddress(place.host)
+  }
+
+  /// The resolver's service config can't be used; each reason is told once in a row.
+  mutating func refused(_ error: ServiceConfigError) {
+    guard lastRefusal != error.description else { return }
+    lastRefusal = error.description
+    logger.warning(
+      "the resolver's service config is refused", metadata: ["target": "\(target)", "error": "\(error)"])
+  }
+}

@@ -1,0 +1,147 @@
+import VoleryLoadBalancing
+import VoleryTransport
+import VoleryTypes
+
+/// Runs one load balancing policy: gives it events one at a time, does what it wants, keeps what it publishes. Whatever a
+/// policy does, it costs its own channel's calls their answer and nothing else. Runs in the channel's control plane.
+final class PolicyDriver: @unchecked Sendable {
+  typealias Decision = (inout any LoadBalancingPolicy, inout PolicyEffects) -> Void
+
+  private struct Member {
+    let driver: SubchannelDriver
+    let subchannel: Subchannel
+  }
+
+  /// What the policy has published last.
+  private(set) var state = ConnectivityState.connecting
+  private(set) var picker: any Picker = QueueingPicker()
+  /// The connections of each ready subchannel.
+  private(set) var offers: [Int: ConnectionOffer] = [:]
+
+  let choice: ServiceConfig.LoadBalancingChoice
+  private unowned let core: ChannelCore
+  private var policy: any LoadBalancingPolicy
+  private var members: [Int: Member] = [:]
+  private var timers: [Int: any TransportTimer] = [:]
+  private var decisions: [Decision] = []
+  private var isDeciding = false
+  private var hasNews = false
+  private var isStopped = false
+
+  /// More than any real target has; a policy that asks for more gets subchannels that never connect.
+  private static let maxSubchannels = 20_000
+
+  init(_ policy: any LoadBalancingPolicy, choice: ServiceConfig.LoadBalancingChoice, core: ChannelCore) {
+    self.policy = policy
+    self.choice = choice
+    self.core = core
+  }
+
+  /// Whether the policy wants `callsEnded`.
+  var observesCalls: Bool { policy.observesCalls }
+
+  func hasReady(besides id: Int) -> Bool { offers.keys.contains { $0 != id } }
+
+  // MARK: What happens
+
+  /// Asks the policy, then does what it wants, and tells the channel if calls have to know. What one decision causes
+  /// while it is carried out waits for its turn.
+  func run(_ decide: @escaping Decision) {
+    guard !isStopped else { return }
+    decisions.append(decide)
+    guard !isDeciding else { return }
+    isDeciding = true
+    while !decisions.isEmpty, !isStopped {
+      let decide = decisions.removeFirst()
+      var effects = PolicyEffects { [self] endpoint in makeSubchannel(endpoint) }
+      decide(&policy, &effects)
+      for effect in effects.effects where !isStopped { perform(effect) }
+    }
+    isDeciding = false
+    tellNews()
+  }
+
+  func subchannelChanged(_ id: Int, to state: ConnectivityState, error: StatusError?) {
+    guard members[id] != nil else { return }
+    run { $0.subchannelChanged(id, to: state, error: error, &$1) }
+  }
+
+  /// Calls have to know of it even if the policy publishes nothing new.
+  func connectionsChanged(_ id: Int, _ offer: ConnectionOffer?) {
+    guard members[id] != nil else { return }
+    offers[id] = offer
+    hasNews = true
+    tellNews()
+  }
+
+  func callsEnded(_ reports: [CallReport]) {
+    let own = reports.filter { members[$0.subchannel] != nil }
+    if !own.isEmpty { run { $0.callsEnded(own, &$1) } }
+  }
+
+  private func tellNews() {
+    guard hasNews, !isDeciding, !isStopped else { return }
+    hasNews = false
+    core.policyChanged(self)
+  }
+
+  // MARK: What the channel wants
+
+  func connect(_ id: Int) { members[id]?.driver.connect() }
+
+  func resetBackoff() {
+    for member in members.values { member.driver.resetBackoff() }
+  }
+
+  func resolutionAnswered() {
+    for member in members.values { member.driver.resolutionAnswered() }
+  }
+
+  /// No more calls on its connections; those that run finish. The policy is not asked any more.
+  func stop() {
+    isStopped = true
+    for timer in timers.values { timer.cancel() }
+    timers = [:]
+    for member in members.values { member.driver.remove() }
+    members = [:]
+    offers = [:]
+    decisions = []
+  }
+
+  // MARK: What the policy wants
+
+  private func makeSubchannel(_ endpoint: Endpoint) -> Subchannel {
+    let driver = SubchannelDriver(id: core.nextSubchannelID(), endpoint: endpoint, owner: self, core: core)
+    let subchannel = driver.makeSubchannel()
+    if members.count < PolicyDriver.maxSubchannels {
+      members[driver.id] = Member(driver: driver, subchannel: subchannel)
+    }
+    return subchannel
+  }
+
+  private func perform(_ effect: PolicyEffects.Effect) {
+    switch effect {
+    case .connect(let id): members[id]?.driver.connect()
+    case .remove(let id): remove(id)
+    case .publish(let state, let picker):
+      // Only the channel itself shuts down.
+      self.state = state == .shutdown ? .transientFailure : state
+      self.picker = picker
+      hasNews = true
+    case .resolveNow: core.resolveNow()
+    case .cancelTimer(let token): timers.removeValue(forKey: token)?.cancel()
+    case .startTimer(let token, let delay):
+      timers[token]?.cancel()
+      timers[token] = core.loop.scheduleTimer(after: max(delay, .milliseconds(1))) { [weak self] in
+        self?.timers[token] = nil
+        self?.run { $0.timerFired(token, &$1) }
+      }
+    }
+  }
+
+  private func remove(_ id: Int) {
+    guard let member = members.removeValue(forKey: id) else { return }
+    member.driver.remove()
+    if offers.removeValue(forKey: id) != nil { hasNews = true }
+  }
+}

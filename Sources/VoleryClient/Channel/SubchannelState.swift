@@ -1,0 +1,186 @@
+import VoleryTypes
+
+/// Decides how one subchannel behaves; never acts. Owned by the channel's control plane, so it needs no lock.
+///
+///     idle --connect--> [pausing] --> connecting --opened--> ready --last connection lost--> idle
+///                                       |   ^
+///                                failed v   | wait over and wanted (else idle)
+///                                     backingOff             (shutDown: from anywhere, final)
+///
+/// The wait after a failed attempt is the specification's, counted from the attempt's start (doc/connection-backoff.md).
+/// It starts over once a connection has proved itself: lived for a while, or had a call answered. The specification resets
+/// when the peer's SETTINGS arrive, which lets a server that says GOAWAY at once make its clients connect without end.
+struct SubchannelState {
+  typealias Instant = ChannelClock.Instant
+
+  enum Phase: Equatable {
+    case idle
+    /// Told to connect; waits because the address may be gone, or so that a server's clients do not come all at once.
+    case pausing
+    case connecting(since: Instant)
+    case ready(since: Instant)
+    case backingOff
+    case shutDown
+  }
+
+  /// What the driver has to do.
+  enum Action: Equatable {
+    case none
+    /// Open a connection, and give up after this time.
+    case connect(timeout: Duration)
+    /// Call `waitOver` after this time, unless another action comes first.
+    case wait(Duration)
+    case stopWaiting
+  }
+
+  /// Connections that ended sooner after their SETTINGS were short-lived.
+  static let shortLife = Duration.milliseconds(500)
+  /// So many useless connections in a row are taken for bad luck.
+  static let toleratedShortLives = 3
+
+  private(set) var phase = Phase.idle
+  /// Why the last attempt failed; nil once one has succeeded.
+  private(set) var error: StatusError?
+  private let connectTimeout: Duration
+  private var backoff: Backoff
+  private var attempts = 0
+  private var attemptStart: Instant?
+  private var shortLives = 0
+  private var isWanted = false
+  /// Not before this.
+  private var notBefore: Instant?
+  /// Not before this either, unless the resolver has answered meanwhile.
+  private var resolutionLimit: Instant?
+
+  init(backoff: ConnectionBackoff = ConnectionBackoff(), connectTimeout: Duration = .seconds(20)) {
+    self.backoff = Backoff(backoff)
+    self.connectTimeout = connectTimeout
+  }
+
+  /// The state as policies see it.
+  var connectivity: ConnectivityState {
+    switch phase {
+    case .idle: .idle
+    case .pausing, .connecting: .connecting
+    case .ready: .ready
+    case .backingOff: .transientFailure
+    case .shutDown: .shutdown
+    }
+  }
+
+  // MARK: What is wanted
+
+  mutating func connectRequested(now: Instant) -> Action {
+    switch phase {
+    case .idle: return begin(now)
+    case .backingOff: isWanted = true
+    case .pausing, .connecting, .ready, .shutDown: break  // Already on it, or too late.
+    }
+    return .none
+  }
+
+  /// The application wants no more waiting.
+  mutating func backoffReset(now: Instant) -> Action {
+    backoff.reset()
+    shortLives = 0
+    notBefore = nil
+    resolutionLimit = nil
+    switch phase {
+    case .pausing: return begin(now)
+    case .backingOff: return leaveBackoff(now)
+    case .idle, .connecting, .ready, .shutDown: return .none
+    }
+  }
+
+  mutating func removed() -> Action {
+    phase = .shutDown
+    return .stopWaiting
+  }
+
+  // MARK: What happens
+
+  mutating func waitOver(now: Instant) -> Action {
+    switch phase {
+    case .pausing: begin(now)
+    case .backingOff: leaveBackoff(now)
+    case .idle, .connecting, .ready, .shutDown: .none
+    }
+  }
+
+  /// The look-up that a lost connection caused is answered, and this endpoint is still there.
+  mutating func resolutionAnswered(now: Instant) -> Action {
+    resolutionLimit = nil
+    return phase == .pausing ? begin(now) : .none
+  }
+
+  mutating func connectionOpened(now: Instant) {
+    guard case .connecting = phase else { return }
+    phase = .ready(since: now)
+    error = nil
+    attempts = 0
+  }
+
+  mutating func attemptFailed(_ error: StatusError, now: Instant, random: Double) -> Action {
+    guard case .connecting(let start) = phase else { return .none }
+    return backOff(error, from: start, now: now, random: random)
+  }
+
+  /// How the last connection of a ready subchannel ended.
+  struct Loss {
+    var reason: String
+    /// A call on it was answered.
+    var wasUseful: Bool
+    /// Wait this long before the next attempt.
+    var pause = Duration.zero
+    /// Wait for the resolver, at most this long.
+    var resolutionLimit = Duration.zero
+  }
+
+  mutating func connectionLost(_ loss: Loss, now: Instant, random: Double) -> Action {
+    guard case .ready(let since) = phase else { return .none }
+    let isShortLived = since.duration(to: now) < SubchannelState.shortLife
+    shortLives = isShortLived ? shortLives + 1 : 0
+    if !isShortLived || loss.wasUseful { backoff.reset() }
+    if isShortLived, !loss.wasUseful, shortLives > SubchannelState.toleratedShortLives {
+      let text = "connections end as soon as they are ready, \(shortLives) in a row: \(loss.reason)"
+      return backOff(StatusError(.unavailable, text), from: attemptStart ?? now, now: now, random: random)
+    }
+    phase = .idle
+    isWanted = false
+    var pause = loss.pause
+    if shortLives > 1 { pause = max(pause, .milliseconds(10 << min(shortLives, 6))) }
+    notBefore = now.advanced(by: pause)
+    resolutionLimit = loss.resolutionLimit > .zero ? now.advanced(by: loss.resolutionLimit) : nil
+    return .none
+  }
+
+  // MARK: Steps
+
+  private mutating func begin(_ now: Instant) -> Action {
+    let earliest = max(notBefore ?? now, resolutionLimit ?? now)
+    guard earliest <= now else {
+      phase = .pausing
+      return .wait(now.duration(to: earliest))
+    }
+    notBefore = nil
+    resolutionLimit = nil
+    isWanted = false
+    attempts += 1
+    attemptStart = now
+    phase = .connecting(since: now)
+    // The first attempts are given up sooner, so that a black hole does not hold up the start.
+    return .connect(timeout: min(connectTimeout, .seconds(1 << min(attempts - 1, 10))))
+  }
+
+  private mutating func backOff(_ error: StatusError, from start: Instant, now: Instant, random: Double) -> Action {
+    self.error = error
+    phase = .backingOff
+    isWanted = false
+    return .wait(max(backoff.failed(random: random) - start.duration(to: now), .zero))
+  }
+
+  private mutating func leaveBackoff(_ now: Instant) -> Action {
+    phase = .idle
+    return isWanted ? begin(now) : .stopWaiting
+  }
+}
