@@ -10,6 +10,8 @@ struct ChannelFlags: ParsableArguments {
   @Flag(name: .customLong("wait_for_ready")) var waitForReady = false
   @Option(name: .customLong("lb"), help: "The load balancing policy.") var policy: String?
 
+  /// Not inlined: the 6.3 compiler crashes where an async function gets it inlined.
+  @inline(never)
   func channel(_ adjust: (inout ChannelOptions) -> Void = { _ in }) throws -> Channel {
     var options = ChannelOptions()
     options.maxResponseMessageBytes = 64 << 20
