@@ -7,11 +7,13 @@ import VoleryTypes
 package struct ClientConnectionOptions: Sendable {
   package var http2 = HTTP2Settings()
   package var userAgent = "volery-swift/0.1"
-  /// After this long without a byte from the server, a ping asks whether it is still there; nil: never (gRFC A8). Not
-  /// below 10 s.
+  /// After this long without a byte from the server, a ping asks whether it is still there (gRFC A8). Not below 10 s. Nil:
+  /// only when the server is suspected (`ConnectionLiveness`).
   package var keepaliveTime: Duration?
   package var keepaliveTimeout: Duration = .seconds(20)
   package var keepaliveWithoutCalls = false
+  /// Shared by all connections of a channel.
+  package var pingPace = PingPace()
   /// How long bytes may stay unacknowledged before the kernel gives the connection up (gRFC A18); nil: the kernel's own
   /// time, about 15 minutes.
   package var userTimeout: Duration? = .seconds(20)
@@ -27,9 +29,9 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   @exclusivity(unchecked) private var isReady = false
   @exclusivity(unchecked) private var isDraining = false
   @exclusivity(unchecked) private var wasFull = false
-  private var keepalive: LoopTimer?
-  @exclusivity(unchecked) private var lastReceived = ContinuousClock.now
-  private static let keepalivePing: UInt64 = 0x766f_6c65_7279_0003
+  @exclusivity(unchecked) private var liveness: ConnectionLiveness
+  private var livenessTimer: LoopTimer?
+  private static let livenessPing: UInt64 = 0x766f_6c65_7279_0003
 
   init(
     socket: Socket, options: ClientConnectionOptions, filter: (any ByteFilter)?, observer: any ClientConnectionObserver
@@ -37,9 +39,13 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     self.observer = observer
     self.options = options
     self.isSecure = filter != nil
+    let settings = ConnectionLiveness.Settings(
+      keepaliveTime: options.keepaliveTime, answerTime: options.keepaliveTimeout,
+      asksWithoutCalls: options.keepaliveTime != nil && options.keepaliveWithoutCalls)
+    liveness = ConnectionLiveness(settings, pace: options.pingPace, now: .now)
     super.init(socket: socket, role: .client, settings: options.http2, filter: filter)
     start()
-    scheduleKeepalive()
+    if settings.asksWithoutCalls { checkLiveness() }
   }
 
   // MARK: ClientConnection
@@ -47,7 +53,8 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   package func openStream(_ head: ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream {
     let stream = HTTP2ClientStream(
       connection: self, handler: handler, maxMessageBytes: head.maxResponseMessageBytes,
-      windowByteCount: options.http2.streamWindowByteCount)
+      windowByteCount: options.http2.streamWindowByteCount, receptions: liveness.receptions)
+    if livenessTimer == nil { scheduleLivenessCheck(after: ConnectionLiveness.silence) }
     do throws(HTTP2Failure) {
       guard !isOver, !isDraining else { throw HTTP2Failure.goingAway }
       try session.submitRequest(stream, headers(head))
@@ -110,6 +117,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
 
   package override func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String) {
     isDraining = true
+    if code == .enhanceYourCalm, debugData == "too_many_pings" { options.pingPace.complained() }
     let debug = debugData.isEmpty ? "" : " (\(debugData))"
     observer.connectionDraining(self, reason: "GOAWAY \(code)\(debug)")
   }
@@ -123,34 +131,48 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     observer.connectionCapacityChanged(self, hasRoom: !isFull)
   }
 
-  override func bytesReceived() { lastReceived = .now }
+  // MARK: Whether the server is still there
 
-  private func scheduleKeepalive() {
-    guard let time = options.keepaliveTime.map({ max($0, .seconds(10)) }) else { return }
-    keepalive = loop.schedule(after: max(time - lastReceived.duration(to: .now), .milliseconds(1))) { [unowned self] in
-      guard lastReceived.duration(to: .now) >= time, options.keepaliveWithoutCalls || !session.streams.isEmpty else {
-        return scheduleKeepalive(after: time)
-      }
-      ping()
-    }
+  override func bytesReceived() { liveness.received(now: .now) }
+
+  func dataReceived() { liveness.dataReceived() }
+
+  /// The deadline of a stream has passed that was opened when so much had been received.
+  func deadlinePassed(openedAt receptions: UInt32) {
+    perform(liveness.deadlinePassed(openedAt: receptions, now: .now))
   }
 
-  private func scheduleKeepalive(after delay: Duration) {
-    keepalive = loop.schedule(after: delay) { [unowned self] in scheduleKeepalive() }
+  private func checkLiveness() {
+    livenessTimer = nil
+    guard !isOver else { return }
+    let (action, next) = liveness.check(now: .now, hasCalls: !session.streams.isEmpty)
+    perform(action)
+    if let next { scheduleLivenessCheck(after: next) }
   }
 
-  private func ping() {
-    let asked = ContinuousClock.now
-    session.submitPing(HTTP2ClientConnection.keepalivePing)
-    setNeedsFlush()
-    keepalive = loop.schedule(after: options.keepaliveTimeout) { [unowned self] in
-      if lastReceived < asked { return finish("keepalive ping not answered within \(options.keepaliveTimeout)") }
-      scheduleKeepalive()
+  private func scheduleLivenessCheck(after delay: Duration) {
+    guard !isOver else { return }
+    livenessTimer?.cancel()
+    livenessTimer = loop.schedule(after: delay) { [unowned self] in checkLiveness() }
+  }
+
+  private func perform(_ action: ConnectionLiveness.Action) {
+    switch action {
+    case .none: return
+    case .ping:
+      session.submitPing(HTTP2ClientConnection.livenessPing)
+      setNeedsFlush()
+      scheduleLivenessCheck(after: liveness.firstAnswerTime)
+    case .suspect(let reason):
+      guard !isDraining else { return }
+      drain()
+      observer.connectionDraining(self, reason: reason)
+    case .giveUp(let reason): finish(reason)
     }
   }
 
   override func ended(error: String?) {
-    keepalive?.cancel()
+    livenessTimer?.cancel()
     observer.connectionClosed(error: error)
   }
 }

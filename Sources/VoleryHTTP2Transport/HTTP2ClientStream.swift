@@ -10,21 +10,26 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   @exclusivity(unchecked) private var phase = Phase.waitingForHeaders
   private unowned let client: HTTP2ClientConnection
   private let maxMessageBytes: Int
+  /// What the connection had received when this was opened.
+  private let receptions: UInt32
   /// What the server's trailers said, until the stream closes.
   @exclusivity(unchecked) private var outcome: StreamOutcome?
 
   init(
-    connection: HTTP2ClientConnection, handler: any ClientStreamHandler, maxMessageBytes: Int, windowByteCount: UInt32
+    connection: HTTP2ClientConnection, handler: any ClientStreamHandler, maxMessageBytes: Int, windowByteCount: UInt32,
+    receptions: UInt32
   ) {
     self.handler = handler
     self.client = connection
     self.maxMessageBytes = maxMessageBytes
+    self.receptions = receptions
     super.init(connection: connection, maxMessageBytes: maxMessageBytes, windowByteCount: windowByteCount)
   }
 
   // MARK: Events
 
   package override func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {
+    client.dataReceived()
     guard phase != .ended else { return }
     let headers = ResponseHeaders(block)
     if phase == .waitingForHeaders {
@@ -67,6 +72,7 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   }
 
   override func messageReceived(_ message: [UInt8], isCompressed: Bool) {
+    client.dataReceived()
     guard phase == .open else { return super.consume(message.count + MessageSink.prefixByteCount) }
     handler?.messageReceived(message, isCompressed: isCompressed)
   }
@@ -129,6 +135,12 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   package func halfClose() {
     endBody()
     connection.setNeedsFlush()
+  }
+
+  package func deadlinePassed() {
+    let isWaiting = phase != .ended
+    cancel()
+    if isWaiting { client.deadlinePassed(openedAt: receptions) }
   }
 
   package func cancel() {

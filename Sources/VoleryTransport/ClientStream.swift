@@ -51,6 +51,9 @@ package protocol ClientStream: AnyObject {
 
   /// RST_STREAM(CANCEL), at once. No further event but nothing: `closed` is not called after it. May be called twice.
   func cancel()
+
+  /// As `cancel`, because the call's deadline has passed: a connection that has been silent all that time looks into it.
+  func deadlinePassed()
 }
 
 /// One call attempt, the client's side: events. All of them on the connection's loop, in the order

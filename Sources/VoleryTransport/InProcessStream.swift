@@ -102,6 +102,8 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
     later { [self] in server.take()?.closed(StatusError(.cancelled, "the client cancelled the call")) }
   }
 
+  func deadlinePassed() { cancel() }
+
   // MARK: The way to the client
 
   fileprivate func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {

@@ -50,7 +50,7 @@ final class ClientCallAttempt: ClientStreamHandler, @unchecked Sendable {
   func cancel(code: StatusCode) {
     guard !isOver else { return }
     isOver = true
-    stream?.cancel()
+    if code == .deadlineExceeded { stream?.deadlinePassed() } else { stream?.cancel() }
     stream = nil
     report(code, .local)
   }

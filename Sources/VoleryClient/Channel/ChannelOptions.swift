@@ -36,8 +36,11 @@ public struct ChannelOptions: Sendable {
   public var maxConnectionsPerServer = 4
   /// A channel without a call for this long closes its connections; the next call opens them again. 30 minutes.
   public var idleTimeout: Duration = .seconds(1800)
-  /// After this long without a byte from a server that has calls, a ping asks whether it is still there; nil, the default:
-  /// never. At least 10 s, and servers cut off clients that ping more often than they allow (5 minutes as a rule).
+  /// After this long without a byte from a server that has calls, a ping asks whether it is still there, and the connection
+  /// is closed when no answer comes (gRFC A8). At least 10 s, and servers cut off clients that ping more often than they
+  /// allow (5 minutes as a rule); one that says so is asked half as often. Nil, the default: servers are asked when they
+  /// are suspected, at most twice in 5 minutes: when a deadline passes, or calls wait 10 s, without a byte from them. One
+  /// that does not answer within 1 s gets no more calls until it takes a new connection.
   public var keepaliveTime: Duration?
   /// Whether a connection without calls is asked too; servers allow that even less. False.
   public var keepaliveWithoutCalls = false

@@ -1,0 +1,53 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Servers as processes of their own, stopped and let go on: what a node does that swaps, or a debugger.
+@Suite("A frozen server", .serialized, .timeLimit(.minutes(1))) struct FrozenServerTests {
+  private struct Call {
+    let start: Double
+    let code: Int
+    let server: Substring
+
+    init?(_ line: Substring) {
+      let fields = line.split(separator: ",", omittingEmptySubsequences: false)
+      guard fields.count == 4, let start = Double(fields[0]), let code = Int(fields[2]) else { return nil }
+      (self.start, self.code, self.server) = (start, code, fields[3])
+    }
+  }
+
+  private func startServer(_ name: String) throws -> (ChildProcess, port: String) {
+    let process = try ChildProcess([InteropTests.program, "server", "--bind", "127.0.0.1:0", "--server_id", name])
+    let line = process.read()
+    let port = try #require(line.split(separator: "\n").first?.split(separator: ":").last.map(String.init))
+    return (process, port)
+  }
+
+  @Test("costs the calls that wait for it, then none, and is back when it goes on") func frozen() throws {
+    let servers = try ["a", "b", "c"].map(startServer)
+    let target = "static:///" + servers.map { "127.0.0.1:\($0.port)" }.joined(separator: ",")
+    let log = FileManager.default.temporaryDirectory.appendingPathComponent("volery-frozen-\(UUID().uuidString).csv")
+    defer { try? FileManager.default.removeItem(at: log) }
+    let load = try ChildProcess([
+      InteropTests.program, "load", "--target", target, "--rate", "200", "--duration", "9", "--timeout_ms", "1000",
+      "--out", log.path,
+    ])
+    #expect(load.read().hasPrefix("READY"))
+    Thread.sleep(forTimeInterval: 1)
+    let frozenAt = Date().timeIntervalSince1970
+    servers[1].0.signal(SIGSTOP)
+    Thread.sleep(forTimeInterval: 5)
+    let thawedAt = Date().timeIntervalSince1970
+    servers[1].0.signal(SIGCONT)
+    _ = load.readToEnd()
+    #expect(load.stop() == 0)
+    let calls = try String(contentsOf: log, encoding: .utf8).split(separator: "\n").compactMap(Call.init)
+    #expect(calls.count == 1800)
+    let failed = calls.filter { $0.code != 0 }
+    #expect(failed.count <= 25, "\(failed.map { $0.start - frozenAt })")
+    #expect(failed.allSatisfy { $0.start - frozenAt < 3 }, "\(failed.map { $0.start - frozenAt })")
+    let back = calls.first { $0.start > thawedAt && $0.server == "b" }
+    #expect(back.map { $0.start - thawedAt < 2.5 } == true, "\(String(describing: back))")
+    for server in servers { #expect(server.0.stop(SIGTERM) == 0) }
+  }
+}
