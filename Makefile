@@ -27,6 +27,7 @@ python: deps
 test: deps python ## Run the tests: unit, loopback, hostile peers, other implementations
 	swift build --build-tests
 	timeout 900 swift test --skip-build --no-parallel
+	Tests/Examples/run.sh
 
 generate: deps ## Write the generated Swift anew
 	swift build --product protoc-gen-volery
@@ -39,7 +40,10 @@ interop: deps python ## Run the interoperability cases against grpcio, both dire
 	swift build --product volery-interop
 	swift test --filter InteropTests
 
+examples: deps ## Build the example packages from scratch, and run them
+	Tests/Examples/run.sh
+
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: help deps demo python test generate format interop clean
+.PHONY: help deps demo python test generate format interop examples clean

@@ -38,6 +38,8 @@ let package = Package(
     .library(name: "Volery", targets: ["Volery"]),
     .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
     .executable(name: "volery-interop", targets: ["volery-interop"]),
+    .plugin(name: "VoleryPlugin", targets: ["VoleryPlugin"]),
+    .plugin(name: "VoleryCommandPlugin", targets: ["VoleryCommandPlugin"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -88,6 +90,15 @@ let package = Package(
 
     // 6: programs.
     program("protoc-gen-volery", ["VoleryTypes", "VoleryProtobuf"]),
+    .plugin(
+      name: "VoleryPlugin", capability: .buildTool(), dependencies: ["protoc-gen-volery"],
+      path: "Sources/VoleryPlugin"),
+    .plugin(
+      name: "VoleryCommandPlugin",
+      capability: .command(
+        intent: .custom(verb: "generate-grpc-code", description: "Write the Swift of .proto files into the package"),
+        permissions: [.writeToPackageDirectory(reason: "The Swift of .proto files is written into the package")]),
+      dependencies: ["protoc-gen-volery"], path: "Sources/VoleryCommandPlugin"),
     program("volery-interop", ["Volery", argumentParser, logging]),
     program("volery-bench", ["Volery", argumentParser]),
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),

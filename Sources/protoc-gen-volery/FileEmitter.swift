@@ -18,6 +18,16 @@ struct FileEmitter {
     let access = options.visibility == "internal" ? "" : options.visibility + " "
     for module in options.module.split(separator: "+") { out.line("\(access)import \(module)") }
     for module in Set(try importedModules()).sorted() { out.line("\(access)import \(module)") }
+    if options.messages { try emitTypes(&out) }
+    if options.services {
+      let prefix = TypeTable.prefix(of: file, options)
+      for service in file.services { try ServiceEmitter(service, prefix: prefix, types, options).emit(&out) }
+    }
+    if options.messages, !file.messages.isEmpty { try emitTable(&out) }
+    return out.text
+  }
+
+  private func emitTypes(_ out: inout CodeWriter) throws {
     for value in file.enums {
       out.line()
       try EnumEmitter(value, types, visibility: visibility).emit(&out)
@@ -26,16 +36,11 @@ struct FileEmitter {
       out.line()
       try MessageEmitter(message, types, visibility: visibility).emit(&out)
     }
-    if options.services != .none {
-      let prefix = TypeTable.prefix(of: file, options)
-      for service in file.services { try ServiceEmitter(service, prefix: prefix, types, options).emit(&out) }
-    }
-    if !file.messages.isEmpty { try emitTable(&out) }
-    return out.text
   }
 
   private func importedModules() throws -> [String] {
-    file.dependencies.compactMap { options.modules[$0] }
+    let files = options.messages ? file.dependencies : file.dependencies + [file.name]
+    return files.compactMap { options.modules[$0] }
   }
 
   // MARK: The table

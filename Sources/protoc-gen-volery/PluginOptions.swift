@@ -1,76 +1,44 @@
-/// What the user may tell the plugin: `--volery_opt=Name=Value,Name=Value`.
+/// What the user may tell the plugin: `--volery_opt=Name=Value,Name=Value`. Docs/Codegen.md has the same table.
 struct PluginOptions {
-  enum Services: String { case both, client, server, none }
-  enum FileNaming: String {
+  enum FileNaming: String, CaseIterable {
     case fullPath = "FullPath"
     case pathToUnderscores = "PathToUnderscores"
     case dropPath = "DropPath"
   }
-
-  var visibility = "internal"
-  var services = Services.both
-  var fileNaming = FileNaming.fullPath
-  var module = "Volery"
-  var prefix: Prefix = .none
-  /// The Swift module of .proto files that other targets have the code of.
-  var modules: [String: String] = [:]
 
   enum Prefix: Equatable {
     case none, package
     case fixed(String)
   }
 
-  static let help = """
-    protoc-gen-volery: a protoc plugin that writes Swift for Volery, one file for each .proto.
-
-      protoc --plugin=protoc-gen-volery=PATH --volery_out=OUT [--volery_opt=NAME=VALUE,...] FILE.proto ...
-
-    Options:
-      Visibility=internal|package|public       access of what is generated (internal)
-      Services=both|client|server|none         what is generated for services (both)
-      FileNaming=FullPath|PathToUnderscores|DropPath
-                                               where the files go: a/b.proto becomes a/b.volery.swift, a_b.volery.swift
-                                               or b.volery.swift (FullPath)
-      Prefix=none|package|TEXT                 put before the names of top-level types: nothing, Package_Name_, or TEXT
-                                               (none; a file's own swift_prefix option wins)
-      Module=NAME                              what the files import, several joined by + (Volery; VoleryProtobuf for messages alone)
-      ProtoModule=FILE:NAME                    the code of this .proto is in the Swift module NAME; may be given often
-    """
+  var visibility = "internal"
+  /// Whether a service's client, its server side, and the file's messages and enums are generated.
+  var client = true
+  var server = true
+  var messages = true
+  var fileNaming = FileNaming.fullPath
+  var module = "Volery"
+  var prefix: Prefix = .none
+  /// The Swift module of .proto files that other targets have the code of.
+  var modules: [String: String] = [:]
 
   init(_ parameter: String) throws {
     for part in parameter.split(separator: ",") {
-      let pair = part.split(separator: "=", maxSplits: 1).map { $0.trimmingSpaces() }
-      guard pair.count == 2 else { throw PluginError("the option \"\(part)\" is not NAME=VALUE") }
-      try set(pair[0], pair[1])
+      let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        .map { $0.trimmingSpaces() }
+      guard pair.count == 2, !pair[0].isEmpty else { throw PluginError("the option \"\(part)\" is not NAME=VALUE") }
+      guard let option = Option.all.first(where: { $0.name == pair[0] }) else {
+        let known = Option.all.map(\.name).joined(separator: ", ")
+        throw PluginError("the option \"\(pair[0])\" is unknown; known are \(known)")
+      }
+      guard try option.set(pair[1], &self) else {
+        throw PluginError("the option \(option.name) can't be \"\(pair[1])\"; it takes \(option.values)")
+      }
     }
   }
 
-  private mutating func set(_ name: String, _ value: String) throws {
-    switch name {
-    case "Visibility":
-      guard ["internal", "package", "public"].contains(value.lowercased()) else { throw unknown(name, value) }
-      visibility = value.lowercased()
-    case "Services":
-      guard let services = Services(rawValue: value.lowercased()) else { throw unknown(name, value) }
-      self.services = services
-    case "FileNaming":
-      guard let naming = FileNaming(rawValue: value) else { throw unknown(name, value) }
-      fileNaming = naming
-    case "Prefix": prefix = value == "none" ? .none : value == "package" ? .package : .fixed(value)
-    case "Module": module = value
-    case "ProtoModule":
-      let pair = value.split(separator: ":").map(String.init)
-      guard pair.count == 2 else { throw unknown(name, value) }
-      modules[pair[0]] = pair[1]
-    default:
-      throw PluginError(
-        "the option \"\(name)\" is unknown; known are Visibility, Services, FileNaming, Prefix, Module and ProtoModule")
-    }
-  }
-
-  private func unknown(_ name: String, _ value: String) -> PluginError {
-    PluginError("the option \(name) can't be \"\(value)\"")
-  }
+  /// Whether anything of a service is wanted.
+  var services: Bool { client || server }
 
   func outputName(_ proto: String) -> String {
     let stem = proto.hasSuffix(".proto") ? String(proto.dropLast(6)) : proto
@@ -80,6 +48,98 @@ struct PluginOptions {
     case .dropPath: return (stem.split(separator: "/").last.map(String.init) ?? stem) + ".volery.swift"
     }
   }
+}
+
+extension PluginOptions {
+  /// One option: what `--help` says of it, and what it sets.
+  struct Option: Sendable {
+    let name: String
+    let values: String
+    let help: String
+    /// False: the value is not one of `values`.
+    let set: @Sendable (_ value: String, _ options: inout PluginOptions) throws -> Bool
+  }
+
+  private static func switching(
+    _ place: any WritableKeyPath<PluginOptions, Bool> & Sendable
+  ) -> @Sendable (String, inout PluginOptions) -> Bool {
+    { value, options in
+      guard let isOn = ["true": true, "false": false][value.lowercased()] else { return false }
+      options[keyPath: place] = isOn
+      return true
+    }
+  }
+}
+
+extension PluginOptions.Option {
+  static let all: [PluginOptions.Option] = [
+    PluginOptions.Option(
+      name: "Visibility", values: "internal|package|public",
+      help: "Access of what is generated. Default: internal."
+    ) { value, options in
+      options.visibility = value.lowercased()
+      return ["internal", "package", "public"].contains(options.visibility)
+    },
+    PluginOptions.Option(
+      name: "FileNaming", values: "FullPath|PathToUnderscores|DropPath",
+      help: """
+        Where the Swift of a/b.proto goes: a/b.volery.swift, a_b.volery.swift or b.volery.swift. Two files of one
+        name can't be in one Swift module: FullPath needs names that differ. Default: FullPath.
+        """
+    ) { value, options in
+      let naming = PluginOptions.FileNaming.allCases.first { $0.rawValue.lowercased() == value.lowercased() }
+      options.fileNaming = naming ?? options.fileNaming
+      return naming != nil
+    },
+    PluginOptions.Option(
+      name: "Client", values: "true|false", help: "Generate clients of services. Default: true.",
+      set: PluginOptions.switching(\.client)),
+    PluginOptions.Option(
+      name: "Server", values: "true|false", help: "Generate what servers of services implement. Default: true.",
+      set: PluginOptions.switching(\.server)),
+    PluginOptions.Option(
+      name: "Messages", values: "true|false",
+      help: """
+        Generate messages and enums. With false they have to be in the same module, or in the one that ProtoModule
+        names for this file. Default: true.
+        """, set: PluginOptions.switching(\.messages)),
+    PluginOptions.Option(
+      name: "ProtoModule", values: "FILE:MODULE",
+      help: "The code of the .proto FILE (its name as in an import) is in the Swift module MODULE. May be given often."
+    ) { value, options in
+      let pair = value.split(separator: ":").map(String.init)
+      guard pair.count == 2 else { return false }
+      options.modules[pair[0]] = pair[1]
+      return true
+    },
+    PluginOptions.Option(
+      name: "ModuleMappings", values: "PATH",
+      help: """
+        A file that says the same for many .proto files, in text format:
+        mapping { module_name: "Orders" proto_file_path: "orders/a.proto" proto_file_path: "orders/b.proto" }
+        """
+    ) { value, options in
+      options.modules.merge(try ModuleMappings(path: value).modules) { own, _ in own }
+      return true
+    },
+    PluginOptions.Option(
+      name: "Prefix", values: "none|package|TEXT",
+      help: """
+        Put before the names of top-level types: nothing, the .proto's package as Package_Name_, or TEXT. A file's
+        own swift_prefix option wins. Default: none.
+        """
+    ) { value, options in
+      options.prefix = value == "none" ? .none : value == "package" ? .package : .fixed(value)
+      return value.allSatisfy { $0 == "_" || $0.isLetter || $0.isNumber }
+    },
+    PluginOptions.Option(
+      name: "Module", values: "NAME[+NAME...]",
+      help: "What the generated files import, instead of Volery. VoleryProtobuf is enough for messages alone."
+    ) { value, options in
+      options.module = value
+      return !value.isEmpty
+    },
+  ]
 }
 
 extension Substring {

@@ -11,8 +11,11 @@ import VoleryProtobuf
 @main
 enum Program {
   static func main() {
-    if CommandLine.arguments.dropFirst().contains(where: { $0 == "--help" || $0 == "-h" }) {
-      return print(PluginOptions.help)
+    switch CommandLine.arguments.dropFirst().first {
+    case "--help", "-h": return print(PluginOptions.help)
+    case "--version": return print(PluginOptions.version)
+    case let argument?: fail("unknown argument \(argument); see --help")
+    case nil: break
     }
     var response = Response()
     do {

@@ -43,8 +43,8 @@ struct ServiceEmitter {
   func emit(_ out: inout CodeWriter) throws {
     let methods = try methods
     emitMethods(methods, &out)
-    if options.services == .both || options.services == .server { emitServer(methods, &out) }
-    if options.services == .both || options.services == .client { emitClient(methods, &out) }
+    if options.server { emitServer(methods, &out) }
+    if options.client { emitClient(methods, &out) }
   }
 
   private func emitMethods(_ methods: [Method], _ out: inout CodeWriter) {

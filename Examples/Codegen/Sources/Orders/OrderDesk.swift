@@ -1,0 +1,15 @@
+import Catalog
+import Volery
+
+/// Orders' server. Its generated code is internal to this module, which shows no more of it than this.
+public func orderDesk() -> any Service { OrderDesk() }
+
+public func placeOrder(of items: [Item], over channel: Channel) async throws -> UInt32 {
+  try await OrdersClient(channel).placeOrder(Order(items: items)).totalCents
+}
+
+struct OrderDesk: OrdersService {
+  func placeOrder(_ request: Order, context: ServerContext) async throws -> Receipt {
+    Receipt(totalCents: request.items.reduce(0) { $0 + $1.priceCents })
+  }
+}

@@ -1,0 +1,109 @@
+import Foundation
+
+/// One run of protoc: the arguments, what it reads and what it writes.
+struct ProtocRun {
+  let executable: URL
+  let arguments: [String]
+  let inputs: [URL]
+  let outputs: [URL]
+
+  /// - Parameter dependencies: Other modules' .proto files, which these may import.
+  init(
+    _ sources: ProtoSources, dependencies: [(module: String, sources: ProtoSources)], plugin: URL, output: URL
+  ) throws {
+    let configuration = sources.configuration
+    executable = try ProtocRun.protoc(configuration.protocPath.map(sources.folder.following))
+    var options = Options()
+    options.add("Visibility", configuration.visibility)
+    options.add("FileNaming", configuration.fileNaming ?? ProtocRun.defaultFileNaming)
+    options.add("Client", configuration.client.map(String.init))
+    options.add("Server", configuration.server.map(String.init))
+    options.add("Messages", configuration.messages.map(String.init))
+    options.add("Prefix", configuration.prefix)
+    options.add("Module", configuration.module)
+    for (file, module) in (configuration.moduleMappings ?? [:]).sorted(by: { $0.key < $1.key }) {
+      options.add("ProtoModule", "\(file):\(module)")
+    }
+    options.add("ModuleMappings", configuration.moduleMappingsFile.map { sources.folder.following($0).path })
+    var importPaths = sources.importPaths
+    var inputs = sources.files
+    for (module, other) in dependencies {
+      importPaths += other.importPaths
+      inputs += other.files
+      guard other.configuration.messages ?? true else { continue }
+      for file in other.files { options.add("ProtoModule", "\(try other.name(of: file)):\(module)") }
+    }
+    let configurationFile = sources.folder.appendingPathComponent(Configuration.fileName)
+    if FileManager.default.fileExists(atPath: configurationFile.path) { inputs.append(configurationFile) }
+    self.inputs = inputs + [plugin]
+    arguments =
+      ["--plugin=protoc-gen-volery=\(plugin.path)", "--volery_out=\(output.path)"]
+      + (try options.checked()).map { "--volery_opt=\($0)" } + (configuration.protocArguments ?? [])
+      + importPaths.uniqued().map { "--proto_path=\($0.path)" } + sources.files.map { $0.standardizedFileURL.path }
+    outputs = try sources.files.map {
+      output.appendingPathComponent(
+        try ProtocRun.outputName(of: sources.name(of: $0), configuration.fileNaming ?? ProtocRun.defaultFileNaming))
+    }
+  }
+
+  /// Files of one name in two folders could not be compiled into one module.
+  static let defaultFileNaming = "PathToUnderscores"
+
+  /// As protoc-gen-volery names its files.
+  private static func outputName(of proto: String, _ naming: String) throws -> String {
+    let stem = proto.hasSuffix(".proto") ? String(proto.dropLast(6)) : proto
+    let parts = stem.split(separator: "/").map(String.init)
+    switch naming.lowercased() {
+    case "fullpath": return stem + ".volery.swift"
+    case "pathtounderscores": return parts.joined(separator: "_") + ".volery.swift"
+    case "droppath": return (parts.last ?? stem) + ".volery.swift"
+    default: throw PluginFailure("fileNaming can't be \"\(naming)\": FullPath, PathToUnderscores or DropPath")
+    }
+  }
+
+  /// The protobuf compiler: the configuration's, PROTOC_PATH's, or the first on PATH.
+  private static func protoc(_ configured: URL?) throws -> URL {
+    let environment = ProcessInfo.processInfo.environment
+    if let named = configured ?? environment["PROTOC_PATH"].map({ URL(fileURLWithPath: $0) }) {
+      guard FileManager.default.isExecutableFile(atPath: named.path) else {
+        throw PluginFailure("the protobuf compiler \(named.path) is not there, or can't be run")
+      }
+      return named
+    }
+    // Xcode gives programs a PATH without the places where package managers install.
+    let folders =
+      (environment["PATH"] ?? "").split(separator: ":").map(String.init) + ["/usr/local/bin", "/opt/homebrew/bin"]
+    for folder in folders {
+      let candidate = URL(fileURLWithPath: folder).appendingPathComponent("protoc")
+      if FileManager.default.isExecutableFile(atPath: candidate.path) { return candidate }
+    }
+    throw PluginFailure(
+      """
+      protoc, the protobuf compiler, is not on PATH (\(environment["PATH"] ?? "which is not set")). Install it \
+      (Debian, Ubuntu: apt-get install protobuf-compiler; macOS: brew install protobuf), or name it by PROTOC_PATH in \
+      the environment or "protocPath" in \(Configuration.fileName).
+      """)
+  }
+
+  /// Options of protoc-gen-volery.
+  private struct Options {
+    private var pairs: [String] = []
+
+    mutating func add(_ name: String, _ value: String?) {
+      if let value { pairs.append("\(name)=\(value)") }
+    }
+
+    /// protoc joins the options with commas, so that none may contain one.
+    func checked() throws -> [String] {
+      for pair in pairs where pair.contains(",") { throw PluginFailure("an option can't contain a comma: \(pair)") }
+      return pairs
+    }
+  }
+}
+
+extension Array where Element: Hashable {
+  fileprivate func uniqued() -> [Element] {
+    var seen: Set<Element> = []
+    return filter { seen.insert($0).inserted }
+  }
+}
