@@ -104,6 +104,7 @@ let package = Package(
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
     program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser]),
     program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", argumentParser]),
+    program("own-messages", path: "Examples/OwnMessages", ["Volery"]),
     program("route-guide", path: "Examples/RouteGuide/Sources", ["Volery"]),
     program("pods-demo", path: "Examples/Pods/Demo", ["PodsShared", "Volery", argumentParser]),
 
@@ -119,7 +120,7 @@ let package = Package(
       "ProtobufTests", ["Volery", "VoleryProtobuf", "VoleryTypes", "protoc-gen-volery"],
       exclude: ["everything.proto", "proto2.proto"]),
     tests("RuntimeTests", ["Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes"]),
-    tests("InteropTests", ["TestSupport", "volery-interop"]),
+    tests("InteropTests", ["TestSupport", "volery-interop", "own-messages"]),
     tests("ArchitectureTests", []),
   ]
 )
