@@ -71,12 +71,16 @@ let package = Package(
     module("VoleryProtobuf", ["VoleryTypes", "CProtobufC"]),
 
     // 4: runtime.
-    module("VoleryServer", ["VoleryTypes", "VoleryTransport", "VoleryHTTP2Transport", "VoleryEventLoops", logging]),
+    module(
+      "VoleryServer",
+      [
+        "VoleryTypes", "VoleryTransport", "VoleryTLSSession", "VoleryHTTP2Transport", "VoleryEventLoops", logging,
+      ]),
     module(
       "VoleryClient",
       [
-        "VoleryTypes", "VoleryTransport", "VoleryHTTP2Transport", "VoleryEventLoops", "VoleryNameResolution",
-        "VoleryLoadBalancing", "VoleryDNS", logging,
+        "VoleryTypes", "VoleryTransport", "VoleryTLSSession", "VoleryHTTP2Transport", "VoleryEventLoops",
+        "VoleryNameResolution", "VoleryLoadBalancing", "VoleryDNS", logging,
       ]),
 
     // 5: front.
@@ -85,7 +89,7 @@ let package = Package(
       "Volery",
       [
         "VoleryTypes", "VoleryDNS", "VoleryServices", "VoleryProtobuf", "VoleryNameResolution", "VoleryLoadBalancing",
-        "VoleryServer", "VoleryClient",
+        "VoleryServer", "VoleryClient", "VoleryTLSSession",
       ]),
 
     // 6: programs.

@@ -6,4 +6,5 @@
 @_exported public import VoleryProtobuf
 @_exported public import VoleryServer
 @_exported public import VoleryServices
+@_exported public import VoleryTLSSession
 @_exported public import VoleryTypes

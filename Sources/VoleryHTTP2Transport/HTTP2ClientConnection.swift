@@ -25,6 +25,8 @@ package struct ClientConnectionOptions: Sendable {
 package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @unchecked Sendable {
   private let observer: any ClientConnectionObserver
   private let options: ClientConnectionOptions
+  /// The channel's own, which TLS has checked.
+  private let authority: String
   private let isSecure: Bool
   @exclusivity(unchecked) private var isReady = false
   @exclusivity(unchecked) private var isDraining = false
@@ -34,8 +36,10 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   private static let livenessPing: UInt64 = 0x766f_6c65_7279_0003
 
   init(
-    socket: Socket, options: ClientConnectionOptions, filter: (any ByteFilter)?, observer: any ClientConnectionObserver
+    socket: Socket, authority: String, options: ClientConnectionOptions, filter: (any ByteFilter)?,
+    observer: any ClientConnectionObserver
   ) {
+    self.authority = authority
     self.observer = observer
     self.options = options
     self.isSecure = filter != nil
@@ -54,6 +58,10 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     let stream = HTTP2ClientStream(
       connection: self, handler: handler, maxMessageBytes: head.maxResponseMessageBytes,
       windowByteCount: options.http2.streamWindowByteCount, receptions: liveness.receptions)
+    guard head.authority == authority || mayBeCalled(head.authority) else {
+      loop.execute { stream.refuseAuthority(head.authority) }
+      return stream
+    }
     if livenessTimer == nil { scheduleLivenessCheck(after: ConnectionLiveness.silence) }
     do throws(HTTP2Failure) {
       guard !isOver, !isDraining else { throw HTTP2Failure.goingAway }
@@ -65,6 +73,12 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     reportCapacity()
     setNeedsFlush()
     return stream
+  }
+
+  /// gRFC A81: a call with an authority of its own goes only to a server whose certificate is for that name too.
+  private func mayBeCalled(_ name: String) -> Bool {
+    guard let filter else { return true }
+    return filter.peerHasName(ServerName(authority: name).host)
   }
 
   private func headers(_ head: ClientRequestHead) -> HeaderList {
@@ -123,6 +137,16 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   }
 
   func streamEnded() { reportCapacity() }
+
+  override var reasonForTLSBytes: String {
+    "the server speaks TLS on this port, and the channel's credentials are plaintext"
+  }
+
+  /// What an attempt is at that has not come to the peer's SETTINGS.
+  var stage: String {
+    guard let filter, !filter.isEstablished else { return "connected, but no SETTINGS from the server" }
+    return "connected, but no TLS handshake"
+  }
 
   private func reportCapacity() {
     let isFull = session.streams.count >= Int(session.peerMaxConcurrentStreams)

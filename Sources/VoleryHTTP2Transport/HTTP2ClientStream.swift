@@ -105,6 +105,13 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
         processing: processing))
   }
 
+  /// Nothing was sent: the server may not be called by this name.
+  func refuseAuthority(_ name: String) {
+    guard phase != .ended else { return }
+    let text = "the server's certificate is not for the call's authority \"\(name)\""
+    end(StreamOutcome(status: Status(code: .unavailable, message: text), origin: .local))
+  }
+
   func connectionLost(_ reason: String) {
     guard phase != .ended else { return }
     end(

@@ -2,28 +2,17 @@ package import VoleryEventLoops
 package import VoleryHTTP2Session
 package import VoleryTypes
 
-/// Turns bytes of the wire into bytes of HTTP/2 and back: TLS, or nothing. Belongs to its connection's loop.
-package protocol ByteFilter: AnyObject {
-  /// Takes bytes from the socket; `output` gets plain bytes. Throws when the peer broke the rules: the connection ends.
-  func receive(_ bytes: UnsafeRawBufferPointer, _ output: (UnsafeRawBufferPointer) -> Void) throws
-  /// Takes plain bytes that have to go out.
-  func send(_ bytes: UnsafeRawBufferPointer)
-  /// Gives what has to be written to the socket now.
-  func takeOutgoing(_ body: (UnsafeRawBufferPointer) -> Void)
-  /// Whether plain bytes may flow: the handshake is over.
-  var isEstablished: Bool { get }
-  /// Says goodbye (close_notify); `takeOutgoing` has it.
-  func close()
-}
-
 /// A socket with an HTTP/2 session on it, one end of a gRPC connection: what both sides have in common. Everything runs
 /// on the connection's loop; a turn reads, feeds the session, runs the calls that this woke, and writes once.
 package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegate {
   package let loop: EventLoop
-  package let peer: Peer
+  /// Complete once the handshake is over, before the first stream opens and before others hear of the connection.
+  @exclusivity(unchecked) package private(set) var peer: Peer
   let socket: Socket
   @exclusivity(unchecked) private(set) var session: HTTP2Session!
-  private let filter: (any ByteFilter)?
+  let filter: (any ByteFilter)?
+  @exclusivity(unchecked) private var isFilterEstablished = false
+  @exclusivity(unchecked) private var hasReceivedBytes = false
   @exclusivity(unchecked) package var isMarkedDirty = false
   @exclusivity(unchecked) private(set) var isOver = false
   /// Why the connection ends, once everything that waits is written.
@@ -59,6 +48,10 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   /// Bytes came in, whatever they say.
   func bytesReceived() {}
   func turnEnded() {}
+  /// TLS is established; `peer` says who is there.
+  func handshakeDone() {}
+  /// The first bytes of a connection without TLS are those of TLS.
+  var reasonForTLSBytes: String { "the peer speaks TLS to a plaintext port" }
 
   // MARK: Reading
 
@@ -67,14 +60,33 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
     bytesReceived()
     do {
       if let filter {
-        try filter.receive(bytes) { plain in feed(plain) }
+        try filter.receive(bytes) { plain in
+          if !isFilterEstablished { noteHandshake(filter) }
+          if !isEnding { feed(plain) }
+        }
+        if !isFilterEstablished { noteHandshake(filter) }
+        if filter.hasReceivedClose { end("the peer closed the connection") }
       } else {
+        if !hasReceivedBytes { noteFirstBytes(bytes) }
         feed(bytes)
       }
     } catch {
       end("\(error)")
     }
     setNeedsFlush()
+  }
+
+  private func noteHandshake(_ filter: any ByteFilter) {
+    guard let security = filter.security else { return }
+    isFilterEstablished = true
+    peer = Peer(address: peer.address, localAddress: peer.localAddress, security: security)
+    handshakeDone()
+  }
+
+  /// A record of TLS (RFC 8446, 5.1) where HTTP/2 should be: says so, instead of what HTTP/2 makes of it.
+  private func noteFirstBytes(_ bytes: UnsafeRawBufferPointer) {
+    hasReceivedBytes = true
+    if bytes.count >= 3, bytes[0] == 0x15 || bytes[0] == 0x16, bytes[1] == 3, bytes[2] <= 4 { end(reasonForTLSBytes) }
   }
 
   private func feed(_ bytes: UnsafeRawBufferPointer) {
@@ -87,7 +99,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   }
 
   package func receivedEnd() {
-    end("the peer closed the connection")
+    end(filter?.endReason ?? "the peer closed the connection")
     flush()
   }
 
@@ -116,9 +128,15 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   private func pull() -> Bool {
     guard let filter else { return session.pull(limit: HTTP2Connection.writeLimit) { socket.write([$0]) } }
     var hasMore = false
-    if filter.isEstablished { hasMore = session.pull(limit: HTTP2Connection.writeLimit) { filter.send($0) } }
+    var failure: (any Error)?
+    if filter.isEstablished {
+      hasMore = session.pull(limit: HTTP2Connection.writeLimit) { bytes in
+        do { try filter.send(bytes) } catch { failure = error }
+      }
+    }
     filter.takeOutgoing { socket.write([$0]) }
-    return hasMore
+    if let failure { end("\(failure)") }
+    return hasMore && failure == nil
   }
 
   package func writesDrained() { setNeedsFlush() }

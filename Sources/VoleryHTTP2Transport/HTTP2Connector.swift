@@ -13,11 +13,11 @@ package final class HTTP2Connector: ClientConnector {
   private let group: EventLoopGroup
   private let options: ClientConnectionOptions
   /// Makes the TLS filter of a connection; nil: plaintext.
-  private let makeFilter: (@Sendable (_ serverName: String) throws -> any ByteFilter)?
+  private let makeFilter: (@Sendable (_ serverName: String, _ address: SocketAddress) throws -> any ByteFilter)?
 
   package init(
     group: EventLoopGroup = .shared, options: ClientConnectionOptions = ClientConnectionOptions(),
-    makeFilter: (@Sendable (_ serverName: String) throws -> any ByteFilter)? = nil
+    makeFilter: (@Sendable (_ serverName: String, _ address: SocketAddress) throws -> any ByteFilter)? = nil
   ) {
     self.group = group
     self.options = options
@@ -31,8 +31,9 @@ package final class HTTP2Connector: ClientConnector {
     if case .inProcess(let name) = address {
       return InProcessListener.connect(to: name, observer: observer, failingOn: group.next())
     }
-    let attempt = HTTP2ConnectionAttempt(loop: group.next(), observer: observer, options: options)
-    let makeFilter = makeFilter.map { make in { @Sendable () throws in try make(serverName ?? authority) } }
+    let attempt = HTTP2ConnectionAttempt(
+      loop: group.next(), authority: authority, observer: observer, options: options)
+    let makeFilter = makeFilter.map { make in { @Sendable () throws in try make(serverName ?? authority, address) } }
     attempt.start(to: address, timeout: timeout, makeFilter: makeFilter)
     return attempt
   }
@@ -41,6 +42,7 @@ package final class HTTP2Connector: ClientConnector {
 /// An attempt to connect, from the socket to the peer's SETTINGS, within one time-out.
 final class HTTP2ConnectionAttempt: ConnectionAttempt, ClientConnectionObserver, @unchecked Sendable {
   private let loop: EventLoop
+  private let authority: String
   private let options: ClientConnectionOptions
   // On the loop.
   private var observer: (any ClientConnectionObserver)?
@@ -49,8 +51,11 @@ final class HTTP2ConnectionAttempt: ConnectionAttempt, ClientConnectionObserver,
   private var timer: LoopTimer?
   private var isReady = false
 
-  init(loop: EventLoop, observer: any ClientConnectionObserver, options: ClientConnectionOptions) {
+  init(
+    loop: EventLoop, authority: String, observer: any ClientConnectionObserver, options: ClientConnectionOptions
+  ) {
     self.loop = loop
+    self.authority = authority
     self.observer = observer
     self.options = options
   }
@@ -63,7 +68,7 @@ final class HTTP2ConnectionAttempt: ConnectionAttempt, ClientConnectionObserver,
       guard let destination = SocketDestination(address) else { return fail("\(address) is not a socket address") }
       timer = loop.schedule(after: timeout) { [self] in
         guard !isReady else { return }
-        let what = connection == nil ? "no connection" : "connected, but no SETTINGS from the server"
+        let what = connection?.stage ?? "no connection"
         timedOut("\(what) within \(timeout)")
       }
       connector = SocketConnector.connect(to: destination, on: loop, timeout: timeout) { [self] result in
@@ -85,7 +90,8 @@ final class HTTP2ConnectionAttempt: ConnectionAttempt, ClientConnectionObserver,
             socket.setTCPOption(Int32(TCP_USER_TIMEOUT), Int32(clamping: timeout.components.seconds * 1000))
           }
         #endif
-        connection = HTTP2ClientConnection(socket: socket, options: options, filter: filter, observer: self)
+        connection = HTTP2ClientConnection(
+          socket: socket, authority: authority, options: options, filter: filter, observer: self)
       } catch {
         socket.close()
         fail("\(error)")

@@ -24,7 +24,7 @@ package struct ServerConnectionOptions: Sendable {
   /// A client that pings more often than this is cut off after two strikes; without calls, more often than 2 hours.
   package var minPingInterval: Duration = .seconds(300)
   package var permitsPingsWithoutCalls = false
-  /// The HTTP/2 preface and the client's SETTINGS have to come within this.
+  /// The TLS handshake, the HTTP/2 preface and the client's SETTINGS have to come within this.
   package var handshakeTimeout: Duration = .seconds(20)
 
   package init() {}
@@ -35,6 +35,10 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   private let acceptor: any ServerStreamAcceptor
   private let options: ServerConnectionOptions
   private let onEnd: @Sendable (HTTP2ServerConnection) -> Void
+  /// Until the handshake is over.
+  private var handshakeSlot: HandshakeLimit.Slot?
+  /// Why the connection came to nothing before the client's SETTINGS; set when it ends.
+  package private(set) var refusal: String?
   @exclusivity(unchecked) private var isDraining = false
   private var timers: [LoopTimer] = []
   private var keepalive: LoopTimer?
@@ -48,8 +52,9 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
 
   package init(
     socket: Socket, acceptor: any ServerStreamAcceptor, options: ServerConnectionOptions, filter: (any ByteFilter)?,
-    onEnd: @escaping @Sendable (HTTP2ServerConnection) -> Void
+    handshakeSlot: HandshakeLimit.Slot? = nil, onEnd: @escaping @Sendable (HTTP2ServerConnection) -> Void
   ) {
+    self.handshakeSlot = handshakeSlot
     self.acceptor = acceptor
     self.options = options
     self.onEnd = onEnd
@@ -60,7 +65,9 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
 
   private func scheduleTimers() {
     schedule(after: options.handshakeTimeout) { [unowned self] in
-      if !session.peerHasSentSettings { end("no HTTP/2 preface within \(options.handshakeTimeout)") }
+      guard !session.peerHasSentSettings else { return }
+      let isInHandshake = filter.map { !$0.isEstablished } ?? false
+      finish("no \(isInHandshake ? "TLS handshake" : "HTTP/2 preface") within \(options.handshakeTimeout)")
     }
     if let age = options.maxAge {
       schedule(after: age * Double.random(in: 0.9...1.1)) { [unowned self] in
@@ -75,6 +82,10 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   private func schedule(after delay: Duration, _ work: @escaping () -> Void) {
     timers.append(loop.schedule(after: delay, work))
   }
+
+  override func handshakeDone() { handshakeSlot = nil }
+
+  override var reasonForTLSBytes: String { "the client speaks TLS to a plaintext port" }
 
   // MARK: Streams
 
@@ -169,6 +180,8 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
     for timer in timers { timer.cancel() }
     timers = []
     keepalive?.cancel()
+    handshakeSlot = nil
+    if !session.peerHasSentSettings { refusal = error }
     onEnd(self)
   }
 }

@@ -2,6 +2,7 @@ import Logging
 import Synchronization
 import VoleryEventLoops
 import VoleryHTTP2Transport
+import VoleryTLSSession
 import VoleryTransport
 public import VoleryTypes
 
@@ -22,6 +23,8 @@ public final class Server: Sendable {
   private struct State {
     var listeners: [Listener] = []
     var inProcessListeners: [InProcessListener] = []
+    /// Watch their files as long as they are here.
+    var reloaders: [TLSReloader] = []
     var connections: [ObjectIdentifier: HTTP2ServerConnection] = [:]
     var connectionsOfLoop: [ObjectIdentifier: Int] = [:]
     var isDraining = false
@@ -31,15 +34,24 @@ public final class Server: Sendable {
   }
 
   private let options: ServerOptions
+  private let credentials: ServerCredentials
+  private let handshakes: HandshakeLimit
+  private let connectionLog: ConnectionLog
   private let connectionOptions: ServerConnectionOptions
   package let dispatcher: CallDispatcher
   private let group: EventLoopGroup
   private let drainObservers: [any DrainObserving]
   private let state = Mutex(State())
 
+  /// - Parameter credentials: Of every listener that is not given its own.
   /// - Precondition: no two services have a method in common.
-  public init(services: [any Service], options: ServerOptions = ServerOptions()) {
+  public init(
+    services: [any Service], credentials: ServerCredentials = .plaintext, options: ServerOptions = ServerOptions()
+  ) {
     self.options = options
+    self.credentials = credentials
+    handshakes = HandshakeLimit(options.maxConcurrentHandshakes)
+    connectionLog = ConnectionLog(options.logger)
     connectionOptions = options.connection
     drainObservers = services.compactMap { $0 as? any DrainObserving }
     dispatcher = CallDispatcher(handlers: services.flatMap(\.handlers), options: options)
@@ -51,9 +63,12 @@ public final class Server: Sendable {
   /// Listens and serves until the server is stopped; returns after its calls have ended, at the latest after
   /// `ServerOptions.drainLimit`.
   ///
-  /// - Throws: `StatusError` UNAVAILABLE when an address can't be listened on, naming it.
-  public func run(listeningOn addresses: ListenAddress...) async throws(StatusError) {
-    let bound = try start(listeningOn: addresses)
+  /// - Throws: `StatusError` UNAVAILABLE when an address can't be listened on, naming it; FAILED_PRECONDITION when
+  ///   certificates or keys can't be used, naming them.
+  public func run(
+    listeningOn addresses: ListenAddress..., credentials: ServerCredentials? = nil
+  ) async throws(StatusError) {
+    let bound = try start(listeningOn: addresses, credentials: credentials)
     options.logger.info("serving", metadata: ["addresses": "\(bound.map(\.description).joined(separator: ", "))"])
     await waitUntilStopped()
   }
@@ -71,14 +86,22 @@ public final class Server: Sendable {
     for signal in signals { await signal.close() }
   }
 
-  /// Listens and serves; returns at once with the addresses that it really listens on, in the order given.
+  /// Listens and serves; returns at once with the addresses that it really listens on, in the order given. May be called
+  /// again, with other credentials too: TLS for the world beside plaintext for a unix socket.
+  ///
+  /// - Parameter credentials: Of these listeners; nil: the server's.
   @discardableResult
-  public func start(listeningOn addresses: ListenAddress...) throws(StatusError) -> [SocketAddress] {
-    try start(listeningOn: addresses)
+  public func start(
+    listeningOn addresses: ListenAddress..., credentials: ServerCredentials? = nil
+  ) throws(StatusError) -> [SocketAddress] {
+    try start(listeningOn: addresses, credentials: credentials)
   }
 
   @discardableResult
-  public func start(listeningOn addresses: [ListenAddress]) throws(StatusError) -> [SocketAddress] {
+  public func start(
+    listeningOn addresses: [ListenAddress], credentials: ServerCredentials? = nil
+  ) throws(StatusError) -> [SocketAddress] {
+    let reloader = try makeReloader(credentials ?? self.credentials)
     var listeners: [Listener] = []
     var bound: [SocketAddress] = []
     do throws(SocketError) {
@@ -89,7 +112,7 @@ public final class Server: Sendable {
         }
         listeners.append(
           try Listener(destination, on: group.next()) { [weak self] descriptor, isTCP in
-            if let self { accepted(descriptor, isTCP) } else { close(descriptor) }
+            if let self { accepted(descriptor, isTCP, reloader) } else { close(descriptor) }
           })
         bound.append(SocketAddress(listeners[listeners.count - 1].localAddress))
       }
@@ -97,9 +120,22 @@ public final class Server: Sendable {
       for listener in listeners { listener.stop() }
       throw StatusError(.unavailable, error.description)
     }
-    state.withLock { $0.listeners += listeners }
+    state.withLock { state in
+      state.listeners += listeners
+      if let reloader { state.reloaders.append(reloader) }
+    }
     for listener in listeners { listener.start() }
     return bound
+  }
+
+  /// Reads certificates and keys; nil for plaintext.
+  private func makeReloader(_ credentials: ServerCredentials) throws(StatusError) -> TLSReloader? {
+    guard let configuration = credentials.configuration else { return nil }
+    do throws(TLSError) {
+      return try TLSReloader(configuration, on: group.next()) { [connectionLog] in connectionLog.files($0) }
+    } catch {
+      throw StatusError(.failedPrecondition, error.description)
+    }
   }
 
   private func startInProcess(_ name: String) throws(SocketError) -> SocketAddress {
@@ -139,7 +175,7 @@ public final class Server: Sendable {
   // MARK: Connections
 
   /// On the listener's loop: hands the connection to the loop that has the fewest.
-  private func accepted(_ descriptor: Int32, _ isTCP: Bool) {
+  private func accepted(_ descriptor: Int32, _ isTCP: Bool, _ reloader: TLSReloader?) {
     let loop: EventLoop? = state.withLock { state in
       guard state.connectionsOfLoop.values.reduce(0, +) < options.maxConnections else { return nil }
       let loop = group.loops.min { left, right in
@@ -153,13 +189,23 @@ public final class Server: Sendable {
       close(descriptor)
       return
     }
-    loop.execute { [self] in open(descriptor, isTCP, on: loop) }
+    loop.execute { [self] in open(descriptor, isTCP, reloader, on: loop) }
   }
 
-  private func open(_ descriptor: Int32, _ isTCP: Bool, on loop: EventLoop) {
+  private func open(_ descriptor: Int32, _ isTCP: Bool, _ reloader: TLSReloader?, on loop: EventLoop) {
+    var slot: HandshakeLimit.Slot?
+    var filter: (any ByteFilter)?
+    if let reloader {
+      slot = handshakes.take()
+      if slot != nil { filter = try? TLSSession(reloader.current) }
+      guard filter != nil else {
+        close(descriptor)
+        return ended(nil, on: loop)
+      }
+    }
     guard let socket = try? Socket(adopting: descriptor, isTCP: isTCP, on: loop) else { return ended(nil, on: loop) }
     let connection = HTTP2ServerConnection(
-      socket: socket, acceptor: dispatcher, options: connectionOptions, filter: nil
+      socket: socket, acceptor: dispatcher, options: connectionOptions, filter: filter, handshakeSlot: slot
     ) { [weak self] connection in
       self?.ended(connection, on: loop)
     }
@@ -171,6 +217,7 @@ public final class Server: Sendable {
   }
 
   private func ended(_ connection: HTTP2ServerConnection?, on loop: EventLoop) {
+    if let connection, let reason = connection.refusal { connectionLog.refused(connection, reason) }
     let waiters: [CheckedContinuation<Void, Never>] = state.withLock { state in
       state.connectionsOfLoop[ObjectIdentifier(loop), default: 1] -= 1
       if let connection { state.connections[ObjectIdentifier(connection)] = nil }
@@ -231,6 +278,7 @@ public final class Server: Sendable {
   private func stopListeners() {
     let listeners = state.withLock { state in
       defer { state.listeners = [] }
+      state.reloaders = []
       return state.listeners
     }
     for listener in listeners { listener.stop() }

@@ -14,6 +14,10 @@ public struct ServerContext: Sendable {
   /// The client's end of the connection.
   public var peer: Peer { call.peer }
 
+  /// Who the client's certificate says that it is; nil without TLS, or where the client has shown no certificate.
+  /// `peer.security` has more: version, cipher, whether the session was resumed.
+  public var identity: PeerIdentity? { call.peer.identity }
+
   /// `:authority`: the name by which the client called.
   public var authority: String { call.head.authority }
 

@@ -11,6 +11,10 @@ public struct ServerOptions: Sendable {
   public var maxConcurrentCalls = Int.max
   /// Connections that may be open at once; more are closed at once. 10,000.
   public var maxConnections = 10_000
+  /// TLS handshakes that may be in progress at once; connections that come beyond that are closed at once. 1000.
+  public var maxConcurrentHandshakes = 1000
+  /// A new connection has this long for the TLS handshake and the start of HTTP/2. 20 seconds.
+  public var handshakeTimeout: Duration = .seconds(20)
   /// A connection this old is drained, ±10 %, so that clients which look for servers only when they lose one find new
   /// ones. 5 minutes; nil: never.
   public var maxConnectionAge: Duration? = .seconds(300)
@@ -36,6 +40,7 @@ public struct ServerOptions: Sendable {
     connection.maxAge = maxConnectionAge
     connection.maxAgeGrace = maxConnectionAgeGrace
     connection.maxIdle = maxConnectionIdle
+    connection.handshakeTimeout = handshakeTimeout
     return connection
   }
 }

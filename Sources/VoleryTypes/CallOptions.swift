@@ -18,6 +18,8 @@ public struct CallOptions: Sendable {
   public var maxRequestMessageBytes: Int?
   /// Replaces the channel's `:authority` for this call (gRFC A81).
   public var authority: String?
+  /// Says who makes this call, after what the channel's own credentials say.
+  public var credentials: (any CallCredentials)?
 
   public init(
     metadata: Metadata = Metadata(), deadline: Deadline = .none, timeout: Duration? = nil, waitForReady: Bool? = nil

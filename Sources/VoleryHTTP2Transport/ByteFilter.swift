@@ -1,0 +1,24 @@
+package import VoleryTypes
+
+/// Turns bytes of the wire into bytes of HTTP/2 and back: TLS, or nothing. Belongs to its connection's loop.
+package protocol ByteFilter: AnyObject {
+  /// Takes bytes from the socket; `output` gets plain bytes. Throws when the peer broke the rules: the connection ends,
+  /// once `takeOutgoing` has given what is left to say.
+  func receive(_ bytes: UnsafeRawBufferPointer, _ output: (UnsafeRawBufferPointer) -> Void) throws
+  /// Takes plain bytes that have to go out.
+  func send(_ bytes: UnsafeRawBufferPointer) throws
+  /// Gives what has to be written to the socket now.
+  func takeOutgoing(_ body: (UnsafeRawBufferPointer) -> Void)
+  /// Whether plain bytes may flow: the handshake is over.
+  var isEstablished: Bool { get }
+  /// Who the peer is; nil until the handshake is over.
+  var security: ConnectionSecurity? { get }
+  /// The peer has said goodbye.
+  var hasReceivedClose: Bool { get }
+  /// What it means that the peer's bytes end now.
+  var endReason: String { get }
+  /// Whether the peer may be called by this name (gRFC A81).
+  func peerHasName(_ name: String) -> Bool
+  /// Says goodbye (close_notify); `takeOutgoing` has it.
+  func close()
+}

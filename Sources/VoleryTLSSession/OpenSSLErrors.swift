@@ -1,0 +1,17 @@
+import COpenSSL
+
+/// OpenSSL's queue of errors, which belongs to the thread.
+enum OpenSSLErrors {
+  /// Empties the queue into one error.
+  static func take(_ what: String) -> TLSError {
+    let code = ERR_peek_error()
+    ERR_clear_error()
+    return TLSError("\(what): \(reason(code))")
+  }
+
+  static func reason(_ code: UInt) -> String {
+    guard code != 0 else { return "unknown reason" }
+    guard let text = ERR_reason_error_string(code) else { return "error \(code)" }
+    return String(cString: text)
+  }
+}
