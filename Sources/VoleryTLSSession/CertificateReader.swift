@@ -17,7 +17,8 @@ struct CertificateReader {
   }
 
   private func readPEM(_ bytes: [UInt8]) throws(TLSError) -> [Certificate] {
-    let announced = bytes.count(of: "-----BEGIN CERTIFICATE-----") + bytes.count(of: "-----BEGIN TRUSTED CERTIFICATE-----")
+    let announced =
+      bytes.count(of: "-----BEGIN CERTIFICATE-----") + bytes.count(of: "-----BEGIN TRUSTED CERTIFICATE-----")
       + bytes.count(of: "-----BEGIN X509 CERTIFICATE-----")
     let certificates = try withReader(bytes) { (bio) throws(TLSError) in
       var certificates: [Certificate] = []
@@ -27,7 +28,8 @@ struct CertificateReader {
       return certificates
     }
     guard certificates.count == announced else {
-      throw TLSError("the \(role) \(source): certificate \(certificates.count + 1) of \(announced) is damaged or cut off")
+      throw TLSError(
+        "the \(role) \(source): certificate \(certificates.count + 1) of \(announced) is damaged or cut off")
     }
     return certificates
   }

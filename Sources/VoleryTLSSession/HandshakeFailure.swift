@@ -11,6 +11,9 @@ struct HandshakeFailure {
 
   private var peer: String { role == .server ? "the client" : "the server" }
 
+  /// What came is not TLS at all.
+  var isOtherProtocol: Bool { !isEstablished && otherProtocol != nil }
+
   /// - Parameter code: The first error of OpenSSL's queue.
   func description(_ code: UInt) -> String {
     if !isEstablished, let text = otherProtocol { return text }
@@ -41,11 +44,14 @@ struct HandshakeFailure {
     let text = String(decoding: firstBytes, as: UTF8.self)
     switch role {
     case .server:
-      let what = text.hasPrefix("PRI ") ? "HTTP/2 in plaintext" : text.isHTTP1Request ? "plain HTTP/1" : "something that is not TLS"
+      let what =
+        text.hasPrefix("PRI ")
+        ? "HTTP/2 in plaintext" : text.isHTTP1Request ? "plain HTTP/1" : "something that is not TLS"
       return "the client speaks \(what) to a TLS port"
     case .client:
       let isSettings = firstBytes.count >= 5 && firstBytes[0] == 0 && firstBytes[3] == 4
-      let what = isSettings ? "HTTP/2 in plaintext" : text.hasPrefix("HTTP") ? "plain HTTP/1" : "something that is not TLS"
+      let what =
+        isSettings ? "HTTP/2 in plaintext" : text.hasPrefix("HTTP") ? "plain HTTP/1" : "something that is not TLS"
       return "the server speaks \(what) on this port, not TLS"
     }
   }
@@ -67,7 +73,9 @@ struct HandshakeFailure {
     case 71: reason = "no cipher that is secure enough for it"
     case 80: reason = "an internal error"
     case 112: reason = "it does not know the name that was asked for"
-    case 116: reason = ownSubject == nil ? "it takes nobody without a certificate, and this side has none" : "it wants a certificate"
+    case 116:
+      reason =
+        ownSubject == nil ? "it takes nobody without a certificate, and this side has none" : "it wants a certificate"
     case 120: reason = "it does not speak h2 by ALPN"
     default: reason = "its alert says \"\(alertName(number))\""
     }

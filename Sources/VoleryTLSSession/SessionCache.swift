@@ -21,7 +21,9 @@ final class SessionCache: Sendable {
     let entry = Entry(session: session)
     let dropped = state.withLock { state -> [Entry] in
       var dropped: [Entry] = []
-      if state.entries.count >= SessionCache.maxServers, state.entries[server] == nil, let other = state.entries.keys.first {
+      if state.entries.count >= SessionCache.maxServers, state.entries[server] == nil,
+        let other = state.entries.keys.first
+      {
         dropped += state.entries.removeValue(forKey: other) ?? []
       }
       state.entries[server, default: []].append(entry)

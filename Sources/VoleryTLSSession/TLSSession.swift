@@ -215,7 +215,9 @@ package final class TLSSession {
     let isResumed = SSL_session_reused(ssl) == 1
     // A full handshake has asked already.
     if isResumed, let certificate, let accept = context.configuration.peer.isAccepted {
-      do { try accept(certificate) } catch { throw fail(verificationFailure.description(certificate, refusal: "\(error)")) }
+      do { try accept(certificate) } catch {
+        throw fail(verificationFailure.description(certificate, refusal: "\(error)"))
+      }
     }
     let cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl)).map { String(cString: $0) } ?? ""
     peer = TLSPeerInformation(
@@ -243,8 +245,14 @@ package final class TLSSession {
       isEstablished: phase == .established, firstBytes: firstBytes)
     let code = ERR_peek_error()
     ERR_clear_error()
+    if failure.isOtherProtocol, context.configuration.role == .server {
+      buffers.pointee.write(TLSSession.plaintextAlert)
+    }
     return fail(refusal ?? failure.description(code))
   }
+
+  /// A fatal unexpected_message, which OpenSSL does not send to who speaks no TLS: their error then says what this port is.
+  private static let plaintextAlert: [UInt8] = [21, 3, 1, 0, 2, 2, 10]
 
   private func fail(_ text: String) -> TLSError {
     phase = .failed

@@ -40,6 +40,10 @@ struct WireBuffers {
     return true
   }
 
+  mutating func write(_ bytes: [UInt8]) {
+    bytes.withUnsafeBytes { _ = write($0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count) }
+  }
+
   mutating func outputTaken() {
     outputCount = 0
     if outputCapacity > WireBuffers.keptCapacity { free() }

@@ -12,6 +12,10 @@ struct ChannelFlags: ParsableArguments {
 
   /// Not inlined: the 6.3 compiler crashes where an async function gets it inlined.
   @inline(never)
+  @OptionGroup var tls: TLSFlags
+  @Option(name: .customLong("server_name"), help: "The name that the server's certificate has to be for.")
+  var serverName: String?
+
   func channel(_ adjust: (inout ChannelOptions) -> Void = { _ in }) throws -> Channel {
     var options = ChannelOptions()
     options.maxResponseMessageBytes = 64 << 20
@@ -19,7 +23,8 @@ struct ChannelFlags: ParsableArguments {
     if let json = serviceConfig ?? serviceConfigJSON { options.serviceConfig = try ServiceConfig(json: json) }
     adjust(&options)
     do {
-      return try Channel(target, options: options)
+      let credentials = tls.isWanted ? tls.credentials(serverName: serverName) : .plaintext
+      return try Channel(target, credentials: credentials, options: options)
     } catch {
       throw ValidationError("\(error)")
     }

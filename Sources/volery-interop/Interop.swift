@@ -24,10 +24,21 @@ struct Interop: AsyncParsableCommand {
       return handler
     }
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(officialArguments)
       if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
     } catch {
       end(with: error)
+    }
+  }
+
+  /// gRPC's own programs are given `--use_tls=true`.
+  private static var officialArguments: [String] {
+    CommandLine.arguments.dropFirst().compactMap { argument in
+      switch argument {
+      case "--use_tls=true": "--use_tls"
+      case "--use_tls=false": nil
+      default: argument
+      }
     }
   }
 

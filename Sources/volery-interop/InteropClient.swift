@@ -8,6 +8,8 @@ struct InteropClient: AsyncParsableCommand {
   @Option(name: .customLong("server_host")) var host = "localhost"
   @Option(name: .customLong("server_port")) var port: Int
   @Option(name: .customLong("server_host_override")) var hostOverride: String?
+  @OptionGroup var tls: TLSFlags
+  @Flag(name: .customLong("use_tls")) var usesTLS = false
   @Option(name: .customLong("test_case"), help: "One case's name, or all.") var testCase = "large_unary"
   @Option(name: .customLong("service_config_json")) var serviceConfig: String?
   @Option(name: .customLong("additional_metadata"), help: "k:v;k:v") var additionalMetadata: String?
@@ -60,7 +62,8 @@ struct CaseEnvironment: Sendable {
     options.authority = flags.hostOverride
     if let json = flags.serviceConfig { options.serviceConfig = try ServiceConfig(json: json) }
     let host = flags.host.contains(":") && !flags.host.hasPrefix("[") ? "[\(flags.host)]" : flags.host
-    return try Channel("dns:///\(host):\(flags.port)", options: options)
+    let credentials = flags.usesTLS ? flags.tls.credentials(serverName: flags.hostOverride) : .plaintext
+    return try Channel("dns:///\(host):\(flags.port)", credentials: credentials, options: options)
   }
 
   func options(timeout: Duration = .seconds(30)) -> CallOptions {

@@ -17,10 +17,18 @@ struct InteropServer: AsyncParsableCommand {
     String?
   @Option(name: .customLong("max_connection_age_ms")) var maxConnectionAge: Int?
   @Option(name: .customLong("max_concurrent_streams")) var maxConcurrentStreams: UInt32?
+  @Flag(name: .customLong("use_tls"), help: "Needs --cert and --key.") var usesTLS = false
+  @Option(name: .customLong("cert"), help: "The server's certificate, PEM or DER.") var certificate: String?
+  @Option(name: .customLong("key"), help: "Its private key.") var key: String?
+  @Option(name: .customLong("client_ca"), help: "Mutual TLS: who may have signed clients' certificates.") var clientCA:
+    String?
   @Option(name: .customLong("address_type"), help: "Ignored; every address is listened on.") var addressType: String?
 
   func validate() throws {
     guard port != nil || !bind.isEmpty else { throw ValidationError("--port or --bind is needed") }
+    guard usesTLS == (certificate != nil), usesTLS == (key != nil), usesTLS || clientCA == nil else {
+      throw ValidationError("--use_tls, --cert and --key belong together, --client_ca is for TLS")
+    }
     for address in bind where HostPort(address) == nil {
       throw ValidationError("--bind \(address) is not ADDR:PORT")
     }
@@ -31,12 +39,20 @@ struct InteropServer: AsyncParsableCommand {
     options.maxConnectionAge = maxConnectionAge.map { .milliseconds($0) }
     if let maxConcurrentStreams { options.maxConcurrentStreams = maxConcurrentStreams }
     let service = TestServer(id: serverID ?? "\(hostName())-\(getpid())")
-    let server = Server(services: [service, Health()], options: options)
+    let server = Server(services: [service, Health()], credentials: credentials, options: options)
     var addresses = bind.compactMap { HostPort($0) }.map { ListenAddress.tcp($0.host, $0.port) }
     if let port { addresses.append(.tcp("::", port)) }
     let bound = try server.start(listeningOn: addresses)
     for address in bound { printLine("LISTENING \(address)") }
     await server.waitUntilStopped()
+  }
+}
+
+extension InteropServer {
+  private var credentials: ServerCredentials {
+    guard usesTLS, let certificate, let key else { return .plaintext }
+    return .tls(
+      certificate: .file(certificate), key: .file(key), clients: clientCA.map { .required(.file($0)) } ?? .notAsked)
   }
 }
 

@@ -107,8 +107,34 @@ final class ClientCall: PickWaiter, Sendable {
     attempt.onLoop { [self] in
       guard isWanted, !hasEnded else { return attempt.cancel(code: .cancelled) }
       startDeadlineTimer(on: connection.transportLoop)
+      let credentials = callCredentials
+      guard credentials.isEmpty else { return open(attempt, with: credentials) }
       attempt.open(head())
       flush(attempt)
+    }
+  }
+
+  /// The channel's, then the call's own.
+  private var callCredentials: [any CallCredentials] {
+    guard let own = options.credentials else { return core.options.callCredentials }
+    return core.options.callCredentials + [own]
+  }
+
+  /// Opens the attempt once the credentials have said what they have to say.
+  private func open(_ attempt: ClientCallAttempt, with credentials: [any CallCredentials]) {
+    let peer = attempt.connection.peer
+    if let refusal = CallCredentialsGate.refusal(for: peer) { return end(refusal) }
+    let request = CallCredentialsRequest(method: method, authority: options.authority ?? core.authority, peer: peer)
+    attempt.preparation = Task { [self] in
+      do throws(StatusError) {
+        let metadata = try await CallCredentialsGate.metadata(of: credentials, for: request)
+        attempt.onLoop { [self] in
+          attempt.open(head(adding: metadata))
+          flush(attempt)
+        }
+      } catch {
+        if state.withLock({ $0.isCurrent(attempt) }) { end(error) }
+      }
     }
   }
 
@@ -117,10 +143,11 @@ final class ClientCall: PickWaiter, Sendable {
     deadlineTimer?.start(on: loop) { [weak self] in self?.deadlinePassed() }
   }
 
-  private func head() -> ClientRequestHead {
+  private func head(adding more: Metadata = Metadata()) -> ClientRequestHead {
     var head = ClientRequestHead(
       path: method.path, authority: options.authority ?? core.authority, timeout: deadline.timeRemaining,
       metadata: options.metadata, contentSubtype: contentSubtype, maxResponseMessageBytes: maxResponseBytes)
+    if !more.isEmpty { head.metadata.append(contentsOf: more) }
     head.previousAttempts = state.withLock { $0.previousAttempts }
     return head
   }

@@ -14,6 +14,8 @@ final class ClientCallAttempt: ClientStreamHandler, @unchecked Sendable {
   /// Nil until opened and after the end.
   private var stream: (any ClientStream)?
   private var isOver = false
+  /// What has to be done before the stream opens; cancelled with the attempt.
+  var preparation: Task<Void, Never>?
 
   init(call: ClientCall, connection: any ClientConnection, subchannel: Subchannel) {
     self.call = call

@@ -2,6 +2,7 @@ import VoleryDNS
 import VoleryEventLoops
 import VoleryHTTP2Transport
 public import VoleryNameResolution
+import VoleryTLSSession
 import VoleryTransport
 public import VoleryTypes
 
@@ -13,17 +14,35 @@ public import VoleryTypes
 public final class Channel: Sendable {
   let core: ChannelCore
 
-  /// - Parameter target: For example `dns:///orders:50051` or just `orders:50051`; `Target` lists the forms.
-  /// - Throws: `TargetError` when the target can't be read, its scheme is unknown, or can't ever be resolved.
-  public init(_ target: String, options: ChannelOptions = ChannelOptions()) throws(TargetError) {
+  /// - Parameters:
+  ///   - target: For example `dns:///orders:50051` or just `orders:50051`; `Target` lists the forms.
+  ///   - credentials: `.tls()` for TLS; plaintext by default.
+  /// - Throws: `TargetError` when the target can't be read, its scheme is unknown, or can't ever be resolved, and when
+  ///   certificates or keys of the credentials can't be used, naming them.
+  public init(
+    _ target: String, credentials: ChannelCredentials = .plaintext, options: ChannelOptions = ChannelOptions()
+  ) throws(TargetError) {
     var options = options
+    options.callCredentials = credentials.calls
     if let interval = options.refreshInterval {
       options.resolvers.register(DNSResolverFactory(refreshInterval: interval))
     }
     let parsed = try Target(parsing: target, knownSchemes: options.resolvers.schemes)
-    // Plaintext: credentials decide on the connector here.
-    let connector = HTTP2Connector(options: options.connection)
-    core = try ChannelCore(target: parsed, options: options, connector: connector, loop: EventLoopGroup.shared.next())
+    let loop = EventLoopGroup.shared.next()
+    let connector = HTTP2Connector(
+      options: options.connection, makeFilter: try Channel.makeFilterMaker(credentials, parsed, options, on: loop))
+    core = try ChannelCore(target: parsed, options: options, connector: connector, loop: loop)
+  }
+
+  private static func makeFilterMaker(
+    _ credentials: ChannelCredentials, _ target: Target, _ options: ChannelOptions, on loop: EventLoop
+  ) throws(TargetError) -> ChannelCredentials.FilterMaker? {
+    let log = ChannelLog(target: target, logger: options.logger)
+    do throws(TLSError) {
+      return try credentials.makeFilterMaker(on: loop) { log.files($0) }
+    } catch {
+      throw TargetError("the credentials of the channel to \(target): \(error)")
+    }
   }
 
   deinit {

@@ -1,5 +1,6 @@
 import Logging
 import VoleryNameResolution
+import VoleryTLSSession
 import VoleryTypes
 
 /// The lines that a channel logs once: what it resolved to at its start, and what the people who run it should know.
@@ -34,6 +35,19 @@ struct ChannelLog {
   private var isNamed: Bool {
     guard target.scheme == "dns", let place = HostAndPort(target.endpoint, defaultPort: 443) else { return false }
     return place.host != "localhost" && !AddressLiteral.isAddress(place.host)
+  }
+
+  /// The files of the channel's credentials have changed.
+  func files(_ outcome: TLSContextSource.Outcome) {
+    switch outcome {
+    case .unchanged: return
+    case .reloaded:
+      logger.info("certificates were read anew; new connections use them", metadata: ["target": "\(target)"])
+    case .refused(let error):
+      logger.error(
+        "the changed certificates can't be used; those of before stay",
+        metadata: ["target": "\(target)", "reason": "\(error)"])
+    }
   }
 
   /// The resolver's service config can't be used; each reason is told once in a row.

@@ -52,6 +52,8 @@ public struct ChannelOptions: Sendable {
   /// has it, which is 5 seconds.
   public var refreshInterval: Duration?
   public var logger = Logger(label: "volery.channel")
+  /// Of the channel's credentials.
+  var callCredentials: [any CallCredentials] = []
 
   public init() {}
 
