@@ -113,6 +113,7 @@ let package = Package(
     program("pods-demo", path: "Examples/Pods/Demo", ["PodsShared", "Volery", argumentParser]),
 
     // Tests.
+    program("volery-lab", path: "Tests/Lab/Program", ["Volery", argumentParser, logging]),
     .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryNameResolution", "VoleryTypes"]),

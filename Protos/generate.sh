@@ -15,5 +15,6 @@ Examples/Pods/Protos|pods.proto|Examples/Pods/Shared|Visibility=package
 Examples/RouteGuide/Protos|route_guide.proto|Examples/RouteGuide/Sources|FileNaming=DropPath
 Examples/HelloWorld/Protos|helloworld.proto|Examples/HelloWorld/Sources/Greeter|Visibility=package
 Tests/Benchmark/Protos|benchmark.proto|Sources/volery-bench|
+Tests/Lab/Protos|lab.proto|Tests/Lab/Program/Generated|
 Tests/ProtobufTests|everything.proto proto2.proto|Tests/ProtobufTests/Generated|FileNaming=DropPath
 END

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Volery
+
+/// One pod. Prints LISTENING and an address for each address; SIGTERM drains it. Standard input changes what it does:
+/// `delay MILLISECONDS`, `fail CODE` (0: no more), `counts` (prints `COUNTS calls distinct-keys`).
+struct PodCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "pod")
+
+  @Option(help: "ADDRESS:PORT or [ADDRESS]:PORT; may be given often.") var bind: [String]
+  @Option(help: "What it answers; the address that was called by default.") var name: String?
+  @Option(help: "Milliseconds before each answer.") var delay = 10
+  @Flag(help: "The time before an answer is exponentially distributed, with --delay as its mean.") var exponential =
+    false
+  @Option(help: "Status code of every call; 0: none fails.") var fail = 0
+  @Option(help: "Maximum age of a connection, in milliseconds.") var age: Int?
+  @Option(help: "Calls at once on a connection.") var streams: UInt32?
+  @Option(help: "Seconds for draining.") var drainLimit = 25.0
+
+  func run() async throws {
+    let service = LabPod(
+      name: name,
+      conduct: PodConduct(
+        delay: .milliseconds(delay), isExponential: exponential, code: StatusCode(rawValue: fail)))
+    var options = ServerOptions()
+    if let age { options.maxConnectionAge = .milliseconds(age) }
+    if let streams { options.maxConcurrentStreams = streams }
+    options.drainLimit = .seconds(drainLimit)
+    let server = Server(services: [service, Health()], options: options)
+    let addresses = try bind.map { text in
+      guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else {
+        throw ValidationError("--bind \(text) is not ADDRESS:PORT")
+      }
+      return ListenAddress.tcp(text[..<colon].filter { $0 != "[" && $0 != "]" }, port)
+    }
+    for address in try server.start(listeningOn: addresses) { writeLine("LISTENING \(address)") }
+    followCommands { words in service.perform(words) }
+    await server.waitUntilStopped()
+  }
+}

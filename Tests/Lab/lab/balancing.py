@@ -1,0 +1,140 @@
+"""B: balancing."""
+
+from .client import between, busiest_window, causes, failed, first_call, percentile, shares, skew
+from .scenario import case
+
+BOTH = ("", "grpcio")
+
+
+@case("B1", "equal pods get equal shares", limit=100, quick=True, variants=BOTH)
+def b1(lab, kind="volery"):
+    pods = lab.pods(range(1, 6), kind)
+    lab.publish(pods)
+    calls = lab.client(rate=500, seconds=5 if lab.quick else 10).wait(30)
+    lab.check_no_failures(calls)
+    lab.check("busiest pod over the mean, at 500 calls/s", skew(calls, 5), at_most=1.02)
+    rate = 100 if lab.quick else 20
+    calls = lab.client(rate=rate, calls=1000).wait(80)
+    lab.check(f"busiest pod over the mean, of 1,000 calls at {rate} calls/s", skew(calls, 5), at_most=1.01)
+
+
+@case("B2", "ten clients that start together spread over the pods", quick=True)
+def b2(lab):
+    pods = lab.pods(range(1, 6))
+    lab.publish(pods)
+    worst = []
+    for _ in range(2 if lab.quick else 5):
+        clients = [lab.client(rate=53, calls=53) for _ in range(10)]
+        calls = [call for client in clients for call in client.wait(20)]
+        lab.check_no_failures(calls)
+        worst.append(skew(calls, 5))
+    lab.check("busiest pod over the mean, worst of the rounds", max(worst), at_most=1.05)
+
+
+@case("B3", "one pod is ten times slower", quick=True)
+def b3(lab):
+    pods = lab.pods(range(1, 6), exponential=True)
+    lab.publish(pods)
+    client = lab.client(rate=500, seconds=40)
+    lab.pause(6)
+    slowed = pods[0].say("delay 100")
+    lab.pause(10)
+    calls = client.stop()
+    lab.check_no_failures(calls)
+    healthy = percentile(between(calls, slowed - 5, slowed), 0.99)
+    after = between(calls, slowed + 0.5)
+    lab.check("share of the slow pod", 100 * shares(after)[pods[0].name] / len(after), at_most=8, unit=" %")
+    lab.check("p99 of all calls over the healthy p99", percentile(after, 0.99) / healthy, at_most=5)
+    lab.note(f"p99: healthy {healthy:.1f} ms, with the slow pod {percentile(after, 0.99):.1f} ms")
+
+
+@case("B4", "one pod is frozen and stays in DNS", limit=120, quick=True, variants=BOTH)
+def b4(lab, kind="volery"):
+    frozen_for = 10 if lab.quick else 60
+    pods = lab.pods(range(1, 6), kind)
+    lab.publish(pods)
+    client = lab.client(rate=500, seconds=frozen_for + 40)
+    lab.pause(3)
+    frozen = pods[0].freeze()
+    lab.pause(frozen_for)
+    thawed = pods[0].thaw()
+    lab.until(lambda: first_call(client.calls, pods[0].name, since=thawed), 12)
+    lab.pause(5)
+    calls = client.stop()
+    before = failed(between(calls, frozen - 1, thawed))
+    lab.check("failed calls of the first 3 s", len(between(before, 0, frozen + 3)), at_most=25)
+    lab.check("failed calls between 3 and 5 s", len(between(before, frozen + 3, frozen + 5)), at_most=5)
+    lab.check("failed calls after 5 s", len(between(before, frozen + 5)), equal=0)
+    lab.check("failed calls after it went on", len(failed(between(calls, thawed))), equal=0)
+    back = first_call(calls, pods[0].name, since=thawed)
+    lab.check("called again after it went on", back - thawed if back else None, at_most=10, unit=" s")
+    rest = between(calls, back or thawed, (back or thawed) + 4)
+    lab.check("its share of the 4 s from then on, over the fair share", 5 * shares(rest)[pods[0].name] / len(rest),
+              at_most=1.02)
+    lab.notes += causes(between(calls, frozen))
+    lab.draw(calls, "One of five pods is frozen (SIGSTOP), then goes on", [(frozen, "frozen"), (thawed, "goes on")])
+
+
+@case("B5", "one pod fails every call at once: it attracts no load", quick=True)
+def b5(lab):
+    pods = lab.pods(range(1, 6))
+    lab.publish(pods)
+
+    def attempts():
+        return [pod.counts()[0] for pod in pods]
+
+    for code, word, seconds in ((14, "UNAVAILABLE", 6), (8, "RESOURCE_EXHAUSTED", 6)):
+        client = lab.client(rate=500, seconds=40, method="read")
+        lab.pause(2)
+        began = pods[0].say(f"fail {code}")
+        lab.pause(2)
+        before = attempts()
+        lab.pause(seconds - 2)
+        after = attempts()
+        calls = client.stop()
+        pods[0].say("fail 0")
+        spent = [right - left for left, right in zip(before, after)]
+        lab.check(f"{word}: share of all attempts after 2 s", 100 * spent[0] / max(1, sum(spent)), at_most=5, unit=" %")
+        if code == 14:
+            lab.check_no_failures(between(calls, began), " (retried)")
+    client = lab.client(rate=500, seconds=40, method="read")
+    lab.pause(1)
+    for pod in pods[:3]:
+        pod.say("fail 14")
+    lab.pause(2)
+    before = attempts()
+    lab.pause(4)
+    spent = [right - left for left, right in zip(before, attempts())]
+    calls = client.stop()
+    fair = sum(spent) / 5
+    lab.check("three of five fail: pods that get less than a quarter of the fair share",
+              sum(1 for count in spent if count < fair / 4), at_most=2)
+    lab.note(f"three of five fail: attempts in 4 s {spent}, {len(failed(calls))} of {len(calls)} calls failed")
+
+
+@case("B6", "one pod fails every call: set aside, probed, taken back", limit=90, quick=True)
+def b6(lab):
+    pods = lab.pods(range(1, 6))
+    lab.publish(pods)
+    client = lab.client(rate=500, seconds=80)
+    lab.pause(2)
+    failing = pods[0].say("fail 13")
+    lab.pause(9)
+    healed = pods[0].say("fail 0")
+    lab.until(lambda: first_call(client.calls, pods[0].name, since=healed), 35)
+    lab.pause(3)
+    calls = client.stop()
+    bad = failed(between(calls, failing))
+    times = [call.due for call in bad]
+    settled = next((when for when in [failing] + times if busiest_window([t for t in times if t > when], 0.5) <= 1),
+                   None)
+    lab.check("set aside after", settled - failing if settled else None, at_most=2, unit=" s")
+    probes = [when for when in times if settled is not None and when > settled]
+    lab.check("probes in any half second", busiest_window(probes, 0.5) if probes else 0, at_most=1)
+    lab.check("probes in 9 s", len(probes), at_least=1, at_most=6)
+    back = first_call(calls, pods[0].name, since=healed)
+    lab.check("failed calls", len(bad), at_most=25)
+    rest = between(calls, (back or healed) + 0.2, (back or healed) + 2.2)
+    lab.check("its share after the first answer, over the fair share",
+              5 * shares(rest)[pods[0].name] / max(1, len(rest)), at_least=0.8, at_most=1.2)
+    lab.note(f"taken back {back - healed:.1f} s after it was well again" if back else "never taken back")

@@ -1,0 +1,161 @@
+"""A scenario: a named case with the statement's number, its bars, and what was measured."""
+
+import time
+
+from . import client as clients
+from .dns import DNSMasq
+from .network import Network
+from .pods import PORT, Pod
+
+CASES = {}
+
+
+class Case:
+    def __init__(self, name, statement, title, limit, quick, run):
+        self.name, self.statement, self.title, self.limit, self.quick, self.run = (
+            name, statement, title, limit, quick, run)
+
+
+def case(statement, title, limit=60, quick=False, variants=("",)):
+    """Registers a scenario that may take `limit` seconds. `quick`: part of the subset that the tests run. A variant is
+    given to the scenario as its second argument."""
+
+    def register(run):
+        for variant in variants:
+            name = f"{statement}-{variant}" if variant else statement
+            heading = f"{title} ({variant} pods)" if variant else title
+            body = run if variants == ("",) else lambda lab, variant=variant: run(lab, variant or "volery")
+            CASES[name] = Case(name, statement, heading, limit, quick, body)
+        return run
+
+    return register
+
+
+class Laboratory:
+    """What a scenario works with. One poll interval is 1 s here (the product's default is 5 s), so that trials are
+    short; everything else is at its default."""
+
+    interval = 1.0
+
+    def __init__(self, folder, options):
+        self.folder = folder
+        self.options = options
+        self.quick = options.quick
+        self.network = Network(folder)
+        self.wire = self.network.wire
+        self.checks = []
+        self.notes = []
+        self.timeline = None
+        self._dns = None
+        self._clients = 0
+
+    # DNS
+
+    @property
+    def dns(self):
+        if self._dns is None:
+            self._dns = DNSMasq(self.folder)
+        return self._dns
+
+    def publish(self, pods, name="pods.test"):
+        addresses = [address for pod in pods for address in (pod.addresses if isinstance(pod, Pod) else [pod])]
+        return self.dns.publish(addresses, name)
+
+    # Pods
+
+    def pods(self, numbers, kind="volery", **flags):
+        """Starts pods on 127.0.1.NUMBER and returns when all of them listen."""
+        found = [self._pod([f"127.0.1.{number}"], kind, flags) for number in numbers]
+        for pod in found:
+            pod.wait_listening()
+        return found
+
+    def pod_on(self, addresses, kind="volery", **flags):
+        """One process that listens on several addresses, each of which looks like a pod."""
+        return self._pod(list(addresses), kind, flags).wait_listening()
+
+    def _pod(self, addresses, kind, flags):
+        if kind == "grpcio":
+            command = [self.options.python, str(self.options.here / "grpcio_pod.py")]
+        else:
+            command = [self.options.program, "pod"]
+        for address in addresses:
+            command += ["--bind", f"[{address}]:{PORT}" if ":" in address else f"{address}:{PORT}"]
+        for name, value in flags.items():
+            command += ["--" + name.replace("_", "-")] + ([] if value is True else [str(value)])
+        return Pod(command, addresses)
+
+    # Clients
+
+    def client(self, target="dns:///pods.test:50051", **flags):
+        self._clients += 1
+        flags.setdefault("refresh", int(self.interval * 1000))
+        if flags["refresh"] == 0:
+            del flags["refresh"]
+        return clients.Client(self.options.program, self.folder, self._clients, target, flags)
+
+    # Time
+
+    def pause(self, seconds):
+        time.sleep(seconds)
+
+    def until(self, condition, limit):
+        """When the condition came true; None if it did not within `limit` seconds."""
+        end = time.monotonic() + limit
+        while True:
+            if condition():
+                return time.monotonic()
+            if time.monotonic() > end:
+                return None
+            time.sleep(0.02)
+
+    # What came of it
+
+    def check(self, what, measured, at_most=None, at_least=None, equal=None, unit=""):
+        """One measured figure beside its bar. None is a figure that could not be taken: it fails."""
+        if equal is not None:
+            bar, is_met = f"{_text(equal)}{unit}", measured == equal
+        elif at_most is not None and at_least is not None:
+            bar, is_met = f"{_text(at_least)} to {_text(at_most)}{unit}", measured is not None and (
+                at_least <= measured <= at_most)
+        elif at_most is not None:
+            bar, is_met = f"<= {_text(at_most)}{unit}", measured is not None and measured <= at_most
+        else:
+            bar, is_met = f">= {_text(at_least)}{unit}", measured is not None and measured >= at_least
+        value = measured.hex() if isinstance(measured, bytes) else measured
+        text = "never" if measured is None else f"{_text(measured)}{unit}"
+        self.checks.append({"what": what, "measured": text, "value": value, "bar": bar, "pass": bool(is_met)})
+        return is_met
+
+    def check_no_failures(self, calls, when=""):
+        bad = clients.failed(calls)
+        self.check(f"failed calls of {len(calls)}{when}", len(bad), equal=0)
+        self.notes += clients.causes(bad)
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def draw(self, calls, title, events, step=0.25):
+        """Keeps the calls per pod over time for a picture; events are (time, text)."""
+        if not calls:
+            return
+        start, end = calls[0].due, calls[-1].due
+        count = int((end - start) / step) + 1
+        pods = {}
+        errors = [0] * count
+        for call in calls:
+            index = int((call.due - start) / step)
+            if call.code != 0:
+                errors[index] += 1
+            else:
+                pods.setdefault(call.pod, [0] * count)[index] += 1
+        marks = [(when - start, text) for when, text in events]
+        self.timeline = {"title": title, "step": step, "pods": pods, "errors": errors, "events": marks}
+
+
+def _text(value):
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return str(value)

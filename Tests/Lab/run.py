@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""The laboratory: one client, N pods, and what goes wrong between them. Runs named scenarios, each in mount, network and
+process namespaces of its own with a real DNS server, and compares what was measured with the bar of its statement.
+
+    run.py [--quick] [CASE ...]     cases by name or first letter: A1, C, B4-grpcio; all of them by default
+
+Needs root, dnsmasq and iproute2; nothing leaves the namespaces. Prints a table; writes results.json, results.md and a
+picture for each scenario that has one to --out. Ends with 0 only if every case passed."""
+
+import argparse
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(HERE))
+
+from lab import one, picture, report  # noqa: E402, F401
+from lab.scenario import CASES  # noqa: E402
+
+
+def run(case, options, attempt_limit):
+    """Runs one case in its own namespaces; what outlives its limit is ended with them."""
+    with tempfile.TemporaryDirectory(prefix=f"volery-lab-{case.name}-") as folder:
+        result = pathlib.Path(folder) / "result.json"
+        command = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable,
+                   str(HERE / "lab" / "one.py"), case.name, folder, str(result), "--program", options.program,
+                   "--python", options.python]
+        if options.quick:
+            command.append("--quick")
+        output = pathlib.Path(folder) / "output"
+        started = time.monotonic()
+        with open(output, "wb") as file:
+            process = subprocess.Popen(command, stdout=file, stderr=file)
+            try:
+                process.wait(attempt_limit)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+        if result.exists():
+            found = json.loads(result.read_text())
+        else:
+            found = {"checks": [], "notes": [], "timeline": None, "error": f"no result within {attempt_limit} s",
+                     "seconds": time.monotonic() - started}
+        if found["error"]:
+            found["notes"].append(output.read_text(errors="replace")[-1500:])
+        if options.keep:
+            kept = pathlib.Path(options.keep) / case.name
+            kept.mkdir(parents=True, exist_ok=True)
+            for file in pathlib.Path(folder).iterdir():
+                if file.is_file():
+                    (kept / file.name).write_bytes(file.read_bytes())
+    found.update(name=case.name, statement=case.statement, title=case.title)
+    found["pass"] = not found["error"] and bool(found["checks"]) and all(check["pass"] for check in found["checks"])
+    return found
+
+
+def chosen(options):
+    cases = sorted(CASES.values(), key=lambda case: (case.statement[0], int(case.statement[1:]), case.name))
+    if options.cases:
+        wanted = [word.upper().replace("-GRPCIO", "-grpcio") for word in options.cases]
+        unknown = [word for word in wanted if not any(case.name == word or case.statement.startswith(word)
+                                                      for case in cases)]
+        if unknown:
+            sys.exit(f"no such case: {', '.join(unknown)}; known are {', '.join(case.name for case in cases)}")
+        cases = [case for case in cases if any(
+            case.name == word or case.statement == word or (len(word) == 1 and case.statement[0] == word)
+            for word in wanted)]
+    elif options.quick:
+        cases = [case for case in cases if case.quick and "-" not in case.name]
+    if not options.python:
+        cases = [case for case in cases if "grpcio" not in case.name]
+    return cases
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*")
+    parser.add_argument("--quick", action="store_true", help="shorter trials, and only the subset for the tests")
+    parser.add_argument("--program", default=str(ROOT / ".build/debug/volery-lab"))
+    parser.add_argument("--python", default="", help="a Python with grpcio, for pods of another implementation")
+    parser.add_argument("--out", default=str(ROOT / ".build/lab"))
+    parser.add_argument("--keep", help="keep the logs of every case here")
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    cases = chosen(options)
+    if options.list:
+        for case in cases:
+            print(f"{case.name:12} {case.title}")
+        return
+    if os.geteuid() != 0:
+        sys.exit("the laboratory needs root, for namespaces of its own")
+    results = []
+    for case in cases:
+        results.append(run(case, options, case.limit))
+        report.print_case(results[-1])
+    out = pathlib.Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    report.write(results, out)
+    for result in results:
+        if result["timeline"]:
+            (out / f"{result['name']}.svg").write_text(picture.draw(result["timeline"]))
+    report.print_summary(results, out)
+    sys.exit(0 if all(result["pass"] for result in results) else 1)
+
+
+if __name__ == "__main__":
+    main()
