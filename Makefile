@@ -27,7 +27,19 @@ python: deps
 test: deps python ## Run the tests: unit, loopback, hostile peers, other implementations
 	swift build --build-tests
 	timeout 900 swift test --skip-build --no-parallel
+	@$(MAKE) --no-print-directory lab-quick
 	Tests/Examples/run.sh
+
+lab: deps python ## The laboratory: every statement about one client and N pods, with its figure (needs root)
+	swift build --product volery-lab
+	$(SUDO) Tests/Lab/run.py --program $(BUILD)/volery-lab --python .build/python/bin/python
+
+# The part of it that belongs to the tests. Where namespaces are forbidden there is nothing to run it in.
+lab-quick: deps
+	swift build --product volery-lab
+	@if $(SUDO) unshare --mount --net --pid --fork --mount-proc true 2>/dev/null; then \
+	  $(SUDO) timeout 400 Tests/Lab/run.py --quick --jobs 3 --program $(BUILD)/volery-lab; \
+	else echo "lab-quick: SKIPPED, this machine allows no namespaces"; fi
 
 generate: deps ## Write the generated Swift anew
 	swift build --product protoc-gen-volery
@@ -46,4 +58,4 @@ examples: deps ## Build the example packages from scratch, and run them
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: help deps demo python test generate format interop examples clean
+.PHONY: lab lab-quick help deps demo python test generate format interop examples clean

@@ -16,13 +16,28 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+KNOWN_FILE = "known-failures.txt"
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
 from lab import one, picture, report  # noqa: E402, F401
 from lab.scenario import CASES  # noqa: E402
+
+
+def known_failures():
+    """Cases that are known not to reach their bar, each with the reason: they fail `make lab`, not the tests."""
+    found = {}
+    for line in (HERE / KNOWN_FILE).read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, reason = line.split(":", 1)
+            found[name.strip()] = reason.strip()
+    return found
+
+
+KNOWN = known_failures()
 
 
 def run(case, options, attempt_limit):
@@ -57,8 +72,21 @@ def run(case, options, attempt_limit):
                 if file.is_file():
                     (kept / file.name).write_bytes(file.read_bytes())
     found.update(name=case.name, statement=case.statement, title=case.title)
+    found["known"] = KNOWN.get(case.name)
     found["pass"] = not found["error"] and bool(found["checks"]) and all(check["pass"] for check in found["checks"])
     return found
+
+
+def second_tries(results, options):
+    """The tests share a machine: what failed among others is tried once more alone, and says so."""
+    for index, first in enumerate(results):
+        if first["pass"] or first["known"]:
+            continue
+        second = run(CASES[first["name"]], options, CASES[first["name"]].limit)
+        missed = [f"{check['what']}: {check['measured']}" for check in first["checks"] if not check["pass"]]
+        second["notes"].append(f"second try; the first missed {'; '.join(missed) or first['error']}")
+        report.print_case(second)
+        results[index] = second
 
 
 def chosen(options):
@@ -87,6 +115,7 @@ def main():
     parser.add_argument("--python", default="", help="a Python with grpcio, for pods of another implementation")
     parser.add_argument("--out", default=str(ROOT / ".build/lab"))
     parser.add_argument("--keep", help="keep the logs of every case here")
+    parser.add_argument("--jobs", type=int, default=1, help="cases at once, each in its own network")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     cases = chosen(options)
@@ -96,10 +125,15 @@ def main():
         return
     if os.geteuid() != 0:
         sys.exit("the laboratory needs root, for namespaces of its own")
+    if subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "true"]).returncode != 0:
+        sys.exit("the laboratory needs namespaces of its own, and this machine does not let it have them")
     results = []
-    for case in cases:
-        results.append(run(case, options, case.limit))
-        report.print_case(results[-1])
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for result in pool.map(lambda case: run(case, options, case.limit), cases):
+            results.append(result)
+            report.print_case(result)
+    if options.quick:
+        second_tries(results, options)
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     report.write(results, out)
@@ -107,7 +141,7 @@ def main():
         if result["timeline"]:
             (out / f"{result['name']}.svg").write_text(picture.draw(result["timeline"]))
     report.print_summary(results, out)
-    sys.exit(0 if all(result["pass"] for result in results) else 1)
+    sys.exit(0 if all(result["pass"] or options.quick and result["known"] for result in results) else 1)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ struct LabStreams: Sendable {
     await withDiscardingTaskGroup { group in
       for number in 0..<count {
         group.addTask {
+          // One after the other: those that wait for the first connection would all go there.
+          await stop.wait(atMost: .milliseconds(300 + 25 * number))
           while !stop.isSent {
             await chat(number, stop)
             await stop.wait(atMost: .milliseconds(100))

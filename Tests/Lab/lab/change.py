@@ -197,8 +197,10 @@ def c6(lab):
     lab.check("exit after the last call", time.monotonic() - ended, at_most=0.1, unit=" s")
     lab.note(f"the call ended {ended - terminated:.1f} s after SIGTERM")
     stuck = lab.pods([2], delay=20000, drain_limit=2)[0]
-    http2.Connection(stuck.address).call("/volery.lab.Lab/Call", b"\x0a\x01x", end=True)
+    waiting = http2.Connection(stuck.address)
+    waiting.call("/volery.lab.Lab/Call", b"\x0a\x01x", end=True)
     lab.pause(0.3)
     terminated = stuck.terminate()
     stuck.wait_exit(6)
     lab.check("hard stop with a drain limit of 2 s", time.monotonic() - terminated, at_least=1.9, at_most=2.5, unit=" s")
+    waiting.close()

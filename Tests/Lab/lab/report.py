@@ -21,6 +21,9 @@ def print_case(result):
         print(f"   {mark} {check['what']}: {check['measured']}   (bar {check['bar']})")
     if result["error"]:
         print(f"    {_colour('error', 31)}  {result['error']}")
+    if result["known"]:
+        print(f"         known: {result['known']}" if not result["pass"] else
+              "         listed in known-failures.txt, but passes now")
     for note in result["notes"]:
         print(f"         . {note}")
     sys.stdout.flush()
