@@ -7,43 +7,51 @@ enum HTTP2Callbacks {
     var callbacks: OpaquePointer!
     nghttp2_session_callbacks_new(&callbacks)
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, context in
-      session(context).beginHeaders(frame!.pointee)
+      withSession(context) { $0.beginHeaders(frame!) }
     }
     nghttp2_session_callbacks_set_on_header_callback(callbacks) {
       _, _, name, nameCount, value, valueCount, _, context in
-      session(context).header(
-        UnsafeRawBufferPointer(start: name, count: nameCount), UnsafeRawBufferPointer(start: value, count: valueCount))
+      let name = UnsafeRawBufferPointer(start: name, count: nameCount)
+      let value = UnsafeRawBufferPointer(start: value, count: valueCount)
+      withSession(context) { $0.header(name, value) }
       return 0
     }
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, context in
-      session(context).frameReceived(frame!)
+      withSession(context) { $0.frameReceived(frame!) }
       return 0
     }
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) { _, _, id, data, count, context in
-      session(context).dataReceived(id, UnsafeRawBufferPointer(start: data, count: count))
+      withSession(context) { $0.dataReceived(id, UnsafeRawBufferPointer(start: data, count: count)) }
       return 0
     }
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, context in
       let header = frame!.pointee.hd
       if UInt32(header.type) == NGHTTP2_HEADERS.rawValue {
-        session(context).headersSent(header.stream_id, header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0)
+        let endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+        withSession(context) { $0.headersSent(header.stream_id, endsStream) }
       }
       return 0
     }
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { _, id, code, context in
-      session(context).streamClosed(id, code)
+      withSession(context) { $0.streamClosed(id, code) }
       return 0
     }
     return callbacks
   }()
 
-  private static func session(_ context: UnsafeMutableRawPointer?) -> HTTP2Session {
-    Unmanaged<HTTP2Session>.fromOpaque(context!).takeUnretainedValue()
+  /// The session lives at least as long as the call into nghttp2 that this comes from.
+  @inline(__always)
+  private static func withSession<Result>(
+    _ context: UnsafeMutableRawPointer?, _ body: (HTTP2Session) -> Result
+  ) -> Result {
+    Unmanaged<HTTP2Session>.fromOpaque(context!)._withUnsafeGuaranteedRef(body)
   }
 
   static let readBody: nghttp2_data_source_read_callback = { _, _, buffer, length, flags, source, _ in
-    let stream = Unmanaged<HTTP2Stream>.fromOpaque(source!.pointee.ptr).takeUnretainedValue()
-    return stream.readBody(UnsafeMutableRawBufferPointer(start: buffer, count: length), flags!)
+    let buffer = UnsafeMutableRawBufferPointer(start: buffer, count: length)
+    return Unmanaged<HTTP2Stream>.fromOpaque(source!.pointee.ptr)._withUnsafeGuaranteedRef {
+      $0.readBody(buffer, flags!)
+    }
   }
 
   static func makeSession(_ role: HTTP2Session.Role, _ settings: HTTP2Settings) -> OpaquePointer {

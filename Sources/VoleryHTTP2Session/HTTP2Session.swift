@@ -15,10 +15,13 @@ package final class HTTP2Session {
   package enum Role { case client, server }
 
   package let role: Role
-  package unowned let delegate: any HTTP2SessionDelegate
+  /// It owns this session.
+  package unowned(unsafe) let delegate: any HTTP2SessionDelegate
   let session: OpaquePointer
   /// Every stream that is open, or that waits to be opened; each knows its place.
   @exclusivity(unchecked) package private(set) var streams: ContiguousArray<HTTP2Stream> = []
+  /// nghttp2 still points to them, and may be about to name one: this may be one of its callbacks.
+  private var abandoned: ContiguousArray<HTTP2Stream> = []
   /// The block that is being received: blocks of one connection never interleave (RFC 9113, 4.3).
   @exclusivity(unchecked) private var block: HeaderBlock
   /// The stream that `block` is for, looked up once.
@@ -147,6 +150,16 @@ package final class HTTP2Session {
     stream.index = -1
   }
 
+  /// The connection is over: what anybody still says to its streams goes nowhere.
+  package func abandonStreams() {
+    for stream in streams {
+      stream.index = -1
+      stream.session = nil
+    }
+    abandoned = streams
+    streams = []
+  }
+
   // MARK: Connection
 
   /// The GOAWAY that announces the end: no number is excluded yet (RFC 9113, 6.8).
@@ -173,10 +186,10 @@ package final class HTTP2Session {
 // MARK: What nghttp2 calls
 
 extension HTTP2Session {
-  func beginHeaders(_ frame: nghttp2_frame) -> Int32 {
+  func beginHeaders(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
     block.removeAll()
-    let id = frame.hd.stream_id
-    if role == .server, frame.headers.cat == NGHTTP2_HCAT_REQUEST {
+    let id = frame.pointee.hd.stream_id
+    if role == .server, frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
       guard let stream = delegate.streamOpened() else { return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue }
       stream.id = id
       add(stream)

@@ -1,7 +1,7 @@
 import CNGHTTP2
 
-/// One stream: subclass it to hear its events (which is why it is open and not package, the one way to say "subclass me"). Intents may be stated at any time on the connection's loop; after `closed`
-/// they do nothing.
+/// One stream: subclass it to hear its events (which is why it is open and not package, the one way to say "subclass me").
+/// Intents may be stated at any time on the connection's loop; after `closed` they do nothing.
 open class HTTP2Stream {
   @exclusivity(unchecked) package internal(set) var id: Int32 = 0
   /// Nil before the stream is submitted and after it is closed.
@@ -57,7 +57,7 @@ open class HTTP2Stream {
   }
 
   /// Ends the body, with trailers or without.
-  package func endBody(trailers: HeaderList? = nil) {
+  package func endBody(trailers: consuming HeaderList? = nil) {
     guard !isClosed, !isBodyComplete else { return }
     isBodyComplete = true
     self.trailers = trailers
@@ -117,12 +117,11 @@ open class HTTP2Stream {
 
   private func endBody(_ flags: UnsafeMutablePointer<UInt32>) {
     flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-    guard let trailers, let session else { return }
+    guard let session, let trailers = trailers.take() else { return }
     flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
     trailers.withEntries { entries in
       _ = nghttp2_submit_trailer(session.session, id, entries.baseAddress, entries.count)
     }
-    self.trailers = nil
   }
 
   private func dropFirstChunk() {

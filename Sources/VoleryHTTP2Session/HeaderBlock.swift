@@ -7,17 +7,23 @@
 /// A received header block: names and values in one flat buffer that is used again for the next block.
 public struct HeaderBlock: ~Copyable {
   private struct Entry {
-    var name: Int
-    var nameCount: Int
-    var valueCount: Int
+    var name: UInt32
+    var nameCount: UInt32
+    var valueCount: UInt32
   }
 
-  private var bytes: [UInt8] = []
+  private var bytes = UnsafeMutableRawPointer.allocate(byteCount: HeaderBlock.firstCapacity, alignment: 1)
+  private var byteCount = 0
+  private var capacity = HeaderBlock.firstCapacity
   private var entries: [Entry] = []
   private let limit: Int
   private var listByteCount = 0
+  private static let firstCapacity = 512
 
-  init(limit: Int) { self.limit = limit }
+  /// - Parameter limit: Names, values and 32 bytes for each field (RFC 9113, 6.5.2); at most 2 GiB.
+  init(limit: Int) { self.limit = min(limit, 1 << 31) }
+
+  deinit { bytes.deallocate() }
 
   /// The block is larger than the limit: what came after the limit is not here.
   package var isTooLarge: Bool { listByteCount > limit }
@@ -25,7 +31,7 @@ public struct HeaderBlock: ~Copyable {
   package var count: Int { entries.count }
 
   mutating func removeAll() {
-    bytes.removeAll(keepingCapacity: true)
+    byteCount = 0
     entries.removeAll(keepingCapacity: true)
     listByteCount = 0
   }
@@ -33,20 +39,34 @@ public struct HeaderBlock: ~Copyable {
   mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
     listByteCount += name.count + value.count + 32
     guard !isTooLarge else { return }
-    entries.append(Entry(name: bytes.count, nameCount: name.count, valueCount: value.count))
-    bytes.append(contentsOf: name)
-    bytes.append(contentsOf: value)
+    if byteCount + name.count + value.count > capacity { grow(by: name.count + value.count) }
+    entries.append(
+      Entry(name: UInt32(byteCount), nameCount: UInt32(name.count), valueCount: UInt32(value.count)))
+    copy(name)
+    copy(value)
   }
 
-  /// Visits each field in order; the pointers are valid during the call.
+  private mutating func copy(_ source: UnsafeRawBufferPointer) {
+    guard let start = source.baseAddress else { return }
+    memcpy(bytes + byteCount, start, source.count)
+    byteCount += source.count
+  }
+
+  private mutating func grow(by count: Int) {
+    capacity = max(capacity * 2, byteCount + count)
+    let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 1)
+    memcpy(larger, bytes, byteCount)
+    bytes.deallocate()
+    bytes = larger
+  }
+
+  /// Visits each field in order. The pointers are valid until the block is used again: while `headersReceived` runs.
   package borrowing func forEach(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
-    bytes.withUnsafeBytes { bytes in
-      for entry in entries {
-        let value = entry.name + entry.nameCount
-        body(
-          UnsafeRawBufferPointer(rebasing: bytes[entry.name..<value]),
-          UnsafeRawBufferPointer(rebasing: bytes[value..<(value + entry.valueCount)]))
-      }
+    for entry in entries {
+      let name = bytes + Int(entry.name)
+      body(
+        UnsafeRawBufferPointer(start: name, count: Int(entry.nameCount)),
+        UnsafeRawBufferPointer(start: name + Int(entry.nameCount), count: Int(entry.valueCount)))
     }
   }
 }

@@ -134,12 +134,14 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   // MARK: Intents
 
   package func send(_ frame: [UInt8], endsStream: Bool) {
+    guard phase != .ended else { return }
     sendBody(frame)
     if endsStream { endBody() }
     connection.setNeedsFlush()
   }
 
   package func halfClose() {
+    guard phase != .ended else { return }
     endBody()
     connection.setNeedsFlush()
   }

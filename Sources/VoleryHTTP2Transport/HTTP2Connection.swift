@@ -161,7 +161,9 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
       filter.takeOutgoing { socket.write([$0]) }
     }
     socket.close()
-    for stream in session.streams {
+    let streams = session.streams
+    session.abandonStreams()
+    for stream in streams {
       (stream as? any ConnectionBoundStream)?.connectionLost(reason ?? "the connection was closed")
     }
     ended(error: reason)

@@ -42,6 +42,9 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   @exclusivity(unchecked) private var isDraining = false
   private var timers: [LoopTimer] = []
   private var keepalive: LoopTimer?
+  private var idleTimer: LoopTimer?
+  private var idleSince = ContinuousClock.now
+  let authorities = AuthorityMemo()
   @exclusivity(unchecked) private var lastReceived = ContinuousClock.now
   @exclusivity(unchecked) private var lastPing: ContinuousClock.Instant?
   @exclusivity(unchecked) private var strikes = 0
@@ -97,15 +100,14 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
 
   func streamEnded() {
     openCalls -= 1
-    if openCalls == 0 { scheduleIdleCheck() }
+    if openCalls == 0, options.maxIdle != nil { idleSince = .now }
   }
 
   private func scheduleIdleCheck() {
     guard let idle = options.maxIdle else { return }
-    let since = ContinuousClock.now
-    schedule(after: idle) { [unowned self] in
-      if openCalls == 0, lastReceived <= since { drain(debugData: "max_idle") }
-    }
+    let quiet = openCalls > 0 ? .zero : idleSince.duration(to: .now)
+    guard quiet < idle else { return drain(debugData: "max_idle") }
+    idleTimer = loop.schedule(after: idle - quiet) { [unowned self] in scheduleIdleCheck() }
   }
 
   // MARK: Draining
@@ -180,6 +182,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
     for timer in timers { timer.cancel() }
     timers = []
     keepalive?.cancel()
+    idleTimer?.cancel()
     handshakeSlot = nil
     if !session.peerHasSentSettings { refusal = error }
     onEnd(self)

@@ -7,7 +7,8 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   private enum Phase { case waitingForHeaders, open, finished, closed }
 
   private let acceptor: any ServerStreamAcceptor
-  private unowned let server: HTTP2ServerConnection
+  /// Alive as long as the phase is neither closed nor the stream abandoned.
+  private unowned(unsafe) let server: HTTP2ServerConnection
   @exclusivity(unchecked) private var handler: (any ServerStreamHandler)?
   @exclusivity(unchecked) private var phase = Phase.waitingForHeaders
   @exclusivity(unchecked) private var areHeadersSubmitted = false
@@ -29,7 +30,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   // MARK: Events
 
   package override func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {
-    if phase == .waitingForHeaders { requestReceived(RequestHeaders(block)) }
+    if phase == .waitingForHeaders { requestReceived(RequestHeaders(block, server.authorities)) }
     // A client's trailers say nothing in gRPC.
     if endsStream { endReceived() }
   }
@@ -49,7 +50,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     case .grpc(let status):
       finish(status, trailingMetadata: Metadata())
     case nil:
-      handler = request.path.withUnsafeBytes { acceptor.accept(path: $0, head: request.head, stream: self) }
+      handler = acceptor.accept(path: request.path, head: request.head, stream: self)
     }
   }
 
@@ -117,9 +118,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   package func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {
     guard phase == .open, !areHeadersSubmitted else { return }
     areHeadersSubmitted = true
-    var headers = HeaderList()
-    headers.append(":status", "200")
-    appendContentType(to: &headers)
+    var headers = responseHeaders()
     if let messageEncoding { headers.append("grpc-encoding", messageEncoding) }
     MetadataCoding.append(metadata, to: &headers)
     submitHeaders(headers, hasBody: true)
@@ -136,11 +135,11 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   package func finish(_ status: Status, trailingMetadata: Metadata) {
     guard phase == .open else { return }
     phase = .finished
-    var headers = HeaderList()
-    if !areHeadersSubmitted {
-      headers.append(":status", "200")
-      appendContentType(to: &headers)
+    if status.isOK, areHeadersSubmitted, trailingMetadata.isEmpty {
+      endBody(trailers: HeaderList(HTTP2ServerStream.okTrailers))
+      return answered()
     }
+    var headers = areHeadersSubmitted ? HeaderList() : responseHeaders()
     append(status, to: &headers)
     MetadataCoding.append(trailingMetadata, to: &headers)
     if areHeadersSubmitted {
@@ -156,11 +155,20 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     server.setNeedsFlush()
   }
 
-  private func appendContentType(to headers: inout HeaderList) {
+  private static let okTrailers = FixedHeaders([("grpc-status", "0")])
+  private static let plainHeaders = FixedHeaders([(":status", "200"), ("content-type", "application/grpc")])
+  private static let protoHeaders = FixedHeaders([(":status", "200"), ("content-type", "application/grpc+proto")])
+
+  /// What every response begins with; the content-type is the request's.
+  private func responseHeaders() -> HeaderList {
     switch contentSubtype {
-    case nil: headers.append("content-type", "application/grpc")
-    case "proto": headers.append("content-type", "application/grpc+proto")
-    case let subtype?: headers.append("content-type", "application/grpc+\(subtype)")
+    case nil: return HeaderList(HTTP2ServerStream.plainHeaders)
+    case "proto": return HeaderList(HTTP2ServerStream.protoHeaders)
+    case let subtype?:
+      var headers = HeaderList()
+      headers.append(":status", "200")
+      headers.append("content-type", "application/grpc+\(subtype)")
+      return headers
     }
   }
 

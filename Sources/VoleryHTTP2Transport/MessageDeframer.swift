@@ -27,30 +27,26 @@ struct MessageDeframer {
   mutating func receive(
     _ bytes: UnsafeRawBufferPointer, _ emit: (_ message: [UInt8], _ isCompressed: Bool) -> Void
   ) throws(Failure) {
-    var rest = bytes[...]
+    var rest = bytes
     while !rest.isEmpty {
       if prefixCount < MessageSink.prefixByteCount {
         try readPrefix(&rest)
         if prefixCount < MessageSink.prefixByteCount { return }
       }
       // An empty message is complete with its prefix: the code below takes nothing and finishes it.
-      let taken = rest.prefix(length - message.count)
-      if message.isEmpty, taken.count == length {
-        message = Array(taken)
-      } else {
-        if message.isEmpty { message.reserveCapacity(length) }
-        message.append(contentsOf: taken)
-      }
-      rest = rest.dropFirst(taken.count)
+      let taken = UnsafeRawBufferPointer(rebasing: rest.prefix(length - message.count))
+      if message.isEmpty { message.reserveCapacity(length) }
+      message.append(contentsOf: UnsafeBufferPointer(taken))
+      rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(taken.count))
       if message.count == length { finish(emit) }
     }
   }
 
-  private mutating func readPrefix(_ rest: inout Slice<UnsafeRawBufferPointer>) throws(Failure) {
-    while prefixCount < MessageSink.prefixByteCount, let byte = rest.popFirst() {
-      prefix = prefix << 8 | UInt64(byte)
-      prefixCount += 1
-    }
+  private mutating func readPrefix(_ rest: inout UnsafeRawBufferPointer) throws(Failure) {
+    let count = min(MessageSink.prefixByteCount - prefixCount, rest.count)
+    for byte in rest.prefix(count) { prefix = prefix << 8 | UInt64(byte) }
+    prefixCount += count
+    rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
     guard prefixCount == MessageSink.prefixByteCount else { return }
     let flag = UInt8(prefix >> 32)
     guard flag <= 1 else { throw .badFlag(flag) }

@@ -4,7 +4,8 @@ import VoleryTypes
 
 /// What both sides' streams do with received bytes: cut messages, and account for flow control.
 package class ReceivingStream: HTTP2Stream {
-  unowned let connection: HTTP2Connection
+  /// Alive as long as the stream is not closed: it abandons its streams first.
+  unowned(unsafe) let connection: HTTP2Connection
   @exclusivity(unchecked) var deframer: MessageDeframer
   private let windowByteCount: Int
   /// Bytes of an unfinished large message whose credit was given back before somebody took the message.
@@ -36,6 +37,7 @@ package class ReceivingStream: HTTP2Stream {
   }
 
   package override func consume(_ byteCount: Int) {
+    guard !isClosed else { return }
     let paid = min(advanced, byteCount)
     advanced -= paid
     guard byteCount > paid else { return }

@@ -2,7 +2,13 @@ import VoleryHTTP2Session
 import VoleryTransport
 import VoleryTypes
 
-/// A request's header block, checked (doc/PROTOCOL-HTTP2.md, Requests).
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A request's header block, checked (doc/PROTOCOL-HTTP2.md, Requests). Valid as long as the block.
 struct RequestHeaders {
   enum Refusal {
     /// Not gRPC at all: answered with this HTTP status.
@@ -11,14 +17,17 @@ struct RequestHeaders {
     case grpc(Status)
   }
 
-  var path: [UInt8] = []
+  /// Points into the block.
+  var path = UnsafeRawBufferPointer(start: nil, count: 0)
   var head = ServerRequestHead(authority: "", timeout: nil, metadata: Metadata(), contentSubtype: nil)
   var refusal: Refusal?
   private var isPost = false
   private var isGRPC = false
   private var acceptsTrailers = false
+  private let names: AuthorityMemo
 
-  init(_ block: borrowing HeaderBlock) {
+  init(_ block: borrowing HeaderBlock, _ names: AuthorityMemo) {
+    self.names = names
     block.forEach { name, value in read(name, value) }
     if block.isTooLarge {
       refusal = .grpc(Status(code: .resourceExhausted, message: "the request's metadata is over the limit"))
@@ -47,11 +56,11 @@ struct RequestHeaders {
 
   private mutating func readPseudo(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
     if name.equals(":path") {
-      path = Array(value)
+      path = value
     } else if name.equals(":method") {
       isPost = value.equals("POST")
     } else if name.equals(":authority") {
-      head.authority = value.text
+      head.authority = names.text(value)
     }
   }
 
@@ -88,5 +97,22 @@ struct RequestHeaders {
     if !MetadataCoding.add(name, value, to: &head.metadata) {
       refusal = .grpc(Status(code: .internal, message: "the value of '\(name.text)' is not base64"))
     }
+  }
+}
+
+/// The authority that a connection's last request had: as a rule the next one has the same.
+final class AuthorityMemo {
+  private var last = ""
+  private var bytes: [UInt8] = []
+
+  func text(_ value: UnsafeRawBufferPointer) -> String {
+    let isSame =
+      bytes.count == value.count
+      && bytes.withUnsafeBytes { memcmp($0.baseAddress!, value.baseAddress!, value.count) == 0 }
+    if !isSame {
+      bytes = Array(value)
+      last = value.text
+    }
+    return last
   }
 }

@@ -24,7 +24,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
   package func accept(
     path: UnsafeRawBufferPointer, head: ServerRequestHead, stream: any ServerStream
   ) -> (any ServerStreamHandler)? {
-    guard let handler = table[path] ?? fallbackHandler(path) else {
+    guard let method = table[path] ?? fallbackHandler(path).map(ServiceTable.Entry.init) else {
       stream.finish(unimplemented(path), trailingMetadata: Metadata())
       return nil
     }
@@ -34,12 +34,13 @@ package final class CallDispatcher: ServerStreamAcceptor {
       return nil
     }
     runningCalls.add(1, ordering: .relaxed)
-    let call = ServerCall(handler: handler, head: head, stream: stream, workers: pool(of: stream.transportLoop)) {
-      [self] in runningCalls.subtract(1, ordering: .relaxed)
-    }
+    let call = ServerCall(
+      method: method, head: head, stream: stream, workers: pool(of: stream.transportLoop), dispatcher: self)
     call.accepted()
     return call
   }
+
+  func callEnded() { runningCalls.subtract(1, ordering: .relaxed) }
 
   private func pool(of loop: any TransportLoop) -> WorkerPool {
     pools.withLock { pools in

@@ -13,7 +13,7 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
     var trailing = Metadata()
   }
 
-  let handler: MethodHandler
+  private let entry: ServiceTable.Entry
   let head: ServerRequestHead
   let peer: Peer
   let deadline: Deadline
@@ -22,7 +22,7 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
   private let cancelled = Atomic<Bool>(false)
   private let loop: any TransportLoop
   private let workers: WorkerPool
-  private let onEnd: @Sendable () -> Void
+  private let dispatcher: CallDispatcher
 
   // On the loop only.
   private let stream: any ServerStream
@@ -41,20 +41,21 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
   private static let highWaterMark = 64 << 10
 
   init(
-    handler: MethodHandler, head: ServerRequestHead, stream: any ServerStream, workers: WorkerPool,
-    onEnd: @escaping @Sendable () -> Void
+    method: ServiceTable.Entry, head: ServerRequestHead, stream: any ServerStream, workers: WorkerPool,
+    dispatcher: CallDispatcher
   ) {
-    self.handler = handler
+    self.entry = method
     self.head = head
     self.stream = stream
     self.peer = stream.peer
     self.loop = stream.transportLoop
     self.workers = workers
-    self.onEnd = onEnd
+    self.dispatcher = dispatcher
     self.deadline = head.timeout.map(Deadline.after) ?? .none
   }
 
-  var method: MethodDescriptor { handler.descriptor }
+  var executor: MethodHandler.Executor { entry.executor }
+  var method: MethodDescriptor { entry.handler.descriptor }
   var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
 
   // MARK: Starting
@@ -64,7 +65,7 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
     if let timeout = head.timeout {
       deadlineTimer = loop.scheduleTimer(after: timeout) { [self] in deadlinePassed() }
     }
-    if !handler.hasOneRequest { start() }
+    if !entry.hasOneRequest { start() }
   }
 
   private func start() {
@@ -75,8 +76,8 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
 
   /// What a worker's task does.
   func runHandler() async {
-    guard deadline != .none else { return await handler.run(self) }
-    await CallScope.$deadline.withValue(deadline) { await handler.run(self) }
+    guard deadline != .none else { return await entry.handler.run(self) }
+    await CallScope.$deadline.withValue(deadline) { await entry.handler.run(self) }
   }
 
   // MARK: Events
@@ -87,7 +88,7 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
     guard !isCompressed else {
       return refuse(.internal, "a compressed message came without grpc-encoding")
     }
-    if handler.hasOneRequest {
+    if entry.hasOneRequest {
       stream.consume(byteCount)
       guard inbox.isEmpty else { return refuse(.unimplemented, "more than one request for \(method.path)") }
     }
@@ -98,7 +99,7 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
   func halfClosed() {
     isHalfClosed = true
     reader.take()?.resume()
-    guard handler.hasOneRequest, !isFinished else { return }
+    guard entry.hasOneRequest, !isFinished else { return }
     guard !inbox.isEmpty else { return refuse(.unimplemented, "no request for \(method.path)") }
     start()
   }
@@ -110,7 +111,7 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
     isFinished = true
     deadlineTimer?.cancel()
     deadlineTimer = nil
-    onEnd()
+    dispatcher.callEnded()
   }
 
   private func deadlinePassed() {
@@ -148,11 +149,15 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
 
   private func finish(with error: (any Error)?) {
     let failure = error.map { status(of: $0) }
-    onLoop { [self] in
-      var trailing = responseMetadata.withLock { $0.trailing }
-      if let failure { trailing.append(contentsOf: failure.metadata) }
-      finish(failure?.status ?? .ok, trailing: trailing)
-    }
+    // Without a closure where the handler is on the loop already.
+    if loop.isCurrent { return finish(failure) }
+    loop.execute { [self] in finish(failure) }
+  }
+
+  private func finish(_ failure: StatusError?) {
+    var trailing = responseMetadata.withLock { $0.trailing }
+    if let failure { trailing.append(contentsOf: failure.metadata) }
+    finish(failure?.status ?? .ok, trailing: trailing)
   }
 
   /// What a handler throws, as its client sees it.
@@ -179,6 +184,7 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
 
   /// The one request of a method whose client does not stream; it is there before the handler starts.
   func request<Message>(_ serializer: Serializer<Message>) async throws(StatusError) -> Message {
+    if loop.isCurrent, case .message(let bytes) = takeMessage() { return try message(bytes, serializer) }
     guard let bytes = try await nextMessage() else {
       throw StatusError(.unimplemented, "no request for \(method.path)")
     }
@@ -206,7 +212,8 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
   /// Sends the one response of a method whose server does not stream.
   func respond<Message>(_ message: Message, _ serializer: Serializer<Message>) throws(StatusError) {
     let frame = try frame(message, serializer)
-    onLoop { [self] in sendNow(frame) }
+    if loop.isCurrent { return sendNow(frame) }
+    loop.execute { [self] in sendNow(frame) }
   }
 
   func sendInitialMetadata() {
@@ -278,7 +285,7 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
   private func takeMessage() -> ReadStep {
     if let error = closeError { return .failed(error) }
     if let message = inbox.popFirst() {
-      if !handler.hasOneRequest { stream.consume(message.count + MessageSink.prefixByteCount) }
+      if !entry.hasOneRequest { stream.consume(message.count + MessageSink.prefixByteCount) }
       return .message(message)
     }
     return isHalfClosed ? .end : .wait

@@ -1,11 +1,28 @@
 import VoleryTypes
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// Finds a method's handler by the bytes of its path, without making a string of them.
 struct ServiceTable: Sendable {
-  private struct Entry: Sendable {
-    let hash: UInt64
-    let path: [UInt8]
+  /// A method that the server knows. An object, because calls refer to it.
+  final class Entry: Sendable {
     let handler: MethodHandler
+    let hasOneRequest: Bool
+    let executor: MethodHandler.Executor
+    fileprivate let hash: UInt64
+    fileprivate let path: [UInt8]
+
+    init(_ handler: MethodHandler) {
+      self.handler = handler
+      hasOneRequest = handler.hasOneRequest
+      executor = handler.executor
+      path = Array(handler.descriptor.path.utf8)
+      hash = path.withUnsafeBytes(ServiceTable.hash)
+    }
   }
 
   private var buckets: [[Entry]]
@@ -19,26 +36,38 @@ struct ServiceTable: Sendable {
     buckets = Array(repeating: [], count: count)
     serviceNames = Set(handlers.map(\.descriptor.service)).sorted()
     for handler in handlers {
-      let path = Array(handler.descriptor.path.utf8)
-      let hash = path.withUnsafeBytes(ServiceTable.hash)
-      let index = Int(hash & UInt64(count - 1))
-      precondition(!buckets[index].contains { $0.path == path }, "\(handler.descriptor.path) has two handlers")
-      buckets[index].append(Entry(hash: hash, path: path, handler: handler))
+      let entry = Entry(handler)
+      let index = Int(entry.hash & UInt64(count - 1))
+      precondition(!buckets[index].contains { $0.path == entry.path }, "\(handler.descriptor.path) has two handlers")
+      buckets[index].append(entry)
     }
   }
 
-  subscript(path: UnsafeRawBufferPointer) -> MethodHandler? {
+  subscript(path: UnsafeRawBufferPointer) -> Entry? {
     let hash = ServiceTable.hash(path)
     for entry in buckets[Int(hash & UInt64(buckets.count - 1))] where entry.hash == hash {
-      if entry.path.elementsEqual(path) { return entry.handler }
+      let isSame = entry.path.withUnsafeBytes {
+        $0.count == path.count && memcmp($0.baseAddress!, path.baseAddress!, path.count) == 0
+      }
+      if isSame { return entry }
     }
     return nil
   }
 
-  /// FNV-1a, 64 bits: the paths are the server's own, so nobody can choose colliding ones.
+  /// After FNV-1a, eight bytes at a time; the paths are the server's own, so nobody can choose colliding ones.
   private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+    var hash = 0xcbf2_9ce4_8422_2325 ^ UInt64(bytes.count)
+    var offset = 0
+    while offset + 8 <= bytes.count {
+      hash = mix(hash, bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+      offset += 8
+    }
+    for byte in bytes[offset...] { hash = mix(hash, UInt64(byte)) }
     return hash
+  }
+
+  private static func mix(_ hash: UInt64, _ word: UInt64) -> UInt64 {
+    let product = (hash ^ word) &* 0x9e37_79b9_7f4a_7c15
+    return product ^ product >> 32
   }
 }

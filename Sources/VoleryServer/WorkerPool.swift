@@ -12,7 +12,7 @@ final class WorkerPool: @unchecked Sendable {
 
   /// Starts a call's handler.
   func run(_ call: ServerCall) -> RunningHandler {
-    if call.handler.executor == .sharedPool {
+    if call.executor == .sharedPool {
       return RunningHandler(task: Task { await call.runHandler() }, worker: nil, call: call)
     }
     if let worker = parked.popLast() {
@@ -42,7 +42,8 @@ final class WorkerPool: @unchecked Sendable {
 struct RunningHandler {
   fileprivate let task: Task<Void, Never>
   fileprivate let worker: Worker?
-  fileprivate unowned let call: ServerCall
+  /// Only compared: the call holds this.
+  fileprivate unowned(unsafe) let call: ServerCall
 
   init(task: Task<Void, Never>, worker: Worker?, call: ServerCall) {
     self.task = task

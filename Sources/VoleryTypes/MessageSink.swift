@@ -1,9 +1,9 @@
 /// Where a message is serialized to: the bytes go straight behind the 5-byte prefix of the gRPC frame, without a copy.
 public struct MessageSink: ~Copyable {
   /// 1 byte compressed flag + 4 bytes length, big-endian (doc/PROTOCOL-HTTP2.md, Length-Prefixed-Message).
-  package static let prefixByteCount = 5
+  @usableFromInline package static let prefixByteCount = 5
 
-  private var bytes: [UInt8] = []
+  @usableFromInline var bytes: [UInt8] = []
 
   package init() {}
 
@@ -12,15 +12,21 @@ public struct MessageSink: ~Copyable {
 
   /// Appends exactly `byteCount` bytes that `body` writes. Call it once with the whole size where that is known: the
   /// first call allocates exactly.
+  @inlinable
   public mutating func write<Failure: Error>(
     byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
-    if bytes.isEmpty {
-      bytes = try MessageSink.frame(byteCount: byteCount, body)
-    } else {
-      let chunk = try MessageSink.frame(byteCount: byteCount, body)
-      bytes.append(contentsOf: chunk[MessageSink.prefixByteCount...])
+    let start = bytes.isEmpty ? MessageSink.prefixByteCount : bytes.count
+    if bytes.isEmpty { bytes = MessageSink.frame(byteCount: byteCount) } else { grow(by: byteCount) }
+    var failure: Failure?
+    bytes.withUnsafeMutableBytes { buffer in
+      do throws(Failure) {
+        try body(UnsafeMutableRawBufferPointer(rebasing: buffer[start..<(start + byteCount)]))
+      } catch {
+        failure = error
+      }
     }
+    if let failure { throw failure }
   }
 
   public mutating func write(_ message: [UInt8]) {
@@ -33,22 +39,22 @@ public struct MessageSink: ~Copyable {
     return bytes
   }
 
-  private static func frame<Failure: Error>(
-    byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
-  ) throws(Failure) -> [UInt8] {
-    var failure: Failure?
-    let frame = [UInt8](unsafeUninitializedCapacity: byteCount + prefixByteCount) { buffer, count in
+  /// A frame for one piece of so many bytes: the prefix, and room that is still to be filled.
+  @usableFromInline
+  static func frame(byteCount: Int) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: byteCount + prefixByteCount) { buffer, count in
       let raw = UnsafeMutableRawBufferPointer(buffer)
       raw[0] = 0
       raw.storeBytes(of: UInt32(truncatingIfNeeded: byteCount).bigEndian, toByteOffset: 1, as: UInt32.self)
-      do throws(Failure) {
-        try body(UnsafeMutableRawBufferPointer(rebasing: raw[prefixByteCount..<(prefixByteCount + byteCount)]))
-      } catch {
-        failure = error
-      }
       count = byteCount + prefixByteCount
     }
-    if let failure { throw failure }
-    return frame
+  }
+
+  /// Makes room for another piece.
+  @usableFromInline
+  mutating func grow(by byteCount: Int) {
+    bytes.append(contentsOf: repeatElement(0, count: byteCount))
+    let total = UInt32(truncatingIfNeeded: bytes.count - MessageSink.prefixByteCount)
+    bytes.withUnsafeMutableBytes { $0.storeBytes(of: total.bigEndian, toByteOffset: 1, as: UInt32.self) }
   }
 }

@@ -88,8 +88,8 @@ public struct Metadata: Sendable, Hashable {
     if storage.isEmpty { storage.reserveCapacity(Swift.max(120, 8 + key.count + value.count)) }
     appendLength(key.count)
     appendLength(value.count)
-    storage.append(contentsOf: key)
-    storage.append(contentsOf: value)
+    storage.append(contentsOf: UnsafeBufferPointer(key))
+    storage.append(contentsOf: UnsafeBufferPointer(value))
   }
 
   /// Appends without looking at the value; the key is folded to lower case.
@@ -98,11 +98,11 @@ public struct Metadata: Sendable, Hashable {
     appendLength(key.count)
     appendLength(value.count)
     for byte in key { storage.append(byte &- 0x41 < 26 ? byte | 0x20 : byte) }
-    storage.append(contentsOf: value)
+    storage.append(contentsOf: UnsafeBufferPointer(value))
   }
 
   private mutating func appendLength(_ length: Int) {
-    withUnsafeBytes(of: UInt32(length)) { storage.append(contentsOf: $0) }
+    withUnsafeBytes(of: UInt32(length)) { storage.append(contentsOf: UnsafeBufferPointer($0)) }
   }
 
   /// Visits each entry in order; the pointers are valid during the call only.
