@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BUILD := .build/debug
 PACKAGES := libnghttp2-dev libprotobuf-c-dev libssl-dev libuv1-dev libc-ares-dev zlib1g-dev pkg-config \
-  protobuf-compiler dnsmasq-base iproute2 util-linux python3 python3-venv openssl
+  protobuf-compiler dnsmasq-base iproute2 util-linux python3 python3-venv openssl curl
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PROTOC := protoc -I Protos --plugin=protoc-gen-volery=$(BUILD)/protoc-gen-volery
 

@@ -126,6 +126,10 @@ let package = Package(
       exclude: ["everything.proto", "proto2.proto"]),
     tests("RuntimeTests", ["Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes"]),
     tests("InteropTests", ["TestSupport", "volery-interop", "own-messages"]),
+    tests(
+      "TLSTests",
+      ["TestSupport", "Volery", "VoleryClient", "VoleryServer", "VoleryTLSSession", "VoleryTypes", logging],
+      exclude: ["certificates.sh"]),
     tests("ArchitectureTests", []),
   ]
 )

@@ -53,6 +53,8 @@ package final class TLSSession {
   }
 
   deinit {
+    // Without it OpenSSL forgets the session of a connection that was lost, which may well be resumed.
+    if phase != .failed { SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN) }
     SSL_free(ssl)
     buffers.pointee.free()
     buffers.deallocate()
