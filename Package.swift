@@ -62,11 +62,15 @@ let package = Package(
     module("VoleryEventLoops", ["CLibUV"]),
     module("VoleryHTTP2Session", ["CNGHTTP2"]),
     module("VoleryTLSSession", ["COpenSSL"]),
+    module("VoleryCompression", ["CZlib"]),
 
     // 3: adapters.
     module(
       "VoleryHTTP2Transport",
-      ["VoleryTypes", "VoleryTransport", "VoleryHTTP2Session", "VoleryTLSSession", "VoleryEventLoops"]),
+      [
+        "VoleryTypes", "VoleryTransport", "VoleryHTTP2Session", "VoleryTLSSession", "VoleryEventLoops",
+        "VoleryCompression",
+      ]),
     module("VoleryDNS", ["VoleryTypes", "VoleryNameResolution", "VoleryEventLoops", "CCares"]),
     module("VoleryProtobuf", ["VoleryTypes", "CProtobufC"]),
 
@@ -124,7 +128,12 @@ let package = Package(
     tests(
       "ProtobufTests", ["Volery", "VoleryProtobuf", "VoleryTypes", "protoc-gen-volery"],
       exclude: ["everything.proto", "proto2.proto"]),
-    tests("RuntimeTests", ["Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes"]),
+    tests(
+      "RuntimeTests",
+      [
+        "Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes", "VoleryCompression",
+        "VoleryHTTP2Transport", "VoleryEventLoops",
+      ]),
     tests("InteropTests", ["TestSupport", "volery-interop", "own-messages"]),
     tests(
       "TLSTests",

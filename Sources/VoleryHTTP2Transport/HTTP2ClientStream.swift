@@ -48,7 +48,7 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     if endsStream { return trailersReceived(headers, isTrailersOnly: true) }
     guard headers.httpStatus == 200 else { return answeredByHTTP(headers) }
     phase = .open
-    handler?.initialMetadataReceived(headers.metadata)
+    handler?.initialMetadataReceived(headers.metadata, messageEncoding: headers.messageEncoding)
   }
 
   /// Something that does not speak gRPC has answered: a proxy, or a server for something else.

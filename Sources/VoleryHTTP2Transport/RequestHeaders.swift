@@ -87,7 +87,7 @@ struct RequestHeaders {
     } else if name.equals("grpc-encoding") {
       head.messageEncoding = value.text
     } else if name.equals("grpc-accept-encoding") {
-      head.acceptedEncodings = value.text
+      head.acceptedEncodings = CompressionSet(value)
     } else if !name.equals("grpc-status"), !name.equals("grpc-message") {
       readMetadata(name, value)  // grpc-trace-bin, grpc-previous-rpc-attempts and what comes later.
     }

@@ -5,6 +5,8 @@ import VoleryTypes
 /// Answers the streams that clients open on any of a server's connections: finds the handler, makes the call.
 package final class CallDispatcher: ServerStreamAcceptor {
   package let maxRequestMessageBytes: Int
+  /// Of responses, where the handler says nothing else.
+  let compression: Compression
   private let table: ServiceTable
   private let fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
   private let maxCalls: Int
@@ -16,6 +18,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
     fallback = options.fallback
     maxCalls = options.maxConcurrentCalls
     maxRequestMessageBytes = options.maxRequestMessageBytes
+    compression = options.compression
   }
 
   /// Calls that have not ended.
@@ -28,6 +31,10 @@ package final class CallDispatcher: ServerStreamAcceptor {
       stream.finish(unimplemented(path), trailingMetadata: Metadata())
       return nil
     }
+    guard let requestCompression = head.messageEncoding.map(Compression.init(name:)) ?? .identity else {
+      stream.finish(unknownEncoding(head), trailingMetadata: ["grpc-accept-encoding": Compression.acceptedNames])
+      return nil
+    }
     guard runningCalls.load(ordering: .relaxed) < maxCalls else {
       let text = "the server is at its limit of \(maxCalls) calls"
       stream.finish(Status(code: .resourceExhausted, message: text), trailingMetadata: Metadata())
@@ -35,7 +42,8 @@ package final class CallDispatcher: ServerStreamAcceptor {
     }
     runningCalls.add(1, ordering: .relaxed)
     let call = ServerCall(
-      method: method, head: head, stream: stream, workers: pool(of: stream.transportLoop), dispatcher: self)
+      method: method, head: head, stream: stream, workers: pool(of: stream.transportLoop), dispatcher: self,
+      requestCompression: requestCompression)
     call.accepted()
     return call
   }
@@ -56,6 +64,11 @@ package final class CallDispatcher: ServerStreamAcceptor {
     let parts = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
     guard parts.count == 3, parts[0].isEmpty else { return nil }
     return fallback(String(decoding: parts[1], as: UTF8.self), String(decoding: parts[2], as: UTF8.self))
+  }
+
+  private func unknownEncoding(_ head: ServerRequestHead) -> Status {
+    let text = "messages compressed with '\(head.messageEncoding ?? "")' can't be read"
+    return Status(code: .unimplemented, message: text)
   }
 
   private func unimplemented(_ path: UnsafeRawBufferPointer) -> Status {

@@ -7,7 +7,10 @@ public struct ResponseWriter<Response: Sendable>: Sendable {
 
   /// Sends a response; suspends while the client does not keep up. Throws CANCELLED (or DEADLINE_EXCEEDED) once the call is
   /// over: a handler that does not catch it ends as it should.
-  public func write(_ response: Response) async throws(StatusError) {
-    try await call.send(call.frame(response, serializer))
+  ///
+  /// - Parameter compressed: False: this response is not compressed, though the call's are
+  ///   (`ServerContext.responseCompression`).
+  public func write(_ response: Response, compressed: Bool = true) async throws(StatusError) {
+    try await call.send(call.frame(response, serializer, isCompressed: compressed))
   }
 }

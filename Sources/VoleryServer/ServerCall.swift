@@ -1,4 +1,5 @@
 import Synchronization
+import VoleryHTTP2Transport
 import VoleryTransport
 import VoleryTypes
 
@@ -19,6 +20,10 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
   let deadline: Deadline
   /// Any thread: the handler sets it, `finish` reads it.
   let responseMetadata = Mutex(ResponseMetadata())
+  /// Any thread, too.
+  let responseCompression: ResponseCompression
+  private let wasRequestCompressed = Atomic<Bool>(false)
+  private let requestCompression: Compression
   private let cancelled = Atomic<Bool>(false)
   private let loop: any TransportLoop
   private let workers: WorkerPool
@@ -42,7 +47,7 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
 
   init(
     method: ServiceTable.Entry, head: ServerRequestHead, stream: any ServerStream, workers: WorkerPool,
-    dispatcher: CallDispatcher
+    dispatcher: CallDispatcher, requestCompression: Compression = .identity
   ) {
     self.entry = method
     self.head = head
@@ -52,10 +57,16 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
     self.workers = workers
     self.dispatcher = dispatcher
     self.deadline = head.timeout.map(Deadline.after) ?? .none
+    self.requestCompression = requestCompression
+    let compression = dispatcher.compression
+    self.responseCompression = ResponseCompression(
+      head.acceptedEncodings.contains(compression) ? compression : .identity)
   }
 
   var executor: MethodHandler.Executor { entry.executor }
   var method: MethodDescriptor { entry.handler.descriptor }
+  /// Whether the request that was read last came compressed.
+  var isRequestCompressed: Bool { wasRequestCompressed.load(ordering: .relaxed) }
   var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
 
   // MARK: Starting
@@ -85,14 +96,11 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
   func messageReceived(_ message: [UInt8], isCompressed: Bool) {
     let byteCount = message.count + MessageSink.prefixByteCount
     guard !isFinished else { return stream.consume(byteCount) }
-    guard !isCompressed else {
-      return refuse(.internal, "a compressed message came without grpc-encoding")
-    }
     if entry.hasOneRequest {
       stream.consume(byteCount)
       guard inbox.isEmpty else { return refuse(.unimplemented, "more than one request for \(method.path)") }
     }
-    inbox.append(message)
+    inbox.append(ReceivedMessage(message, isCompressed: isCompressed))
     reader.take()?.resume()
   }
 
@@ -191,7 +199,11 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
     return try message(bytes, serializer)
   }
 
-  func message<Message>(_ bytes: [UInt8], _ serializer: Serializer<Message>) throws(StatusError) -> Message {
+  func message<Message>(
+    _ received: ReceivedMessage, _ serializer: Serializer<Message>
+  ) throws(StatusError) -> Message {
+    let bytes = try requestCompression.inflate(received, limit: dispatcher.maxRequestMessageBytes)
+    wasRequestCompressed.store(received.isCompressed, ordering: .relaxed)
     do {
       return try serializer.deserialize(bytes)
     } catch {
@@ -199,14 +211,19 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
     }
   }
 
-  func frame<Message>(_ message: Message, _ serializer: Serializer<Message>) throws(StatusError) -> [UInt8] {
+  /// A framed response, compressed as the call's responses are unless `isCompressed` is false.
+  func frame<Message>(
+    _ message: Message, _ serializer: Serializer<Message>, isCompressed: Bool = true
+  ) throws(StatusError) -> [UInt8] {
     var sink = MessageSink()
     do {
       try serializer.serialize(message, &sink)
     } catch {
       throw StatusError(.internal, "a response of \(method.path) can't be serialized: \(error)")
     }
-    return sink.finish()
+    let compression = responseCompression.fix()
+    let frame = sink.finish()
+    return compression == .identity || !isCompressed ? frame : compression.compress(frame)
   }
 
   /// Sends the one response of a method whose server does not stream.
@@ -225,7 +242,10 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
 
   private func sendHeaders() {
     hasSentHeaders = true
-    stream.sendInitialMetadata(responseMetadata.withLock { $0.initial }, messageEncoding: nil)
+    let compression = responseCompression.fix()
+    stream.sendInitialMetadata(
+      responseMetadata.withLock { $0.initial },
+      messageEncoding: compression == .identity ? nil : compression.name)
   }
 
   private func sendNow(_ frame: [UInt8]) {
@@ -257,7 +277,7 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
   private var over: StatusError { closeError ?? StatusError(.cancelled, "the call is over") }
 
   /// The next request's bytes; nil when the client has finished.
-  func nextMessage() async throws(StatusError) -> [UInt8]? {
+  func nextMessage() async throws(StatusError) -> ReceivedMessage? {
     while true {
       let step = loop.isCurrent ? takeMessage() : await hop { [self] in takeMessage() }
       switch step {
@@ -276,7 +296,7 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
   }
 
   private enum ReadStep: Sendable {
-    case message([UInt8])
+    case message(ReceivedMessage)
     case end
     case wait
     case failed(StatusError)
@@ -285,7 +305,7 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
   private func takeMessage() -> ReadStep {
     if let error = closeError { return .failed(error) }
     if let message = inbox.popFirst() {
-      if !entry.hasOneRequest { stream.consume(message.count + MessageSink.prefixByteCount) }
+      if !entry.hasOneRequest { stream.consume(message.bytes.count + MessageSink.prefixByteCount) }
       return .message(message)
     }
     return isHalfClosed ? .end : .wait

@@ -44,6 +44,18 @@ public struct ServerContext: Sendable {
     nonmutating set { call.responseMetadata.withLock { $0.trailing = newValue } }
   }
 
+  /// How the responses are compressed: `ServerOptions.compression` at first. Setting it after the first response does
+  /// nothing, and so does one that the client can't read.
+  public var responseCompression: Compression {
+    get { call.responseCompression.current }
+    nonmutating set {
+      if call.head.acceptedEncodings.contains(newValue) { call.responseCompression.choose(newValue) }
+    }
+  }
+
+  /// Whether the request that was read last came compressed.
+  public var isRequestCompressed: Bool { call.isRequestCompressed }
+
   /// Sends `initialMetadata` now.
   public func sendInitialMetadata() { call.sendInitialMetadata() }
 }

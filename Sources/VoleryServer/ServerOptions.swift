@@ -1,10 +1,14 @@
 public import Logging
 import VoleryHTTP2Transport
+public import VoleryTypes
 
 /// What a server may be told. The defaults are right for most.
 public struct ServerOptions: Sendable {
-  /// The largest message that is accepted from a client, in bytes. 4 MiB.
+  /// The largest message that is accepted from a client, in bytes, also after inflating. 4 MiB.
   public var maxRequestMessageBytes = 4 << 20
+  /// How responses are compressed for clients that can read it, where a handler does not say otherwise. Identity, which is
+  /// not at all. Compressed requests are always read.
+  public var compression = Compression.identity
   /// Calls that may run at once on one connection. 1000.
   public var maxConcurrentStreams: UInt32 = 1000
   /// Calls that may run at once on the whole server; more are refused with RESOURCE_EXHAUSTED. No limit by default.

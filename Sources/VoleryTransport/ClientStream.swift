@@ -60,7 +60,8 @@ package protocol ClientStream: AnyObject {
 ///
 ///     [initialMetadata] message* closed
 package protocol ClientStreamHandler: AnyObject {
-  func initialMetadataReceived(_ metadata: Metadata)
+  /// `messageEncoding` is the server's `grpc-encoding`.
+  func initialMetadataReceived(_ metadata: Metadata, messageEncoding: String?)
 
   /// A whole message, without its prefix. `isCompressed` tells the prefix's flag.
   func messageReceived(_ message: [UInt8], isCompressed: Bool)

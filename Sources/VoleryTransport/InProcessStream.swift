@@ -54,7 +54,9 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
     self.acceptor = acceptor
     hasArrived = true
     let request = ServerRequestHead(
-      authority: head.authority, timeout: head.timeout, metadata: head.metadata, contentSubtype: head.contentSubtype)
+      authority: head.authority, timeout: head.timeout, metadata: head.metadata, contentSubtype: head.contentSubtype,
+      messageEncoding: head.messageEncoding,
+      acceptedEncodings: head.acceptedEncodings.map(CompressionSet.init) ?? .identity)
     server = Array(head.path.utf8).withUnsafeBytes {
       acceptor.accept(path: $0, head: request, stream: InProcessServerStream(self))
     }
@@ -109,7 +111,7 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
   fileprivate func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {
     guard !isServerFinished, !hasInitialMetadata else { return }
     hasInitialMetadata = true
-    later { [self] in client?.initialMetadataReceived(metadata) }
+    later { [self] in client?.initialMetadataReceived(metadata, messageEncoding: messageEncoding) }
   }
 
   fileprivate func sendResponse(_ frame: [UInt8]) {

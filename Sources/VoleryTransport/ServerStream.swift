@@ -10,11 +10,11 @@ package struct ServerRequestHead: Sendable {
   /// `grpc-encoding` of the request's messages.
   package var messageEncoding: String?
   /// `grpc-accept-encoding`: what the client can read.
-  package var acceptedEncodings: String?
+  package var acceptedEncodings: CompressionSet
 
   package init(
     authority: String, timeout: Duration?, metadata: Metadata, contentSubtype: String?, messageEncoding: String? = nil,
-    acceptedEncodings: String? = nil
+    acceptedEncodings: CompressionSet = .identity
   ) {
     self.authority = authority
     self.timeout = timeout

@@ -16,6 +16,9 @@ public struct CallOptions: Sendable {
   public var maxResponseMessageBytes: Int?
   /// The largest message that is sent, in bytes; nil: no limit but the protocol's 4 GiB.
   public var maxRequestMessageBytes: Int?
+  /// How requests are compressed; nil: as the channel's options say, which is not at all by default. A server that can't
+  /// read it fails the call with UNIMPLEMENTED.
+  public var compression: Compression?
   /// Replaces the channel's `:authority` for this call (gRFC A81).
   public var authority: String?
   /// Says who makes this call, after what the channel's own credentials say.

@@ -34,7 +34,8 @@ struct TestServer: TestServiceService {
   func unaryCall(_ request: SimpleRequest, context: ServerContext) async throws -> SimpleResponse {
     try await begin(context)
     try check(request.responseStatus)
-    try check(expectCompressed: request.expectCompressed)
+    try check(expectCompressed: request.expectCompressed, context)
+    if request.responseCompressed?.value == true { context.responseCompression = .gzip }
     var response = SimpleResponse()
     if request.responseSize > 0 { response.payload = try payload(request.responseSize) }
     if request.fillServerID { response.serverID = id }
@@ -51,7 +52,7 @@ struct TestServer: TestServiceService {
     context: ServerContext
   ) async throws {
     try await begin(context)
-    try await answer(request, responses)
+    try await answer(request, responses, context)
   }
 
   func streamingInputCall(
@@ -60,7 +61,7 @@ struct TestServer: TestServiceService {
     try await begin(context)
     var total = 0
     for try await request in requests {
-      try check(expectCompressed: request.expectCompressed)
+      try check(expectCompressed: request.expectCompressed, context)
       total += request.payload?.body.count ?? 0
     }
     return StreamingInputCallResponse(aggregatedPayloadSize: Int32(clamping: total))
@@ -71,7 +72,7 @@ struct TestServer: TestServiceService {
     context: ServerContext
   ) async throws {
     try await begin(context)
-    for try await request in requests { try await answer(request, responses) }
+    for try await request in requests { try await answer(request, responses, context) }
   }
 
   func halfDuplexCall(
@@ -81,7 +82,7 @@ struct TestServer: TestServiceService {
     try await begin(context)
     var all: [StreamingOutputCallRequest] = []
     for try await request in requests { all.append(request) }
-    for request in all { try await answer(request, responses) }
+    for request in all { try await answer(request, responses, context) }
   }
 
   func unimplementedCall(_ request: Empty, context: ServerContext) async throws -> Empty {
@@ -91,12 +92,18 @@ struct TestServer: TestServiceService {
   // MARK: Parts
 
   private func answer(
-    _ request: StreamingOutputCallRequest, _ responses: ResponseWriter<StreamingOutputCallResponse>
+    _ request: StreamingOutputCallRequest, _ responses: ResponseWriter<StreamingOutputCallResponse>,
+    _ context: ServerContext
   ) async throws {
     try check(request.responseStatus)
+    if request.responseParameters.contains(where: { $0.compressed?.value == true }) {
+      context.responseCompression = .gzip
+    }
     for parameters in request.responseParameters {
       if parameters.intervalUs > 0 { try await Task.sleep(for: .microseconds(Int64(parameters.intervalUs))) }
-      try await responses.write(StreamingOutputCallResponse(payload: try payload(parameters.size)))
+      try await responses.write(
+        StreamingOutputCallResponse(payload: try payload(parameters.size)),
+        compressed: parameters.compressed?.value == true)
     }
   }
 
@@ -112,10 +119,9 @@ struct TestServer: TestServiceService {
     throw StatusError(StatusCode(rawValue: Int(status.code)) ?? .unknown, status.message)
   }
 
-  private func check(expectCompressed: BoolValue?) throws(StatusError) {
-    // Nothing that reaches a handler was compressed: requests with a grpc-encoding are refused before.
-    guard expectCompressed?.value == true else { return }
-    throw StatusError(.invalidArgument, "the request was expected to be compressed and is not")
+  private func check(expectCompressed: BoolValue?, _ context: ServerContext) throws(StatusError) {
+    guard let expected = expectCompressed?.value, expected != context.isRequestCompressed else { return }
+    throw StatusError(.invalidArgument, "the request was expected to be \(expected ? "" : "un")compressed and is not")
   }
 
   /// Echoes metadata, and injects the faults that the metadata asks for.

@@ -8,7 +8,7 @@ import Testing
     ["VoleryTypes", "CNGHTTP2", "COpenSSL", "CLibUV", "CCares", "CZlib", "CProtobufC"],
     [
       "VoleryNameResolution", "VoleryLoadBalancing", "VoleryTransport", "VoleryHTTP2Session", "VoleryTLSSession",
-      "VoleryEventLoops",
+      "VoleryEventLoops", "VoleryCompression",
     ],
     ["VoleryHTTP2Transport", "VoleryDNS", "VoleryProtobuf"],
     ["VoleryClient", "VoleryServer"],
@@ -16,7 +16,9 @@ import Testing
     ["Volery"],
   ]
   /// C and I/O without gRPC words: these must not know VoleryTypes.
-  static let foundations = ["VoleryHTTP2Session", "VoleryTLSSession", "VoleryEventLoops"]
+  static let foundations = [
+    "VoleryHTTP2Session", "VoleryTLSSession", "VoleryEventLoops", "VoleryCompression",
+  ]
   static let owners = [
     "CNGHTTP2": "VoleryHTTP2Session", "COpenSSL": "VoleryTLSSession", "CLibUV": "VoleryEventLoops",
     "CCares": "VoleryDNS",

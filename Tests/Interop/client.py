@@ -162,6 +162,44 @@ def timeout_on_sleeping_server(stub, _):
     fails(grpc.StatusCode.DEADLINE_EXCEEDED, lambda: list(stub.FullDuplexCall(iter([request]), timeout=0.05)))
 
 
+def expected(value):
+    return messages_pb2.BoolValue(value=value)
+
+
+def client_compressed_unary(stub, _):
+    def call(said, **options):
+        request = messages_pb2.SimpleRequest(
+            response_size=314159, payload=Payload(body=bytes(271828)), expect_compressed=expected(said))
+        return stub.UnaryCall(request, timeout=TIMEOUT, **options)
+
+    fails(grpc.StatusCode.INVALID_ARGUMENT, lambda: call(True))
+    for algorithm in grpc.Compression.Gzip, grpc.Compression.Deflate:
+        assert len(call(True, compression=algorithm).payload.body) == 314159
+        fails(grpc.StatusCode.INVALID_ARGUMENT, lambda: call(False, compression=algorithm))
+    assert len(call(False).payload.body) == 314159
+
+
+def client_compressed_streaming(stub, _):
+    def request(size, said):
+        return messages_pb2.StreamingInputCallRequest(payload=Payload(body=bytes(size)), expect_compressed=expected(said))
+
+    fails(grpc.StatusCode.INVALID_ARGUMENT, lambda: stub.StreamingInputCall(iter([request(27182, True)]), timeout=TIMEOUT))
+    response = stub.StreamingInputCall(
+        iter([request(27182, True), request(45904, True)]), timeout=TIMEOUT, compression=grpc.Compression.Gzip)
+    assert response.aggregated_payload_size == 73086
+
+
+def server_compressed_unary(stub, _):
+    for said in True, False:
+        large(stub, response_compressed=expected(said))
+
+
+def server_compressed_streaming(stub, _):
+    parameters = [Parameters(size=31415, compressed=expected(True)), Parameters(size=92653, compressed=expected(False))]
+    request = Request(response_parameters=parameters)
+    assert [len(r.payload.body) for r in stub.StreamingOutputCall(request, timeout=TIMEOUT)] == [31415, 92653]
+
+
 def rpc_soak(stub, _):
     for _ in range(10):
         large(stub)
@@ -170,7 +208,8 @@ def rpc_soak(stub, _):
 CASES = [
     empty_unary, large_unary, concurrent_large_unary, pick_first_unary, client_streaming, server_streaming, ping_pong,
     empty_stream, custom_metadata, status_code_and_message, special_status_message, unimplemented_method,
-    unimplemented_service, cancel_after_begin, cancel_after_first_response, timeout_on_sleeping_server, rpc_soak,
+    unimplemented_service, cancel_after_begin, cancel_after_first_response, timeout_on_sleeping_server, client_compressed_unary,
+    client_compressed_streaming, server_compressed_unary, server_compressed_streaming, rpc_soak,
 ]
 
 

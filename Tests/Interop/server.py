@@ -39,6 +39,8 @@ class TestService(test_pb2_grpc.TestServiceServicer):
     def UnaryCall(self, request, context):
         self.begin(context)
         self.status(request, context)
+        if request.response_compressed.value:
+            context.set_compression(grpc.Compression.Gzip)
         response = messages_pb2.SimpleResponse(payload=messages_pb2.Payload(body=bytes(request.response_size)))
         if request.fill_server_id:
             response.server_id = self.name
@@ -46,14 +48,18 @@ class TestService(test_pb2_grpc.TestServiceServicer):
 
     CacheableUnaryCall = UnaryCall
 
-    def stream(self, request):
+    def stream(self, request, context):
+        if any(parameters.compressed.value for parameters in request.response_parameters):
+            context.set_compression(grpc.Compression.Gzip)
         for parameters in request.response_parameters:
             time.sleep(parameters.interval_us / 1e6)
+            if not parameters.compressed.value:
+                context.disable_next_message_compression()
             yield messages_pb2.StreamingOutputCallResponse(payload=messages_pb2.Payload(body=bytes(parameters.size)))
 
     def StreamingOutputCall(self, request, context):
         self.begin(context)
-        yield from self.stream(request)
+        yield from self.stream(request, context)
 
     def StreamingInputCall(self, requests, context):
         self.begin(context)
@@ -64,11 +70,11 @@ class TestService(test_pb2_grpc.TestServiceServicer):
         self.begin(context)
         for request in requests:
             self.status(request, context)
-            yield from self.stream(request)
+            yield from self.stream(request, context)
 
     def HalfDuplexCall(self, requests, context):
         for request in list(requests):
-            yield from self.stream(request)
+            yield from self.stream(request, context)
 
 
 def main():

@@ -47,14 +47,14 @@ import Testing
         Self.program, "client", "--server_host", "127.0.0.1", "--server_port", port, "--test_case", "all",
         "--soak_per_iteration_max_acceptable_latency_ms", "5000",
       ])
-      Self.check(output, code, atLeast: 18)
+      Self.check(output, code, atLeast: 22)
     }
   }
 
   @Test("grpcio's client against our server: every case") func ourServer() throws {
     try Self.withServer([Self.program, "server", "--bind", "127.0.0.1:0"]) { port in
       let (output, code) = try Self.run([Self.python(), Self.script("client.py"), "127.0.0.1:\(port)"])
-      Self.check(output, code, atLeast: 17)
+      Self.check(output, code, atLeast: 21)
     }
   }
 
@@ -64,7 +64,8 @@ import Testing
         Self.program, "client", "--server_host", "127.0.0.1", "--server_port", port, "--test_case", "all",
         "--soak_per_iteration_max_acceptable_latency_ms", "5000",
       ])
-      Self.check(output, code, atLeast: 18)
+      Self.check(output, code, atLeast: 24)
+      #expect(!output.contains("SKIP"))
     }
   }
 

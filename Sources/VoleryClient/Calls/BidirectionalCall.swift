@@ -16,7 +16,11 @@ public struct BidirectionalCall<Request: Sendable, Response: Sendable>: AsyncSeq
   let responseSerializer: Serializer<Response>
 
   /// Sends a message; suspends while the server does not keep up. Throws how the call ended once it is over.
-  public func send(_ request: Request) async throws(StatusError) { try await handle.send(request, requestSerializer) }
+  ///
+  /// - Parameter compressed: False: this message is not compressed, though the call's are (`CallOptions.compression`).
+  public func send(_ request: Request, compressed: Bool = true) async throws(StatusError) {
+    try await handle.send(request, requestSerializer, isCompressed: compressed)
+  }
 
   /// Ends the request stream. May be called twice.
   public func finish() { handle.call.halfClose() }
@@ -32,6 +36,9 @@ public struct BidirectionalCall<Request: Sendable, Response: Sendable>: AsyncSeq
   public var status: Status { get async { await handle.call.outcome().status } }
 
   public var peer: Peer? { handle.call.peer }
+
+  /// Whether the response that was taken last came compressed.
+  public var isResponseCompressed: Bool { handle.call.isResponseCompressed }
 
   public func cancel() { handle.call.cancel() }
 }

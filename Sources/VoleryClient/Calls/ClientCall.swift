@@ -1,4 +1,5 @@
 import Synchronization
+import VoleryHTTP2Transport
 import VoleryLoadBalancing
 import VoleryTransport
 import VoleryTypes
@@ -18,6 +19,10 @@ final class ClientCall: PickWaiter, Sendable {
   private let startedAt: ContinuousClock.Instant
   private let maxRequestBytes: Int
   private let maxResponseBytes: Int
+  /// How requests are compressed.
+  let compression: Compression
+  /// Whether the response that was taken last came compressed.
+  private let wasResponseCompressed = Atomic<Bool>(false)
   private let state: Mutex<ClientCallState>
   /// Nil for a call without a deadline.
   private let deadlineTimer: DeadlineTimer?
@@ -43,6 +48,7 @@ final class ClientCall: PickWaiter, Sendable {
     self.maxResponseBytes = ClientCall.limit(
       options.maxResponseMessageBytes, configuration?.maxResponseMessageBytes,
       default: core.options.maxResponseMessageBytes)
+    self.compression = options.compression ?? core.options.compression
     var state = ClientCallState()
     state.retry = ClientCall.retryPolicy(method, configuration).map { RetryState($0) }
     self.state = Mutex(state)
@@ -148,6 +154,8 @@ final class ClientCall: PickWaiter, Sendable {
       path: method.path, authority: options.authority ?? core.authority, timeout: deadline.timeRemaining,
       metadata: options.metadata, contentSubtype: contentSubtype, maxResponseMessageBytes: maxResponseBytes)
     if !more.isEmpty { head.metadata.append(contentsOf: more) }
+    if compression != .identity { head.messageEncoding = compression.name }
+    head.acceptedEncodings = Compression.acceptedNames
     head.previousAttempts = state.withLock { $0.previousAttempts }
     return head
   }
@@ -216,19 +224,18 @@ final class ClientCall: PickWaiter, Sendable {
 
   // MARK: Receiving
 
-  func initialMetadataReceived(_ metadata: Metadata, on attempt: ClientCallAttempt) {
+  func initialMetadataReceived(_ metadata: Metadata, messageEncoding: String?, on attempt: ClientCallAttempt) {
     state.withLock { state -> WaiterList in
       guard state.isCurrent(attempt) else { return WaiterList() }
       state.initialMetadata = metadata
+      state.responseEncoding = messageEncoding
       state.commit()
       return state.observers.takeAll()
     }.resumeAll()
   }
 
   func messageReceived(_ message: [UInt8], isCompressed: Bool, on attempt: ClientCallAttempt) {
-    guard !isCompressed else {
-      return fail(.internal, "the server sent a compressed message without having been asked to")
-    }
+    let message = ReceivedMessage(message, isCompressed: isCompressed)
     if hasOneResponse { return responseReceived(message, on: attempt) }
     state.withLock { state -> WaiterList in
       guard state.isCurrent(attempt) else { return WaiterList() }
@@ -238,13 +245,13 @@ final class ClientCall: PickWaiter, Sendable {
   }
 
   /// The one message of a call whose server does not stream: nobody is woken before the status is there.
-  private func responseReceived(_ message: [UInt8], on attempt: ClientCallAttempt) {
+  private func responseReceived(_ message: ReceivedMessage, on attempt: ClientCallAttempt) {
     let isFirst = state.withLock { state in
       guard state.isCurrent(attempt) else { return true }
       defer { state.inbox.append(message) }
       return state.inbox.isEmpty
     }
-    attempt.consume(message.count + MessageSink.prefixByteCount)
+    attempt.consume(message.bytes.count + MessageSink.prefixByteCount)
     if !isFirst { fail(.unimplemented, "the server sent more than one message for \(method.path)") }
   }
 
@@ -267,7 +274,7 @@ final class ClientCall: PickWaiter, Sendable {
   }
 
   /// The next message; nil at the end of a call that ended with OK.
-  func nextMessage() async throws(StatusError) -> [UInt8]? {
+  func nextMessage() async throws(StatusError) -> ReceivedMessage? {
     while true {
       switch state.withLock({ $0.receive() }) {
       case .message(let message, let credit, let attempt):
@@ -286,17 +293,30 @@ final class ClientCall: PickWaiter, Sendable {
     }
   }
 
+  /// A message's bytes as the server had them.
+  func inflate(_ received: ReceivedMessage) throws(StatusError) -> [UInt8] {
+    wasResponseCompressed.store(received.isCompressed, ordering: .relaxed)
+    guard received.isCompressed else { return received.bytes }
+    let name = state.withLock { $0.responseEncoding } ?? Compression.identity.name
+    guard let compression = Compression(name: name) else {
+      throw StatusError(.internal, "a response is compressed with '\(name)', which the server was not offered")
+    }
+    return try compression.inflate(received, limit: maxResponseBytes)
+  }
+
+  var isResponseCompressed: Bool { wasResponseCompressed.load(ordering: .relaxed) }
+
   /// The answer of a call whose server sends one message (doc/statuscodes.md: none is UNIMPLEMENTED).
   func response<Message>(_ serializer: Serializer<Message>) async throws(StatusError) -> ClientResponse<Message> {
     let outcome = await outcome()
     if let error = outcome.error { throw error }
-    let (bytes, initialMetadata) = state.withLock { ($0.inbox.popFirst(), $0.initialMetadata) }
-    guard let bytes else {
+    let (received, initialMetadata) = state.withLock { ($0.inbox.popFirst(), $0.initialMetadata) }
+    guard let received else {
       throw StatusError(.unimplemented, "the server ended \(method.path) with OK and without a message")
     }
     return ClientResponse(
-      message: try message(bytes, serializer), initialMetadata: initialMetadata ?? Metadata(),
-      trailingMetadata: outcome.trailingMetadata, peer: peer)
+      message: try message(received, serializer), initialMetadata: initialMetadata ?? Metadata(),
+      trailingMetadata: outcome.trailingMetadata, peer: peer, isCompressed: received.isCompressed)
   }
 
   /// Waits for the server's initial metadata; a call that ended without any has an empty one, or throws how it ended.

@@ -57,9 +57,9 @@ final class ClientCallAttempt: ClientStreamHandler, @unchecked Sendable {
     report(code, .local)
   }
 
-  func initialMetadataReceived(_ metadata: Metadata) {
+  func initialMetadataReceived(_ metadata: Metadata, messageEncoding: String?) {
     guard !isOver else { return }
-    call.initialMetadataReceived(metadata, on: self)
+    call.initialMetadataReceived(metadata, messageEncoding: messageEncoding, on: self)
   }
 
   func messageReceived(_ message: [UInt8], isCompressed: Bool) {

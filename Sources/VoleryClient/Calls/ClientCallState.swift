@@ -50,6 +50,8 @@ struct ClientCallState: @unchecked Sendable {
 
   // What the server sends.
   var initialMetadata: Metadata?
+  /// The server's `grpc-encoding`.
+  var responseEncoding: String?
   var inbox = MessageQueue()
   var pendingCredit = 0
   var readers = WaiterList()
@@ -191,14 +193,14 @@ struct ClientCallState: @unchecked Sendable {
   // MARK: Receiving
 
   enum ReceiveVerdict {
-    case message([UInt8], credit: Int, attempt: ClientCallAttempt?)
+    case message(ReceivedMessage, credit: Int, attempt: ClientCallAttempt?)
     case wait
     case ended(StreamOutcome)
   }
 
   mutating func receive() -> ReceiveVerdict {
     if let message = inbox.popFirst() {
-      pendingCredit += message.count + MessageSink.prefixByteCount
+      pendingCredit += message.bytes.count + MessageSink.prefixByteCount
       guard pendingCredit >= ClientCallState.creditThreshold, let attempt else {
         return .message(message, credit: 0, attempt: nil)
       }

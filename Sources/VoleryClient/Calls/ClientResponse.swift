@@ -7,4 +7,6 @@ public struct ClientResponse<Message: Sendable>: Sendable {
   public let trailingMetadata: Metadata
   /// The server that answered.
   public let peer: Peer?
+  /// Whether the message came compressed.
+  public let isCompressed: Bool
 }

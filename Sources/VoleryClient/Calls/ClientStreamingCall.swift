@@ -15,7 +15,11 @@ public struct ClientStreamingCall<Request: Sendable, Response: Sendable>: Sendab
   let responseSerializer: Serializer<Response>
 
   /// Sends a message; suspends while the server does not keep up. Throws how the call ended once it is over.
-  public func send(_ request: Request) async throws(StatusError) { try await handle.send(request, requestSerializer) }
+  ///
+  /// - Parameter compressed: False: this message is not compressed, though the call's are (`CallOptions.compression`).
+  public func send(_ request: Request, compressed: Bool = true) async throws(StatusError) {
+    try await handle.send(request, requestSerializer, isCompressed: compressed)
+  }
 
   /// Ends the request stream. May be called twice.
   public func finish() { handle.call.halfClose() }

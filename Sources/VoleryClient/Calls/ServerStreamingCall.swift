@@ -24,6 +24,9 @@ public struct ServerStreamingCall<Response: Sendable>: AsyncSequence, Sendable {
   /// The server; nil before the call has a connection.
   public var peer: Peer? { handle.call.peer }
 
+  /// Whether the response that was taken last came compressed.
+  public var isResponseCompressed: Bool { handle.call.isResponseCompressed }
+
   public func cancel() { handle.call.cancel() }
 
   public func makeAsyncIterator() -> ResponseIterator<Response> {

@@ -18,6 +18,9 @@ public struct ChannelOptions: Sendable {
   public var serviceConfig = ServiceConfig()
   /// The largest message that is accepted from a server, in bytes. 4 MiB.
   public var maxResponseMessageBytes = 4 << 20
+  /// How requests are compressed where a call does not say otherwise. Identity, which is not at all: servers need not be
+  /// able to read anything else. Compressed responses are always read.
+  public var compression = Compression.identity
   /// Replaces the target's name as the `:authority` of calls.
   public var authority: String?
   /// The longest that one attempt to connect may take, from the socket to the server's SETTINGS; a channel's first
