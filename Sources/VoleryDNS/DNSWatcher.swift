@@ -25,6 +25,7 @@ final class DNSWatcher: @unchecked Sendable {
   private var answers: [DNSLookup.Family: DNSAnswer] = [:]
   private var lastGood: [DNSLookup.Family: [String]] = [:]
   private var lastUpdate: ResolverUpdate?
+  private var knownBefore: [DNSLookup.Family: Set<String>] = [:]
   private var isRunningFirst = true
 
   /// How long an answer waits for the one of the other family (RFC 8305, 3).
@@ -44,7 +45,7 @@ final class DNSWatcher: @unchecked Sendable {
     loop.execute { [self] in
       listeners[id] = listener
       if let lastUpdate { _ = listener(lastUpdate) }
-      if listeners.count == 1 { ask() }
+      if listeners.count == 1 { look(.poll) }
     }
   }
 
@@ -57,7 +58,7 @@ final class DNSWatcher: @unchecked Sendable {
 
   func resolveNow() {
     loop.execute { [self] in
-      if !listeners.isEmpty { ask() }
+      if !listeners.isEmpty { look(.asked) }
     }
   }
 
@@ -65,26 +66,30 @@ final class DNSWatcher: @unchecked Sendable {
     timer?.cancel()
     grace?.cancel()
     lookup?.cancel()
-    if lookup != nil { _ = schedule.finished(isUsable: true, at: .now) }
+    if lookup != nil { _ = schedule.finished(isUsable: true, isNew: true, at: .now) }
     lookup = nil
   }
 
   // MARK: Looking up
 
-  private func ask() { follow(schedule.due(at: .now)) }
+  /// Without the order, which name servers change from answer to answer.
+  private var known: [DNSLookup.Family: Set<String>] { lastGood.mapValues(Set.init) }
+
+  private func look(_ cause: RefreshSchedule.Cause) { follow(schedule.due(cause, at: .now)) }
 
   private func follow(_ decision: RefreshSchedule.Decision) {
     switch decision {
     case .nothing: return
-    case .wait(let delay):
+    case .wait(let delay, let cause):
       timer?.cancel()
       timer = loop.schedule(after: delay) { [self] in
-        if !listeners.isEmpty { ask() }
+        if !listeners.isEmpty { look(cause) }
       }
     case .lookUp:
       timer?.cancel()
       timer = loop.schedule(after: DNSWatcher.lookupLimit) { [self] in gaveUp() }
       answers = [:]
+      knownBefore = known
       lookup = DNSLookup(name: key.host, server: key.server, on: loop) { [weak self] in self?.answered($0, $1) }
     }
   }
@@ -110,7 +115,8 @@ final class DNSWatcher: @unchecked Sendable {
     grace?.cancel()
     lookup?.cancel()
     lookup = nil
-    follow(schedule.finished(isUsable: publish(), at: .now))
+    let isUsable = publish()
+    follow(schedule.finished(isUsable: isUsable, isNew: known != knownBefore, at: .now))
   }
 
   /// Tells the listeners what is known; false when that is nothing, or somebody could not use it.

@@ -133,7 +133,8 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     isDraining = true
     if code == .enhanceYourCalm, debugData == "too_many_pings" { options.pingPace.complained() }
     let debug = debugData.isEmpty ? "" : " (\(debugData))"
-    observer.connectionDraining(self, reason: "GOAWAY \(code)\(debug)")
+    let cause: DrainCause = code == .noError && debugData == "max_age" ? .renewal : .goodbye
+    observer.connectionDraining(self, cause: cause, reason: "GOAWAY \(code)\(debug)")
   }
 
   func streamEnded() { reportCapacity() }
@@ -190,7 +191,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     case .suspect(let reason):
       guard !isDraining else { return }
       drain()
-      observer.connectionDraining(self, reason: reason)
+      observer.connectionDraining(self, cause: .silence, reason: reason)
     case .giveUp(let reason): finish(reason)
     }
   }

@@ -130,8 +130,8 @@ final class HTTP2ConnectionAttempt: ConnectionAttempt, ClientConnectionObserver,
     observer?.connectionCapacityChanged(connection, hasRoom: hasRoom)
   }
 
-  func connectionDraining(_ connection: any ClientConnection, reason: String) {
-    observer?.connectionDraining(connection, reason: reason)
+  func connectionDraining(_ connection: any ClientConnection, cause: DrainCause, reason: String) {
+    observer?.connectionDraining(connection, cause: cause, reason: reason)
   }
 
   func connectionClosed(error: String?) {

@@ -28,12 +28,22 @@ package protocol ClientConnectionObserver: AnyObject, Sendable {
   /// connection, gRFC A105). Told only when crossing between "has room" and "is full".
   func connectionCapacityChanged(_ connection: any ClientConnection, hasRoom: Bool)
 
-  /// The peer sent GOAWAY: no new streams, those that run may finish.
-  func connectionDraining(_ connection: any ClientConnection, reason: String)
+  /// No new streams, those that run may finish.
+  func connectionDraining(_ connection: any ClientConnection, cause: DrainCause, reason: String)
 
   /// The end. `error` says in words what happened ("connection refused", "the peer closed the connection before its
   /// SETTINGS", "keepalive ping not answered within 20 s"); nil when this end had asked for it.
   func connectionClosed(error: String?)
+}
+
+/// Why a connection takes no more streams.
+package enum DrainCause: Sendable {
+  /// The server said goodbye (GOAWAY): it is about to stop, as a rule.
+  case goodbye
+  /// The server wants a fresh connection (GOAWAY because of the connection's age, gRFC A9), and is there for it.
+  case renewal
+  /// The server does not answer.
+  case silence
 }
 
 /// An attempt to connect, or the connection that came of it.

@@ -44,7 +44,7 @@ package final class InProcessConnection: ClientConnection, ConnectionAttempt, @u
     transportLoop.execute { [self] in
       guard !isDraining, !isClosed else { return }
       isDraining = true
-      observer?.connectionDraining(self, reason: "the server is stopping")
+      observer?.connectionDraining(self, cause: .goodbye, reason: "the server is stopping")
       if streams.isEmpty { finish(nil) }
     }
   }

@@ -31,7 +31,7 @@ struct Load: AsyncParsableCommand {
     guard let file = fopen(out, "w") else { throw ValidationError("--out \(out) can't be written") }
     let client = TestServiceClient(
       try flags.channel { options in
-        if let resolve { options.resolvers.register(DNSResolverFactory(refreshInterval: .milliseconds(resolve))) }
+        if let resolve { options.refreshInterval = .milliseconds(resolve) }
         if let keepalive { options.keepaliveTime = .milliseconds(keepalive) }
         if let keepaliveTimeout { options.keepaliveTimeout = .milliseconds(keepaliveTimeout) }
       })

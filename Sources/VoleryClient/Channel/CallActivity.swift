@@ -6,6 +6,7 @@ final class CallActivity: Sendable {
   private let active = Atomic<Int>(0)
   /// Nanoseconds from `origin` to the last moment when the last running call ended.
   private let lastEnd = Atomic<Int64>(0)
+  private let isUsed = Atomic<Bool>(false)
   private let isWatched = Atomic<Bool>(false)
   private let origin: ChannelClock.Instant
   private let clock: ChannelClock
@@ -17,7 +18,13 @@ final class CallActivity: Sendable {
 
   var count: Int { active.load(ordering: .sequentiallyConsistent) }
 
-  func started() { active.add(1, ordering: .sequentiallyConsistent) }
+  func started() {
+    active.add(1, ordering: .sequentiallyConsistent)
+    if !isUsed.load(ordering: .relaxed) { isUsed.store(true, ordering: .relaxed) }
+  }
+
+  /// Whether a call has come since this was last asked, or runs.
+  func takeUse() -> Bool { isUsed.exchange(false, ordering: .relaxed) || count > 0 }
 
   /// Returns whether this was the last one and somebody waits for that.
   func ended() -> Bool {

@@ -89,8 +89,8 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
     inControlPlane { [self] _ in driver?.capacityChanged() }
   }
 
-  func connectionDraining(_ connection: any ClientConnection, reason: String) {
-    inControlPlane { [self] _ in ended(reason) }
+  func connectionDraining(_ connection: any ClientConnection, cause: DrainCause, reason: String) {
+    inControlPlane { [self] _ in ended(reason, cause) }
   }
 
   func connectionClosed(error: String?) {
@@ -102,13 +102,13 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
   }
 
   /// For new calls it is over, though calls may still run on it.
-  private func ended(_ reason: String) {
+  private func ended(_ reason: String, _ cause: DrainCause? = nil) {
     if let attempt {
       self.attempt = nil
       attempt.failed(self, reason)
     } else if let driver {
       self.driver = nil
-      driver.connectionEnded(self, reason: reason)
+      driver.connectionEnded(self, reason: reason, cause: cause)
     }
   }
 }

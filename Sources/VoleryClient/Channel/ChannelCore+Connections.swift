@@ -13,12 +13,18 @@ extension ChannelCore {
     var resolutionLimit = Duration.zero
   }
 
+  /// After a goodbye, while others take the calls: the time in which the resolver as a rule hears that the server is gone.
+  private static let goodbyePause = Duration.milliseconds(1250)
+
   /// While other servers take the calls, a server's clients come back one by one; without another one the address may be
   /// gone: the name is looked up first.
   ///
   /// - Parameter isLast: No subchannel is ready any more.
-  func reconnectWait(isLast: Bool) -> ReconnectWait {
-    guard isLast else { return ReconnectWait(pause: options.reconnectSpread * clock.random()) }
+  func reconnectWait(isLast: Bool, cause: DrainCause?) -> ReconnectWait {
+    guard isLast else {
+      let least = cause == .goodbye && resolver?.isFixed == false ? ChannelCore.goodbyePause : .zero
+      return ReconnectWait(pause: least + options.reconnectSpread * clock.random())
+    }
     return ReconnectWait(resolutionLimit: resolver?.answersResolveNow == true ? ChannelCore.holdLimit : .zero)
   }
 

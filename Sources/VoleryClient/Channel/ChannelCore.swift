@@ -195,6 +195,7 @@ package final class ChannelCore: @unchecked Sendable {
       report.withLock { $0.resolved(resolved.resolution, at: now) }
       adopt(resolved.serviceConfig)
       give(resolved.resolution)
+      retryForCalls(now)
     case .failed(let error):
       report.withLock { $0.failed(error, at: now) }
       options.logger.debug("resolving failed", metadata: ["target": "\(target)", "error": "\(error)"])
@@ -202,6 +203,14 @@ package final class ChannelCore: @unchecked Sendable {
       if !hasResolved { newestPolicy.run { $0.resolverFailed(error, &$1) } }
     }
     endHold()
+  }
+
+  /// Nothing is ready and calls come: each answer of the resolver that still lists an address has it tried, as often as the
+  /// name is looked up, and not as seldom as the backoff comes to.
+  private func retryForCalls(_ now: ChannelClock.Instant) {
+    guard policy.state != .ready, activity.takeUse() else { return }
+    let interval = options.refreshInterval ?? .seconds(5)
+    newestPolicy.retryAll(ifStartedBefore: now - interval * 0.7)
   }
 
   private var newestPolicy: PolicyDriver { nextPolicy ?? policy }

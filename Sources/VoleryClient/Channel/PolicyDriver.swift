@@ -93,6 +93,12 @@ final class PolicyDriver: @unchecked Sendable {
     for member in members.values { member.driver.resetBackoff() }
   }
 
+  /// Nothing is ready: whoever has not been tried since `limit` is, though its backoff is not over.
+  func retryAll(ifStartedBefore limit: ChannelClock.Instant) {
+    guard offers.isEmpty else { return }
+    for member in members.values { member.driver.retry(ifStartedBefore: limit) }
+  }
+
   func resolutionAnswered() {
     for member in members.values { member.driver.resolutionAnswered() }
   }

@@ -54,6 +54,11 @@ final class SubchannelDriver: @unchecked Sendable {
     perform(state.backoffReset(now: core.clock.now()))
   }
 
+  /// Calls wait, or fail, and the resolver has just said again that this is where they should go.
+  func retry(ifStartedBefore limit: ChannelClock.Instant) {
+    perform(state.retryWanted(ifStartedBefore: limit, now: core.clock.now()))
+  }
+
   func resolutionAnswered() { perform(state.resolutionAnswered(now: core.clock.now())) }
 
   /// No more calls; those that run finish.
@@ -139,7 +144,8 @@ final class SubchannelDriver: @unchecked Sendable {
     subchannel?.setFull(!connections.isEmpty && connections.allSatisfy(\.isFull))
   }
 
-  func connectionEnded(_ connection: ChannelConnection, reason: String) {
+  /// - Parameter cause: Nil: the connection is lost.
+  func connectionEnded(_ connection: ChannelConnection, reason: String, cause: DrainCause?) {
     connections.removeAll { $0 === connection }
     let isLast = connections.isEmpty && !owner.hasReady(besides: id)
     core.connectionLost(endpoint, reason, isLast: isLast)
@@ -147,7 +153,7 @@ final class SubchannelDriver: @unchecked Sendable {
     shrinkTimer.take()?.cancel()
     growthAttempt.take()?.cancel()
     growth.reset()
-    let wait = core.reconnectWait(isLast: isLast)
+    let wait = core.reconnectWait(isLast: isLast, cause: cause)
     let loss = SubchannelState.Loss(
       reason: reason, wasUseful: hasAnswered.load(ordering: .relaxed), pause: wait.pause,
       resolutionLimit: wait.resolutionLimit)

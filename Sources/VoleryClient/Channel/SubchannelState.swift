@@ -92,6 +92,14 @@ struct SubchannelState {
     }
   }
 
+  /// There is nothing else to go to, and the resolver insists: tries at once, without starting the backoff over.
+  ///
+  /// - Parameter limit: Unless the last attempt has begun later than this.
+  mutating func retryWanted(ifStartedBefore limit: Instant, now: Instant) -> Action {
+    guard phase == .backingOff, let attemptStart, attemptStart <= limit else { return .none }
+    return leaveBackoff(now)
+  }
+
   mutating func removed() -> Action {
     phase = .shutDown
     return .stopWaiting
