@@ -118,7 +118,7 @@ let package = Package(
 
     // Tests.
     program("volery-lab", path: "Tests/Lab/Program", ["Volery", argumentParser, logging]),
-    .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
+    .target(name: "TestSupport", path: "Tests/Support", exclude: ["certificates.sh"], swiftSettings: strict),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryNameResolution", "VoleryTypes"]),
     tests("LoadBalancingTests", ["VoleryLoadBalancing", "VoleryTypes"]),
@@ -137,8 +137,7 @@ let package = Package(
     tests("InteropTests", ["TestSupport", "volery-interop", "own-messages"]),
     tests(
       "TLSTests",
-      ["TestSupport", "Volery", "VoleryClient", "VoleryServer", "VoleryTLSSession", "VoleryTypes", logging],
-      exclude: ["certificates.sh"]),
+      ["TestSupport", "Volery", "VoleryClient", "VoleryServer", "VoleryTLSSession", "VoleryTypes", logging]),
     tests("ArchitectureTests", []),
   ]
 )

@@ -1,6 +1,8 @@
-"""Runs the interoperability cases with grpcio as the client: client.py TARGET. Prints PASS or FAIL for each; exit code 1 if
+"""Runs the interoperability cases with grpcio as the client: client.py TARGET [CA [CERT KEY]], over TLS
+with a CA's file, mutual TLS with certificate and key. Prints PASS or FAIL for each; exit code 1 if
 any failed."""
 
+import pathlib
 import sys
 import threading
 from concurrent import futures
@@ -213,10 +215,18 @@ CASES = [
 ]
 
 
+def open_channel():
+    if len(sys.argv) < 3:
+        return grpc.insecure_channel(sys.argv[1])
+    authority, *own = [pathlib.Path(path).read_bytes() for path in sys.argv[2:]]
+    credentials = grpc.ssl_channel_credentials(authority, *reversed(own))
+    return grpc.secure_channel(sys.argv[1], credentials)
+
+
 def main():
     failed = False
     for case in CASES:
-        with grpc.insecure_channel(sys.argv[1]) as channel:
+        with open_channel() as channel:
             try:
                 case(test_pb2_grpc.TestServiceStub(channel), channel)
                 print(f"PASS {case.__name__}", flush=True)

@@ -1,6 +1,8 @@
-"""grpc.testing.TestService on grpcio: server.py BIND [SERVER_ID] [MAX_CONNECTION_AGE_MS]. Prints LISTENING; SIGTERM drains."""
+"""grpc.testing.TestService on grpcio: server.py BIND [SERVER_ID] [MAX_CONNECTION_AGE_MS]. Prints LISTENING; SIGTERM drains.
+TLS by the environment: CERT, KEY, and CLIENT_CA for mutual TLS, each a file."""
 
 import os
+import pathlib
 import signal
 import sys
 import threading
@@ -77,6 +79,14 @@ class TestService(test_pb2_grpc.TestServiceServicer):
             yield from self.stream(request, context)
 
 
+def credentials():
+    key, certificate, authority = (
+        pathlib.Path(os.environ[name]).read_bytes() if name in os.environ else None
+        for name in ("KEY", "CERT", "CLIENT_CA")
+    )
+    return grpc.ssl_server_credentials([(key, certificate)], authority, authority is not None)
+
+
 def main():
     bind = sys.argv[1]
     name = sys.argv[2] if len(sys.argv) > 2 else f"grpcio-{os.getpid()}"
@@ -85,7 +95,7 @@ def main():
         options.append(("grpc.max_connection_age_ms", int(sys.argv[3])))
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=32), options=options)
     test_pb2_grpc.add_TestServiceServicer_to_server(TestService(name), server)
-    port = server.add_insecure_port(bind)
+    port = server.add_secure_port(bind, credentials()) if "CERT" in os.environ else server.add_insecure_port(bind)
     server.start()
     print(f"LISTENING {bind.rsplit(':', 1)[0]}:{port}", flush=True)
     stopped = threading.Event()

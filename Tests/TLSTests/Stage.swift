@@ -5,17 +5,8 @@ import TestSupport
 import Testing
 import Volery
 
-/// The certificates that `certificates.sh` makes, once for each run of the tests.
 enum Certificates {
-  static let folder: String = {
-    let folder = NSTemporaryDirectory() + "volery-tls-\(ProcessInfo.processInfo.processIdentifier)"
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("certificates.sh")
-    let code = try? ChildProcess.run([script.path, folder]).code
-    precondition(code == 0, "certificates.sh has failed")
-    return folder
-  }()
-
-  static func path(_ name: String) -> String { "\(folder)/\(name)" }
+  static func path(_ name: String) -> String { TestCertificates.path(name) }
   static func file(_ name: String) -> TLSSource { .file(path(name)) }
   static func bytes(_ name: String) -> [UInt8] { Array(FileManager.default.contents(atPath: path(name)) ?? Data()) }
 
