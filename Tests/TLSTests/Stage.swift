@@ -138,6 +138,7 @@ final class LogRecorder: Sendable {
   private struct State {
     var lines: [String] = []
     var waiters: [Waiter] = []
+    var counters: [CheckedContinuation<Void, Never>] = []
   }
 
   private let state = Mutex(State())
@@ -158,12 +159,30 @@ final class LogRecorder: Sendable {
     }
   }
 
-  private func record(_ line: String) {
-    let found = state.withLock { state in
-      state.lines.append(line)
-      defer { state.waiters.removeAll { line.contains($0.text) } }
-      return state.waiters.filter { line.contains($0.text) }
+  /// Waits until so many lines have this text.
+  func lines(containing text: String, count: Int) async {
+    while lines.count(where: { $0.contains(text) }) < count {
+      await withCheckedContinuation { continuation in
+        let isThere = state.withLock { state in
+          let isThere = state.lines.count { $0.contains(text) } >= count
+          if !isThere { state.counters.append(continuation) }
+          return isThere
+        }
+        if isThere { continuation.resume() }
+      }
     }
+  }
+
+  private func record(_ line: String) {
+    let (found, counters) = state.withLock { state in
+      state.lines.append(line)
+      defer {
+        state.waiters.removeAll { line.contains($0.text) }
+        state.counters = []
+      }
+      return (state.waiters.filter { line.contains($0.text) }, state.counters)
+    }
+    for counter in counters { counter.resume() }
     for waiter in found { waiter.continuation.resume(returning: line) }
   }
 
