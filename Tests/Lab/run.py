@@ -18,6 +18,9 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+# Seconds for trying again, and the wake-up delay in seconds that tells of a machine with other things to do.
+SECOND_TRIES = 45
+BUSY = 0.03
 KNOWN_FILE = "known-failures.txt"
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -61,7 +64,7 @@ def run(case, options, attempt_limit):
         if result.exists():
             found = json.loads(result.read_text())
         else:
-            found = {"checks": [], "notes": [], "timeline": None, "error": f"no result within {attempt_limit} s",
+            found = {"checks": [], "notes": [], "timeline": None, "stall": 0.0, "error": f"no result within {attempt_limit} s",
                      "seconds": time.monotonic() - started}
         if found["error"]:
             found["notes"].append(output.read_text(errors="replace")[-1500:])
@@ -73,20 +76,25 @@ def run(case, options, attempt_limit):
                     (kept / file.name).write_bytes(file.read_bytes())
     found.update(name=case.name, statement=case.statement, title=case.title)
     found["known"] = KNOWN.get(case.name)
+    found["excuse"] = None
     found["pass"] = not found["error"] and bool(found["checks"]) and all(check["pass"] for check in found["checks"])
     return found
 
 
 def second_tries(results, options):
-    """The tests share a machine: what failed among others is tried once more alone, and says so."""
-    for index, first in enumerate(results):
-        if first["pass"] or first["known"]:
-            continue
-        second = run(CASES[first["name"]], options, CASES[first["name"]].limit)
-        missed = [f"{check['what']}: {check['measured']}" for check in first["checks"] if not check["pass"]]
-        second["notes"].append(f"second try; the first missed {'; '.join(missed) or first['error']}")
-        report.print_case(second)
-        results[index] = second
+    """The tests share a machine: what failed among others is tried again alone, and says so. What misses only bars that
+    have to do with time, on a machine that keeps processes waiting, is not judged here; `make lab` judges it."""
+    end = time.monotonic() + SECOND_TRIES
+    for index, result in enumerate(results):
+        while not result["pass"] and not result["known"] and time.monotonic() < end:
+            missed = [f"{check['what']}: {check['measured']}" for check in result["checks"] if not check["pass"]]
+            result = run(CASES[result["name"]], options, CASES[result["name"]].limit)
+            result["notes"].append(f"another try; the one before missed {'; '.join(missed) or 'everything'}")
+            report.print_case(result)
+        late = [check for check in result["checks"] if not check["pass"]]
+        if late and not result["error"] and result["stall"] > BUSY and not any(check["exact"] for check in late):
+            result["excuse"] = f"not judged: this machine kept a sleeper waiting for {result['stall'] * 1000:.0f} ms"
+        results[index] = result
 
 
 def chosen(options):
@@ -132,7 +140,7 @@ def main():
         for result in pool.map(lambda case: run(case, options, case.limit), cases):
             results.append(result)
             report.print_case(result)
-    if options.quick:
+    if options.quick and not options.cases:
         second_tries(results, options)
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -141,7 +149,7 @@ def main():
         if result["timeline"]:
             (out / f"{result['name']}.svg").write_text(picture.draw(result["timeline"]))
     report.print_summary(results, out)
-    sys.exit(0 if all(result["pass"] or options.quick and result["known"] for result in results) else 1)
+    sys.exit(0 if all(result["pass"] or options.quick and (result["known"] or result["excuse"]) for result in results) else 1)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import Volery
 struct PodCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(commandName: "pod")
 
-  @Option(help: "ADDRESS:PORT or [ADDRESS]:PORT; may be given often.") var bind: [String]
+  @Option(help: "ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH; may be given often.") var bind: [String]
   @Option(help: "What it answers; the address that was called by default.") var name: String?
   @Option(help: "Milliseconds before each answer.") var delay = 10
   @Flag(help: "The time before an answer is exponentially distributed, with --delay as its mean.") var exponential =
@@ -27,6 +27,7 @@ struct PodCommand: AsyncParsableCommand {
     options.drainLimit = .seconds(drainLimit)
     let server = Server(services: [service, Health()], options: options)
     let addresses = try bind.map { text in
+      if text.hasPrefix("unix:") { return ListenAddress.unix(String(text.dropFirst(5))) }
       guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else {
         throw ValidationError("--bind \(text) is not ADDRESS:PORT")
       }

@@ -1,5 +1,7 @@
 """B: balancing."""
 
+import time
+
 from .client import between, busiest_window, causes, failed, first_call, percentile, shares, skew
 from .scenario import case
 
@@ -13,7 +15,7 @@ def b1(lab, kind="volery"):
     calls = lab.client(rate=500, seconds=5 if lab.quick else 10).wait(30)
     lab.check_no_failures(calls)
     lab.check("busiest pod over the mean, at 500 calls/s", skew(calls, 5), at_most=1.02)
-    rate = 100 if lab.quick else 20
+    rate = 200 if lab.quick else 20
     calls = lab.client(rate=rate, calls=1000).wait(80)
     lab.check(f"busiest pod over the mean, of 1,000 calls at {rate} calls/s", skew(calls, 5), at_most=1.01)
 
@@ -138,3 +140,43 @@ def b6(lab):
     lab.check("its share after the first answer, over the fair share",
               5 * shares(rest)[pods[0].name] / max(1, len(rest)), at_least=0.8, at_most=1.2)
     lab.note(f"taken back {back - healed:.1f} s after it was well again" if back else "never taken back")
+
+
+@case("B8", "the policy is changed under load", limit=60, quick=True)
+def b8(lab):
+    pods = lab.pods(range(1, 6))
+    lab.publish(pods)
+    client = lab.client(rate=500, seconds=40, reconfigurable=True)
+    lab.pause(2)
+    used = []
+    for policy in ("round_robin", "pick_first", "least_request", "random", "rr_least_request"):
+        changed = client.say('config {"loadBalancingConfig":[{"%s":{}}]}' % policy)
+        lab.pause(2)
+        used.append((policy, len(shares(between(client.calls, changed + 0.5)))))
+    client.say('config {"loadBalancingConfig":"nonsense"}')
+    lab.pause(1)
+    calls = client.stop()
+    lab.check_no_failures(calls)
+    lab.check("pods called with pick_first", dict(used)["pick_first"], equal=1)
+    lab.check("pods called with the others", min(count for policy, count in used if policy != "pick_first"), equal=5)
+
+
+@case("B13", "a connection is full (MAX_CONCURRENT_STREAMS)", limit=60)
+def b13(lab):
+    figures = []
+    for address, streams in ((1, 1000), (2, 20)):
+        pod = lab.pods([address], delay=100, streams=streams)[0]
+        lab.publish([pod])
+        since = time.monotonic()
+        calls = lab.client(rate=400, seconds=6).wait(20)
+        lab.check_no_failures(calls, f" with {streams} calls at once on a connection")
+        figures.append((calls, len(lab.wire.openings_to(since=since, address=pod.address))))
+    wide, narrow = (percentile(between(calls, calls[0].due + 1), 0.99) for calls, _ in figures)
+    lab.check("added to the p99 when 40 calls run and 20 fit on a connection", narrow - wide, at_most=5, unit=" ms")
+    lab.check("connections", figures[1][1], at_least=2, at_most=4)
+    pods = lab.pods([3, 4], delay=100, streams=30)
+    lab.publish(pods)
+    calls = lab.client(rate=400, seconds=6).wait(20)
+    lab.check_no_failures(calls, " with two pods of 30")
+    lab.check("added to the p99 with two pods of 30", percentile(between(calls, calls[0].due + 1), 0.99) - wide,
+              at_most=5, unit=" ms")

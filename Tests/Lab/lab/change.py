@@ -2,8 +2,8 @@
 
 import time
 
-from . import http2
-from .client import answered, between, busiest_window, causes, failed, first_call, shares
+from . import hostile, http2
+from .client import answered, between, busiest_window, causes, failed, first_call, shares, skew
 from .scenario import case
 
 BOTH = ("", "grpcio")
@@ -204,3 +204,30 @@ def c6(lab):
     stuck.wait_exit(6)
     lab.check("hard stop with a drain limit of 2 s", time.monotonic() - terminated, at_least=1.9, at_most=2.5, unit=" s")
     waiting.close()
+
+
+@case("C7", "servers end every connection after a second (MAX_CONNECTION_AGE)", limit=90, quick=True, variants=BOTH)
+def c7(lab, kind="volery"):
+    pods = lab.pods(range(1, 6), kind, age=1000)
+    lab.publish(pods)
+    seconds = 10 if lab.quick else 30
+    calls = lab.client(rate=500, seconds=seconds).wait(seconds + 20)
+    lab.check_no_failures(calls)
+    lab.check("connections opened", len(lab.wire.openings_to()), at_least=int(5 * seconds * 0.4))
+    lab.note(f"longest call {max(call.ended - call.due for call in calls) * 1000:.0f} ms; "
+             f"busiest pod over the mean {skew(calls, 5):.2f}")
+
+
+@case("C8", "a GOAWAY that leaves open streams behind", limit=60)
+def c8(lab):
+    pods = lab.pods(range(1, 5), delay=30)
+    quitter = hostile.Quitter("127.0.1.9", delay=0.03, calls=20)
+    lab.publish(pods + ["127.0.1.9"])
+    calls = lab.client(rate=1000, seconds=8).wait(20)
+    lab.check_no_failures(calls)
+    lab.check("GOAWAYs with streams left behind", quitter.farewells, at_least=3)
+    runs = [pod.counts() for pod in pods]
+    handled = sum(count for count, _ in runs) + quitter.answered
+    lab.check("calls that servers ran, beside those that were made", handled, equal=len(calls))
+    lab.check("calls that a server ran twice", sum(count - keys for count, keys in runs), equal=0)
+    lab.note(f"{quitter.abandoned} streams were left behind by {quitter.farewells} GOAWAYs")

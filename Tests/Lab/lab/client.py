@@ -24,6 +24,9 @@ class Client:
         if line.strip() != "READY":
             raise RuntimeError(f"the client said {line!r}: {open(self.errors).read()[-2000:]}")
         self.started = time.monotonic()
+        self._position = 0
+        self._calls = []
+        self._streams = []
 
     def say(self, command):
         self.process.stdin.write(command + "\n")
@@ -45,28 +48,32 @@ class Client:
         self.say("stop")
         return self.wait(limit)
 
-    def _lines(self, kind):
-        with open(self.log) as file:
-            for line in file:
-                fields = line[:-1].split("\t")
-                if line.endswith("\n") and fields[0] == kind:
-                    yield fields[1:]
+    def _read(self):
+        """Takes the lines that are new since the last time."""
+        with open(self.log, "rb") as file:
+            file.seek(self._position)
+            data = file.read()
+        data = data[: data.rfind(b"\n") + 1]
+        self._position += len(data)
+        for line in data.decode().split("\n")[:-1]:
+            kind, *fields = line.split("\t")
+            if kind == "call":
+                due, ended, code, pod, peer, channel, message = fields
+                self._calls.append(Call(float(due), float(ended), int(code), pod, peer, int(channel), message))
+            elif kind == "stream":
+                when, number, what, code, pod, message = fields
+                self._streams.append(StreamEvent(float(when), int(number), what, int(code), pod, message))
 
     @property
     def calls(self):
         """In the order in which they were due."""
-        found = [
-            Call(float(due), float(ended), int(code), pod, peer, int(channel), message)
-            for due, ended, code, pod, peer, channel, message in self._lines("call")
-        ]
-        return sorted(found, key=lambda call: call.due)
+        self._read()
+        return sorted(self._calls, key=lambda call: call.due)
 
     @property
     def streams(self):
-        return [
-            StreamEvent(float(when), int(number), what, int(code), pod, message)
-            for when, number, what, code, pod, message in self._lines("stream")
-        ]
+        self._read()
+        return list(self._streams)
 
 
 def failed(calls):

@@ -1,9 +1,12 @@
 """A: discovery."""
 
+import json
+import pathlib
 import random
 import time
 
-from .client import answered, between, busiest_window, failed, first_call, last_call, shares
+from .client import between, busiest_window, causes, failed, first_call, last_call, shares, skew
+from .dns import DNSMasq, ScriptedDNS
 from .scenario import case
 
 BOTH = ("", "grpcio")
@@ -126,3 +129,282 @@ def a5(lab):
     lab.check("connections opened during further polls", len(lab.wire.openings_to(since=since)), equal=0)
     lab.check("polls", len(lab.wire.queries_of("A", since=since)), at_least=polls)
     lab.check("look-ups over TCP", len(lab.wire.openings_to(port=53)), at_least=1)
+
+
+@case("A6", "AAAA is never answered, or refused", limit=60)
+def a6(lab):
+    v6 = "fd00::6"
+    lab.network.add_address(v6)
+    pods = lab.pods([1, 2], delay=0)
+    six = lab.pod_on([v6], delay=0)
+    now = {"A": ["127.0.1.1"], "AAAA": None}
+    ScriptedDNS(lambda name, kind: now.get(kind, []))
+
+    def first_answer(words):
+        since = time.monotonic()
+        calls = lab.client(rate=10, calls=3).wait(20)
+        asked = lab.wire.queries_of("A", since=since)[0].time
+        lab.check(f"{words}: first answer after the look-up began", (calls[0].ended - asked) * 1000
+                  if calls[0].code == 0 else None, at_most=300, unit=" ms")
+        lab.check_no_failures(calls)
+
+    first_answer("AAAA never answered")
+    client = lab.client(rate=200, seconds=40)
+    lab.pause(3)
+    now["A"] = ["127.0.1.1", "127.0.1.2"]
+    changed = time.monotonic()
+    lab.until(lambda: first_call(client.calls, pods[1].name), 15)
+    first = first_call(client.stop(), pods[1].name)
+    lab.check("AAAA never answered: first call on a pod that is added", first - changed if first else None,
+              at_most=lab.interval + SLACK, unit=" s")
+    for answer in ("nxdomain", "servfail", []):
+        now["AAAA"] = answer
+        first_answer(f"AAAA {answer or 'empty'}")
+    now.update({"A": None, "AAAA": [v6]})
+    first_answer("A never answered, AAAA is")
+    lab.note(f"the last was answered by {six.name}")
+
+
+@case("A7", "IPv4 and IPv6: one pod with both, pods with IPv6 only, literals", limit=60)
+def a7(lab):
+    sixes = [f"fd00::{number}" for number in range(1, 4)]
+    for address in sixes:
+        lab.network.add_address(address)
+    both = lab.pod_on(["127.0.1.1", sixes[0]])
+    lab.publish([both])
+    calls = lab.client(rate=100, seconds=3).wait(15)
+    lab.check_no_failures(calls, " to one pod with two addresses")
+    lab.check("connections to it", len(lab.wire.openings_to()), equal=1)
+    others = [lab.pod_on([address]) for address in sixes[1:]]
+    lab.publish(sixes)
+    calls = lab.client(rate=300, calls=900).wait(15)
+    lab.check_no_failures(calls, " to pods with IPv6 only")
+    lab.check("pods called", len(shares(calls)), equal=3)
+    lab.check("busiest pod over the mean", skew(calls, 3), at_most=1.02)
+    local = lab.pod_on(["::1"])
+    for target in ("[::1]:50051", "dns:///[::1]:50051", "ipv6:[::1]:50051"):
+        lab.check(f"failed calls to {target}", len(failed(lab.client(target, rate=10, calls=3).wait(10))), equal=0)
+    lab.note(f"{len(others)} pods with IPv6 only, one on {local.name}")
+
+
+@case("A8", "the DNS server is dead for a minute", limit=150)
+def a8(lab):
+    dead_for = 15 if lab.quick else 60
+    pods = lab.pods(range(1, 7))
+    lab.publish(pods[:5])
+    client = lab.client(rate=200, seconds=dead_for + 40)
+    lab.pause(2)
+    lab.dns.freeze()
+    lab.publish(pods)  # It will know when it goes on.
+    lab.pause(dead_for)
+    lab.dns.thaw()
+    back = time.monotonic()
+    lab.until(lambda: first_call(client.calls, pods[5].name), 20)
+    calls = client.stop()
+    lab.check_no_failures(calls)
+    first = first_call(calls, pods[5].name)
+    lab.check("first call on a pod added meanwhile, after its return", first - back if first else None,
+              at_most=lab.interval + SLACK, unit=" s")
+
+
+@case("A9", "the name vanishes (scale to zero) and comes back", limit=60, quick=True)
+def a9(lab):
+    pods = lab.pods(range(1, 4))
+    lab.publish(pods)
+    client = lab.client(rate=100, seconds=60)
+    lab.pause(2)
+    gone = lab.publish([])
+    lab.pause(4)
+    ended = time.monotonic()
+    for pod in pods:
+        pod.terminate()
+    lab.pause(4)
+    new = lab.pods([11])[0]
+    lab.pause(1)
+    back = lab.publish([new])
+    lab.until(lambda: first_call(client.calls, new.name), 10)
+    lab.pause(1)
+    calls = client.stop()
+    lab.check("failed calls while the name is gone but the pods live", len(failed(between(calls, gone, ended - 0.1))),
+              equal=0)
+    dark = between(calls, ended + 0.5, back - 0.1)
+    lab.check("calls that fail once the pods are gone", len(failed(dark)) == len(dark) > 0, equal=True)
+    lab.check("each within", max((call.ended - call.due for call in dark), default=9) * 1000, at_most=100, unit=" ms")
+    explained = [call for call in dark if "no addresses" in call.message and "NXDOMAIN" in call.message
+                 and " ago" in call.message]
+    lab.check("each says that the name has no addresses, why, and since when", len(explained) == len(dark), equal=True)
+    first = first_call(calls, new.name)
+    lab.check("first call after the name is back", first - back if first else None, at_most=lab.interval + SLACK, unit=" s")
+    lab.check("failed calls after that", len(failed(between(calls, first or back))), equal=0)
+    lab.notes += causes(dark, 1)
+
+
+@case("A10", "answers that say the same differently, and one that replaces everything", limit=60)
+def a10(lab):
+    pods = lab.pods(range(1, 11))
+    now = [pod.address for pod in pods[:5]]
+
+    def answer(name, kind):
+        if kind != "A":
+            return []
+        mixed = now + random.sample(now, 2)
+        random.shuffle(mixed)
+        return mixed
+
+    ScriptedDNS(answer)
+    client = lab.client(rate=500, seconds=40)
+    lab.pause(2)
+    since = time.monotonic()
+    lab.pause(6)
+    lab.check("connections opened by answers in another order and with duplicates",
+              len(lab.wire.openings_to(since=since)), equal=0)
+    now[:] = [pod.address for pod in pods[5:]]
+    replaced = time.monotonic()
+    lab.pause(4)
+    calls = client.stop()
+    lab.check_no_failures(calls)
+    old = max(last_call(calls, pod.name) for pod in pods[:5])
+    new = min((first_call(calls, pod.name) or float("inf")) for pod in pods[5:])
+    lab.check("the old pods serve until a new one does: pause between them", (new - old) * 1000, at_most=10, unit=" ms")
+    lab.check("longest call during the change", max(call.ended - call.due for call in between(calls, replaced)) * 1000,
+              at_most=100, unit=" ms")
+    lab.check("pods called at the end", len(shares(between(calls, replaced + 2.5))), equal=5)
+
+
+@case("A11", "resolv.conf: search, ndots, time-out, its change; a DNS server of one's own", limit=90)
+def a11(lab):
+    pods = lab.pods(range(1, 5), delay=0)
+    lab.publish(pods[:1])
+    lab.publish(pods[1:2], "pods.svc.test")
+
+    def look_ups(target, text, name):
+        lab.network.set_resolv(text)
+        since = time.monotonic()
+        calls = lab.client(target, rate=20, seconds=4).wait(15)
+        lab.check_no_failures(calls, f" to {target}")
+        asked = {kind: [query.name for query in lab.wire.queries if query.type == kind and query.time >= since]
+                 for kind in ("A", "AAAA")}
+        return calls, asked, len([each for each in asked["A"] if each == name])
+
+    search = "nameserver 127.0.0.1\nsearch svc.test other.test\noptions ndots:5\n"
+    for target, text, words in (("dns:///pods.test.:50051", search, "with a dot at its end"),
+                                ("dns:///pods.test:50051", search.replace("ndots:5", "ndots:1"), "with enough dots")):
+        _, asked, polls = look_ups(target, text, "pods.test")
+        lab.check(f"a name {words}: A questions a poll", len(asked["A"]) / max(1, polls), equal=1.0)
+        lab.check(f"a name {words}: AAAA questions a poll", len(asked["AAAA"]) / max(1, polls), equal=1.0)
+    calls, _, _ = look_ups("dns:///pods:50051", search, "pods.svc.test")
+    lab.check("a short name is found by the search list", list(shares(calls)), equal=[pods[1].name])
+
+    other = DNSMasq(lab.folder, "127.0.0.2")
+    other.publish([pods[2].address])
+    lab.network.set_resolv("nameserver 127.0.0.1\n")
+    client = lab.client(rate=100, seconds=30)
+    lab.pause(2)
+    lab.network.set_resolv("nameserver 127.0.0.2\n")
+    changed = time.monotonic()
+    lab.until(lambda: first_call(client.calls, pods[2].name), 10)
+    calls = client.stop()
+    lab.check_no_failures(calls, " while resolv.conf changes")
+    first = first_call(calls, pods[2].name)
+    lab.check("a changed resolv.conf counts after", first - changed if first else None, at_most=lab.interval + SLACK,
+              unit=" s")
+
+    lab.network.open_hole("127.0.0.9")
+    lab.network.set_resolv("nameserver 127.0.0.9\nnameserver 127.0.0.1\noptions timeout:1 attempts:2\n")
+    started = time.monotonic()
+    calls = lab.client(rate=20, calls=3, timeout=8000).wait(20)
+    lab.check("first answer with a dead first name server and timeout:1", calls[0].ended - started
+              if calls[0].code == 0 else None, at_most=1.5, unit=" s")
+
+    lab.network.set_resolv("nameserver 127.0.0.9\n")
+    own = DNSMasq(lab.folder, "127.0.0.3", 5353)
+    own.publish([pods[3].address])
+    calls = lab.client("dns://127.0.0.3:5353/pods.test:50051", rate=20, calls=10).wait(15)
+    lab.check("a DNS server in the target is asked", list(shares(calls)), equal=[pods[3].name])
+
+
+@case("A14", "channels of one process share one resolver", limit=60)
+def a14(lab):
+    pods = lab.pods([1, 2])
+    lab.publish(pods)
+    counts = []
+    for channels in (1, 5):
+        since = time.monotonic()
+        lab.client(rate=50, seconds=6, channels=channels).wait(20)
+        counts.append(len(lab.wire.queries_of("A", since=since)))
+    lab.check("look-ups of 5 channels, beside those of one", counts[1], at_most=counts[0] + 2)
+    lab.note(f"1 channel {counts[0]}, 5 channels {counts[1]} look-ups in 6 s")
+
+
+@case("X1", "DNS answers that are bad: truncated, empty, poisoned, never", limit=150)
+def x1(lab):
+    pods = lab.pods(range(1, 4))
+    now = {"answer": [pods[0].address]}
+    ScriptedDNS(lambda name, kind: now["answer"] if kind == "A" or isinstance(now["answer"], str) else [])
+    for bad in ("truncated", "garbage", "wrong-type", "servfail", "nxdomain", "empty", "never"):
+        answer = [] if bad == "empty" else None if bad == "never" else bad
+        now["answer"] = [pods[0].address]
+        client = lab.client(rate=100, seconds=40)
+        lab.pause(1.5)
+        now["answer"] = answer
+        lab.pause(3)
+        now["answer"] = [pods[0].address, pods[1].address]
+        changed = time.monotonic()
+        lab.until(lambda: first_call(client.calls, pods[1].name), 12)
+        calls = client.stop()
+        lab.check(f"{bad}: failed calls of a channel that had an answer", len(failed(calls)), equal=0)
+        first = first_call(calls, pods[1].name)
+        lab.check(f"{bad}: a new pod's first call once the answers are good", first - changed if first else None,
+                  at_most=lab.interval + SLACK, unit=" s")
+        now["answer"] = answer
+        client = lab.client(rate=20, seconds=40, timeout=1000)
+        lab.pause(2.5)
+        now["answer"] = [pods[2].address]
+        changed = time.monotonic()
+        lab.until(lambda: first_call(client.calls, pods[2].name), 12)
+        calls = client.stop()
+        first = first_call(calls, pods[2].name)
+        lab.check(f"{bad} from the start: first answer once the answers are good", first - changed if first else None,
+                  at_most=2.25, unit=" s")
+        lab.notes += [f"{bad}: {text}" for text in causes(calls, 1)]
+
+
+@case("A12", "dns+srv, static, unix and file targets", limit=60)
+def a12(lab):
+    pods = lab.pods(range(1, 4))
+    other = lab.pod_on(["127.0.1.4"], port=50052)
+    socket_path = f"{lab.folder}/pod.socket"
+    lab.pod_on([f"unix:{socket_path}"])
+
+    def try_target(words, target, names):
+        try:
+            calls = lab.client(target, rate=100, calls=200).wait(15)
+        except RuntimeError as error:
+            return lab.check(words, str(error)[-160:].strip(), equal="it is known")
+        lab.check(f"{words}: pods called", sorted(shares(calls)), equal=sorted(names))
+
+    try_target("static", "static:///127.0.1.1:50051,127.0.1.2:50051", [pods[0].name, pods[1].name])
+    try_target("unix", f"unix:{socket_path}", [f"unix:{socket_path}"])
+    hosts = {"one.test": ["127.0.1.1"], "four.test": ["127.0.1.4"]}
+    records = [(0, 10, 50051, "one.test"), (0, 10, 50052, "four.test")]
+    ScriptedDNS(lambda name, kind: records if kind == "SRV" else hosts.get(name, "nxdomain") if kind == "A" else [])
+    try_target("dns+srv", "dns+srv:///_grpc._tcp.pods.test", [pods[0].name, other.name])
+
+    file = pathlib.Path(lab.folder) / "endpoints.json"
+
+    def write(addresses):
+        fresh = file.with_suffix(".new")
+        fresh.write_text(json.dumps({"endpoints": [{"address": address} for address in addresses]}))
+        fresh.rename(file)
+        return time.monotonic()
+
+    write([pods[0].name])
+    try:
+        client = lab.client(f"file://{file}", rate=200, seconds=20)
+        lab.pause(2)
+        changed = write([pods[0].name, pods[1].name])
+        lab.until(lambda: first_call(client.calls, pods[1].name), 5)
+        first = first_call(client.stop(), pods[1].name)
+        lab.check("file: first call after a change", (first - changed) * 1000 if first else None, at_most=250, unit=" ms")
+    except RuntimeError as error:
+        lab.check("file", str(error)[-160:].strip(), equal="it is known")

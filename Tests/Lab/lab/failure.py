@@ -1,8 +1,10 @@
 """D: failure detection and start."""
 
+import re
 import time
 
-from .client import answered, between, busiest_window, causes, failed, first_call, percentile, shares
+from . import hostile
+from .client import answered, between, busiest_window, causes, failed, first_call, percentile
 from .scenario import case
 
 BOTH = ("", "grpcio")
@@ -106,3 +108,134 @@ def d4(lab):
     lab.check("most of them in any 100 ms", 100 * busiest_window(opened, 0.1) / max(1, len(opened)), at_most=25, unit=" %")
     lab.check("failed calls", len(failed(calls)), at_most=20)
     lab.note(f"within {max(opened) - killed:.2f} s" if opened else "none")
+
+
+RETRIES = """{"methodConfig":[{"name":[{}],"retryPolicy":{"maxAttempts":4,"initialBackoff":"0.01s","maxBackoff":"0.1s",
+"backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}]}""".replace("\n", "")
+
+
+@case("D5", "every pod fails, and calls are retried: no storm", limit=60)
+def d5(lab):
+    pods = lab.pods(range(1, 6))
+    lab.publish(pods)
+    client = lab.client(rate=500, seconds=50, service_config=RETRIES)
+    lab.pause(3)
+    for pod in pods:
+        pod.say("fail 14")
+    lab.pause(5)
+    before = sum(pod.counts()[0] for pod in pods)
+    since = time.monotonic()
+    lab.pause(5)
+    sent = sum(pod.counts()[0] for pod in pods) - before
+    offered = 500 * (time.monotonic() - since)
+    for pod in pods:
+        healed = pod.say("fail 0")
+    lab.pause(6)
+    calls = client.stop()
+    lab.check("attempts over calls, after 5 s", sent / offered, at_most=1.2)
+    bad = [call.due for call in failed(between(calls, healed))]
+    lab.check("last failed call after they are well again", max(bad, default=healed) - healed, at_most=2, unit=" s")
+
+
+@case("D6", "every failed call tells what happened", limit=60)
+def d6(lab):
+    pods = lab.pods([1, 2], delay=300)
+    silent = hostile.Scripted("127.0.1.9", *hostile.MISBEHAVIOURS["accepts and says nothing"])
+    lab.publish(pods)
+    lab.publish(["127.0.1.8"], "refused.test")
+    lab.publish([silent.address], "silent.test")
+
+    def look(words, calls, where, what):
+        bad = failed(calls)
+        full = [call for call in bad if re.search(where, call.message)]
+        lab.check(f"{words}: calls that failed", len(bad), at_least=1)
+        lab.check(f"{words}: that say where ({what})", f"{len(full)} of {len(bad)}", equal=f"{len(bad)} of {len(bad)}")
+        waited = [call for call in bad if re.search(r"\d+ ms", call.message.split("resolver:")[0])]
+        lab.check(f"{words}: that say how long they waited", f"{len(waited)} of {len(bad)}",
+                  equal=f"{len(bad)} of {len(bad)}")
+        known = [call for call in bad if re.search(r"resolver: .* ms ago", call.message)]
+        lab.check(f"{words}: that say what the resolver knows and since when", f"{len(known)} of {len(bad)}",
+                  equal=f"{len(bad)} of {len(bad)}")
+        lab.notes += [f"{words}: {call.message}" for call in bad[:1]]
+        lab.notes += [f"{words}: {call.message}" for call in bad if call not in full or call not in waited][:1]
+
+    def target(name):
+        return f"dns:///{name}.test:50051"
+
+    look("no such name", lab.client(target("none"), rate=10, calls=5).wait(10), r"no pick|no addresses", "no pick")
+    look("connection refused", lab.client(target("refused"), rate=10, calls=5).wait(10), r"127\.0\.1\.8:50051", "address")
+    look("a server that says nothing", lab.client(target("silent"), rate=10, calls=5, timeout=700).wait(10),
+         r"127\.0\.1\.9:50051", "address")
+    look("deadline", lab.client(rate=10, calls=5, timeout=100).wait(10),
+         r"127\.0\.1\.[12]:50051|without a connection", "address")
+    client = lab.client(rate=100, seconds=10)
+    lab.pause(1)
+    pods[0].kill()
+    lab.pause(1)
+    calls = client.stop()
+    look("the connection was lost", calls, r"127\.0\.1\.1:50051", "address")
+    good = answered(calls)
+    lab.check("answers that name the server's address", sum(1 for call in good if call.peer == call.pod),
+              equal=len(good))
+
+
+@case("D7", "an idle channel closes, and wakes", limit=60)
+def d7(lab):
+    pod = lab.pods([1], delay=0)[0]
+    lab.publish([pod])
+    calls_made = 4
+    client = lab.client(rate=0.25, calls=calls_made, idle=1000)
+    closed = 0
+    for _ in range(calls_made - 1):
+        lab.until(lambda: lab.network.connections(pod.address), 8)
+        closed += lab.until(lambda: not lab.network.connections(pod.address), 3.5) is not None
+    calls = client.wait(20)
+    lab.check_no_failures(calls)
+    lab.check("times that the idle channel closed its connection", closed, equal=calls_made - 1)
+    lab.check("connections opened", len(lab.wire.openings_to()), at_most=calls_made)
+    lab.check("longest first call after idleness", max(call.ended - call.due for call in calls) * 1000, at_most=250,
+              unit=" ms")
+    ends = [call.due + 2.2 for call in calls[:-1]]
+    idle = sum(1 for query in lab.wire.queries_of("A") for end, call in zip(ends, calls[1:]) if end < query.time < call.due)
+    lab.check("look-ups while idle", idle, equal=0)
+
+
+@case("D8", "a resolver that crashes again and again", limit=60, quick=True)
+def d8(lab):
+    pods = lab.pods(range(1, 4))
+    lab.publish(pods[:2])
+    client = lab.client(rate=200, seconds=40, resolver_throws=300)
+    lab.pause(4)
+    changed = lab.publish(pods)
+    lab.until(lambda: first_call(client.calls, pods[2].name), 15)
+    lab.pause(2)
+    calls = client.stop()
+    lab.check_no_failures(calls)
+    first = first_call(calls, pods[2].name)
+    lab.check("a new pod is still found, within the resolver's backoff", first - changed if first else None, at_most=4,
+              unit=" s")
+
+
+@case("X2", "one of five pods misbehaves on the wire, then is replaced by a good one", limit=180)
+def x2(lab):
+    place = "127.0.1.9"
+    pods = lab.pods(range(1, 5))
+    lab.publish(pods + [place])
+    for words, (says, then) in hostile.MISBEHAVIOURS.items():
+        server = hostile.Scripted(place, says, then)
+        client = lab.client(rate=500, seconds=40)
+        lab.pause(4)
+        accepted = server.accepted
+        server.close()
+        good = lab.pods([9])[0]
+        lab.until(lambda: first_call(client.calls, good.name), 15)
+        calls = client.stop()
+        good.kill()
+        good.wait_exit(5)
+        settings = words == "sends SETTINGS and then nothing"
+        lab.check(f"{words}: failed calls", len(failed(calls)), at_most=25 if settings else 0)
+        lab.check(f"{words}: connections to it in 4 s", accepted, at_least=1, at_most=8)
+        first = first_call(calls, good.name)
+        lab.check(f"{words}: the good pod in its place is called after", first - good.listening if first else None,
+                  at_most=6, unit=" s")
+        lab.notes += [f"{words}: {text}" for text in causes(calls, 1)]

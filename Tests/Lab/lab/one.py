@@ -24,13 +24,13 @@ def main():
     options = parser.parse_args()
     options.here = pathlib.Path(__file__).resolve().parents[1]
     started = time.monotonic()
-    result = {"checks": [], "notes": [], "timeline": None, "error": None}
+    result = {"checks": [], "notes": [], "timeline": None, "error": None, "stall": 0.0}
     try:
         lab = Laboratory(options.folder, options)
         try:
             CASES[options.name].run(lab)
         finally:
-            result.update(checks=lab.checks, notes=lab.notes, timeline=lab.timeline)
+            result.update(checks=lab.checks, notes=lab.notes, timeline=lab.timeline, stall=lab.stalls.worst)
     except Exception as error:
         result["error"] = f"{type(error).__name__}: {error}"
         traceback.print_exc()

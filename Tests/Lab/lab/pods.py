@@ -9,10 +9,17 @@ import time
 PORT = 50051
 
 
+def name_of(address, port=PORT):
+    """As a pod names itself: the address that was called."""
+    if address.startswith("unix:"):
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 class Pod:
-    def __init__(self, command, addresses):
+    def __init__(self, command, addresses, port):
         self.addresses = addresses
-        self.name = f"{addresses[0]}:{PORT}"
+        self.name = name_of(addresses[0], port)
         self.started = time.monotonic()
         self.listening = None
         self.terminated = None

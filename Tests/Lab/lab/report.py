@@ -33,6 +33,8 @@ def print_summary(results, out):
     passed = sum(1 for result in results if result["pass"])
     print(f"\n{passed} of {len(results)} cases passed; the tables are {out}/results.md and results.json")
     for result in results:
+        if result["excuse"]:
+            print(f"  {result['name']:10} {result['excuse']}")
         if not result["pass"]:
             missed = [f"{check['what']}: {check['measured']} (bar {check['bar']})" for check in result["checks"]
                       if not check["pass"]]

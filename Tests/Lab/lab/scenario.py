@@ -5,7 +5,8 @@ import time
 from . import client as clients
 from .dns import DNSMasq
 from .network import Network
-from .pods import PORT, Pod
+from .pods import PORT, Pod, name_of
+from .stalls import StallMeter
 
 CASES = {}
 
@@ -43,6 +44,7 @@ class Laboratory:
         self.quick = options.quick
         self.network = Network(folder)
         self.wire = self.network.wire
+        self.stalls = StallMeter()
         self.checks = []
         self.notes = []
         self.timeline = None
@@ -70,20 +72,20 @@ class Laboratory:
             pod.wait_listening()
         return found
 
-    def pod_on(self, addresses, kind="volery", **flags):
+    def pod_on(self, addresses, kind="volery", port=PORT, **flags):
         """One process that listens on several addresses, each of which looks like a pod."""
-        return self._pod(list(addresses), kind, flags).wait_listening()
+        return self._pod(list(addresses), kind, flags, port).wait_listening()
 
-    def _pod(self, addresses, kind, flags):
+    def _pod(self, addresses, kind, flags, port=PORT):
         if kind == "grpcio":
             command = [self.options.python, str(self.options.here / "grpcio_pod.py")]
         else:
             command = [self.options.program, "pod"]
         for address in addresses:
-            command += ["--bind", f"[{address}]:{PORT}" if ":" in address else f"{address}:{PORT}"]
+            command += ["--bind", name_of(address, port)]
         for name, value in flags.items():
             command += ["--" + name.replace("_", "-")] + ([] if value is True else [str(value)])
-        return Pod(command, addresses)
+        return Pod(command, addresses, port)
 
     # Clients
 
@@ -112,7 +114,7 @@ class Laboratory:
     # What came of it
 
     def check(self, what, measured, at_most=None, at_least=None, equal=None, unit=""):
-        """One measured figure beside its bar. None is a figure that could not be taken: it fails."""
+        """One measured figure beside its bar, which is exact (`equal`) or has something to do with time. None is a figure that could not be taken: it fails."""
         if equal is not None:
             bar, is_met = f"{_text(equal)}{unit}", measured == equal
         elif at_most is not None and at_least is not None:
@@ -124,7 +126,8 @@ class Laboratory:
             bar, is_met = f">= {_text(at_least)}{unit}", measured is not None and measured >= at_least
         value = measured.hex() if isinstance(measured, bytes) else measured
         text = "never" if measured is None else f"{_text(measured)}{unit}"
-        self.checks.append({"what": what, "measured": text, "value": value, "bar": bar, "pass": bool(is_met)})
+        self.checks.append({
+            "what": what, "measured": text, "value": value, "bar": bar, "pass": bool(is_met), "exact": equal is not None})
         return is_met
 
     def check_no_failures(self, calls, when=""):
