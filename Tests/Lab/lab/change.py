@@ -50,12 +50,13 @@ def c1(lab, kind="volery"):
         changes.append((new.name, when))
         lab.pause(max(0, step - (time.monotonic() - began)))
     calls = client.wait(seconds + 20)
-    lab.check_no_failures(calls)
+    lab.check_no_failures(calls, kind=kind)
     waits = [(first_call(calls, pod) or float("inf")) - when for pod, when in changes]
     lab.check("first call on a new pod after its DNS record, the latest of 5", max(waits), at_most=lab.interval + SLACK,
               unit=" s")
     lab.check("busiest pod of any 2 s, over the fair share", worst_share(calls, published), at_most=1.5)
-    lab.draw(calls, f"Rolling restart of five {'grpcio ' if kind == 'grpcio' else ''}pods at 500 calls/s: SIGTERM and DNS",
+    words = "grpcio pods" if kind == "grpcio" else "pods"
+    lab.draw(calls, f"Rolling restart of five {words} at 500 calls/s: SIGTERM and DNS",
              [(when, f"restart {index + 1}") for index, (_, when) in enumerate(changes)])
 
 
@@ -76,7 +77,7 @@ def c2(lab, kind="volery"):
         lab.publish(pods)
         lab.pause(1)
     calls = client.wait(60)
-    lab.check_no_failures(calls)
+    lab.check_no_failures(calls, kind=kind)
     bad = [event for event in client.streams if event.what == "ended" and event.code != 0]
     early = [event for event in bad
              if event.code != 14 or event.time < terminated.get(event.pod, float("inf")) + limit - 0.1]
@@ -101,7 +102,7 @@ def c3(lab, kind="volery"):
         ends.append(old.terminate())
         lab.pause(2)
     calls = client.stop()
-    lab.check_no_failures(calls)
+    lab.check_no_failures(calls, kind=kind)
     lab.check("longest call", max((call.ended - call.due for call in calls), default=0), at_most=1.0, unit=" s")
     lab.check("pods called", len(shares(calls)), equal=trials + 1)
     slow = [call for call in calls if call.ended - call.due > 0.25]
@@ -202,7 +203,8 @@ def c6(lab):
     lab.pause(0.3)
     terminated = stuck.terminate()
     stuck.wait_exit(6)
-    lab.check("hard stop with a drain limit of 2 s", time.monotonic() - terminated, at_least=1.9, at_most=2.5, unit=" s")
+    lab.check("hard stop with a drain limit of 2 s", time.monotonic() - terminated, at_least=1.9, at_most=2.5,
+              unit=" s")
     waiting.close()
 
 
@@ -212,7 +214,7 @@ def c7(lab, kind="volery"):
     lab.publish(pods)
     seconds = 10 if lab.quick else 30
     calls = lab.client(rate=500, seconds=seconds).wait(seconds + 20)
-    lab.check_no_failures(calls)
+    lab.check_no_failures(calls, kind=kind)
     lab.check("connections opened", len(lab.wire.openings_to()), at_least=int(5 * seconds * 0.4))
     lab.note(f"longest call {max(call.ended - call.due for call in calls) * 1000:.0f} ms; "
              f"busiest pod over the mean {skew(calls, 5):.2f}")

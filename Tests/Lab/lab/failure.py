@@ -239,3 +239,15 @@ def x2(lab):
         lab.check(f"{words}: the good pod in its place is called after", first - good.listening if first else None,
                   at_most=6, unit=" s")
         lab.notes += [f"{words}: {text}" for text in causes(calls, 1)]
+
+
+@case("D1", "servers are slower than every deadline: none is pinged too often, or left", limit=60,
+      variants=("slow-volery", "slow-grpcio"))
+def d1_slow(lab, kind):
+    pods = lab.pods(range(1, 4), kind.split("-")[1], delay=3000)
+    lab.publish(pods)
+    calls = lab.client(rate=30, seconds=12 if lab.quick else 40, timeout=500).wait(60)
+    others = [call for call in failed(calls) if call.code != 4]
+    lab.check("calls that ended otherwise than by their deadline", len(others), equal=0)
+    lab.check("connections", len(lab.wire.openings_to()), equal=3)
+    lab.notes += causes(others)

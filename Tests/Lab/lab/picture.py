@@ -11,6 +11,7 @@ def draw(timeline):
     """SVG: a band for each pod, stacked; failed calls in red on top; a line for each event."""
     step, pods, errors = timeline["step"], timeline["pods"], timeline["errors"]
     count = len(errors)
+    made, failures = timeline["made"], timeline["failed"]
     rows = sorted(pods.items(), key=lambda row: next((i for i, value in enumerate(row[1]) if value), count))
     totals = [sum(values[i] for _, values in rows) + errors[i] for i in range(count)]
     top = max(totals, default=1) * 1.08 or 1
@@ -32,17 +33,20 @@ def draw(timeline):
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 16}" y1="{y(rate * step):.1f}" y2="{y(rate * step):.1f}" '
                      'stroke="#ddd"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y(rate * step) + 4:.1f}" text-anchor="end">{rate:.0f}/s</text>')
-    base = [0] * count
+    # From the top band to the lowest, each down to the axis: the lower ones cover what is not theirs.
+    bands, sums = [], [0] * count
     for index, (name, values) in enumerate(rows + [("failed", errors)]):
-        colour = "#d62728" if name == "failed" else COLOURS[index % len(COLOURS)]
-        if not any(values):
-            continue
-        above = [low + value for low, value in zip(base, values)]
-        points = [f"{x(i):.1f},{y(v):.1f} {x(i + 1):.1f},{y(v):.1f}" for i, v in enumerate(above)]
-        back = [f"{x(i + 1):.1f},{y(v):.1f} {x(i):.1f},{y(v):.1f}" for i, v in reversed(list(enumerate(base)))]
-        parts.append(f'<polygon points="{" ".join(points + back)}" fill="{colour}"><title>{html.escape(name)}</title>'
-                     '</polygon>')
-        base = above
+        sums = [low + value for low, value in zip(sums, values)]
+        if any(values):
+            bands.append((name, "#d62728" if name == "failed" else COLOURS[index % len(COLOURS)], sums))
+    for name, colour, values in reversed(bands):
+        path, last = [f"M{x(0):.1f},{y(0):.1f}"], None
+        for index, value in enumerate(values):
+            if value != last:
+                path.append(f"H{x(index):.1f}V{y(value):.1f}")
+                last = value
+        path.append(f"H{x(count):.1f}V{y(0):.1f}Z")
+        parts.append(f'<path d="{"".join(path)}" fill="{colour}"><title>{html.escape(name)}</title></path>')
     for when, text in timeline["events"]:
         place = x(when / step)
         parts.append(f'<line x1="{place:.1f}" x2="{place:.1f}" y1="{TOP - 8}" y2="{HEIGHT - BOTTOM}" stroke="#222" '
@@ -51,13 +55,13 @@ def draw(timeline):
             parts.append(f'<text x="{place + 4:.1f}" y="{TOP - 2}">{html.escape(text)}</text>')
     for second in range(0, int(seconds) + 1, max(1, round(seconds / 12))):
         parts.append(f'<text x="{x(second / step):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{second} s</text>')
-    place = LEFT
+    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 25}">pod</text>')
+    place = LEFT + 32
     for index, (name, _) in enumerate(rows[:16]):
         parts.append(f'<rect x="{place}" y="{HEIGHT - 34}" width="10" height="10" fill="{COLOURS[index % len(COLOURS)]}"/>')
         parts.append(f'<text x="{place + 13}" y="{HEIGHT - 25}">{index + 1}</text>')
         place += 40
-    failures = sum(errors)
-    parts.append(f'<text x="{WIDTH - 16}" y="{HEIGHT - 25}" text-anchor="end">{sum(totals)} calls to {len(rows)} pods, '
-                 f'<tspan fill="#d62728">{failures} failed</tspan></text>')
+    parts.append(f'<text x="{WIDTH - 16}" y="{HEIGHT - 25}" text-anchor="end">{made:,} calls to {len(rows)} pods, '
+                 f'<tspan font-weight="bold" fill="{"#d62728" if failures else "#2ca02c"}">{failures} failed</tspan></text>')
     parts.append("</svg>")
     return "\n".join(parts) + "\n"

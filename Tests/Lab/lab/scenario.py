@@ -130,8 +130,14 @@ class Laboratory:
             "what": what, "measured": text, "value": value, "bar": bar, "pass": bool(is_met), "exact": equal is not None})
         return is_met
 
-    def check_no_failures(self, calls, when=""):
+    def check_no_failures(self, calls, when="", kind="volery"):
         bad = clients.failed(calls)
+        if kind == "grpcio":
+            # Between the signal and its GOAWAY it may answer a call that it has not begun with this status of its own,
+            # which no client can tell from one that ran.
+            own = [call for call in bad if call.code == 1 and call.message == "CANCELLED"]
+            bad = [call for call in bad if call not in own]
+            self.check("calls that a stopping grpcio server itself has cancelled", len(own), at_most=5)
         self.check(f"failed calls of {len(calls)}{when}", len(bad), equal=0)
         self.notes += clients.causes(bad)
 
@@ -143,17 +149,20 @@ class Laboratory:
         if not calls:
             return
         start, end = calls[0].due, calls[-1].due
-        count = int((end - start) / step) + 1
+        count = max(1, int((end - start) / step))  # Without the last, which is not whole.
         pods = {}
         errors = [0] * count
         for call in calls:
             index = int((call.due - start) / step)
+            if index >= count:
+                break
             if call.code != 0:
                 errors[index] += 1
             else:
                 pods.setdefault(call.pod, [0] * count)[index] += 1
         marks = [(when - start, text) for when, text in events]
-        self.timeline = {"title": title, "step": step, "pods": pods, "errors": errors, "events": marks}
+        made, failures = len(calls), len(clients.failed(calls))
+        self.timeline = {"made": made, "failed": failures, "title": title, "step": step, "pods": pods, "errors": errors, "events": marks}
 
 
 def _text(value):
