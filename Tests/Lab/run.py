@@ -41,6 +41,14 @@ def known_failures():
 
 
 KNOWN = known_failures()
+RUNNING = set()
+
+
+def stop(number, _):
+    """Somebody ends the run: everything that it has started ends too, with its namespaces."""
+    for process in list(RUNNING):
+        process.kill()
+    os._exit(128 + number)
 
 
 def run(case, options, attempt_limit):
@@ -50,21 +58,22 @@ def run(case, options, attempt_limit):
         command = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable,
                    str(HERE / "lab" / "one.py"), case.name, folder, str(result), "--program", options.program,
                    "--python", options.python]
-        if options.quick:
-            command.append("--quick")
+        command += [flag for flag, is_set in (("--quick", options.quick), ("--reference", options.reference)) if is_set]
         output = pathlib.Path(folder) / "output"
         started = time.monotonic()
         with open(output, "wb") as file:
             process = subprocess.Popen(command, stdout=file, stderr=file)
+            RUNNING.add(process)
             try:
                 process.wait(attempt_limit)
             except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
+                process.kill()
                 process.wait()
+            RUNNING.discard(process)
         if result.exists():
             found = json.loads(result.read_text())
         else:
-            found = {"checks": [], "notes": [], "timeline": None, "stall": 0.0, "error": f"no result within {attempt_limit} s",
+            found = {"checks": [], "notes": [], "timeline": None, "stall": 0.0, "skipped": None, "error": f"no result within {attempt_limit} s",
                      "seconds": time.monotonic() - started}
         if found["error"]:
             found["notes"].append(output.read_text(errors="replace")[-1500:])
@@ -77,7 +86,7 @@ def run(case, options, attempt_limit):
     found.update(name=case.name, statement=case.statement, title=case.title)
     found["known"] = KNOWN.get(case.name)
     found["excuse"] = None
-    found["pass"] = not found["error"] and bool(found["checks"]) and all(check["pass"] for check in found["checks"])
+    found["pass"] = not found["error"] and not found["skipped"] and bool(found["checks"]) and all(check["pass"] for check in found["checks"])
     return found
 
 
@@ -86,7 +95,7 @@ def second_tries(results, options):
     have to do with time, on a machine that keeps processes waiting, is not judged here; `make lab` judges it."""
     end = time.monotonic() + SECOND_TRIES
     for index, result in enumerate(results):
-        while not result["pass"] and not result["known"] and time.monotonic() < end:
+        while not (result["pass"] or result["known"] or result["skipped"]) and time.monotonic() < end:
             missed = [f"{check['what']}: {check['measured']}" for check in result["checks"] if not check["pass"]]
             result = run(CASES[result["name"]], options, CASES[result["name"]].limit)
             result["notes"].append(f"another try; the one before missed {'; '.join(missed) or 'everything'}")
@@ -123,6 +132,8 @@ def main():
     parser.add_argument("--python", default="", help="a Python with grpcio, for pods of another implementation")
     parser.add_argument("--out", default=str(ROOT / ".build/lab"))
     parser.add_argument("--keep", help="keep the logs of every case here")
+    parser.add_argument("--reference", action="store_true",
+                        help="another implementation's client (grpcio's round_robin) in the place of ours, to compare")
     parser.add_argument("--jobs", type=int, default=1, help="cases at once, each in its own network")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
@@ -135,6 +146,8 @@ def main():
         sys.exit("the laboratory needs root, for namespaces of its own")
     if subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "true"]).returncode != 0:
         sys.exit("the laboratory needs namespaces of its own, and this machine does not let it have them")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
     results = []
     with ThreadPoolExecutor(options.jobs) as pool:
         for result in pool.map(lambda case: run(case, options, case.limit), cases):
@@ -149,7 +162,7 @@ def main():
         if result["timeline"]:
             (out / f"{result['name']}.svg").write_text(picture.draw(result["timeline"]))
     report.print_summary(results, out)
-    sys.exit(0 if all(result["pass"] or options.quick and (result["known"] or result["excuse"]) for result in results) else 1)
+    sys.exit(0 if all(result["pass"] or options.quick and (result["known"] or result["excuse"] or result["skipped"]) for result in results) else 1)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ StreamEvent = namedtuple("StreamEvent", "time number what code pod message")
 
 
 class Client:
-    def __init__(self, program, folder, number, target, flags):
+    def __init__(self, command, folder, number, target, flags):
         self.log = f"{folder}/client-{number}.log"
         self.errors = f"{folder}/client-{number}.errors"
-        words = [program, "client", target, "--out", self.log]
+        words = [*command, "client", target, "--out", self.log]
         for name, value in flags.items():
             if value is True:
                 words.append("--" + name.replace("_", "-"))

@@ -22,6 +22,10 @@ def ip(*words):
     subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
+class Unavailable(Exception):
+    """This machine can't do what the scenario needs."""
+
+
 class Network:
     def __init__(self, folder):
         self.resolv = pathlib.Path(folder) / "resolv.conf"
@@ -41,8 +45,6 @@ class Network:
 
     def open_hole(self, address):
         """From now on every packet from or to the address is lost without a word."""
-        if not self._holes:
-            subprocess.run(["tc", "qdisc", "replace", "dev", "lo", "clsact"], check=True, capture_output=True)
         priority = 10 + len(self._holes)
         number = int.from_bytes(socket.inet_aton(address), "big")
         # Classic BPF: is this IPv4, and is the destination or the source that address? Then drop (2), else go on (-1).
@@ -51,8 +53,11 @@ class Network:
             (0x15, 0, 1, number), (0x06, 0, 0, 2), (0x06, 0, 0, 0xFFFFFFFF),
         ]
         code = f"{len(program)}," + ",".join("%d %d %d %d" % line for line in program) + ","
-        command = ["tc", "filter", "add", "dev", "lo", "ingress", "prio", str(priority), "bpf", "da", "bytecode", code]
-        subprocess.run(command, check=True, capture_output=True)
+        filter_command = ["filter", "add", "dev", "lo", "ingress", "prio", str(priority), "bpf", "da", "bytecode", code]
+        for words in ([] if self._holes else [["qdisc", "replace", "dev", "lo", "clsact"]]) + [filter_command]:
+            made = subprocess.run(["tc", *words], capture_output=True, text=True)
+            if made.returncode != 0:
+                raise Unavailable(f"the kernel has no filter that drops packets: {made.stderr.strip()}")
         self._holes[address] = priority
 
     def close_hole(self, address):

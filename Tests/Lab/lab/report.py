@@ -15,10 +15,13 @@ def _verdict(is_met):
 
 
 def print_case(result):
-    print(f"{_verdict(result['pass'])}  {result['name']:10} {result['title']}  ({result['seconds']:.0f} s)")
+    verdict = _colour("skip", 33) if result["skipped"] else _verdict(result["pass"])
+    print(f"{verdict}  {result['name']:10} {result['title']}  ({result['seconds']:.0f} s)")
     for check in result["checks"]:
         mark = "     " if check["pass"] else _colour("  !  ", 31)
         print(f"   {mark} {check['what']}: {check['measured']}   (bar {check['bar']})")
+    if result["skipped"]:
+        print(f"         skipped: {result['skipped']}")
     if result["error"]:
         print(f"    {_colour('error', 31)}  {result['error']}")
     if result["known"]:
@@ -38,13 +41,13 @@ def print_summary(results, out):
         if not result["pass"]:
             missed = [f"{check['what']}: {check['measured']} (bar {check['bar']})" for check in result["checks"]
                       if not check["pass"]]
-            print(f"  {result['name']:10} {'; '.join(missed) or result['error']}")
+            print(f"  {result['name']:10} {'; '.join(missed) or result['error'] or result['skipped']}")
 
 
 def markdown(results):
     lines = ["| Statement | Scenario | What was measured | Figure | Bar | |", "|---|---|---|---|---|---|"]
     for result in results:
-        rows = result["checks"] or [{"what": result["error"], "measured": "", "bar": "", "pass": False}]
+        rows = result["checks"] or [{"what": result["error"] or result["skipped"], "measured": "", "bar": "", "pass": False}]
         for index, check in enumerate(rows):
             head = f"| {result['name']} | {result['title']} " if index == 0 else "| | "
             lines.append(f"{head}| {check['what']} | {check['measured']} | {check['bar']} | "

@@ -94,7 +94,10 @@ class Laboratory:
         flags.setdefault("refresh", int(self.interval * 1000))
         if flags["refresh"] == 0:
             del flags["refresh"]
-        return clients.Client(self.options.program, self.folder, self._clients, target, flags)
+        command = [self.options.program]
+        if self.options.reference:
+            command = [self.options.python, str(self.options.here / "grpcio_client.py")]
+        return clients.Client(command, self.folder, self._clients, target, flags)
 
     # Time
 
