@@ -157,7 +157,8 @@ def main():
         second_tries(results, options)
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    report.write(results, out)
+    reference = HERE / "reference.json"
+    report.write(results, out, json.loads(reference.read_text()) if reference.exists() and not options.reference else {})
     for result in results:
         if result["timeline"]:
             (out / f"{result['name']}.svg").write_text(picture.draw(result["timeline"]))

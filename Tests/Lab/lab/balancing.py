@@ -25,10 +25,10 @@ def b2(lab):
     pods = lab.pods(range(1, 6))
     lab.publish(pods)
     worst = []
-    for _ in range(2 if lab.quick else 5):
+    for number in range(2 if lab.quick else 5):
         clients = [lab.client(rate=53, calls=53) for _ in range(10)]
         calls = [call for client in clients for call in client.wait(20)]
-        lab.check_no_failures(calls)
+        lab.check_no_failures(calls, f" in round {number + 1}")
         worst.append(skew(calls, 5))
     lab.check("busiest pod over the mean, worst of the rounds", max(worst), at_most=1.05)
 

@@ -63,31 +63,36 @@ def d2(lab):
 @case("D3", "the pods are not there yet when the client starts", limit=60, quick=True)
 def d3(lab):
     lab.publish([])
-    fast = lab.client(rate=20, seconds=40)
-    patient = lab.client(rate=20, seconds=40, wait_for_ready=True, timeout=10000)
-    lab.pause(4)
-    lab.publish(["127.0.1.1"])
-    lab.pause(2)
-    pod = lab.pods([1])[0]
-    ready = pod.listening
-    lab.pause(4)
-    calls, waited = fast.stop(), patient.stop()
-    early = failed(between(calls, 0, ready - 2.1))
-    lab.check("calls fail at once without a name", max((c.ended - c.due for c in early), default=0) * 1000,
-              at_most=100, unit=" ms")
-    lab.check("and name the target and the cause",
-              sum(1 for c in early if "pods.test" in c.message and "NXDOMAIN" in c.message) == len(early) > 0, equal=True)
-    late = failed(between(calls, ready - 1.0, ready))
-    lab.check("calls fail at once while the address refuses", max((c.ended - c.due for c in late), default=9) * 1000,
-              at_most=100, unit=" ms")
-    lab.check("and name the address and the cause",
-              sum(1 for c in late if "127.0.1.1" in c.message and "refused" in c.message) == len(late) > 0, equal=True)
-    lab.check("failed calls that wait for a connection", len(failed(waited)), equal=0)
-    first = min((c.ended for c in answered(calls)), default=None)
-    lab.check("first answer after the pod listens", first - ready if first else None, at_most=1.25, unit=" s")
-    first = min((c.ended for c in answered(waited)), default=None)
-    lab.check("the same for calls that wait", first - ready if first else None, at_most=1.25, unit=" s")
-    lab.notes += [call.message[:400] for call in early[-1:] + late[-1:]]
+    texts = []
+
+    def start(words, wait, begin, cause):
+        """Clients that start `wait` seconds before `begin` makes the pod appear; `cause` is what their failures must say."""
+        fast = lab.client(rate=20, seconds=40)
+        patient = lab.client(rate=20, seconds=40, wait_for_ready=True, timeout=10000)
+        lab.pause(wait)
+        there = begin()
+        lab.pause(4)
+        calls, waited = fast.stop(), patient.stop()
+        early = failed(between(calls, 0, there - 0.2))
+        lab.check(f"{words}: calls that fail, the longest", max((c.ended - c.due for c in early), default=9) * 1000,
+                  at_most=100, unit=" ms")
+        told = sum(1 for call in early if all(part in call.message for part in ("pods.test", *cause)))
+        lab.check(f"{words}: failures that name target and cause", told, equal=len(early))
+        lab.check(f"{words}: failed calls that wait for a connection", len(failed(waited)), equal=0)
+        for kind, found in (("fail fast", calls), ("wait", waited)):
+            first = min((call.ended for call in answered(found)), default=None)
+            lab.check(f"{words}: first answer after the pod is there, for calls that {kind}",
+                      first - there if first else None, at_most=1.25, unit=" s")
+        texts.extend(call.message[:300] for call in early[-1:])
+
+    def appear():
+        lab.publish(lab.pods([1]))
+        return time.monotonic()
+
+    start("no name", 4, appear, ("NXDOMAIN",))
+    lab.publish(["127.0.1.2"])
+    start("address that refuses", 2.5, lambda: lab.pods([2])[0].listening, ("127.0.1.2", "refused"))
+    lab.notes += texts
 
 
 @case("D4", "200 channels, one pod restarts: they do not come back all at once", quick=True)

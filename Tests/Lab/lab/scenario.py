@@ -116,8 +116,9 @@ class Laboratory:
 
     # What came of it
 
-    def check(self, what, measured, at_most=None, at_least=None, equal=None, unit=""):
-        """One measured figure beside its bar, which is exact (`equal`) or has something to do with time. None is a figure that could not be taken: it fails."""
+    def check(self, what, measured, at_most=None, at_least=None, equal=None, unit="", text=None):
+        """One measured figure beside its bar, which is exact (`equal`) or has something to do with time.
+        `text` shows the figure where its value alone says too little. None is a figure that could not be taken: it fails."""
         if equal is not None:
             bar, is_met = f"{_text(equal)}{unit}", measured == equal
         elif at_most is not None and at_least is not None:
@@ -128,7 +129,7 @@ class Laboratory:
         else:
             bar, is_met = f">= {_text(at_least)}{unit}", measured is not None and measured >= at_least
         value = measured.hex() if isinstance(measured, bytes) else measured
-        text = "never" if measured is None else f"{_text(measured)}{unit}"
+        text = text or ("never" if measured is None else f"{_text(measured)}{unit}")
         self.checks.append({
             "what": what, "measured": text, "value": value, "bar": bar, "pass": bool(is_met), "exact": equal is not None})
         return is_met
@@ -141,7 +142,7 @@ class Laboratory:
             own = [call for call in bad if call.code == 1 and call.message == "CANCELLED"]
             bad = [call for call in bad if call not in own]
             self.check("calls that a stopping grpcio server itself has cancelled", len(own), at_most=5)
-        self.check(f"failed calls of {len(calls)}{when}", len(bad), equal=0)
+        self.check(f"failed calls{when}", len(bad), equal=0, text=f"{len(bad)} of {len(calls):,}")
         self.notes += clients.causes(bad)
 
     def note(self, text):
