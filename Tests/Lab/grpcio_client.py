@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Another implementation's client in the place of ours, for figures to compare with: gRPC C-core through grpcio, with
-round_robin and nothing else. Takes the flags of `volery-lab client` that have a meaning there, and writes the same log."""
+round_robin and nothing else. Takes the flags of `volery-lab client` that have a meaning there, and writes the same log.
+"""
 
 import argparse
 import asyncio
@@ -31,8 +32,10 @@ class Log:
 async def call(stub, method, number, due, options, log):
     try:
         answer = await getattr(stub, method)(
-            lab_pb2.Question(key=str(number)), timeout=options.timeout / 1000,
-            wait_for_ready=True if options.wait_for_ready else None)
+            lab_pb2.Question(key=str(number)),
+            timeout=options.timeout / 1000,
+            wait_for_ready=True if options.wait_for_ready else None,
+        )
         log.call(due, 0, answer.pod)
     except grpc.aio.AioRpcError as error:
         pods = [value for key, value in error.trailing_metadata() or () if key == "x-pod"]
@@ -63,7 +66,9 @@ async def run(options):
     policy = {"loadBalancingConfig": [{options.policy or "round_robin": {}}]}
     config = json.loads(options.service_config) if options.service_config else policy
     settings = [("grpc.service_config", json.dumps(config)), ("grpc.use_local_subchannel_pool", 1)]
-    stubs = [lab_pb2_grpc.LabStub(grpc.aio.insecure_channel(options.target, settings)) for _ in range(options.channels)]
+    stubs = [
+        lab_pb2_grpc.LabStub(grpc.aio.insecure_channel(options.target, settings)) for _ in range(options.channels)
+    ]
     log = Log(options.out)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -55,10 +55,27 @@ def run(case, options, attempt_limit):
     """Runs one case in its own namespaces; what outlives its limit is ended with them."""
     with tempfile.TemporaryDirectory(prefix=f"volery-lab-{case.name}-") as folder:
         result = pathlib.Path(folder) / "result.json"
-        command = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable,
-                   str(HERE / "lab" / "one.py"), case.name, folder, str(result), "--program", options.program,
-                   "--python", options.python]
-        command += [flag for flag, is_set in (("--quick", options.quick), ("--reference", options.reference)) if is_set]
+        command = [
+            "unshare",
+            "--mount",
+            "--net",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+            "--kill-child",
+            sys.executable,
+            str(HERE / "lab" / "one.py"),
+            case.name,
+            folder,
+            str(result),
+            "--program",
+            options.program,
+            "--python",
+            options.python,
+        ]
+        command += [
+            flag for flag, is_set in (("--quick", options.quick), ("--reference", options.reference)) if is_set
+        ]
         output = pathlib.Path(folder) / "output"
         started = time.monotonic()
         with open(output, "wb") as file:
@@ -73,8 +90,15 @@ def run(case, options, attempt_limit):
         if result.exists():
             found = json.loads(result.read_text())
         else:
-            found = {"checks": [], "notes": [], "timeline": None, "stall": 0.0, "skipped": None, "error": f"no result within {attempt_limit} s",
-                     "seconds": time.monotonic() - started}
+            found = {
+                "checks": [],
+                "notes": [],
+                "timeline": None,
+                "stall": 0.0,
+                "skipped": None,
+                "error": f"no result within {attempt_limit} s",
+                "seconds": time.monotonic() - started,
+            }
         if found["error"]:
             found["notes"].append(output.read_text(errors="replace")[-1500:])
         if options.keep:
@@ -86,7 +110,12 @@ def run(case, options, attempt_limit):
     found.update(name=case.name, statement=case.statement, title=case.title)
     found["known"] = KNOWN.get(case.name)
     found["excuse"] = None
-    found["pass"] = not found["error"] and not found["skipped"] and bool(found["checks"]) and all(check["pass"] for check in found["checks"])
+    found["pass"] = (
+        not found["error"]
+        and not found["skipped"]
+        and bool(found["checks"])
+        and all(check["pass"] for check in found["checks"])
+    )
     return found
 
 
@@ -110,13 +139,19 @@ def chosen(options):
     cases = sorted(CASES.values(), key=lambda case: (case.statement[0], int(case.statement[1:]), case.name))
     if options.cases:
         wanted = [word.upper().replace("-GRPCIO", "-grpcio") for word in options.cases]
-        unknown = [word for word in wanted if not any(case.name == word or case.statement.startswith(word)
-                                                      for case in cases)]
+        unknown = [
+            word for word in wanted if not any(case.name == word or case.statement.startswith(word) for case in cases)
+        ]
         if unknown:
             sys.exit(f"no such case: {', '.join(unknown)}; known are {', '.join(case.name for case in cases)}")
-        cases = [case for case in cases if any(
-            case.name == word or case.statement == word or (len(word) == 1 and case.statement[0] == word)
-            for word in wanted)]
+        cases = [
+            case
+            for case in cases
+            if any(
+                case.name == word or case.statement == word or (len(word) == 1 and case.statement[0] == word)
+                for word in wanted
+            )
+        ]
     elif options.quick:
         cases = [case for case in cases if case.quick and "-" not in case.name]
     if not options.python:
@@ -132,8 +167,11 @@ def main():
     parser.add_argument("--python", default="", help="a Python with grpcio, for pods of another implementation")
     parser.add_argument("--out", default=str(ROOT / ".build/lab"))
     parser.add_argument("--keep", help="keep the logs of every case here")
-    parser.add_argument("--reference", action="store_true",
-                        help="another implementation's client (grpcio's round_robin) in the place of ours, to compare")
+    parser.add_argument(
+        "--reference",
+        action="store_true",
+        help="another implementation's client (grpcio's round_robin) in the place of ours, to compare",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="cases at once, each in its own network")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
@@ -158,12 +196,21 @@ def main():
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     reference = HERE / "reference.json"
-    report.write(results, out, json.loads(reference.read_text()) if reference.exists() and not options.reference else {})
+    report.write(
+        results, out, json.loads(reference.read_text()) if reference.exists() and not options.reference else {}
+    )
     for result in results:
         if result["timeline"]:
             (out / f"{result['name']}.svg").write_text(picture.draw(result["timeline"]))
     report.print_summary(results, out)
-    sys.exit(0 if all(result["pass"] or options.quick and (result["known"] or result["excuse"] or result["skipped"]) for result in results) else 1)
+    sys.exit(
+        0
+        if all(
+            result["pass"] or options.quick and (result["known"] or result["excuse"] or result["skipped"])
+            for result in results
+        )
+        else 1
+    )
 
 
 if __name__ == "__main__":

@@ -3,9 +3,7 @@
 import time
 
 from .client import between, busiest_window, causes, failed, first_call, percentile, shares, skew
-from .scenario import case
-
-BOTH = ("", "grpcio")
+from .scenario import BOTH, case
 
 
 @case("B1", "equal pods get equal shares", limit=100, quick=True, variants=BOTH)
@@ -71,8 +69,11 @@ def b4(lab, kind="volery"):
     back = first_call(calls, pods[0].name, since=thawed)
     lab.check("called again after it went on", back - thawed if back else None, at_most=10, unit=" s")
     rest = between(calls, back or thawed, (back or thawed) + 4)
-    lab.check("its share of the 4 s from then on, over the fair share", 5 * shares(rest)[pods[0].name] / len(rest),
-              at_most=1.02)
+    lab.check(
+        "its share of the 4 s from then on, over the fair share",
+        5 * shares(rest)[pods[0].name] / len(rest),
+        at_most=1.02,
+    )
     lab.notes += causes(between(calls, frozen))
     lab.draw(calls, "One of five pods is frozen (SIGSTOP), then goes on", [(frozen, "frozen"), (thawed, "goes on")])
 
@@ -96,7 +97,9 @@ def b5(lab):
         calls = client.stop()
         pods[0].say("fail 0")
         spent = [right - left for left, right in zip(before, after)]
-        lab.check(f"{word}: share of all attempts after 2 s", 100 * spent[0] / max(1, sum(spent)), at_most=5, unit=" %")
+        lab.check(
+            f"{word}: share of all attempts after 2 s", 100 * spent[0] / max(1, sum(spent)), at_most=5, unit=" %"
+        )
         if code == 14:
             lab.check_no_failures(between(calls, began), " (retried)")
     client = lab.client(rate=500, seconds=40, method="read")
@@ -109,8 +112,11 @@ def b5(lab):
     spent = [right - left for left, right in zip(before, attempts())]
     calls = client.stop()
     fair = sum(spent) / 5
-    lab.check("three of five fail: pods that get less than a quarter of the fair share",
-              sum(1 for count in spent if count < fair / 4), at_most=2)
+    lab.check(
+        "three of five fail: pods that get less than a quarter of the fair share",
+        sum(1 for count in spent if count < fair / 4),
+        at_most=2,
+    )
     lab.note(f"three of five fail: attempts in 4 s {spent}, {len(failed(calls))} of {len(calls)} calls failed")
 
 
@@ -128,8 +134,9 @@ def b6(lab):
     calls = client.stop()
     bad = failed(between(calls, failing))
     times = [call.due for call in bad]
-    settled = next((when for when in [failing] + times if busiest_window([t for t in times if t > when], 0.5) <= 1),
-                   None)
+    settled = next(
+        (when for when in [failing] + times if busiest_window([t for t in times if t > when], 0.5) <= 1), None
+    )
     lab.check("set aside after", settled - failing if settled else None, at_most=2, unit=" s")
     probes = [when for when in times if settled is not None and when > settled]
     lab.check("probes in any half second", busiest_window(probes, 0.5) if probes else 0, at_most=1)
@@ -137,8 +144,12 @@ def b6(lab):
     back = first_call(calls, pods[0].name, since=healed)
     lab.check("failed calls", len(bad), at_most=25)
     rest = between(calls, (back or healed) + 0.2, (back or healed) + 2.2)
-    lab.check("its share after the first answer, over the fair share",
-              5 * shares(rest)[pods[0].name] / max(1, len(rest)), at_least=0.8, at_most=1.2)
+    lab.check(
+        "its share after the first answer, over the fair share",
+        5 * shares(rest)[pods[0].name] / max(1, len(rest)),
+        at_least=0.8,
+        at_most=1.2,
+    )
     lab.note(f"taken back {back - healed:.1f} s after it was well again" if back else "never taken back")
 
 
@@ -178,5 +189,9 @@ def b13(lab):
     lab.publish(pods)
     calls = lab.client(rate=400, seconds=6).wait(20)
     lab.check_no_failures(calls, " with two pods of 30")
-    lab.check("added to the p99 with two pods of 30", percentile(between(calls, calls[0].due + 1), 0.99) - wide,
-              at_most=5, unit=" ms")
+    lab.check(
+        "added to the p99 with two pods of 30",
+        percentile(between(calls, calls[0].due + 1), 0.99) - wide,
+        at_most=5,
+        unit=" ms",
+    )

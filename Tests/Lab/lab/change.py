@@ -3,11 +3,8 @@
 import time
 
 from . import hostile, http2
-from .client import answered, between, busiest_window, causes, failed, first_call, shares, skew
-from .scenario import case
-
-BOTH = ("", "grpcio")
-SLACK = 0.25
+from .client import answered, between, causes, failed, first_call, shares, skew
+from .scenario import BOTH, SLACK, case
 
 
 def worst_share(calls, published, width=2.0, step=0.1):
@@ -20,7 +17,8 @@ def worst_share(calls, published, width=2.0, step=0.1):
     at = start
     while at + width <= end:
         now = [names for when, names in published if when <= at][-1:] + [
-            names for when, names in published if at < when < at + width]
+            names for when, names in published if at < when < at + width
+        ]
         if now:
             total = sum(1 for times in dues.values() for due in times if at <= due < at + width)
             fair = total / min(len(names) for names in now)
@@ -53,15 +51,24 @@ def c1(lab, kind="volery"):
     lab.check_no_failures(calls, kind=kind)
     firsts = [(first_call(calls, pod), when) for pod, when in changes]
     worst = None if any(first is None for first, _ in firsts) else max(first - when for first, when in firsts)
-    lab.check("first call on a new pod after its DNS record, the latest of 5", worst, at_most=lab.interval + SLACK,
-              unit=" s")
+    lab.check(
+        "first call on a new pod after its DNS record, the latest of 5",
+        worst,
+        at_most=lab.interval + SLACK,
+        unit=" s",
+    )
     lab.check("busiest pod of any 2 s, over the fair share", worst_share(calls, published), at_most=1.5)
     words = "grpcio pods" if kind == "grpcio" else "pods"
-    lab.draw(calls, f"Rolling restart of five {words} at 500 calls/s: SIGTERM and DNS",
-             [(when, f"restart {index + 1}") for index, (_, when) in enumerate(changes)])
+    lab.draw(
+        calls,
+        f"Rolling restart of five {words} at 500 calls/s: SIGTERM and DNS",
+        [(when, f"restart {index + 1}") for index, (_, when) in enumerate(changes)],
+    )
 
 
-@case("C2", "the same with DNS 5 s behind, 500 ms handlers and 50 open streams", limit=150, quick=False, variants=BOTH)
+@case(
+    "C2", "the same with DNS 5 s behind, 500 ms handlers and 50 open streams", limit=150, quick=False, variants=BOTH
+)
 def c2(lab, kind="volery"):
     count = 2 if lab.quick else 5
     limit = 3.0
@@ -80,8 +87,11 @@ def c2(lab, kind="volery"):
     calls = client.wait(60)
     lab.check_no_failures(calls, kind=kind)
     bad = [event for event in client.streams if event.what == "ended" and event.code != 0]
-    early = [event for event in bad
-             if event.code != 14 or event.time < terminated.get(event.pod, float("inf")) + limit - 0.1]
+    early = [
+        event
+        for event in bad
+        if event.code != 14 or event.time < terminated.get(event.pod, float("inf")) + limit - 0.1
+    ]
     lab.check("streams that ended badly before the drain limit", len(early), equal=0)
     lab.note(f"{len(bad)} streams were ended by the drain limit of {limit:.0f} s")
     lab.notes += [f"{event.code}: {event.message[:300]}" for event in early[:2]]
@@ -110,8 +120,10 @@ def c3(lab, kind="volery"):
     if slow:
         lab.note(f"{len(slow)} calls took more than 250 ms; the first was due {slow[0].due - calls[0].due:.2f} s in")
     lab.note("look-ups at " + ", ".join(f"{query.time - calls[0].due:.2f}" for query in lab.wire.queries_of("A")))
-    lab.note("connects at " + ", ".join(
-        f"{opening.time - calls[0].due:.2f} ({opening.address})" for opening in lab.wire.openings_to()))
+    lab.note(
+        "connects at "
+        + ", ".join(f"{opening.time - calls[0].due:.2f} ({opening.address})" for opening in lab.wire.openings_to())
+    )
     lab.note("SIGTERM at " + ", ".join(f"{when - calls[0].due:.2f}" for when in ends))
 
 
@@ -204,8 +216,9 @@ def c6(lab):
     lab.pause(0.3)
     terminated = stuck.terminate()
     stuck.wait_exit(6)
-    lab.check("hard stop with a drain limit of 2 s", time.monotonic() - terminated, at_least=1.9, at_most=2.5,
-              unit=" s")
+    lab.check(
+        "hard stop with a drain limit of 2 s", time.monotonic() - terminated, at_least=1.9, at_most=2.5, unit=" s"
+    )
     waiting.close()
 
 
@@ -217,8 +230,10 @@ def c7(lab, kind="volery"):
     calls = lab.client(rate=500, seconds=seconds).wait(seconds + 20)
     lab.check_no_failures(calls, kind=kind)
     lab.check("connections opened", len(lab.wire.openings_to()), at_least=int(5 * seconds * 0.4))
-    lab.note(f"longest call {max(call.ended - call.due for call in calls) * 1000:.0f} ms; "
-             f"busiest pod over the mean {skew(calls, 5):.2f}")
+    lab.note(
+        f"longest call {max(call.ended - call.due for call in calls) * 1000:.0f} ms; "
+        f"busiest pod over the mean {skew(calls, 5):.2f}"
+    )
 
 
 @case("C8", "a GOAWAY that leaves open streams behind", limit=60)

@@ -19,7 +19,8 @@ class Client:
             elif value is not None and value is not False:
                 words += ["--" + name.replace("_", "-"), str(value)]
         self.process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.errors, "wb"), text=True)
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.errors, "wb"), text=True
+        )
         line = self.process.stdout.readline()
         if line.strip() != "READY":
             raise RuntimeError(f"the client said {line!r}: {open(self.errors).read()[-2000:]}")

@@ -18,10 +18,25 @@ class DNSMasq:
         self.records = {}
         pathlib.Path(folder).chmod(0o755)
         self.process = subprocess.Popen(
-            ["dnsmasq", "-k", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", f"--listen-address={address}",
-             f"--port={port}", "--bind-interfaces", "--local=/test/", "--local-ttl=5", f"--addn-hosts={self.hosts}",
-             "--user=root", "--pid-file=", *arguments],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            [
+                "dnsmasq",
+                "-k",
+                "--no-resolv",
+                "--no-hosts",
+                "--conf-file=/dev/null",
+                f"--listen-address={address}",
+                f"--port={port}",
+                "--bind-interfaces",
+                "--local=/test/",
+                "--local-ttl=5",
+                f"--addn-hosts={self.hosts}",
+                "--user=root",
+                "--pid-file=",
+                *arguments,
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         probe.settimeout(0.1)
         for _ in range(100):

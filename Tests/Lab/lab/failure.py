@@ -5,9 +5,7 @@ import time
 
 from . import hostile
 from .client import answered, between, busiest_window, causes, failed, first_call, percentile
-from .scenario import case
-
-BOTH = ("", "grpcio")
+from .scenario import BOTH, case
 
 
 @case("D1", "one of five pods becomes a black hole", limit=90, quick=True, variants=BOTH)
@@ -50,14 +48,20 @@ def d2(lab):
     calls = client.stop()
     lab.check_no_failures(calls)
     lengths = [last - first for first, last in attempts.values()]
-    lab.check("the first attempt is given up after", lengths[0] if lengths else None, at_least=0.9, at_most=1.1, unit=" s")
+    lab.check(
+        "the first attempt is given up after", lengths[0] if lengths else None, at_least=0.9, at_most=1.1, unit=" s"
+    )
     lab.check("the longest attempt", max(lengths, default=None), at_most=20.2, unit=" s")
     lab.check("p99 of all calls", percentile(calls, 0.99), at_most=50, unit=" ms")
     lab.note("attempts: " + ", ".join(f"{length:.1f} s" for length in lengths))
     started = time.monotonic()
     calls = lab.client(f"static:{hole}:50051,{pods[0].address}:50051", policy="pick_first", rate=10, calls=3).wait(20)
-    lab.check("pick_first past an address that never answers: first call", (calls[0].ended - started) * 1000
-              if calls and calls[0].code == 0 else None, at_most=250 + 150, unit=" ms")
+    lab.check(
+        "pick_first past an address that never answers: first call",
+        (calls[0].ended - started) * 1000 if calls and calls[0].code == 0 else None,
+        at_most=250 + 150,
+        unit=" ms",
+    )
 
 
 @case("D3", "the pods are not there yet when the client starts", limit=60, quick=True)
@@ -74,15 +78,23 @@ def d3(lab):
         lab.pause(4)
         calls, waited = fast.stop(), patient.stop()
         early = failed(between(calls, 0, there - 0.2))
-        lab.check(f"{words}: calls that fail, the longest", max((c.ended - c.due for c in early), default=9) * 1000,
-                  at_most=100, unit=" ms")
+        lab.check(
+            f"{words}: calls that fail, the longest",
+            max((c.ended - c.due for c in early), default=9) * 1000,
+            at_most=100,
+            unit=" ms",
+        )
         told = sum(1 for call in early if all(part in call.message for part in ("pods.test", *cause)))
         lab.check(f"{words}: failures that name target and cause", told, equal=len(early))
         lab.check(f"{words}: failed calls that wait for a connection", len(failed(waited)), equal=0)
         for kind, found in (("fail fast", calls), ("wait", waited)):
             first = min((call.ended for call in answered(found)), default=None)
-            lab.check(f"{words}: first answer after the pod is there, for calls that {kind}",
-                      first - there if first else None, at_most=1.25, unit=" s")
+            lab.check(
+                f"{words}: first answer after the pod is there, for calls that {kind}",
+                first - there if first else None,
+                at_most=1.25,
+                unit=" s",
+            )
         texts.extend(call.message[:300] for call in early[-1:])
 
     def appear():
@@ -110,13 +122,17 @@ def d4(lab):
     calls = client.stop()
     opened = [opening.time for opening in lab.wire.openings_to(address=pods[0].address, since=killed)]
     lab.check("connections opened again", len(opened), at_least=200)
-    lab.check("most of them in any 100 ms", 100 * busiest_window(opened, 0.1) / max(1, len(opened)), at_most=25, unit=" %")
+    lab.check(
+        "most of them in any 100 ms", 100 * busiest_window(opened, 0.1) / max(1, len(opened)), at_most=25, unit=" %"
+    )
     lab.check("failed calls", len(failed(calls)), at_most=20)
     lab.note(f"within {max(opened) - killed:.2f} s" if opened else "none")
 
 
 RETRIES = """{"methodConfig":[{"name":[{}],"retryPolicy":{"maxAttempts":4,"initialBackoff":"0.01s","maxBackoff":"0.1s",
-"backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}]}""".replace("\n", "")
+"backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}]}""".replace(
+    "\n", ""
+)
 
 
 @case("D5", "every pod fails, and calls are retried: no storm", limit=60)
@@ -154,13 +170,21 @@ def d6(lab):
         bad = failed(calls)
         full = [call for call in bad if re.search(where, call.message)]
         lab.check(f"{words}: calls that failed", len(bad), at_least=1)
-        lab.check(f"{words}: that say where ({what})", f"{len(full)} of {len(bad)}", equal=f"{len(bad)} of {len(bad)}")
+        lab.check(
+            f"{words}: that say where ({what})", f"{len(full)} of {len(bad)}", equal=f"{len(bad)} of {len(bad)}"
+        )
         waited = [call for call in bad if re.search(r"\d+ ms", call.message.split("resolver:")[0])]
-        lab.check(f"{words}: that say how long they waited", f"{len(waited)} of {len(bad)}",
-                  equal=f"{len(bad)} of {len(bad)}")
+        lab.check(
+            f"{words}: that say how long they waited",
+            f"{len(waited)} of {len(bad)}",
+            equal=f"{len(bad)} of {len(bad)}",
+        )
         known = [call for call in bad if re.search(r"resolver: .* ms ago", call.message)]
-        lab.check(f"{words}: that say what the resolver knows and since when", f"{len(known)} of {len(bad)}",
-                  equal=f"{len(bad)} of {len(bad)}")
+        lab.check(
+            f"{words}: that say what the resolver knows and since when",
+            f"{len(known)} of {len(bad)}",
+            equal=f"{len(bad)} of {len(bad)}",
+        )
         lab.notes += [f"{words}: {call.message}" for call in bad[:1]]
         lab.notes += [f"{words}: {call.message}" for call in bad if call not in full or call not in waited][:1]
 
@@ -168,11 +192,24 @@ def d6(lab):
         return f"dns:///{name}.test:50051"
 
     look("no such name", lab.client(target("none"), rate=10, calls=5).wait(10), r"no pick|no addresses", "no pick")
-    look("connection refused", lab.client(target("refused"), rate=10, calls=5).wait(10), r"127\.0\.1\.8:50051", "address")
-    look("a server that says nothing", lab.client(target("silent"), rate=10, calls=5, timeout=700).wait(10),
-         r"127\.0\.1\.9:50051", "address")
-    look("deadline", lab.client(rate=10, calls=5, timeout=100).wait(10),
-         r"127\.0\.1\.[12]:50051|without a connection", "address")
+    look(
+        "connection refused",
+        lab.client(target("refused"), rate=10, calls=5).wait(10),
+        r"127\.0\.1\.8:50051",
+        "address",
+    )
+    look(
+        "a server that says nothing",
+        lab.client(target("silent"), rate=10, calls=5, timeout=700).wait(10),
+        r"127\.0\.1\.9:50051",
+        "address",
+    )
+    look(
+        "deadline",
+        lab.client(rate=10, calls=5, timeout=100).wait(10),
+        r"127\.0\.1\.[12]:50051|without a connection",
+        "address",
+    )
     client = lab.client(rate=100, seconds=10)
     lab.pause(1)
     pods[0].kill()
@@ -180,8 +217,9 @@ def d6(lab):
     calls = client.stop()
     look("the connection was lost", calls, r"127\.0\.1\.1:50051", "address")
     good = answered(calls)
-    lab.check("answers that name the server's address", sum(1 for call in good if call.peer == call.pod),
-              equal=len(good))
+    lab.check(
+        "answers that name the server's address", sum(1 for call in good if call.peer == call.pod), equal=len(good)
+    )
 
 
 @case("D7", "an idle channel closes, and wakes", limit=60)
@@ -198,10 +236,16 @@ def d7(lab):
     lab.check_no_failures(calls)
     lab.check("times that the idle channel closed its connection", closed, equal=calls_made - 1)
     lab.check("connections opened", len(lab.wire.openings_to()), at_most=calls_made)
-    lab.check("longest first call after idleness", max(call.ended - call.due for call in calls) * 1000, at_most=250,
-              unit=" ms")
+    lab.check(
+        "longest first call after idleness",
+        max(call.ended - call.due for call in calls) * 1000,
+        at_most=250,
+        unit=" ms",
+    )
     ends = [call.due + 2.2 for call in calls[:-1]]
-    idle = sum(1 for query in lab.wire.queries_of("A") for end, call in zip(ends, calls[1:]) if end < query.time < call.due)
+    idle = sum(
+        1 for query in lab.wire.queries_of("A") for end, call in zip(ends, calls[1:]) if end < query.time < call.due
+    )
     lab.check("look-ups while idle", idle, equal=0)
 
 
@@ -217,37 +261,20 @@ def d8(lab):
     calls = client.stop()
     lab.check_no_failures(calls)
     first = first_call(calls, pods[2].name)
-    lab.check("a new pod is still found, within the resolver's backoff", first - changed if first else None, at_most=4,
-              unit=" s")
+    lab.check(
+        "a new pod is still found, within the resolver's backoff",
+        first - changed if first else None,
+        at_most=4,
+        unit=" s",
+    )
 
 
-@case("X2", "one of five pods misbehaves on the wire, then is replaced by a good one", limit=180)
-def x2(lab):
-    place = "127.0.1.9"
-    pods = lab.pods(range(1, 5))
-    lab.publish(pods + [place])
-    for words, (says, then) in hostile.MISBEHAVIOURS.items():
-        server = hostile.Scripted(place, says, then)
-        client = lab.client(rate=500, seconds=40)
-        lab.pause(4)
-        accepted = server.accepted
-        server.close()
-        good = lab.pods([9])[0]
-        lab.until(lambda: first_call(client.calls, good.name), 15)
-        calls = client.stop()
-        good.kill()
-        good.wait_exit(5)
-        settings = words == "sends SETTINGS and then nothing"
-        lab.check(f"{words}: failed calls", len(failed(calls)), at_most=25 if settings else 0)
-        lab.check(f"{words}: connections to it in 4 s", accepted, at_least=1, at_most=8)
-        first = first_call(calls, good.name)
-        lab.check(f"{words}: the good pod in its place is called after", first - good.listening if first else None,
-                  at_most=6, unit=" s")
-        lab.notes += [f"{words}: {text}" for text in causes(calls, 1)]
-
-
-@case("D1", "servers are slower than every deadline: none is pinged too often, or left", limit=60,
-      variants=("slow-volery", "slow-grpcio"))
+@case(
+    "D1",
+    "servers are slower than every deadline: none is pinged too often, or left",
+    limit=60,
+    variants=("slow-volery", "slow-grpcio"),
+)
 def d1_slow(lab, kind):
     pods = lab.pods(range(1, 4), kind.split("-")[1], delay=3000)
     lab.publish(pods)

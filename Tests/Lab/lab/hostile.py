@@ -86,7 +86,8 @@ MISBEHAVIOURS = {
 
 class Quitter(HostileServer):
     """Serves volery.lab.Lab, each answer after `delay` seconds. After so many calls on a connection, with at least three
-    running, it says GOAWAY with the oldest of those as the last stream: the others were not looked at, and never will be."""
+    running, it says GOAWAY with the oldest of those as the last stream: the others were not looked at, and never will be.
+    """
 
     def __init__(self, address, delay, calls):
         self.delay, self.calls = delay, calls
@@ -134,6 +135,7 @@ class Quitter(HostileServer):
         connection.sendall(
             frame(HEADERS, 4, stream, head)
             + frame(DATA, 0, stream, message(b"\x0a" + bytes([len(name)]) + name))
-            + frame(HEADERS, 5, stream, literal("grpc-status", "0")))
+            + frame(HEADERS, 5, stream, literal("grpc-status", "0"))
+        )
         with self._lock:
             self.answered += 1

@@ -81,10 +81,14 @@ class Connection:
 
     def call(self, path, body, end=False):
         stream, self._next = self._next, self._next + 2
-        block = b"\x83\x86" + literal(":path", path) + literal(":authority", "lab") + literal(
-            "content-type", "application/grpc") + literal("te", "trailers")
-        self.socket.sendall(
-            frame(HEADERS, 4, stream, block) + frame(DATA, 1 if end else 0, stream, message(body)))
+        block = (
+            b"\x83\x86"
+            + literal(":path", path)
+            + literal(":authority", "lab")
+            + literal("content-type", "application/grpc")
+            + literal("te", "trailers")
+        )
+        self.socket.sendall(frame(HEADERS, 4, stream, block) + frame(DATA, 1 if end else 0, stream, message(body)))
         return stream
 
     def _next_frame(self, limit):
@@ -99,8 +103,11 @@ class Connection:
         for index, found in enumerate(self._kept):
             if wanted(found):
                 # What came before it has been passed over.
-                self._kept = self._kept[index + 1 :] if found[0] in (GOAWAY, PING) else (
-                    self._kept[:index] + self._kept[index + 1 :])
+                self._kept = (
+                    self._kept[index + 1 :]
+                    if found[0] in (GOAWAY, PING)
+                    else (self._kept[:index] + self._kept[index + 1 :])
+                )
                 return found
         end = time.monotonic() + limit
         while time.monotonic() < end:
@@ -124,8 +131,12 @@ class Connection:
 
     def wait_end(self, stream, limit):
         """The grpc-status of a call, read from the trailers' text; None when it did not end in order."""
-        found = self._wait(lambda found: found[0] in (HEADERS, RST_STREAM) and found[2] == stream and (
-            found[1] & 1 or found[0] == RST_STREAM), limit)
+        found = self._wait(
+            lambda found: found[0] in (HEADERS, RST_STREAM)
+            and found[2] == stream
+            and (found[1] & 1 or found[0] == RST_STREAM),
+            limit,
+        )
         if not found or found[0] == RST_STREAM:
             return None
         return "0" if answered_ok(found[3]) else "other"

@@ -49,11 +49,29 @@ class Network:
         number = int.from_bytes(socket.inet_aton(address), "big")
         # Classic BPF: is this IPv4, and is the destination or the source that address? Then drop (2), else go on (-1).
         program = [
-            (0x28, 0, 0, 12), (0x15, 0, 5, 0x0800), (0x20, 0, 0, 30), (0x15, 2, 0, number), (0x20, 0, 0, 26),
-            (0x15, 0, 1, number), (0x06, 0, 0, 2), (0x06, 0, 0, 0xFFFFFFFF),
+            (0x28, 0, 0, 12),
+            (0x15, 0, 5, 0x0800),
+            (0x20, 0, 0, 30),
+            (0x15, 2, 0, number),
+            (0x20, 0, 0, 26),
+            (0x15, 0, 1, number),
+            (0x06, 0, 0, 2),
+            (0x06, 0, 0, 0xFFFFFFFF),
         ]
         code = f"{len(program)}," + ",".join("%d %d %d %d" % line for line in program) + ","
-        filter_command = ["filter", "add", "dev", "lo", "ingress", "prio", str(priority), "bpf", "da", "bytecode", code]
+        filter_command = [
+            "filter",
+            "add",
+            "dev",
+            "lo",
+            "ingress",
+            "prio",
+            str(priority),
+            "bpf",
+            "da",
+            "bytecode",
+            code,
+        ]
         for words in ([] if self._holes else [["qdisc", "replace", "dev", "lo", "clsact"]]) + [filter_command]:
             made = subprocess.run(["tc", *words], capture_output=True, text=True)
             if made.returncode != 0:
@@ -185,8 +203,9 @@ class Wire:
         self.queries.append(Query(when, ".".join(labels).lower(), TYPES.get(number, str(number))))
 
     def queries_of(self, kind="A", since=0.0, name="pods.test"):
-        return [query for query in list(self.queries)
-                if query.type == kind and query.time >= since and query.name == name]
+        return [
+            query for query in list(self.queries) if query.type == kind and query.time >= since and query.name == name
+        ]
 
     def openings_to(self, port=50051, since=0.0, address=None):
         """Connections that were begun; a SYN that is sent again counts once."""

@@ -27,8 +27,11 @@ def print_case(result):
     if result["error"]:
         print(f"    {_colour('error', 31)}  {result['error']}")
     if result["known"]:
-        print(f"         known: {result['known']}" if not result["pass"] else
-              "         listed in known-failures.txt, but passes now")
+        print(
+            f"         known: {result['known']}"
+            if not result["pass"]
+            else "         listed in known-failures.txt, but passes now"
+        )
     for note in result["notes"]:
         print(f"         . {note}")
     sys.stdout.flush()
@@ -41,8 +44,11 @@ def print_summary(results, out):
         if result["excuse"]:
             print(f"  {result['name']:10} {result['excuse']}")
         if not result["pass"]:
-            missed = [f"{check['what']}: {check['measured']} (bar {check['bar']})" for check in result["checks"]
-                      if not check["pass"]]
+            missed = [
+                f"{check['what']}: {check['measured']} (bar {check['bar']})"
+                for check in result["checks"]
+                if not check["pass"]
+            ]
             print(f"  {result['name']:10} {'; '.join(missed) or result['error'] or result['skipped']}")
 
 
@@ -50,22 +56,29 @@ def markdown(results, reference):
     """`reference` holds another implementation's figures by case and by what was measured."""
     passed = sum(1 for result in results if result["pass"])
     lines = [
-        "# Figures of the laboratory", "",
+        "# Figures of the laboratory",
+        "",
         f"{passed} of {len(results)} cases reach their bars. Measured on {os.cpu_count()} cores of {_processor()}, "
         f"{platform.system()} {platform.release()}, {datetime.date.today()}; written by `make lab` "
-        "([what it does](../Tests/Lab/README.md)).", "",
+        "([what it does](../Tests/Lab/README.md)).",
+        "",
         "DNS is polled every second here; the product's own interval is 5 s, so add 4 s to what waits for a poll. The last",
-        "column is the same scenario with grpcio's client (gRPC C-core, `round_robin`), where that can run it.", "",
-
-        "| Statement | Scenario | What was measured | Figure | Bar | | grpcio's client |", "|---|---|---|---|---|---|---|",
+        "column is the same scenario with grpcio's client (gRPC C-core, `round_robin`), where that can run it.",
+        "",
+        "| Statement | Scenario | What was measured | Figure | Bar | | grpcio's client |",
+        "|---|---|---|---|---|---|---|",
     ]
     for result in results:
         theirs = reference.get(result["name"], {})
-        rows = result["checks"] or [{"what": result["error"] or result["skipped"], "measured": "", "bar": "", "pass": False}]
+        rows = result["checks"] or [
+            {"what": result["error"] or result["skipped"], "measured": "", "bar": "", "pass": False}
+        ]
         for index, check in enumerate(rows):
             head = f"| {result['name']} | {result['title']} " if index == 0 else "| | "
-            lines.append(f"{head}| {check['what']} | {check['measured']} | {check['bar']} | "
-                         f"{'pass' if check['pass'] else '**FAIL**'} | {theirs.get(check['what'], '')} |")
+            lines.append(
+                f"{head}| {check['what']} | {check['measured']} | {check['bar']} | "
+                f"{'pass' if check['pass'] else '**FAIL**'} | {theirs.get(check['what'], '')} |"
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -10,11 +10,22 @@ from .stalls import StallMeter
 
 CASES = {}
 
+# The kinds of pods that a case is run against, ours first.
+BOTH = ("", "grpcio")
+# A new answer is acted on within one poll interval and this, in seconds, for look-up and connection.
+SLACK = 0.25
+
 
 class Case:
     def __init__(self, name, statement, title, limit, quick, run):
         self.name, self.statement, self.title, self.limit, self.quick, self.run = (
-            name, statement, title, limit, quick, run)
+            name,
+            statement,
+            title,
+            limit,
+            quick,
+            run,
+        )
 
 
 def case(statement, title, limit=60, quick=False, variants=("",)):
@@ -118,20 +129,30 @@ class Laboratory:
 
     def check(self, what, measured, at_most=None, at_least=None, equal=None, unit="", text=None):
         """One measured figure beside its bar, which is exact (`equal`) or has something to do with time.
-        `text` shows the figure where its value alone says too little. None is a figure that could not be taken: it fails."""
+        `text` shows the figure where its value alone says too little. None is a figure that could not be taken: it fails.
+        """
         if equal is not None:
             bar, is_met = f"{_text(equal)}{unit}", measured == equal
         elif at_most is not None and at_least is not None:
             bar, is_met = f"{_text(at_least)} to {_text(at_most)}{unit}", measured is not None and (
-                at_least <= measured <= at_most)
+                at_least <= measured <= at_most
+            )
         elif at_most is not None:
             bar, is_met = f"<= {_text(at_most)}{unit}", measured is not None and measured <= at_most
         else:
             bar, is_met = f">= {_text(at_least)}{unit}", measured is not None and measured >= at_least
         value = measured.hex() if isinstance(measured, bytes) else measured
         text = text or ("never" if measured is None else f"{_text(measured)}{unit}")
-        self.checks.append({
-            "what": what, "measured": text, "value": value, "bar": bar, "pass": bool(is_met), "exact": equal is not None})
+        self.checks.append(
+            {
+                "what": what,
+                "measured": text,
+                "value": value,
+                "bar": bar,
+                "pass": bool(is_met),
+                "exact": equal is not None,
+            }
+        )
         return is_met
 
     def check_no_failures(self, calls, when="", kind="volery"):
@@ -164,9 +185,19 @@ class Laboratory:
                 errors[index] += 1
             else:
                 pods.setdefault(call.pod, [0] * count)[index] += 1
+        if self.options.reference:
+            title += ", grpcio's client"
         marks = [(when - start, text) for when, text in events]
         made, failures = len(calls), len(clients.failed(calls))
-        self.timeline = {"made": made, "failed": failures, "title": title, "step": step, "pods": pods, "errors": errors, "events": marks}
+        self.timeline = {
+            "made": made,
+            "failed": failures,
+            "title": title,
+            "step": step,
+            "pods": pods,
+            "errors": errors,
+            "events": marks,
+        }
 
 
 def _text(value):
