@@ -32,7 +32,8 @@ test: deps python ## Run the tests: unit, loopback, hostile peers, other impleme
 
 lab: deps python ## The laboratory: every statement about one client and N pods, with its figure (needs root)
 	swift build --product volery-lab
-	$(SUDO) Tests/Lab/run.py --jobs 2 --program $(BUILD)/volery-lab --python .build/python/bin/python
+	$(SUDO) Tests/Lab/run.py --jobs 2 --program $(BUILD)/volery-lab --python .build/python/bin/python \
+	  --page Docs/Laboratory.md
 
 # The part of it that belongs to the tests. Where namespaces are forbidden there is nothing to run it in.
 lab-quick: deps

@@ -21,6 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 # Seconds for trying again, and the wake-up delay in seconds that tells of a machine with other things to do.
 SECOND_TRIES = 45
 BUSY = 0.03
+# The pictures that go with the page of the last full run.
+PICTURES = {"C1": "rolling-restart.svg", "B4": "frozen-pod.svg", "D1": "black-hole.svg"}
 KNOWN_FILE = "known-failures.txt"
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -166,6 +168,7 @@ def main():
     parser.add_argument("--program", default=str(ROOT / ".build/debug/volery-lab"))
     parser.add_argument("--python", default="", help="a Python with grpcio, for pods of another implementation")
     parser.add_argument("--out", default=str(ROOT / ".build/lab"))
+    parser.add_argument("--page", help="write the table here too, and its pictures to the folder Pictures beside it")
     parser.add_argument("--keep", help="keep the logs of every case here")
     parser.add_argument(
         "--reference",
@@ -203,6 +206,13 @@ def main():
         if result["timeline"]:
             (out / f"{result['name']}.svg").write_text(picture.draw(result["timeline"]))
     report.print_summary(results, out)
+    if options.page:
+        page = pathlib.Path(options.page)
+        page.write_text((out / "results.md").read_text())
+        for result in results:
+            if result["timeline"] and result["name"] in PICTURES:
+                picture_file = page.parent / "Pictures" / PICTURES[result["name"]]
+                picture_file.write_text(picture.draw(result["timeline"]))
     sys.exit(
         0
         if all(

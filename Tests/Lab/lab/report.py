@@ -79,6 +79,12 @@ def markdown(results, reference):
                 f"{head}| {check['what']} | {check['measured']} | {check['bar']} | "
                 f"{'pass' if check['pass'] else '**FAIL**'} | {theirs.get(check['what'], '')} |"
             )
+    missed = [result for result in results if not result["pass"]]
+    if missed:
+        lines += ["", "## Bars that are not reached, and why", ""]
+        for result in missed:
+            reason = result["known"] or result["error"] or result["skipped"] or "not known yet"
+            lines.append(f"- {result['name']}: {reason}")
     return "\n".join(lines) + "\n"
 
 
