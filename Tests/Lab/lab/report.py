@@ -27,11 +27,7 @@ def print_case(result):
     if result["error"]:
         print(f"    {_colour('error', 31)}  {result['error']}")
     if result["known"]:
-        print(
-            f"         known: {result['known']}"
-            if not result["pass"]
-            else "         listed in known-failures.txt, but passes now"
-        )
+        print(f"         known: {result['known']}")
     for note in result["notes"]:
         print(f"         . {note}")
     sys.stdout.flush()
