@@ -25,16 +25,19 @@ package final class TLSContext: @unchecked Sendable {
   package init(_ configuration: TLSConfiguration) throws(TLSError) {
     let method = configuration.role == .server ? TLS_server_method() : TLS_client_method()
     guard let handle = SSL_CTX_new(method) else { throw OpenSSLErrors.take("TLS can't be set up") }
-    self.configuration = configuration
-    self.handle = handle
+    let subject: String?
     do throws(TLSError) {
       try TLSContext.setUp(handle, configuration.options)
-      ownSubject = try configuration.keyPair.map { (pair) throws(TLSError) in try TLSContext.use(pair, handle) }
+      subject = try configuration.keyPair.map { (pair) throws(TLSError) in try TLSContext.use(pair, handle) }
       try TLSContext.trust(configuration, handle)
     } catch {
       SSL_CTX_free(handle)
       throw error
     }
+    // Only now: once every property has a value, an init that throws runs deinit, which frees the handle too.
+    self.configuration = configuration
+    self.handle = handle
+    ownSubject = subject
     TLSSession.installCallbacks(handle, configuration)
   }
 
