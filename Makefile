@@ -4,7 +4,12 @@ SHELL := /bin/bash
 BUILD := .build/debug
 PACKAGES := libnghttp2-dev libprotobuf-c-dev libssl-dev libuv1-dev libc-ares-dev zlib1g-dev pkg-config \
   protobuf-compiler dnsmasq-base iproute2 util-linux python3 python3-venv openssl curl
+CONFORMANCE_PACKAGES := libprotobuf-dev g++ dpkg-dev
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+define install
+missing=""; for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; fi
+endef
 PROTOC := protoc -I Protos --plugin=protoc-gen-volery=$(BUILD)/protoc-gen-volery
 
 .DEFAULT_GOAL := help
@@ -13,8 +18,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
 
 deps: ## Install the system packages that are missing (Debian, Ubuntu)
-	@missing=""; for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
-	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; fi
+	@$(call install,$(PACKAGES))
 
 demo: deps ## Five pods behind a DNS name, called 1-N, changed under load (needs root for its own network)
 	swift build --product pod
@@ -53,6 +57,17 @@ interop: deps python ## Run the interoperability cases against grpcio, both dire
 	swift build --product volery-interop
 	swift test --filter InteropTests
 
+conformance: deps ## Run protobuf's official conformance suite over the messages (builds its runner from Debian's sources)
+	@$(call install,$(CONFORMANCE_PACKAGES))
+	Tests/Conformance/run.sh
+
+bench-messages: deps ## Encode and decode beside swift-protobuf: a table of times and allocations
+	Tests/Benchmark/Messages/run.sh --json .build/messages-bench.json
+
+FUZZ_SECONDS ?= 600
+fuzz: deps ## Fuzz what reads bytes from others, FUZZ_SECONDS (600) for each target
+	Tests/Fuzz/run.sh $(FUZZ_SECONDS)
+
 examples: deps ## Build the example packages from scratch, and run them
 	Tests/Examples/run.sh
 
@@ -63,4 +78,4 @@ rotation: deps ## Replace a server's certificates 10 times in 20 s under 500 cal
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: lab lab-quick help deps demo python test generate format interop examples rotation clean
+.PHONY: bench-messages fuzz conformance lab lab-quick help deps demo python test generate format interop examples rotation clean

@@ -36,6 +36,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .library(name: "Volery", targets: ["Volery"]),
+    .library(name: "VoleryProtobuf", targets: ["VoleryProtobuf"]),
     .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
     .executable(name: "volery-interop", targets: ["volery-interop"]),
     .plugin(name: "VoleryPlugin", targets: ["VoleryPlugin"]),
@@ -74,7 +75,8 @@ let package = Package(
     module("VoleryDNS", ["VoleryTypes", "VoleryNameResolution", "VoleryEventLoops", "CCares"]),
     module("VoleryProtobuf", ["VoleryTypes", "CProtobufC"]),
 
-    // 4: runtime.
+    // 4: runtime, and what writes Swift for it.
+    module("VoleryGenerator", ["VoleryProtobuf"]),
     module(
       "VoleryServer",
       [
@@ -97,7 +99,7 @@ let package = Package(
       ]),
 
     // 6: programs.
-    program("protoc-gen-volery", ["VoleryTypes", "VoleryProtobuf"]),
+    program("protoc-gen-volery", ["VoleryGenerator"]),
     .plugin(
       name: "VoleryPlugin", capability: .buildTool(), dependencies: ["protoc-gen-volery"],
       path: "Sources/VoleryPlugin"),
@@ -138,6 +140,19 @@ let package = Package(
     tests(
       "TLSTests",
       ["TestSupport", "Volery", "VoleryClient", "VoleryServer", "VoleryTLSSession", "VoleryTypes", logging]),
+    .target(
+      name: "FuzzTargets", dependencies: ["VoleryTypes", "VoleryProtobuf", "VoleryGenerator"], path: "Tests/Fuzz/Targets",
+      swiftSettings: strict),
+    tests("FuzzTests", ["FuzzTargets"]),
     tests("ArchitectureTests", []),
   ]
 )
+
+// The fuzzer's program links only where libFuzzer brings its `main` (Tests/Fuzz/run.sh).
+if Context.environment["VOLERY_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "volery-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program",
+      swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
+  package.products.append(.executable(name: "volery-fuzz", targets: ["volery-fuzz"]))
+}

@@ -1,4 +1,4 @@
-import VoleryProtobuf
+import VoleryGenerator
 
 #if canImport(Glibc)
   import Glibc
@@ -6,100 +6,55 @@ import VoleryProtobuf
   import Darwin
 #endif
 
-/// A protoc plugin: a CodeGeneratorRequest on standard input, a CodeGeneratorResponse on standard output
-/// (google/protobuf/compiler/plugin.proto).
+/// A protoc plugin: a CodeGeneratorRequest on standard input, a CodeGeneratorResponse on standard output.
 @main
 enum Program {
   static func main() {
     switch CommandLine.arguments.dropFirst().first {
-    case "--help", "-h": return print(PluginOptions.help)
-    case "--version": return print(PluginOptions.version)
+    case "--help", "-h": return print(PluginHelp.text)
+    case "--version": return print(PluginHelp.version)
     case let argument?: fail("unknown argument \(argument); see --help")
     case nil: break
     }
-    var response = Response()
-    do {
-      try generate(Array(readInput()), into: &response)
-    } catch let error as ProtobufError {
-      fail("standard input is not a CodeGeneratorRequest (\(error)); this program is run by protoc, see --help")
+    do throws(CodeGenerator.NotARequest) {
+      let generator = CodeGenerator { path throws(ReadError) in
+        let file = open(path, O_RDONLY)
+        guard file >= 0 else { throw ReadError(reason: String(cString: strerror(errno))) }
+        defer { close(file) }
+        return contents(file)
+      }
+      writeAll(try generator.response(to: contents(STDIN_FILENO)), to: STDOUT_FILENO)
     } catch {
-      response.error = "\(error)"
+      fail(
+        "standard input is not a CodeGeneratorRequest (\(error.reason)); this program is run by protoc, see --help")
     }
-    response.write()
   }
 
-  private static func generate(_ input: [UInt8], into response: inout Response) throws {
-    let request = try Node(input)
-    let wanted = request.strings(1)
-    guard !wanted.isEmpty else {
-      fail("standard input is not a CodeGeneratorRequest (it names no file); this program is run by protoc, see --help")
-    }
-    let options = try PluginOptions(request.string(2) ?? "")
-    let files = try request.nodes(15).map(FileDescriptor.init)
-    let types = TypeTable(files, options)
-    for name in wanted {
-      guard let file = files.first(where: { $0.name == name }) else {
-        throw PluginError("\(name) is not in the request")
-      }
-      response.files.append(
-        (options.outputName(name), try FileEmitter(file: file, types: types, options: options).emit()))
-    }
+  private struct ReadError: Error, CustomStringConvertible {
+    let reason: String
+    var description: String { reason }
   }
 
   private static func fail(_ message: String) -> Never {
-    let line = Array("protoc-gen-volery: \(message)\n".utf8)
-    _ = Glibc.write(2, line, line.count)
+    writeAll(Array("protoc-gen-volery: \(message)\n".utf8), to: STDERR_FILENO)
     exit(1)
   }
 
-  private static func readInput() -> [UInt8] {
-    var input: [UInt8] = []
+  private static func contents(_ file: Int32) -> [UInt8] {
+    var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = read(0, &buffer, buffer.count)
-      guard count > 0 else { return input }
-      input += buffer[..<count]
-    }
+    while case let count = read(file, &buffer, buffer.count), count > 0 { bytes += buffer[..<count] }
+    return bytes
   }
 
-  /// CodeGeneratorResponse.
-  private struct Response {
-    var error: String?
-    var files: [(name: String, content: String)] = []
-
-    func write() {
-      var out: [UInt8] = []
-      if let error { append(1, Array(error.utf8), to: &out) }
-      out += [2 << 3, 1 | 2]  // supported_features: FEATURE_PROTO3_OPTIONAL, FEATURE_SUPPORTS_EDITIONS
-      out += [3 << 3] + varint(998) + [4 << 3] + varint(1000)  // minimum_edition PROTO2, maximum_edition 2023
-      for file in files {
-        var message: [UInt8] = []
-        append(1, Array(file.name.utf8), to: &message)
-        append(15, Array(file.content.utf8), to: &message)
-        append(15, message, to: &out)
+  private static func writeAll(_ bytes: [UInt8], to file: Int32) {
+    bytes.withUnsafeBytes { bytes in
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let count = write(file, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+        guard count > 0 else { exit(1) }
+        rest = rest.dropFirst(count)
       }
-      out.withUnsafeBytes { bytes in
-        var rest = bytes[...]
-        while !rest.isEmpty {
-          let count = Glibc.write(1, UnsafeRawBufferPointer(rebasing: rest).baseAddress!, rest.count)
-          guard count > 0 else { return }
-          rest = rest.dropFirst(count)
-        }
-      }
-    }
-
-    private func append(_ number: Int, _ bytes: [UInt8], to out: inout [UInt8]) {
-      out += varint(number << 3 | 2) + varint(bytes.count) + bytes
-    }
-
-    private func varint(_ value: Int) -> [UInt8] {
-      var rest = value
-      var out: [UInt8] = []
-      while rest >= 0x80 {
-        out.append(UInt8(rest & 0x7f) | 0x80)
-        rest >>= 7
-      }
-      return out + [UInt8(rest)]
     }
   }
 }

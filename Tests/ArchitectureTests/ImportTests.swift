@@ -11,7 +11,7 @@ import Testing
       "VoleryEventLoops", "VoleryCompression",
     ],
     ["VoleryHTTP2Transport", "VoleryDNS", "VoleryProtobuf"],
-    ["VoleryClient", "VoleryServer"],
+    ["VoleryClient", "VoleryServer", "VoleryGenerator"],
     ["VoleryServices"],
     ["Volery"],
   ]

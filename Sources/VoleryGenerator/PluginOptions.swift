@@ -21,8 +21,11 @@ struct PluginOptions {
   var prefix: Prefix = .none
   /// The Swift module of .proto files that other targets have the code of.
   var modules: [String: String] = [:]
+  fileprivate let readFile: (_ path: String) throws -> [UInt8]
 
-  init(_ parameter: String) throws {
+  /// `readFile` gives the contents of files that options name.
+  init(_ parameter: String, readFile: @escaping (_ path: String) throws -> [UInt8]) throws {
+    self.readFile = readFile
     for part in parameter.split(separator: ",") {
       let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         .map { $0.trimmingSpaces() }
@@ -119,7 +122,7 @@ extension PluginOptions.Option {
         mapping { module_name: "Orders" proto_file_path: "orders/a.proto" proto_file_path: "orders/b.proto" }
         """
     ) { value, options in
-      options.modules.merge(try ModuleMappings(path: value).modules) { own, _ in own }
+      options.modules.merge(try ModuleMappings(path: value, readFile: options.readFile).modules) { own, _ in own }
       return true
     },
     PluginOptions.Option(

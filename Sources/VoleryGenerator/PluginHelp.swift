@@ -1,10 +1,10 @@
-extension PluginOptions {
+package enum PluginHelp {
   /// What `--version` prints.
-  static let version = "protoc-gen-volery 0.1.0"
+  package static let version = "protoc-gen-volery 0.1.0"
 
   /// What `--help` prints.
-  static var help: String {
-    let options = Option.all.map { option in
+  package static var text: String {
+    let options = PluginOptions.Option.all.map { option in
       let lines = option.help.split(separator: "\n").map { "        \($0)" }.joined(separator: "\n")
       return "  \(option.name)=\(option.values)\n\(lines)"
     }

@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// The file behind the option ModuleMappings: which Swift module has the code of which .proto file, in protobuf's text
 /// format. It is the format that other Swift plugins take, so one file does for a project that has both.
 ///
@@ -16,14 +10,13 @@ struct ModuleMappings {
   /// Module by .proto file.
   private(set) var modules: [String: String] = [:]
 
-  init(path: String) throws {
-    guard let file = fopen(path, "r") else {
-      throw PluginError("the file \(path) that ModuleMappings names can't be read: \(String(cString: strerror(errno)))")
+  init(path: String, readFile: (_ path: String) throws -> [UInt8]) throws {
+    let bytes: [UInt8]
+    do {
+      bytes = try readFile(path)
+    } catch {
+      throw PluginError("the file \(path) that ModuleMappings names can't be read: \(error)")
     }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 14)
-    while case let count = fread(&buffer, 1, buffer.count, file), count > 0 { bytes += buffer[..<count] }
     do {
       try self.init(text: String(decoding: bytes, as: UTF8.self))
     } catch {

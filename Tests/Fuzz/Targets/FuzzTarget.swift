@@ -1,0 +1,15 @@
+/// What the fuzzer feeds, by name. A target reads any bytes and stops the process when something is untrue that has to be
+/// true of any input; that a call throws is no finding.
+package enum FuzzTarget: String, CaseIterable, Sendable {
+  /// The binary format of messages.
+  case binary
+  /// What protoc sends the plugin.
+  case plugin
+
+  package func run(_ input: UnsafeRawBufferPointer) {
+    switch self {
+    case .binary: BinaryTarget.run(input)
+    case .plugin: PluginTarget.run(input)
+    }
+  }
+}
