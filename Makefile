@@ -75,7 +75,11 @@ rotation: deps ## Replace a server's certificates 10 times in 20 s under 500 cal
 	swift build --build-tests
 	VOLERY_ROTATION=full timeout 120 swift test --skip-build --no-parallel --filter RotationTests
 
+balancing: ## Simulate the load balancing policies, and write the table of Docs/Balancing.md
+	swift build --build-tests
+	VOLERY_WRITE_BALANCING=1 swift test --skip-build --filter SimulationTests
+
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: bench-messages fuzz conformance lab lab-quick help deps demo python test generate format interop examples rotation clean
+.PHONY: bench-messages fuzz conformance lab lab-quick help deps demo python test generate format interop examples rotation balancing clean

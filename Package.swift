@@ -115,6 +115,7 @@ let package = Package(
     program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser]),
     program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", argumentParser]),
     program("own-messages", path: "Examples/OwnMessages", ["Volery"]),
+    program("zone-policy", path: "Examples/ZonePolicy", ["Volery"]),
     program("route-guide", path: "Examples/RouteGuide/Sources", ["Volery"]),
     program("pods-demo", path: "Examples/Pods/Demo", ["PodsShared", "Volery", argumentParser]),
 
@@ -136,7 +137,7 @@ let package = Package(
         "Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes", "VoleryCompression",
         "VoleryHTTP2Transport", "VoleryEventLoops",
       ]),
-    tests("InteropTests", ["TestSupport", "volery-interop", "own-messages"]),
+    tests("InteropTests", ["TestSupport", "volery-interop", "own-messages", "zone-policy"]),
     tests(
       "TLSTests",
       ["TestSupport", "Volery", "VoleryClient", "VoleryServer", "VoleryTLSSession", "VoleryTypes", logging]),

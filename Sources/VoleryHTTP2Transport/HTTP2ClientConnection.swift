@@ -33,6 +33,8 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   @exclusivity(unchecked) private var wasFull = false
   @exclusivity(unchecked) private var liveness: ConnectionLiveness
   private var livenessTimer: LoopTimer?
+  /// Of the open streams: those that are no calls.
+  @exclusivity(unchecked) private var backgroundStreams = 0
   private static let livenessPing: UInt64 = 0x766f_6c65_7279_0003
 
   init(
@@ -57,15 +59,17 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   package func openStream(_ head: ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream {
     let stream = HTTP2ClientStream(
       connection: self, handler: handler, maxMessageBytes: head.maxResponseMessageBytes,
-      windowByteCount: options.http2.streamWindowByteCount, receptions: liveness.receptions)
+      windowByteCount: options.http2.streamWindowByteCount, receptions: liveness.receptions,
+      isBackground: head.isBackground)
     guard head.authority == authority || mayBeCalled(head.authority) else {
       loop.execute { stream.refuseAuthority(head.authority) }
       return stream
     }
-    if livenessTimer == nil { scheduleLivenessCheck(after: ConnectionLiveness.silence) }
+    if livenessTimer == nil, !head.isBackground { scheduleLivenessCheck(after: ConnectionLiveness.silence) }
     do throws(HTTP2Failure) {
       guard !isOver, !isDraining else { throw HTTP2Failure.goingAway }
       try session.submitRequest(stream, headers(head))
+      if head.isBackground { backgroundStreams += 1 }
     } catch {
       let reason = error.description
       loop.execute { stream.connectionLost(reason) }
@@ -119,6 +123,8 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
 
   package var transportLoop: any TransportLoop { loop }
 
+  package var maxConcurrentStreams: Int { Int(session.peerMaxConcurrentStreams) }
+
   // MARK: Events
 
   package override func settingsReceived() {
@@ -137,7 +143,10 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     observer.connectionDraining(self, cause: cause, reason: "GOAWAY \(code)\(debug)")
   }
 
-  func streamEnded() { reportCapacity() }
+  func streamEnded(isBackground: Bool) {
+    if isBackground { backgroundStreams -= 1 }
+    reportCapacity()
+  }
 
   override var reasonForTLSBytes: String {
     "the server speaks TLS on this port, and the channel's credentials are plaintext"
@@ -170,7 +179,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   private func checkLiveness() {
     livenessTimer = nil
     guard !isOver else { return }
-    let (action, next) = liveness.check(now: .now, hasCalls: !session.streams.isEmpty)
+    let (action, next) = liveness.check(now: .now, hasCalls: session.streams.count > backgroundStreams)
     perform(action)
     if let next { scheduleLivenessCheck(after: next) }
   }

@@ -12,17 +12,19 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   private let maxMessageBytes: Int
   /// What the connection had received when this was opened.
   private let receptions: UInt32
+  private let isBackground: Bool
   /// What the server's trailers said, until the stream closes.
   @exclusivity(unchecked) private var outcome: StreamOutcome?
 
   init(
     connection: HTTP2ClientConnection, handler: any ClientStreamHandler, maxMessageBytes: Int, windowByteCount: UInt32,
-    receptions: UInt32
+    receptions: UInt32, isBackground: Bool
   ) {
     self.handler = handler
     self.client = connection
     self.maxMessageBytes = maxMessageBytes
     self.receptions = receptions
+    self.isBackground = isBackground
     super.init(connection: connection, maxMessageBytes: maxMessageBytes, windowByteCount: windowByteCount)
   }
 
@@ -94,7 +96,7 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   package override func bodyDrained() { handler?.writable() }
 
   package override func closed(_ code: HTTP2ErrorCode) {
-    client.streamEnded()
+    client.streamEnded(isBackground: isBackground)
     guard phase != .ended else { return }
     let processing: StreamOutcome.Processing =
       code == .refusedStream ? .refused : (areHeadersSent ? .possible : .neverSent)

@@ -14,7 +14,8 @@ extension LoadBalancingRegistry {
   /// What a channel uses where neither its options nor a service config name a policy.
   public static let defaultPolicyName = "rr_least_request"
 
-  /// `rr_least_request` (the default), `round_robin`, `least_request`, `random` and `pick_first`.
+  /// `rr_least_request` (the default), `round_robin`, `least_request`, `random`, `pick_first`, and `outlier_detection`, which
+  /// wraps another one.
   public static let builtIn = LoadBalancingRegistry([
     BuiltInPolicyFactory(name: "rr_least_request") { _, context in
       SpreadingPolicy(context: context) { RoundRobinLeastRequestPicker($0, seed: $1) }
@@ -27,10 +28,25 @@ extension LoadBalancingRegistry {
     },
     leastRequest("least_request"),
     leastRequest("least_request_experimental"),
+    outlierDetection("outlier_detection"),
+    outlierDetection("outlier_detection_experimental"),
     BuiltInPolicyFactory(name: "pick_first") { configuration, context in
       PickFirstPolicy(shuffles: configuration["shuffleAddressList"] == .bool(true), context: context)
     },
   ])
+
+  private static func outlierDetection(_ name: String) -> BuiltInPolicyFactory {
+    BuiltInPolicyFactory(name: name) { configuration, context in
+      let read: OutlierDetectionConfiguration
+      do throws(ServiceConfigError) {
+        read = try OutlierDetectionConfiguration(ConfigReader(configuration, at: name))
+      } catch {
+        throw PolicyConfigurationError("\(error)")
+      }
+      let child = try context.registry.makeChild(configuration["childPolicy"], of: name, context: context)
+      return OutlierDetectionPolicy(child: child, configuration: read, context: context)
+    }
+  }
 
   private static func leastRequest(_ name: String) -> BuiltInPolicyFactory {
     BuiltInPolicyFactory(name: name) { configuration, context in

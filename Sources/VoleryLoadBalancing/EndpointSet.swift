@@ -95,7 +95,13 @@ struct EndpointSet {
     if !retiring.isEmpty { return .ready(retiring.sorted { $0.key < $1.key }.map(\.value)) }
     if wanted.isEmpty { return .empty }
     if wanted.contains(where: { !$0.isFailing }) { return .connecting }
-    let errors = wanted.prefix(8).map { "\($0.subchannel.endpoint): \($0.error?.message ?? "no connection")" }
+    let errors = wanted.prefix(8).map { member in
+      let name = "\(member.subchannel.endpoint)"
+      let text = member.error?.message ?? "no connection"
+      // An attempt's own error names each address.
+      return text.hasPrefix("\(name): ") || text.contains(": ") && member.subchannel.endpoint.addresses.count > 1
+        ? text : "\(name): \(text)"
+    }
     let more = wanted.count > 8 ? " and \(wanted.count - 8) more" : ""
     return .failing(StatusError(.unavailable, "no server can be reached: \(errors.joined(separator: "; "))\(more)"))
   }

@@ -15,13 +15,19 @@ final class HealthRecord: Sendable {
   private let ejections = Atomic<Int>(0)
   /// Nanoseconds since `origin`; 0 while nothing is held against the server.
   private let asideUntil = Atomic<Int64>(0)
-  private let origin = ContinuousClock.now
+  private let now: @Sendable () -> ContinuousClock.Instant
+  private let origin: ContinuousClock.Instant
+
+  init(now: @escaping @Sendable () -> ContinuousClock.Instant) {
+    self.now = now
+    origin = now()
+  }
 
   /// Whether anything is held against the server.
   var isMarked: Bool { asideUntil.load(ordering: .relaxed) != 0 }
 
   /// Whether calls should go elsewhere, now. The one who comes after the pause may probe: the others still go elsewhere.
-  func isAside(now: () -> ContinuousClock.Instant = { .now }) -> Bool {
+  func isAside() -> Bool {
     let until = asideUntil.load(ordering: .relaxed)
     guard until != 0 else { return false }
     let elapsed = nanoseconds(at: now())
@@ -32,7 +38,7 @@ final class HealthRecord: Sendable {
   }
 
   /// A call has ended. Its own cancellation says nothing of the server.
-  func callEnded(code: StatusCode, origin: StatusError.Origin, now: () -> ContinuousClock.Instant = { .now }) {
+  func callEnded(code: StatusCode, origin: StatusError.Origin) {
     switch (code, origin) {
     case (.cancelled, .local): return
     case (.deadlineExceeded, .local):

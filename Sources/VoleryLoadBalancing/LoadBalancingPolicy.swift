@@ -39,6 +39,10 @@ public protocol LoadBalancingPolicy {
 
   /// Whether `callsEnded` is wanted; false by default, because it costs each call a little.
   var observesCalls: Bool { get }
+
+  /// Whether the channel reports a subchannel as failing while its server says that it does not want calls (gRFC A17). True
+  /// by default; false for policies that have one connection only.
+  var usesHealthChecks: Bool { get }
 }
 
 extension LoadBalancingPolicy {
@@ -46,6 +50,7 @@ extension LoadBalancingPolicy {
   public mutating func timerFired(_ token: Int, _ effects: inout PolicyEffects) {}
   public mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {}
   public var observesCalls: Bool { false }
+  public var usesHealthChecks: Bool { true }
 }
 
 /// How a call on a subchannel ended.
@@ -81,6 +86,10 @@ public struct PolicyEffects {
 
   /// A new idle subchannel; its id is new in this channel.
   public func subchannel(for endpoint: Endpoint) -> Subchannel { makeSubchannel(endpoint) }
+
+  /// Says what another `PolicyEffects` has said: for a policy that wraps another one, gives it effects of its own
+  /// (`init(makeSubchannel:)` over this one's `subchannel(for:)`) and passes on, or changes, what came of it.
+  public mutating func append(_ effect: Effect) { effects.append(effect) }
 
   /// Connects a subchannel that is idle; nothing happens to one that is connecting, ready or backing off (in backoff it is
   /// remembered, and the subchannel connects when the backoff has passed).

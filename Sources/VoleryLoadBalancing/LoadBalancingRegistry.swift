@@ -51,4 +51,34 @@ public struct LoadBalancingRegistry: Sendable {
   public subscript(name: String) -> (any LoadBalancingPolicyFactory)? { factories[name] }
 
   public var names: [String] { factories.keys.sorted() }
+
+  /// For policies that wrap another one: makes what their `childPolicy` names, a list as a service config's
+  /// `loadBalancingConfig` of which the first known one counts. Without a list, the channel's default policy.
+  ///
+  /// - Parameter owner: The wrapping policy's name, for errors.
+  /// - Throws: `PolicyConfigurationError` when the list has a wrong form, or none of it is known.
+  public func makeChild(
+    _ childPolicy: JSONValue?, of owner: String, context: PolicyContext
+  ) throws -> any LoadBalancingPolicy {
+    var choices = [ServiceConfig.LoadBalancingChoice(name: LoadBalancingRegistry.defaultPolicyName)]
+    if let childPolicy, childPolicy != .null {
+      guard case .array(let elements) = childPolicy, !elements.isEmpty else {
+        throw PolicyConfigurationError("\(owner): childPolicy must be a list of policies, each {name: configuration}")
+      }
+      choices = try elements.map { element in
+        guard case .object(let members) = element, members.count == 1, let (name, configuration) = members.first else {
+          throw PolicyConfigurationError(
+            "\(owner): an element of childPolicy must have one member, the policy's name")
+        }
+        return ServiceConfig.LoadBalancingChoice(name: name, configuration: configuration)
+      }
+    }
+    for choice in choices {
+      guard let factory = self[choice.name] else { continue }
+      return try factory.makePolicy(configuration: choice.configuration, context: context)
+    }
+    let unknown = choices.map { "\"\($0.name)\"" }.joined(separator: ", ")
+    throw PolicyConfigurationError(
+      "\(owner): none of its child policies \(unknown) is known; known are: \(names.joined(separator: ", "))")
+  }
 }

@@ -1,5 +1,12 @@
 public import VoleryTypes
 
+// For its maths library.
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// One connection, to the first address that answers (gRFC A61, A62): the endpoints' addresses in order, families
 /// alternating, tried by Happy Eyeballs. A failure stays reported until a connection is ready. When the connection is
 /// lost the policy is idle until the next call.
@@ -11,6 +18,9 @@ public struct PickFirstPolicy: LoadBalancingPolicy {
   private var isFailing = false
   /// The list that replaces the current one as soon as it is ready.
   private var pending: Subchannel?
+
+  /// It has nowhere else to go (gRFC A17).
+  public var usesHealthChecks: Bool { false }
 
   init(shuffles: Bool, context: PolicyContext) {
     self.shuffles = shuffles
@@ -107,12 +117,17 @@ public struct PickFirstPolicy: LoadBalancingPolicy {
 
   private func flatten(_ endpoints: [Endpoint]) -> [SocketAddress] {
     var list = endpoints
-    if shuffles {
-      for index in list.indices.dropLast() {
-        list.swapAt(index, index + Int(context.random() % UInt64(list.count - index)))
-      }
-    }
+    if shuffles { list = shuffled(list) }
     return PickFirstPolicy.interleave(list.flatMap(\.addresses))
+  }
+
+  /// At random, heavier endpoints first more often (gRFC A113): by u to the power of 1/weight, the largest first.
+  private func shuffled(_ endpoints: [Endpoint]) -> [Endpoint] {
+    let keyed = endpoints.map { endpoint in
+      let chance = Double(context.random() >> 11) * 0x1p-53
+      return (key: pow(chance, 1 / Double(max(1, endpoint.attributes.weight ?? 1))), endpoint: endpoint)
+    }
+    return keyed.sorted { $0.key > $1.key }.map(\.endpoint)
   }
 
   /// Without duplicates, families alternating, starting with the first one's (RFC 8305, 4).

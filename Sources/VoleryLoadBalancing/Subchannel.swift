@@ -13,7 +13,11 @@ public final class Subchannel: Sendable {
   package let connection: any Sendable & AnyObject
   private let outstanding = Atomic<Int>(0)
 
-  package init(id: Int, endpoint: Endpoint, connection: any Sendable & AnyObject) {
+  package init(
+    id: Int, endpoint: Endpoint, connection: any Sendable & AnyObject,
+    now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+  ) {
+    health = HealthRecord(now: now)
     self.id = id
     self.endpoint = endpoint
     self.connection = connection
@@ -23,7 +27,7 @@ public final class Subchannel: Sendable {
   public var outstandingCalls: Int { outstanding.load(ordering: .relaxed) }
 
   private let full = Atomic<Bool>(false)
-  let health = HealthRecord()
+  let health: HealthRecord
 
   /// Whether its server has failed calls in a row, or not answered several: pickers go elsewhere for a while, as long as no
   /// more than half of the servers are in that state.

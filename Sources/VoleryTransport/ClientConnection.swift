@@ -5,6 +5,9 @@ package protocol ClientConnection: AnyObject, Sendable {
   var transportLoop: any TransportLoop { get }
   var peer: Peer { get }
 
+  /// How many streams the server allows at once; on the loop only.
+  var maxConcurrentStreams: Int { get }
+
   /// Opens a stream for a call attempt; on the loop only. Above the peer's MAX_CONCURRENT_STREAMS it is queued, first in
   /// first out, until a stream ends. On a connection that is going away or gone, `handler.closed` is called (in a later
   /// turn, never from inside this function) with `neverSent`, and the call picks again.

@@ -17,6 +17,8 @@ package struct ClientRequestHead: Sendable {
   /// `grpc-accept-encoding`, comma separated.
   package var acceptedEncodings: String?
   package var maxResponseMessageBytes: Int
+  /// The channel's own stream, not a call: it may be silent for ever, and says nothing of whether the server is still there.
+  package var isBackground = false
 
   package init(
     path: String, authority: String, timeout: Duration?, metadata: Metadata, contentSubtype: String?,

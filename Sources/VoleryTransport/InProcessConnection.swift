@@ -5,6 +5,7 @@ package import VoleryTypes
 package final class InProcessConnection: ClientConnection, ConnectionAttempt, @unchecked Sendable {
   package let transportLoop: any TransportLoop
   package let peer: Peer
+  package var maxConcurrentStreams: Int { .max }
   private let listener: InProcessListener
   // On the loop.
   private var observer: (any ClientConnectionObserver)?

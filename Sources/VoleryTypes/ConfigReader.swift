@@ -6,53 +6,57 @@
 #endif
 
 /// Reads members of a JSON object and says, when one is wrong, which.
-struct ConfigReader {
-  let value: JSONValue
+package struct ConfigReader {
+  package let value: JSONValue
   /// For errors: "service config.methodConfig[0]".
-  let place: String
+  package let place: String
 
-  init(_ value: JSONValue, at place: String) {
+  package init(_ value: JSONValue, at place: String) {
     self.value = value
     self.place = place
   }
 
-  func error(_ name: String, _ what: String) -> ServiceConfigError { ServiceConfigError("\(place).\(name) \(what)") }
+  package func error(_ name: String, _ what: String) -> ServiceConfigError {
+    ServiceConfigError("\(place).\(name) \(what)")
+  }
 
-  func optional<Result>(_ name: String, _ convert: (JSONValue) -> Result?) throws(ServiceConfigError) -> Result? {
+  package func optional<Result>(_ name: String, _ convert: (JSONValue) -> Result?) throws(ServiceConfigError) -> Result?
+  {
     guard let member = value[name], member != .null else { return nil }
     guard let result = convert(member) else { throw error(name, "has a wrong type or value") }
     return result
   }
 
-  func required<Result>(_ name: String, _ convert: (JSONValue) -> Result?) throws(ServiceConfigError) -> Result {
+  package func required<Result>(_ name: String, _ convert: (JSONValue) -> Result?) throws(ServiceConfigError) -> Result
+  {
     guard let result = try optional(name, convert) else { throw error(name, "is missing") }
     return result
   }
 
-  func object(_ name: String) throws(ServiceConfigError) -> ConfigReader? {
+  package func object(_ name: String) throws(ServiceConfigError) -> ConfigReader? {
     guard let member = value[name], member != .null else { return nil }
     guard case .object = member else { throw error(name, "is not an object") }
     return ConfigReader(member, at: "\(place).\(name)")
   }
 
   /// Empty where the member is missing.
-  func array(_ name: String) throws(ServiceConfigError) -> [ConfigReader] {
+  package func array(_ name: String) throws(ServiceConfigError) -> [ConfigReader] {
     guard let member = value[name], member != .null else { return [] }
     guard case .array(let elements) = member else { throw error(name, "is not a list") }
     return elements.enumerated().map { ConfigReader($1, at: "\(place).\(name)[\($0)]") }
   }
 
-  static func string(_ value: JSONValue) -> String? { if case .string(let text) = value { text } else { nil } }
+  package static func string(_ value: JSONValue) -> String? { if case .string(let text) = value { text } else { nil } }
 
-  static func bool(_ value: JSONValue) -> Bool? { if case .bool(let bool) = value { bool } else { nil } }
+  package static func bool(_ value: JSONValue) -> Bool? { if case .bool(let bool) = value { bool } else { nil } }
 
-  static func number(_ value: JSONValue) -> Double? {
+  package static func number(_ value: JSONValue) -> Double? {
     guard case .number(let text) = value else { return nil }
     return Double(text).flatMap { $0.isFinite ? $0 : nil }
   }
 
   /// A whole number of at least 0; 64-bit values may be strings, as protobuf's JSON has them.
-  static func count(_ value: JSONValue) -> Int? {
+  package static func count(_ value: JSONValue) -> Int? {
     let text: String
     switch value {
     case .number(let number): text = number
@@ -63,7 +67,7 @@ struct ConfigReader {
   }
 
   /// "1.5s", as protobuf's JSON has durations; not negative here.
-  static func duration(_ value: JSONValue) -> Duration? {
+  package static func duration(_ value: JSONValue) -> Duration? {
     guard case .string(let text) = value, text.hasSuffix("s"), !text.hasPrefix("-"), !text.hasPrefix("+") else {
       return nil
     }

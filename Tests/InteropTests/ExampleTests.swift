@@ -18,4 +18,20 @@ import Testing
         """)
     #expect(code == 0)
   }
+
+  @Test("zone-policy keeps calls in the zone, spills over, and comes back") func zonePolicy() throws {
+    let program = InteropTests.program.replacing("volery-interop", with: "zone-policy")
+    let (output, code) = try ChildProcess.run([program])
+    #expect(code == 0)
+    let lines = output.split(separator: "\n")
+    /// Calls of zones a and b, as a line says.
+    func calls(_ start: String) throws -> [Int] {
+      let line = try #require(lines.first { $0.hasPrefix(start) }, "\(output)")
+      return line.split(separator: ":")[1].split(separator: ",").compactMap { Int($0.dropFirst(3)) }
+    }
+    #expect(try calls("all is well") == [400, 0])
+    #expect(try calls("zone a is slow")[1] > 200)
+    #expect(try calls("zone a is gone") == [0, 400])
+    #expect(try calls("zone a is back") == [400, 0])
+  }
 }

@@ -1,7 +1,8 @@
+import Synchronization
 import VoleryLoadBalancing
 import VoleryTypes
 
-/// A channel without connections: carries out what a policy wants, on command.
+/// A channel without connections: carries out what a policy wants, on command, by a clock of its own.
 final class FakeChannel {
   var policy: any LoadBalancingPolicy
   private(set) var subchannels: [Int: Subchannel] = [:]
@@ -9,6 +10,8 @@ final class FakeChannel {
   private(set) var picker: any Picker = QueueingPicker()
   private(set) var state = ConnectivityState.idle
   private var nextID = 0
+  private let clock = TestClock()
+  private var timers: [Int: ContinuousClock.Instant] = [:]
 
   private final class NoConnection: Sendable {}
 
@@ -19,13 +22,31 @@ final class FakeChannel {
       return state
     }
     policy = try LoadBalancingRegistry.builtIn[name]!.makePolicy(
-      configuration: configuration, context: PolicyContext(registry: .builtIn, random: { random.value() }))
+      configuration: configuration,
+      context: PolicyContext(registry: .builtIn, now: clock.now, random: { random.value() }))
+  }
+
+  /// Since the channel was made.
+  var time: Duration {
+    get { clock.time }
+    set {
+      while let next = timers.min(by: { $0.value < $1.value }), next.value <= clock.start.advanced(by: newValue) {
+        timers[next.key] = nil
+        clock.time = clock.start.duration(to: next.value)
+        run { $0.timerFired(next.key, &$1) }
+      }
+      clock.time = newValue
+    }
+  }
+
+  func ended(_ calls: [CallReport]) {
+    if policy.observesCalls { run { $0.callsEnded(calls, &$1) } }
   }
 
   func run(_ body: (inout any LoadBalancingPolicy, inout PolicyEffects) -> Void) {
     var effects = PolicyEffects { [self] endpoint in
       nextID += 1
-      let subchannel = Subchannel(id: nextID, endpoint: endpoint, connection: NoConnection())
+      let subchannel = Subchannel(id: nextID, endpoint: endpoint, connection: NoConnection(), now: clock.now)
       subchannels[nextID] = subchannel
       states[nextID] = .idle
       return subchannel
@@ -40,7 +61,9 @@ final class FakeChannel {
       case .publish(let state, let picker):
         self.state = state
         self.picker = picker
-      case .resolveNow, .startTimer, .cancelTimer: break
+      case .resolveNow: break
+      case .startTimer(let token, let delay): timers[token] = clock.now().advanced(by: delay)
+      case .cancelTimer(let token): timers[token] = nil
       }
     }
   }
@@ -73,6 +96,19 @@ final class FakeChannel {
     }
     return port
   }
+}
+
+/// Time that a test sets.
+final class TestClock: Sendable {
+  let start = ContinuousClock.now
+  private let elapsed = Mutex(Duration.zero)
+
+  var time: Duration {
+    get { elapsed.withLock { $0 } }
+    set { elapsed.withLock { $0 = newValue } }
+  }
+
+  var now: @Sendable () -> ContinuousClock.Instant { { [self] in start.advanced(by: time) } }
 }
 
 /// Test code runs on one thread here.

@@ -15,17 +15,20 @@ final class ClientCall: PickWaiter, Sendable {
   let deadline: Deadline
   private let options: CallOptions
   private let contentSubtype: String?
-  private let waitForReady: Bool
-  private let startedAt: ContinuousClock.Instant
+  let waitForReady: Bool
+  let startedAt: ContinuousClock.Instant
   private let maxRequestBytes: Int
   private let maxResponseBytes: Int
   /// How requests are compressed.
   let compression: Compression
   /// Whether the response that was taken last came compressed.
   private let wasResponseCompressed = Atomic<Bool>(false)
-  private let state: Mutex<ClientCallState>
+  let state: Mutex<ClientCallState>
   /// Nil for a call without a deadline.
   private let deadlineTimer: DeadlineTimer?
+  /// Nil for a call that runs on one server at a time.
+  let hedgeTimer: HedgeTimer?
+  let hedgingDelay: Duration
   /// The server sends one message: nobody looks at it before the end.
   private let hasOneResponse: Bool
 
@@ -50,7 +53,13 @@ final class ClientCall: PickWaiter, Sendable {
       default: core.options.maxResponseMessageBytes)
     self.compression = options.compression ?? core.options.compression
     var state = ClientCallState()
-    state.retry = ClientCall.retryPolicy(method, configuration).map { RetryState($0) }
+    if let hedging = configuration?.hedgingPolicy {
+      state.hedging = HedgingState(hedging)
+    } else {
+      state.retry = ClientCall.retryPolicy(method, configuration).map { RetryState($0) }
+    }
+    self.hedgeTimer = configuration?.hedgingPolicy.map { _ in HedgeTimer() }
+    self.hedgingDelay = configuration?.hedgingPolicy?.hedgingDelay ?? .zero
     self.state = Mutex(state)
     core.callStarted()
   }
@@ -90,7 +99,9 @@ final class ClientCall: PickWaiter, Sendable {
     pick()
   }
 
-  private func pick() {
+  var metadata: Metadata { options.metadata }
+
+  func pick() {
     let request = PickRequest(path: method.path, metadata: options.metadata)
     switch core.pick(request, waitForReady: waitForReady) {
     case .connection(let connection, let subchannel):
@@ -99,7 +110,7 @@ final class ClientCall: PickWaiter, Sendable {
       startDeadlineTimer(on: core.loop)
       core.wait(for: generation, self)
     case .fail(let error), .drop(let error):
-      end(error)
+      end(explained(error, on: nil))
     }
   }
 
@@ -107,15 +118,16 @@ final class ClientCall: PickWaiter, Sendable {
     if state.withLock({ !$0.hasEnded }) { pick() }
   }
 
-  private func startAttempt(on connection: any ClientConnection, _ subchannel: Subchannel) {
+  func startAttempt(on connection: any ClientConnection, _ subchannel: Subchannel) {
     let attempt = ClientCallAttempt(call: self, connection: connection, subchannel: subchannel)
     let isWanted = state.withLock { $0.attemptStarted(attempt) }
+    if hedgeTimer != nil { scheduleHedge(after: hedgingDelay) }
     attempt.onLoop { [self] in
       guard isWanted, !hasEnded else { return attempt.cancel(code: .cancelled) }
       startDeadlineTimer(on: connection.transportLoop)
       let credentials = callCredentials
       guard credentials.isEmpty else { return open(attempt, with: credentials) }
-      attempt.open(head())
+      attempt.open(head(of: attempt))
       flush(attempt)
     }
   }
@@ -135,7 +147,7 @@ final class ClientCall: PickWaiter, Sendable {
       do throws(StatusError) {
         let metadata = try await CallCredentialsGate.metadata(of: credentials, for: request)
         attempt.onLoop { [self] in
-          attempt.open(head(adding: metadata))
+          attempt.open(head(of: attempt, adding: metadata))
           flush(attempt)
         }
       } catch {
@@ -149,14 +161,14 @@ final class ClientCall: PickWaiter, Sendable {
     deadlineTimer?.start(on: loop) { [weak self] in self?.deadlinePassed() }
   }
 
-  private func head(adding more: Metadata = Metadata()) -> ClientRequestHead {
+  private func head(of attempt: ClientCallAttempt, adding more: Metadata = Metadata()) -> ClientRequestHead {
     var head = ClientRequestHead(
       path: method.path, authority: options.authority ?? core.authority, timeout: deadline.timeRemaining,
       metadata: options.metadata, contentSubtype: contentSubtype, maxResponseMessageBytes: maxResponseBytes)
     if !more.isEmpty { head.metadata.append(contentsOf: more) }
     if compression != .identity { head.messageEncoding = compression.name }
     head.acceptedEncodings = Compression.acceptedNames
-    head.previousAttempts = state.withLock { $0.previousAttempts }
+    head.previousAttempts = attempt.previousAttempts
     return head
   }
 
@@ -171,6 +183,7 @@ final class ClientCall: PickWaiter, Sendable {
       switch state.withLock({ $0.send(frame) }) {
       case .queued(let attempt):
         if let attempt { attempt.onLoop { [self] in flush(attempt) } }
+        if hedgeTimer != nil { flushHedges() }
         return
       case .ended(let outcome):
         throw outcome.error
@@ -207,13 +220,16 @@ final class ClientCall: PickWaiter, Sendable {
   }
 
   func halfClose() {
-    guard let attempt = state.withLock({ $0.halfClose() }) else { return }
+    let attempt = state.withLock { $0.halfClose() }
+    if hedgeTimer != nil { flushHedges() }
+    guard let attempt else { return }
     attempt.onLoop { [self] in flush(attempt) }
   }
 
   /// Gives the transport what was queued; on the attempt's loop.
-  private func flush(_ attempt: ClientCallAttempt) {
+  func flush(_ attempt: ClientCallAttempt) {
     guard let flush = state.withLock({ $0.takeFlush(for: attempt) }) else { return }
+    if !flush.abandoned.isEmpty { abandon(flush.abandoned) }
     let queued = attempt.send(flush.frames, halfClose: flush.halfClose)
     state.withLock { $0.flushed(queuedBytes: queued) }.resumeAll()
   }
@@ -225,13 +241,17 @@ final class ClientCall: PickWaiter, Sendable {
   // MARK: Receiving
 
   func initialMetadataReceived(_ metadata: Metadata, messageEncoding: String?, on attempt: ClientCallAttempt) {
+    var abandoned: [ClientCallAttempt] = []
     state.withLock { state -> WaiterList in
       guard state.isCurrent(attempt) else { return WaiterList() }
       state.initialMetadata = metadata
       state.responseEncoding = messageEncoding
-      state.commit()
+      abandoned = state.commit(to: attempt)
       return state.observers.takeAll()
     }.resumeAll()
+    guard hedgeTimer != nil else { return }
+    abandon(abandoned)
+    flush(attempt)
   }
 
   func messageReceived(_ message: [UInt8], isCompressed: Bool, on attempt: ClientCallAttempt) {
@@ -256,12 +276,8 @@ final class ClientCall: PickWaiter, Sendable {
   }
 
   func attemptClosed(_ outcome: StreamOutcome, on attempt: ClientCallAttempt) {
-    var outcome = outcome
-    if outcome.origin == .local, !outcome.status.isOK {
-      let waited = startedAt.duration(to: .now)
-      outcome.status.message +=
-        " (server \(attempt.connection.peer), target \(core.target), after \(waited.milliseconds) ms)"
-    }
+    let outcome = explained(outcome, on: attempt)
+    if hedgeTimer != nil, hedgeClosed(outcome, on: attempt) { return }
     switch state.withLock({ $0.attemptClosed(outcome, on: attempt, throttle: core.retryThrottle) }) {
     case nil: return
     case .pickAgain: pick()
@@ -362,30 +378,25 @@ final class ClientCall: PickWaiter, Sendable {
   /// Ends the call with CANCELLED unless it is over; the server sees RST_STREAM(CANCEL).
   func cancel() { end(StatusError(.cancelled, "the call was cancelled by its caller")) }
 
-  func deadlinePassed() {
-    let waited = startedAt.duration(to: .now)
-    let place = peer.map { "waiting for an answer from \($0)" } ?? "without a connection: \(core.situation)"
-    fail(.deadlineExceeded, "the deadline passed after \(waited.milliseconds) ms, \(place)")
-  }
-
   func fail(_ code: StatusCode, _ message: String) { end(StatusError(code, message)) }
 
   /// Ends the call from this side.
   func end(_ error: StatusError) {
     let outcome = StreamOutcome(status: error.status, trailingMetadata: error.metadata, origin: error.origin)
-    let (attempt, waiters, isFirst) = state.withLock { state in
+    let (attempts, waiters, isFirst) = state.withLock { state in
       let isFirst = !state.hasEnded
-      return (state.attempt, state.end(outcome), isFirst)
+      return (state.attempts, state.end(outcome), isFirst)
     }
-    attempt?.onLoop { attempt?.cancel(code: error.code) }
+    for attempt in attempts { attempt.onLoop { attempt.cancel(code: error.code) } }
     if isFirst {
       core.cancelWait(self)
       ended(waiters)
     }
   }
 
-  private func ended(_ waiters: WaiterList) {
+  func ended(_ waiters: WaiterList) {
     deadlineTimer?.stop()
+    if let hedgeTimer { core.loop.execute { hedgeTimer.cancel() } }
     core.callEnded()
     waiters.resumeAll()
   }

@@ -16,6 +16,8 @@ final class ClientCallAttempt: ClientStreamHandler, @unchecked Sendable {
   private var isOver = false
   /// What has to be done before the stream opens; cancelled with the attempt.
   var preparation: Task<Void, Never>?
+  /// Sent as `grpc-previous-rpc-attempts`; set when the call takes the attempt.
+  var previousAttempts = 0
 
   init(call: ClientCall, connection: any ClientConnection, subchannel: Subchannel) {
     self.call = call
@@ -76,7 +78,12 @@ final class ClientCallAttempt: ClientStreamHandler, @unchecked Sendable {
     guard !isOver else { return }
     isOver = true
     stream = nil
-    report(outcome.status.code, outcome.origin)
+    // What was never sent says nothing of the server.
+    if outcome.processing == .neverSent {
+      report(.cancelled, .local)
+    } else {
+      report(outcome.status.code, outcome.origin)
+    }
     call.attemptClosed(outcome, on: self)
   }
 

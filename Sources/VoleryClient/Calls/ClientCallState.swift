@@ -32,6 +32,8 @@ struct ClientCallState: @unchecked Sendable {
   var refusals = 0
   /// Nil: failed attempts are not followed by others, but for transparent retries.
   var retry: RetryState?
+  /// Nil: there is one attempt at a time, or the call is committed.
+  var hedging: HedgingState?
 
   // What the caller sends.
   /// Frames of the call that have to be kept: the first `sentCount` have been given to the current attempt.
@@ -62,7 +64,12 @@ struct ClientCallState: @unchecked Sendable {
 
   var attempt: ClientCallAttempt? { if case .active(let attempt) = phase { attempt } else { nil } }
 
-  func isCurrent(_ attempt: ClientCallAttempt) -> Bool { self.attempt === attempt }
+  /// All that run.
+  var attempts: [ClientCallAttempt] { hedging?.running.map(\.attempt) ?? attempt.map { [$0] } ?? [] }
+
+  func isCurrent(_ attempt: ClientCallAttempt) -> Bool {
+    self.attempt === attempt || hedging?.index(of: attempt) != nil
+  }
 
   // MARK: Sending
 
@@ -90,7 +97,7 @@ struct ClientCallState: @unchecked Sendable {
   }
 
   private mutating func scheduleFlush() -> ClientCallAttempt? {
-    guard !isFlushScheduled, let attempt else { return nil }
+    guard hedging == nil, !isFlushScheduled, let attempt else { return nil }
     isFlushScheduled = true
     return attempt
   }
@@ -99,9 +106,12 @@ struct ClientCallState: @unchecked Sendable {
   struct Flush {
     var frames: ArraySlice<[UInt8]>
     var halfClose: Bool
+    /// Attempts that the call has left, to be cancelled.
+    var abandoned: [ClientCallAttempt] = []
   }
 
   mutating func takeFlush(for attempt: ClientCallAttempt) -> Flush? {
+    if let hedging { return takeHedgeFlush(for: attempt, hedging) }
     guard isCurrent(attempt) else { return nil }
     isFlushScheduled = false
     let flush = Flush(frames: frames[sentCount...], halfClose: isHalfClosed && !isHalfCloseSent)
@@ -130,8 +140,10 @@ struct ClientCallState: @unchecked Sendable {
   // MARK: Attempts
 
   mutating func attemptStarted(_ attempt: ClientCallAttempt) -> Bool {
+    if let hedging { return hedgeStarted(attempt, hedging) }
     guard case .picking = phase else { return false }
     phase = .active(attempt)
+    attempt.previousAttempts = previousAttempts
     lastPeer = attempt.connection.peer
     isFlushScheduled = true
     return true
@@ -183,6 +195,7 @@ struct ClientCallState: @unchecked Sendable {
   mutating func end(_ outcome: StreamOutcome) -> WaiterList {
     guard !hasEnded else { return WaiterList() }
     phase = .ended(outcome)
+    hedging = nil
     frames = []
     var all = readers.takeAll()
     let others = [writers.takeAll(), observers.takeAll()]

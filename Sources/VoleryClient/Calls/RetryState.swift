@@ -38,27 +38,6 @@ struct RetryState {
     backoffs += 1
     return min(delay, policy.maxBackoff) * (1 + 0.2 * random())
   }
-
-  /// What the server says with `grpc-retry-pushback-ms`.
-  private enum Pushback: Equatable {
-    case none
-    case after(Duration)
-    /// A negative value, one that is no number, or several.
-    case stop
-
-    init(_ metadata: Metadata) {
-      let values = metadata.isEmpty ? [] : metadata.values("grpc-retry-pushback-ms")
-      guard let first = values.first else {
-        self = .none
-        return
-      }
-      if values.count == 1, let milliseconds = Int64(first), milliseconds >= 0 {
-        self = .after(.milliseconds(milliseconds))
-      } else {
-        self = .stop
-      }
-    }
-  }
 }
 
 extension RetryPolicy {

@@ -42,6 +42,12 @@ final class RetryThrottle: Sendable {
     state.withLock { $0.tokens = max(0, $0.tokens - 1) }
   }
 
+  /// Whether another hedged attempt may be made now: only the service config's tokens count, since it is the service config
+  /// that wants several attempts of each call.
+  var mayHedge: Bool {
+    state.withLock { state in state.configuration.map { state.tokens > $0.maxTokens / 2 } ?? true }
+  }
+
   /// Whether a retry may be made now; it is counted.
   func takeRetry() -> Bool {
     state.withLock { state in

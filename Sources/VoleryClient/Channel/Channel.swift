@@ -93,7 +93,7 @@ public final class Channel: Sendable {
     switch reached {
     case .ready?: return
     case .shutdown?: throw StatusError(.unavailable, "the channel is closed")
-    default: throw StatusError(.deadlineExceeded, "the channel is not ready: \(core.situation)")
+    default: throw StatusError(.deadlineExceeded, "the channel is not ready: \(core.situation())")
     }
   }
 

@@ -35,8 +35,8 @@ extension ChannelCore {
       return .wait(snapshot.generation)
     case .fail(let error):
       if snapshot.state != .shutdown, waitForReady || snapshot.awaitsResolution { return .wait(snapshot.generation) }
-      return .fail(ChannelCore.fromControlPlane(error, "; \(situation)"))
-    case .drop(let error): return .drop(ChannelCore.fromControlPlane(error, ""))
+      return .fail(ChannelCore.fromControlPlane(error))
+    case .drop(let error): return .drop(ChannelCore.fromControlPlane(error))
     }
   }
 
@@ -58,11 +58,11 @@ extension ChannelCore {
   }
 
   /// The codes that only an application may use are INTERNAL when they come from a policy (gRFC A54).
-  private static func fromControlPlane(_ error: StatusError, _ situation: String) -> StatusError {
+  private static func fromControlPlane(_ error: StatusError) -> StatusError {
     switch error.code {
     case .invalidArgument, .notFound, .alreadyExists, .failedPrecondition, .aborted, .outOfRange, .dataLoss:
-      StatusError(.internal, "the load balancing policy said \(error.code): \(error.message)\(situation)")
-    default: StatusError(error.code, error.message + situation)
+      StatusError(.internal, "the load balancing policy said \(error.code): \(error.message)")
+    default: error
     }
   }
 
@@ -108,9 +108,11 @@ extension ChannelCore {
     if callReports.add(report) { loop.execute { [self] in giveCallReports() } }
   }
 
-  /// For error messages: the target, and what the resolver last said and when.
-  package var situation: String {
+  /// For error messages: the target, what came of connecting to the addresses that `message` does not name yet, and what
+  /// the resolver last said and when.
+  package func situation(besides message: String = "") -> String {
     let now = clock.now()
-    return "target \(target), \(report.withLock { $0.text(at: now) })"
+    let attempts = attempts.withLock { $0.text(besides: message, at: now) }.map { "; \($0)" } ?? ""
+    return "target \(target)\(attempts); \(report.withLock { $0.text(at: now) })"
   }
 }

@@ -50,6 +50,22 @@ extension ChannelCore {
     hold = loop.scheduleTimer(after: ChannelCore.holdLimit) { [weak self] in self?.endHold() }
   }
 
+  /// Nothing is ready, and calls fail or wait: whatever the resolver lists is tried as often as the name is looked up, and
+  /// not as seldom as the backoff comes to.
+  func scheduleRetry() {
+    guard retryTimer == nil, resolver != nil else { return }
+    let interval = max(options.refreshInterval ?? .seconds(5), .milliseconds(100))
+    retryTimer = loop.scheduleTimer(after: interval * (0.8 + 0.2 * clock.random())) { [weak self] in
+      guard let self else { return }
+      retryTimer = nil
+      guard policy.state != .ready else { return }
+      if activity.takeUse() {
+        newestPolicy.retryAll(ifStartedBefore: clock.now().advanced(by: .zero - interval * 0.5))
+      }
+      scheduleRetry()
+    }
+  }
+
   func resolveNow() { resolver?.resolveNow() }
 
   /// The look-up is answered, or takes too long.

@@ -25,6 +25,7 @@ package final class ChannelCore: @unchecked Sendable {
   let activity: CallActivity
   let retryThrottle = RetryThrottle()
   let report = Mutex(ResolverReport())
+  let attempts = Mutex(AttemptReport())
   let callReports = CallReportBatch()
   /// Set once no more calls are taken.
   let refusesCalls = Atomic<Bool>(false)
@@ -46,6 +47,7 @@ package final class ChannelCore: @unchecked Sendable {
   private var lastSubchannelID = 0
   var openConnections: [ObjectIdentifier: ChannelConnection] = [:]
   var hold: (any TransportTimer)?
+  var retryTimer: (any TransportTimer)?
   private var idleTimer: (any TransportTimer)?
   private var resolverRetry: (any TransportTimer)?
   private var isClosed = false
@@ -95,6 +97,7 @@ package final class ChannelCore: @unchecked Sendable {
         [weak self] in self?.resolverSaid($0)
       }
       resolver = made
+      report.withLock { $0.started(at: clock.now()) }
       publish()
       made.start()
     } catch {
@@ -130,6 +133,7 @@ package final class ChannelCore: @unchecked Sendable {
     nextPolicy?.stop()
     nextPolicy = nil
     hold.take()?.cancel()
+    retryTimer.take()?.cancel()
     idleTimer.take()?.cancel()
     resolverRetry.take()?.cancel()
   }
@@ -195,7 +199,6 @@ package final class ChannelCore: @unchecked Sendable {
       report.withLock { $0.resolved(resolved.resolution, at: now) }
       adopt(resolved.serviceConfig)
       give(resolved.resolution)
-      retryForCalls(now)
     case .failed(let error):
       report.withLock { $0.failed(error, at: now) }
       options.logger.debug("resolving failed", metadata: ["target": "\(target)", "error": "\(error)"])
@@ -205,15 +208,7 @@ package final class ChannelCore: @unchecked Sendable {
     endHold()
   }
 
-  /// Nothing is ready and calls come: each answer of the resolver that still lists an address has it tried, as often as the
-  /// name is looked up, and not as seldom as the backoff comes to.
-  private func retryForCalls(_ now: ChannelClock.Instant) {
-    guard policy.state != .ready, activity.takeUse() else { return }
-    let interval = options.refreshInterval ?? .seconds(5)
-    newestPolicy.retryAll(ifStartedBefore: now - interval * 0.7)
-  }
-
-  private var newestPolicy: PolicyDriver { nextPolicy ?? policy }
+  var newestPolicy: PolicyDriver { nextPolicy ?? policy }
 
   private func give(_ resolution: Resolution) {
     guard configFailure == nil else { return publish() }
@@ -233,7 +228,11 @@ package final class ChannelCore: @unchecked Sendable {
     case .use(let config):
       configFailure = nil
       guard config != serviceConfig else { return }
+      let asksOther = config.healthCheckService != serviceConfig.healthCheckService
       serviceConfig = config
+      if asksOther {
+        for driver in [policy, nextPolicy].compactMap({ $0 }) { driver.healthServiceChanged() }
+      }
       retryThrottle.configure(config.retryThrottling)
       switchPolicy(to: config)
       publish()
@@ -265,6 +264,11 @@ package final class ChannelCore: @unchecked Sendable {
     let context = PolicyContext(registry: registry, now: clock.now, random: clock.randomBits)
     return PolicyDriver(
       try factory.makePolicy(configuration: choice.configuration, context: context), choice: choice, core: self)
+  }
+
+  func healthMode(for policy: any LoadBalancingPolicy) -> HealthGate.Mode {
+    guard options.checksHealth, policy.usesHealthChecks else { return .off }
+    return serviceConfig.healthCheckService == nil ? .advice : .required
   }
 
   /// The policy that serves goes on until the new one can.
@@ -323,6 +327,7 @@ package final class ChannelCore: @unchecked Sendable {
       awaitsResolution: hold != nil && !isClosed)
     published.replace(with: snapshot)
     connectivity.changed(to: state)
+    if state == .transientFailure { scheduleRetry() }
     guard !snapshot.onlyQueues else { return }
     let waiting = waiters.withLock { waiters in
       defer { waiters = [:] }

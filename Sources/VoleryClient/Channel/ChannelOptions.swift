@@ -37,6 +37,10 @@ public struct ChannelOptions: Sendable {
   /// Connections to one server once all others run as many calls as it allows (MAX_CONCURRENT_STREAMS); 1 to 10. A
   /// service config's `maxConnectionsPerSubchannel` wins (gRFC A105). 4.
   public var maxConnectionsPerServer = 4
+  /// A connection this old (±10 %, so that they don't all go at once) is replaced: a new one is made first, then the old one
+  /// gets no more calls and is closed when those that it has have ended. For servers behind something that balances
+  /// connections, and does not end them itself. Nil, the default: connections live as long as servers let them.
+  public var maxConnectionAge: Duration?
   /// A channel without a call for this long closes its connections; the next call opens them again. 30 minutes.
   public var idleTimeout: Duration = .seconds(1800)
   /// After this long without a byte from a server that has calls, a ping asks whether it is still there, and the connection
@@ -54,6 +58,11 @@ public struct ChannelOptions: Sendable {
   /// Time between two look-ups of a `dns:` name while nothing is lost, ±20 %. Nil, the default: as the registered resolver
   /// has it, which is 5 seconds.
   public var refreshInterval: Duration?
+  /// Whether servers that offer `grpc.health.v1` are asked of their health (gRFC A17), by one Watch on each connection. With
+  /// a `healthCheckConfig` in the service config, a server gets calls only while it says that it serves that service.
+  /// Without one, the server as a whole is asked, and one that says NOT_SERVING gets no new calls while another one is
+  /// there; servers without the health service are as good as any. `pick_first` never asks. True.
+  public var checksHealth = true
   public var logger = Logger(label: "volery.channel")
   /// Of the channel's credentials.
   var callCredentials: [any CallCredentials] = []

@@ -1,9 +1,10 @@
+import Synchronization
 import VoleryTransport
 import VoleryTypes
 
 /// One attempt to reach an endpoint by any of its addresses: Happy Eyeballs (RFC 8305, gRFC A61). Each address is tried
-/// when the one before it has failed or has had its time (250 ms); the first connection wins. In the channel's control
-/// plane.
+/// when the one before it has failed or has had its time (250 ms); the first connection wins. While slow ones are still
+/// waited for, those that have failed are tried again, each by its own backoff. In the channel's control plane.
 final class EndpointAttempt: @unchecked Sendable {
   enum Outcome {
     case opened(ChannelConnection)
@@ -20,7 +21,11 @@ final class EndpointAttempt: @unchecked Sendable {
   private var completion: ((Outcome) -> Void)?
   private var next = 0
   private var running: [ObjectIdentifier: ChannelConnection] = [:]
-  private var errors: [String] = []
+  /// Each address's last one, in the order of their first.
+  private var errors: [(address: SocketAddress, text: String)] = []
+  private var backoffs: [SocketAddress: Backoff] = [:]
+  private var starts: [SocketAddress: ChannelClock.Instant] = [:]
+  private var retries: [SocketAddress: any TransportTimer] = [:]
   private var timer: (any TransportTimer)?
 
   /// - Parameters:
@@ -47,12 +52,30 @@ final class EndpointAttempt: @unchecked Sendable {
     timer?.cancel()
     timer = nil
     guard completion != nil, next < endpoint.addresses.count else { return }
-    let connection = ChannelConnection(to: endpoint.addresses[next], attempt: self, core: core)
     next += 1
-    running[ObjectIdentifier(connection)] = connection
-    connection.start(timeout: timeout, serverName: endpoint.attributes.serverName)
+    begin(endpoint.addresses[next - 1])
     if next < endpoint.addresses.count {
       timer = core.loop.scheduleTimer(after: core.options.stagger) { [weak self] in self?.tryNext() }
+    }
+  }
+
+  private func begin(_ address: SocketAddress) {
+    let connection = ChannelConnection(to: address, attempt: self, core: core)
+    let now = core.clock.now()
+    starts[address] = now
+    running[ObjectIdentifier(connection)] = connection
+    core.attempts.withLock { $0.started(address, at: now) }
+    connection.start(timeout: timeout, serverName: endpoint.attributes.serverName)
+  }
+
+  /// Others are still waited for: this address gets another chance meanwhile.
+  private func scheduleRetry(of address: SocketAddress) {
+    let now = core.clock.now()
+    let wait = backoffs[address, default: Backoff(core.options.backoff)].failed(random: core.clock.random())
+    let left = wait - (starts[address] ?? now).duration(to: now)
+    retries[address] = core.loop.scheduleTimer(after: max(left, .zero)) { [weak self] in
+      guard let self, completion != nil, retries.removeValue(forKey: address) != nil else { return }
+      begin(address)
     }
   }
 
@@ -60,19 +83,30 @@ final class EndpointAttempt: @unchecked Sendable {
     guard running.removeValue(forKey: ObjectIdentifier(connection)) != nil else {
       return connection.close(reason: "not needed")
     }
+    core.attempts.withLock { $0.forget(connection.address) }
     finish(.opened(connection))
   }
 
   func failed(_ connection: ChannelConnection, _ reason: String) {
     guard running.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
-    errors.append("\(connection.address): \(reason)")
-    if next < endpoint.addresses.count { return tryNext() }
-    if running.isEmpty { finish(.failed(StatusError(.unavailable, errorText))) }
+    let address = connection.address
+    if let index = errors.firstIndex(where: { $0.address == address }) {
+      errors[index].text = reason
+    } else {
+      errors.append((address, reason))
+    }
+    core.attempts.withLock { $0.failed(connection.address, reason, at: core.clock.now()) }
+    if next < endpoint.addresses.count {
+      scheduleRetry(of: address)
+      return tryNext()
+    }
+    if !running.isEmpty { scheduleRetry(of: address) } else { finish(.failed(StatusError(.unavailable, errorText))) }
   }
 
   private var errorText: String {
     let more = errors.count - EndpointAttempt.namedErrors
-    return errors.prefix(EndpointAttempt.namedErrors).joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
+    return errors.prefix(EndpointAttempt.namedErrors).map { "\($0.address): \($0.text)" }.joined(separator: ", ")
+      + (more > 0 ? " and \(more) more" : "")
   }
 
   private func finish(_ outcome: Outcome) {
@@ -84,7 +118,12 @@ final class EndpointAttempt: @unchecked Sendable {
   private func stop() {
     timer?.cancel()
     timer = nil
-    for connection in running.values { connection.cancel() }
+    for retry in retries.values { retry.cancel() }
+    retries = [:]
+    for connection in running.values {
+      core.attempts.withLock { $0.gaveUp(connection.address) }
+      connection.cancel()
+    }
     running = [:]
   }
 }

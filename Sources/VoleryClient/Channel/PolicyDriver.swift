@@ -27,6 +27,7 @@ final class PolicyDriver: @unchecked Sendable {
   private var isDeciding = false
   private var hasNews = false
   private var isStopped = false
+  private var health: HealthGate
 
   /// More than any real target has; a policy that asks for more gets subchannels that never connect.
   private static let maxSubchannels = 20_000
@@ -35,6 +36,23 @@ final class PolicyDriver: @unchecked Sendable {
     self.policy = policy
     self.choice = choice
     self.core = core
+    health = HealthGate(mode: core.healthMode(for: policy))
+  }
+
+  /// What servers are asked: nil, that they are not; else the service's name, nil where the answer is for advice.
+  var healthQuestion: HealthQuestion? {
+    switch health.mode {
+    case .off: nil
+    case .advice: HealthQuestion(service: nil)
+    case .required: HealthQuestion(service: core.serviceConfig.healthCheckService)
+    }
+  }
+
+  /// The service config has another health service.
+  func healthServiceChanged() {
+    let reports = health.changed(to: core.healthMode(for: policy))
+    for member in members.values { member.driver.watchHealth(healthQuestion) }
+    tell(reports)
   }
 
   /// Whether the policy wants `callsEnded`.
@@ -63,7 +81,18 @@ final class PolicyDriver: @unchecked Sendable {
 
   func subchannelChanged(_ id: Int, to state: ConnectivityState, error: StatusError?) {
     guard members[id] != nil else { return }
-    run { $0.subchannelChanged(id, to: state, error: error, &$1) }
+    tell(health.changed(id, to: state, error: error))
+  }
+
+  func heard(_ verdict: HealthGate.Verdict, of id: Int) {
+    guard members[id] != nil else { return }
+    tell(health.heard(verdict, of: id))
+  }
+
+  private func tell(_ reports: [HealthGate.Report]) {
+    for report in reports {
+      run { $0.subchannelChanged(report.id, to: report.state, error: report.error, &$1) }
+    }
   }
 
   /// Calls have to know of it even if the policy publishes nothing new.
@@ -121,6 +150,7 @@ final class PolicyDriver: @unchecked Sendable {
     let subchannel = driver.makeSubchannel()
     if members.count < PolicyDriver.maxSubchannels {
       members[driver.id] = Member(driver: driver, subchannel: subchannel)
+      driver.watchHealth(healthQuestion)
     }
     return subchannel
   }
@@ -149,5 +179,6 @@ final class PolicyDriver: @unchecked Sendable {
     guard let member = members.removeValue(forKey: id) else { return }
     member.driver.remove()
     if offers.removeValue(forKey: id) != nil { hasNews = true }
+    tell(health.removed(id))
   }
 }

@@ -3,10 +3,17 @@ import VoleryTypes
 
 /// What the resolver has said, for error messages.
 struct ResolverReport {
-  private var note = "not resolved yet"
+  private var note: String?
   private var error: String?
+  private var startedAt: ChannelClock.Instant?
   private var resolvedAt: ChannelClock.Instant?
   private var failedAt: ChannelClock.Instant?
+
+  /// It has been asked, for the first time since the channel was idle.
+  mutating func started(at now: ChannelClock.Instant) {
+    self = ResolverReport()
+    startedAt = now
+  }
 
   mutating func resolved(_ resolution: Resolution, at now: ChannelClock.Instant) {
     note = resolution.note.isEmpty ? "\(resolution.endpoints.count) endpoints" : resolution.note
@@ -20,9 +27,11 @@ struct ResolverReport {
   }
 
   func text(at now: ChannelClock.Instant) -> String {
-    var text = "resolver: \(note)\(ResolverReport.age(resolvedAt, now))"
-    if let error { text += ", then \(error)\(ResolverReport.age(failedAt, now))" }
-    return text
+    let answer = note.map { "\($0)\(ResolverReport.age(resolvedAt, now))" }
+    let failure = error.map { "\($0)\(ResolverReport.age(failedAt, now))" }
+    let known = [answer, failure].compactMap { $0 }.joined(separator: ", then ")
+    if !known.isEmpty { return "resolver: \(known)" }
+    return "resolver: " + (startedAt == nil ? "not asked yet" : "no answer, asked\(ResolverReport.age(startedAt, now))")
   }
 
   private static func age(_ instant: ChannelClock.Instant?, _ now: ChannelClock.Instant) -> String {

@@ -21,6 +21,8 @@ final class SubchannelDriver: @unchecked Sendable {
   private var growthAttempt: EndpointAttempt?
   private var offeredGrowth = false
   private var shrinkTimer: (any TransportTimer)?
+  private var renewal: ConnectionRenewal?
+  private var health: HealthMonitor?
   /// Any thread: a call was answered since the last connection was opened.
   private let hasAnswered = Atomic<Bool>(false)
 
@@ -43,6 +45,18 @@ final class SubchannelDriver: @unchecked Sendable {
   /// Any thread.
   func callAnswered() {
     if !hasAnswered.load(ordering: .relaxed) { hasAnswered.store(true, ordering: .relaxed) }
+  }
+
+  /// Asks the server of its health from now on, or no more.
+  func watchHealth(_ question: HealthQuestion?) {
+    health?.stop()
+    health = question.map { question in
+      HealthMonitor(service: question.service, core: core) { [weak self] verdict in
+        guard let self else { return }
+        owner.heard(verdict, of: id)
+      }
+    }
+    health?.connectionsChanged(connections)
   }
 
   // MARK: What is wanted
@@ -68,8 +82,13 @@ final class SubchannelDriver: @unchecked Sendable {
     shrinkTimer.take()?.cancel()
     attempt.take()?.cancel()
     growthAttempt.take()?.cancel()
+    health.take()?.stop()
+    renewal.take()?.stop()
     for connection in connections { connection.drain() }
     connections = []
+    core.attempts.withLock { attempts in
+      for address in endpoint.addresses { attempts.forget(address) }
+    }
   }
 
   // MARK: The first connection
@@ -129,9 +148,26 @@ final class SubchannelDriver: @unchecked Sendable {
     connection.adopt(by: self)
     connections.append(connection)
     connectionsChanged()
+    if renewal == nil, let age = core.options.maxConnectionAge {
+      renewal = ConnectionRenewal(maxAge: age, endpoint: endpoint, core: core) { [weak self] in self?.renewed($0, $1) }
+    }
+    renewal?.opened(connection)
+  }
+
+  /// Make before break: the new one is there.
+  private func renewed(_ old: ChannelConnection, _ new: ChannelConnection) {
+    guard case .ready = state.phase, let index = connections.firstIndex(where: { $0 === old }) else {
+      return new.close(reason: "not needed")
+    }
+    new.adopt(by: self)
+    connections[index] = new
+    connectionsChanged()
+    renewal?.opened(new)
+    old.drain()
   }
 
   private func connectionsChanged() {
+    health?.connectionsChanged(connections)
     subchannel?.setFull(!connections.isEmpty && connections.allSatisfy(\.isFull))
     let offer = offer
     offeredGrowth = offer?.mayGrow ?? false
@@ -147,8 +183,10 @@ final class SubchannelDriver: @unchecked Sendable {
   /// - Parameter cause: Nil: the connection is lost.
   func connectionEnded(_ connection: ChannelConnection, reason: String, cause: DrainCause?) {
     connections.removeAll { $0 === connection }
+    core.attempts.withLock { $0.failed(connection.address, reason, at: core.clock.now()) }
     let isLast = connections.isEmpty && !owner.hasReady(besides: id)
     core.connectionLost(endpoint, reason, isLast: isLast)
+    renewal?.ended(connection)
     guard connections.isEmpty else { return connectionsChanged() }
     shrinkTimer.take()?.cancel()
     growthAttempt.take()?.cancel()
@@ -208,6 +246,7 @@ final class SubchannelDriver: @unchecked Sendable {
     shrinkTimer = nil
     let unused = connections.dropFirst().filter { !$0.takeUse() }
     for connection in unused { connection.drain() }
+    for connection in unused { renewal?.ended(connection) }
     connections.removeAll { candidate in unused.contains { $0 === candidate } }
     if !unused.isEmpty { connectionsChanged() }
     scheduleShrinking()

@@ -19,9 +19,11 @@ final class LabPod: LabService {
   }
 
   private let name: String?
+  private let health: Health
   private let state: Mutex<State>
 
-  init(name: String?, conduct: PodConduct) {
+  init(name: String?, conduct: PodConduct, health: Health) {
+    self.health = health
     self.name = name
     state = Mutex(State(conduct: conduct))
   }
@@ -31,6 +33,7 @@ final class LabPod: LabService {
     switch words.first {
     case "delay": state.withLock { $0.conduct.delay = .milliseconds(number ?? 0) }
     case "fail": state.withLock { $0.conduct.code = StatusCode(rawValue: number ?? 0) }
+    case "health": health.set(words.dropFirst().first == "off" ? .notServing : .serving)
     case "counts":
       let text = state.withLock { "COUNTS \($0.calls) \($0.keys.count)" }
       writeLine(text)

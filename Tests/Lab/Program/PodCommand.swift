@@ -2,7 +2,7 @@ import ArgumentParser
 import Volery
 
 /// One pod. Prints LISTENING and an address for each address; SIGTERM drains it. Standard input changes what it does:
-/// `delay MILLISECONDS`, `fail CODE` (0: no more), `counts` (prints `COUNTS calls distinct-keys`).
+/// `delay MILLISECONDS`, `fail CODE` (0: no more), `health off` or `on`, `counts` (prints `COUNTS calls distinct-keys`).
 struct PodCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(commandName: "pod")
 
@@ -17,15 +17,16 @@ struct PodCommand: AsyncParsableCommand {
   @Option(help: "Seconds for draining.") var drainLimit = 25.0
 
   func run() async throws {
+    let health = Health()
     let service = LabPod(
       name: name,
       conduct: PodConduct(
-        delay: .milliseconds(delay), isExponential: exponential, code: StatusCode(rawValue: fail)))
+        delay: .milliseconds(delay), isExponential: exponential, code: StatusCode(rawValue: fail)), health: health)
     var options = ServerOptions()
     if let age { options.maxConnectionAge = .milliseconds(age) }
     if let streams { options.maxConcurrentStreams = streams }
     options.drainLimit = .seconds(drainLimit)
-    let server = Server(services: [service, Health()], options: options)
+    let server = Server(services: [service, health], options: options)
     let addresses = try bind.map { text in
       if text.hasPrefix("unix:") { return ListenAddress.unix(String(text.dropFirst(5))) }
       guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else {

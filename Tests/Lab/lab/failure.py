@@ -4,7 +4,7 @@ import re
 import time
 
 from . import hostile
-from .client import answered, between, busiest_window, causes, failed, first_call, percentile
+from .client import answered, between, busiest_window, causes, failed, first_call, percentile, shares
 from .scenario import BOTH, case
 
 
@@ -267,6 +267,57 @@ def d8(lab):
         at_most=4,
         unit=" s",
     )
+
+
+@case("D9", "a pod says that it wants no more calls (health NOT_SERVING), and wants them again", quick=True)
+def d9(lab):
+    pods = lab.pods(range(1, 6))
+    lab.publish(pods)
+    client = lab.client(rate=500, seconds=40)
+    lab.pause(2)
+    off = pods[0].say("health off")
+    lab.pause(2)
+    on = pods[0].say("health on")
+    lab.until(lambda: first_call(client.calls, pods[0].name, since=on), 5)
+    lab.pause(1)
+    for pod in pods:
+        all_off = pod.say("health off")
+    lab.pause(2)
+    calls = client.stop()
+    lab.check_no_failures(calls)
+    own = [call.due - off for call in between(calls, off, on) if call.pod == pods[0].name]
+    lab.check("last new call on it, after it said so", max(own, default=0), at_most=0.25, unit=" s")
+    back = first_call(calls, pods[0].name, since=on)
+    lab.check("called again after it wants calls", back - on if back else None, at_most=0.25, unit=" s")
+    rest = between(calls, all_off + 0.5)
+    lab.check("pods called once all of them want none", len(shares(rest)), equal=5)
+
+
+HEDGES = """{"methodConfig":[{"name":[{}],"hedgingPolicy":{"maxAttempts":3,"hedgingDelay":"0.05s",
+"nonFatalStatusCodes":["UNAVAILABLE"]}}]}""".replace(
+    "\n", ""
+)
+
+
+@case("D10", "one pod is frozen, another one fails its calls, and calls are hedged after 50 ms", quick=True)
+def d10(lab):
+    pods = lab.pods(range(1, 6))
+    lab.publish(pods)
+    client = lab.client(rate=500, seconds=40, service_config=HEDGES)
+    lab.pause(3)
+    frozen = time.monotonic()
+    healthy = sum(pod.counts()[0] for pod in pods) / max(1, len(between(client.calls, 0, frozen)))
+    pods[0].freeze()
+    lab.pause(4)
+    pods[0].thaw()
+    lab.pause(1)
+    pods[1].say("fail 14")
+    lab.pause(2)
+    calls = client.stop()
+    lab.check_no_failures(calls)
+    lab.check("attempts over calls while all is well", healthy, at_most=1.05)
+    slow = [(call.ended - call.due) * 1000 for call in between(calls, frozen)]
+    lab.check("longest call with the frozen pod", max(slow, default=9999), at_most=250, unit=" ms")
 
 
 @case(

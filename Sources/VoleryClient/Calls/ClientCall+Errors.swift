@@ -1,0 +1,35 @@
+import VoleryTransport
+import VoleryTypes
+
+// What a failed call tells people: what happened, where, how long it took, and what the channel knows. Put together only once
+// a call has failed; a server's own status stays as the server has sent it.
+extension ClientCall {
+  /// - Parameter peer: The server that the call was on; nil: it never had a connection.
+  func explained(_ error: StatusError, on peer: Peer?) -> StatusError {
+    var error = error
+    let waited = startedAt.duration(to: .now).milliseconds
+    let place = peer.map { "server \($0)" } ?? "without a connection"
+    error.status.message += " (\(place), after \(waited) ms, \(core.situation(besides: error.message)))"
+    return error
+  }
+
+  func deadlinePassed() {
+    let error = StatusError(
+      .deadlineExceeded, peer == nil ? "the deadline passed" : "the deadline passed before the server's answer")
+    end(explained(error, on: peer))
+  }
+
+  /// The server has noticed a little earlier that the call's time is over.
+  private func isOwnDeadline(_ outcome: StreamOutcome) -> Bool {
+    guard outcome.status.code == .deadlineExceeded, let instant = deadline.instant else { return false }
+    return ContinuousClock.now.advanced(by: .milliseconds(20)) >= instant
+  }
+
+  /// Adds what the caller should know to a stream that this side has ended.
+  func explained(_ outcome: StreamOutcome, on attempt: ClientCallAttempt) -> StreamOutcome {
+    guard let error = outcome.error, outcome.origin == .local || isOwnDeadline(outcome) else { return outcome }
+    var outcome = outcome
+    outcome.status = explained(error, on: attempt.connection.peer).status
+    return outcome
+  }
+}

@@ -1,0 +1,76 @@
+import Synchronization
+import VoleryLoadBalancing
+import VoleryTransport
+import VoleryTypes
+
+/// A hedged call's timer. In the channel's control plane.
+final class HedgeTimer: @unchecked Sendable {
+  private var timer: (any TransportTimer)?
+
+  func schedule(on loop: any TransportLoop, after delay: Duration, _ work: @escaping @Sendable () -> Void) {
+    timer?.cancel()
+    timer = loop.scheduleTimer(after: delay, work)
+  }
+
+  func cancel() { timer.take()?.cancel() }
+}
+
+// Hedging (gRFC A6): the same call on one server after the other, until one has answered.
+extension ClientCall {
+  /// The next attempt begins after this time; any other time that was set for it counts no more.
+  func scheduleHedge(after delay: Duration) {
+    guard let hedgeTimer else { return }
+    core.loop.execute { [self] in
+      guard delay > .zero else {
+        hedgeTimer.cancel()
+        return hedge()
+      }
+      hedgeTimer.schedule(on: core.loop, after: delay) { [weak self] in self?.hedge() }
+    }
+  }
+
+  private func hedge() {
+    switch state.withLock({ $0.beginHedge(throttle: core.retryThrottle) }) {
+    case .start: startHedge()
+    case .none: return
+    case .end(let waiters): ended(waiters)
+    }
+  }
+
+  private func startHedge() {
+    switch core.pick(PickRequest(path: method.path, metadata: metadata), waitForReady: waitForReady) {
+    case .connection(let connection, let subchannel): startAttempt(on: connection, subchannel)
+    case .wait, .fail, .drop:
+      // The others go on; without others it is as for any call.
+      if state.withLock({ $0.hedgeHasNoConnection() }) {
+        pick()
+      } else {
+        scheduleHedge(after: max(hedgingDelay, .milliseconds(100)))
+      }
+    }
+  }
+
+  /// Everything that has been queued goes to every attempt.
+  func flushHedges() {
+    let attempts = state.withLock { $0.attempts }
+    for attempt in attempts { attempt.onLoop { [self] in flush(attempt) } }
+  }
+
+  /// Returns whether the attempt was one of several.
+  func hedgeClosed(_ outcome: StreamOutcome, on attempt: ClientCallAttempt) -> Bool {
+    switch state.withLock({ $0.hedgeClosed(outcome, on: attempt, throttle: core.retryThrottle) }) {
+    case nil: return false
+    case .goOn: break
+    case .again: core.loop.execute { [self] in startHedge() }
+    case .next(let delay): scheduleHedge(after: delay)
+    case .end(let waiters, let abandoned):
+      abandon(abandoned)
+      ended(waiters)
+    }
+    return true
+  }
+
+  func abandon(_ attempts: [ClientCallAttempt]) {
+    for attempt in attempts { attempt.onLoop { attempt.cancel(code: .cancelled) } }
+  }
+}

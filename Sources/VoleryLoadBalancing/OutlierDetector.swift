@@ -1,0 +1,113 @@
+import VoleryTypes
+
+/// gRFC A50's algorithm: counts how calls end, and at each interval decides which servers are ejected and which come back. A
+/// value; it knows servers by their set of addresses, so that one that is taken from the list and comes back is still known
+/// while it is ejected.
+struct OutlierDetector {
+  typealias Instant = ContinuousClock.Instant
+  typealias Key = Set<SocketAddress>
+
+  fileprivate struct Server {
+    var successes = 0
+    var failures = 0
+    /// The interval before: what the decision is made of.
+    var lastSuccesses = 0
+    var lastFailures = 0
+    var ejectedAt: Instant?
+    var multiplier = 0
+
+    var lastVolume: Int { lastSuccesses + lastFailures }
+    var successRate: Double { Double(lastSuccesses) / Double(max(1, lastVolume)) }
+    var failurePercentage: Double { 100 * Double(lastFailures) / Double(max(1, lastVolume)) }
+  }
+
+  let configuration: OutlierDetectionConfiguration
+  private let random: () -> UInt64
+  private var servers: [Key: Server] = [:]
+
+  init(_ configuration: OutlierDetectionConfiguration, random: @escaping () -> UInt64) {
+    self.configuration = configuration
+    self.random = random
+  }
+
+  /// The list of servers is this now.
+  mutating func update(_ keys: Set<Key>) {
+    for key in keys where servers[key] == nil { servers[key] = Server() }
+    for key in servers.keys where !keys.contains(key) { servers[key] = nil }
+  }
+
+  mutating func callEnded(_ key: Key, succeeded: Bool) {
+    if succeeded { servers[key]?.successes += 1 } else { servers[key]?.failures += 1 }
+  }
+
+  func isEjected(_ key: Key) -> Bool { servers[key]?.ejectedAt != nil }
+
+  /// An interval is over. Returns whose ejection has begun or ended.
+  mutating func sweep(at now: Instant) -> Set<Key> {
+    let before = ejected
+    for key in servers.keys { servers[key]?.startInterval() }
+    if let rate = configuration.successRate { judge(rate, now) }
+    if let failures = configuration.failurePercentage { judge(failures, now) }
+    for (key, server) in servers { servers[key] = settled(server, now) }
+    return before.symmetricDifference(ejected)
+  }
+
+  private var ejected: Set<Key> { Set(servers.filter { $0.value.ejectedAt != nil }.keys) }
+
+  private mutating func judge(_ rate: OutlierDetectionConfiguration.SuccessRate, _ now: Instant) {
+    let judged = servers.filter { $0.value.lastVolume >= rate.requestVolume && $0.value.lastVolume > 0 }
+    guard judged.count >= rate.minimumHosts, !judged.isEmpty else { return }
+    let rates = judged.values.map(\.successRate)
+    let mean = rates.reduce(0, +) / Double(rates.count)
+    let variance = rates.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(rates.count)
+    let threshold = mean - variance.squareRoot() * Double(rate.stdevFactor) / 1000
+    for key in ordered(judged) where judged[key]!.successRate < threshold {
+      eject(key, enforcement: rate.enforcementPercentage, now)
+    }
+  }
+
+  private mutating func judge(_ failures: OutlierDetectionConfiguration.FailurePercentage, _ now: Instant) {
+    let judged = servers.filter { $0.value.lastVolume >= failures.requestVolume && $0.value.lastVolume > 0 }
+    guard judged.count >= failures.minimumHosts else { return }
+    for key in ordered(judged) where judged[key]!.failurePercentage > Double(failures.threshold) {
+      eject(key, enforcement: failures.enforcementPercentage, now)
+    }
+  }
+
+  /// The worst first: where not all may be ejected, they are.
+  private func ordered(_ judged: [Key: Server]) -> [Key] {
+    judged.sorted { $0.value.successRate < $1.value.successRate }.map(\.key)
+  }
+
+  /// Unless too many are, or it is the only one (the specification lets at least one go, however few there are).
+  private mutating func eject(_ key: Key, enforcement: Int, _ now: Instant) {
+    guard servers[key]?.ejectedAt == nil else { return }
+    let count = ejected.count
+    guard servers.count > count + 1 else { return }
+    guard count == 0 || count * 100 < configuration.maxEjectionPercent * servers.count else { return }
+    guard configuration.maxEjectionPercent > 0, Int(random() % 100) < enforcement else { return }
+    servers[key]?.ejectedAt = now
+    servers[key]?.multiplier += 1
+  }
+
+  private func settled(_ server: Server, _ now: Instant) -> Server {
+    var server = server
+    guard let ejectedAt = server.ejectedAt else {
+      if server.multiplier > 0 { server.multiplier -= 1 }
+      return server
+    }
+    let longest = max(configuration.baseEjectionTime, configuration.maxEjectionTime)
+    let time = min(configuration.baseEjectionTime * server.multiplier, longest)
+    if now > ejectedAt.advanced(by: time) { server.ejectedAt = nil }
+    return server
+  }
+}
+
+extension OutlierDetector.Server {
+  fileprivate mutating func startInterval() {
+    lastSuccesses = successes
+    lastFailures = failures
+    successes = 0
+    failures = 0
+  }
+}

@@ -1,0 +1,227 @@
+import VoleryLoadBalancing
+import VoleryTypes
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Calls that come at random moments (Poisson), a policy that picks a pod for each, and pods that work at random speeds
+/// (exponential), in simulated time from a seed: the same figures on every run.
+///
+/// What only a real channel does is not here: no pings, no reconnects, no retries. `make lab` measures those.
+final class Simulator {
+  /// How one pod treats its calls.
+  struct Pod {
+    enum Conduct {
+      case works
+      /// Takes calls and never answers.
+      case hangs
+      /// Says UNAVAILABLE after 0.1 ms.
+      case failsFast
+    }
+
+    var conduct = Conduct.works
+    var meanSeconds = 0.01
+    /// When its connection is ready.
+    var joins: Double
+    /// For so long after that it works five times slower.
+    var coldSeconds: Double
+    fileprivate var busy = 0
+    fileprivate var waiting: [Int] = []
+
+    init(joins: Double = 0, coldSeconds: Double = 0) {
+      self.joins = joins
+      self.coldSeconds = coldSeconds
+    }
+  }
+
+  struct Call {
+    let start: Double
+    var pod = 0
+    var end = Double.infinity
+    var code = StatusCode.ok
+    fileprivate var subchannel: Subchannel?
+  }
+
+  private enum Event {
+    case arrival
+    case finished(Int)
+    case deadline(Int)
+    case joins(Int)
+    case sample
+  }
+
+  private struct Entry {
+    let time: Double
+    let number: Int
+    let event: Event
+  }
+
+  /// Calls that a pod works on at once; more wait there.
+  static let slots = 8
+  static let deadline = 2.0
+
+  private let channel: FakeChannel
+  private(set) var pods: [Pod]
+  private(set) var calls: [Call] = []
+  /// Where a pod joins: the calls outstanding on each pod, every 10 ms.
+  private(set) var samples: [(time: Double, counts: [Int])] = []
+  private let rate: Double
+  private let seconds: Double
+  private var random: SeededGenerator
+  private var queue: [Entry] = []
+  private var nextNumber = 0
+  private var now = 0.0
+
+  init(_ policy: String, pods: [Pod], rate: Double, seconds: Double, seed: UInt64, configuration: JSONValue = .null)
+    throws
+  {
+    channel = try FakeChannel(policy, seed: seed &* 7919 &+ 11, configuration: configuration)
+    self.pods = pods
+    self.rate = rate
+    self.seconds = seconds
+    random = SeededGenerator(state: seed &* 104_729 &+ 17)
+  }
+
+  func run() {
+    let first = pods.indices.filter { pods[$0].joins == 0 }
+    channel.update(first)
+    channel.makeReady(first)
+    for pod in pods.indices where pods[pod].joins > 0 { schedule(.joins(pod), at: pods[pod].joins) }
+    schedule(.arrival, at: exponential(1 / rate))
+    if pods.contains(where: { $0.joins > 0 }) { schedule(.sample, at: 0) }
+    while let entry = pop() {
+      now = entry.time
+      channel.time = .nanoseconds(Int64(now * 1e9))
+      handle(entry.event)
+    }
+  }
+
+  private func handle(_ event: Event) {
+    switch event {
+    case .arrival:
+      arrive()
+      let next = now + exponential(1 / rate)
+      if next < seconds { schedule(.arrival, at: next) }
+    case .finished(let call): finish(call, .ok)
+    case .deadline(let call): end(call, .deadlineExceeded, .local)
+    case .joins(let pod):
+      let there = pods.indices.filter { pods[$0].joins <= now }
+      channel.update(there)
+      channel.makeReady([pod])
+    case .sample:
+      samples.append((now, pods.indices.map { channel.subchannels[channel.id($0)]?.outstandingCalls ?? 0 }))
+      if now + 0.01 < seconds { schedule(.sample, at: now + 0.01) }
+    }
+  }
+
+  private func arrive() {
+    guard case .pick(let subchannel) = channel.pick(), case .tcp(_, let pod)? = subchannel.endpoint.addresses.first
+    else { return }
+    let number = calls.count
+    calls.append(Call(start: now, pod: pod, subchannel: subchannel))
+    subchannel.callStarted()
+    schedule(.deadline(number), at: now + Simulator.deadline)
+    switch pods[pod].conduct {
+    case .works:
+      if pods[pod].busy < Simulator.slots { begin(number) } else { pods[pod].waiting.append(number) }
+    case .hangs: break
+    case .failsFast: schedule(.finished(number), at: now + 0.0001)
+    }
+  }
+
+  private func begin(_ call: Int) {
+    let pod = pods[calls[call].pod]
+    pods[calls[call].pod].busy += 1
+    let isCold = now < pod.joins + pod.coldSeconds
+    schedule(.finished(call), at: now + exponential(pod.meanSeconds * (isCold ? 5 : 1)))
+  }
+
+  private func finish(_ call: Int, _ code: StatusCode) {
+    let pod = calls[call].pod
+    if case .failsFast = pods[pod].conduct { return end(call, .unavailable, .peer) }
+    pods[pod].busy -= 1
+    end(call, code, .peer)
+    if !pods[pod].waiting.isEmpty { begin(pods[pod].waiting.removeFirst()) }
+  }
+
+  /// For the caller; a pod works on what its caller has given up.
+  private func end(_ call: Int, _ code: StatusCode, _ origin: StatusError.Origin) {
+    guard let subchannel = calls[call].subchannel.take() else { return }
+    calls[call].end = now
+    calls[call].code = code
+    subchannel.callEnded(code: code, origin: origin)
+    let duration = Duration.nanoseconds(Int64((now - calls[call].start) * 1e9))
+    channel.ended([CallReport(subchannel: subchannel.id, code: code, origin: origin, duration: duration)])
+  }
+
+  private func exponential(_ mean: Double) -> Double {
+    -log(1 - Double(random.next() >> 11) * 0x1p-53) * mean
+  }
+
+  // MARK: The queue, a binary heap
+
+  private static func isBefore(_ left: Entry, _ right: Entry) -> Bool {
+    (left.time, left.number) < (right.time, right.number)
+  }
+
+  private func schedule(_ event: Event, at time: Double) {
+    nextNumber += 1
+    queue.append(Entry(time: time, number: nextNumber, event: event))
+    var index = queue.count - 1
+    while index > 0, Simulator.isBefore(queue[index], queue[(index - 1) / 2]) {
+      queue.swapAt(index, (index - 1) / 2)
+      index = (index - 1) / 2
+    }
+  }
+
+  private func pop() -> Entry? {
+    guard let first = queue.first else { return nil }
+    let last = queue.removeLast()
+    guard !queue.isEmpty else { return first }
+    queue[0] = last
+    var index = 0
+    while true {
+      var smallest = index
+      for child in [2 * index + 1, 2 * index + 2]
+      where child < queue.count && Simulator.isBefore(queue[child], queue[smallest]) { smallest = child }
+      guard smallest != index else { return first }
+      queue.swapAt(index, smallest)
+      index = smallest
+    }
+  }
+}
+
+// What came of it.
+extension Simulator {
+  func share(of pod: Int, since start: Double = 0) -> Double {
+    let counted = calls.filter { $0.start >= start }
+    return Double(counted.count { $0.pod == pod }) / Double(max(1, counted.count))
+  }
+
+  /// The busiest pod's calls over the mean.
+  var skew: Double {
+    let counts = pods.indices.map { pod in calls.count { $0.pod == pod } }
+    return Double(counts.max()!) * Double(pods.count) / Double(max(1, calls.count))
+  }
+
+  /// In milliseconds, of all calls; one that nobody answered took until its deadline.
+  func percentile(_ part: Double, since start: Double = 0) -> Double {
+    let times = calls.filter { $0.start >= start }.map { ($0.end - $0.start) * 1000 }.sorted()
+    return times.isEmpty ? 0 : times[min(times.count - 1, Int(Double(times.count) * part))]
+  }
+
+  func failures(from start: Double = 0, to end: Double = .infinity) -> Int {
+    calls.count { $0.start >= start && $0.start < end && $0.code != .ok }
+  }
+
+  /// The mean of one pod's outstanding calls over the mean of all pods', between two times.
+  func outstandingRatio(of pod: Int, from start: Double, to end: Double) -> Double {
+    let window = samples.filter { $0.time >= start && $0.time < end }
+    let own = window.map { Double($0.counts[pod]) }.reduce(0, +)
+    let all = window.map { Double($0.counts.reduce(0, +)) / Double($0.counts.count) }.reduce(0, +)
+    return all == 0 ? 0 : own / all
+  }
+}
