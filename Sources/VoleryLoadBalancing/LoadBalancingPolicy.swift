@@ -14,7 +14,62 @@ public import VoleryTypes
 /// - A subchannel starts idle and connects only when told (`effects.connect`). After a lost connection it is idle again,
 ///   after a failed attempt it is in transientFailure until its backoff has passed, and then idle: say connect again.
 ///   The channel asks the resolver again by itself in both cases.
-/// - A policy that misbehaves (an unknown id, no picker) costs its own channel's calls their answer, nothing else.
+/// - The channel reports a subchannel as ready when it has a connection, and its server wants calls (gRFC A17; see
+///   `usesHealthChecks`). One that is reported as failing because of its health needs no `connect`: it has its connection, and
+///   is ready again when the server says so.
+/// - `update` gets the whole list each time the resolver speaks, mostly without a change. Publishing a new picker is cheap, but
+///   wakes the calls that wait, and a picker that starts anew somewhere in its ring disturbs the shares: don't publish what is
+///   already so.
+/// - A subchannel that should serve until another one is ready (make before break) is not removed before that.
+/// - A policy that misbehaves (an unknown id, no picker, a picker that names what is not connected) costs its own channel's calls
+///   their answer, nothing else, and the next policy that a service config names makes them work again.
+///
+/// The smallest one, which uses whatever was ready last:
+///
+///     struct Newest: LoadBalancingPolicy {
+///       private var subchannels: [Endpoint: Subchannel] = [:]
+///       private var used: Int?
+///
+///       mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
+///         for (endpoint, subchannel) in subchannels where !endpoints.contains(endpoint) {
+///           effects.remove(subchannel.id)
+///           subchannels[endpoint] = nil
+///           if used == subchannel.id { used = nil }
+///         }
+///         for endpoint in endpoints where subchannels[endpoint] == nil {
+///           subchannels[endpoint] = effects.subchannel(for: endpoint)
+///           effects.connect(subchannels[endpoint]!.id)
+///         }
+///         if used == nil { effects.publish(.connecting, QueueingPicker()) }
+///         return !endpoints.isEmpty
+///       }
+///
+///       mutating func subchannelChanged(
+///         _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
+///       ) {
+///         guard let subchannel = subchannels.values.first(where: { $0.id == id }) else { return }
+///         switch state {
+///         case .ready:
+///           used = id
+///           effects.publish(.ready, SinglePicker(subchannel: subchannel))
+///         case .idle: effects.connect(id)
+///         case .connecting, .transientFailure, .shutdown: break
+///         }
+///         guard state != .ready, used == nil || used == id else { return }
+///         used = nil
+///         if let error {
+///           effects.publish(.transientFailure, FailingPicker(error: error))
+///         } else {
+///           effects.publish(.connecting, QueueingPicker())
+///         }
+///       }
+///
+///       mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
+///         effects.publish(.transientFailure, FailingPicker(error: error))
+///       }
+///     }
+///
+/// Examples/ZonePolicy is a whole one.
 public protocol LoadBalancingPolicy {
   /// The resolver's whole answer. Subchannels of endpoints that are still there should be kept: their connections live on.
   /// Returns false when it can't be used (no endpoint), so that the resolver tries again.
