@@ -73,6 +73,7 @@ let package = Package(
         "VoleryCompression",
       ]),
     module("VoleryDNS", ["VoleryTypes", "VoleryNameResolution", "VoleryEventLoops", "CCares"]),
+    module("VoleryFileResolver", ["VoleryTypes", "VoleryNameResolution", "VoleryEventLoops"]),
     module("VoleryProtobuf", ["VoleryTypes", "CProtobufC"]),
 
     // 4: runtime, and what writes Swift for it.
@@ -86,7 +87,7 @@ let package = Package(
       "VoleryClient",
       [
         "VoleryTypes", "VoleryTransport", "VoleryTLSSession", "VoleryHTTP2Transport", "VoleryEventLoops",
-        "VoleryNameResolution", "VoleryLoadBalancing", "VoleryDNS", logging,
+        "VoleryNameResolution", "VoleryLoadBalancing", "VoleryDNS", "VoleryFileResolver", logging,
       ]),
 
     // 5: front.
@@ -94,7 +95,8 @@ let package = Package(
     module(
       "Volery",
       [
-        "VoleryTypes", "VoleryDNS", "VoleryServices", "VoleryProtobuf", "VoleryNameResolution", "VoleryLoadBalancing",
+        "VoleryTypes", "VoleryDNS", "VoleryFileResolver", "VoleryServices", "VoleryProtobuf", "VoleryNameResolution",
+        "VoleryLoadBalancing",
         "VoleryServer", "VoleryClient", "VoleryTLSSession",
       ]),
 
@@ -117,6 +119,8 @@ let package = Package(
     program("own-messages", path: "Examples/OwnMessages", ["Volery"]),
     program("zone-policy", path: "Examples/ZonePolicy", ["Volery"]),
     program("route-guide", path: "Examples/RouteGuide/Sources", ["Volery"]),
+    program("watch", path: "Examples/Watch", ["Volery"]),
+    program("in-memory-registry", path: "Examples/InMemoryRegistry", ["Volery"]),
     program("pods-demo", path: "Examples/Pods/Demo", ["PodsShared", "Volery", argumentParser]),
 
     // Tests.
@@ -127,7 +131,12 @@ let package = Package(
     tests("LoadBalancingTests", ["VoleryLoadBalancing", "VoleryTypes"]),
     tests("EventLoopsTests", ["VoleryEventLoops"]),
     tests("HTTP2TransportTests", ["Volery", "VoleryHTTP2Transport", "VoleryTypes"]),
-    tests("DNSTests", ["TestSupport", "VoleryDNS", "VoleryNameResolution", "VoleryEventLoops", "VoleryTypes"]),
+    tests(
+      "DNSTests",
+      [
+        "TestSupport", "Volery", "VoleryDNS", "VoleryFileResolver", "VoleryNameResolution", "VoleryEventLoops",
+        "VoleryTypes",
+      ]),
     tests(
       "ProtobufTests", ["Volery", "VoleryProtobuf", "VoleryTypes", "protoc-gen-volery"],
       exclude: ["everything.proto", "proto2.proto"]),
@@ -137,7 +146,8 @@ let package = Package(
         "Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes", "VoleryCompression",
         "VoleryHTTP2Transport", "VoleryEventLoops",
       ]),
-    tests("InteropTests", ["TestSupport", "volery-interop", "own-messages", "zone-policy"]),
+    tests(
+      "InteropTests", ["TestSupport", "volery-interop", "own-messages", "zone-policy", "watch", "in-memory-registry"]),
     tests(
       "TLSTests",
       ["TestSupport", "Volery", "VoleryClient", "VoleryServer", "VoleryTLSSession", "VoleryTypes", logging]),

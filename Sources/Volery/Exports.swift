@@ -1,6 +1,7 @@
 // `import Volery` is all that a user writes.
 @_exported public import VoleryClient
 @_exported public import VoleryDNS
+@_exported public import VoleryFileResolver
 @_exported public import VoleryLoadBalancing
 @_exported public import VoleryNameResolution
 @_exported public import VoleryProtobuf

@@ -1,211 +1,150 @@
-import CCares
 import VoleryEventLoops
-import VoleryTypes
+package import VoleryTypes
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+/// What a look-up finds out, each by itself.
+package enum DNSPart: Hashable, Sendable {
+  case ipv4
+  case ipv6
+  /// SRV records with their targets' addresses.
+  case service
+  /// The service config's TXT records.
+  case config
+}
 
-/// What one question (A or AAAA) came to.
-enum DNSAnswer: Sendable, Equatable {
+/// What one part came to.
+package enum DNSAnswer: Sendable, Equatable {
   case addresses([String])
+  case endpoints([Endpoint])
+  case texts([String])
   /// NXDOMAIN, or no record of this type.
   case none(String)
   /// A time-out, SERVFAIL, a malformed answer.
   case failed(String)
+
+  var isFound: Bool {
+    switch self {
+    case .addresses, .endpoints, .texts: true
+    case .none, .failed: false
+    }
+  }
 }
 
-/// One look-up of a name: A and AAAA asked separately, each told as it comes. On its loop only.
-///
-/// A c-ares channel of its own each time, so that a changed resolv.conf counts at once and an answer that never comes is
-/// forgotten with its sockets.
-final class DNSLookup {
-  enum Family: Int32, Sendable {
-    case ipv4 = 1
-    case ipv6 = 28
+/// What is looked up.
+struct DNSQuery: Hashable, Sendable {
+  enum Kind: Hashable, Sendable {
+    /// A and AAAA, for this port.
+    case addresses(port: Int)
+    case service
   }
 
+  /// `ip:port` to ask instead of the servers of resolv.conf.
+  var server: String?
+  /// May be short: the search list counts, unless a dot ends it.
+  var name: String
+  var kind: Kind
+  /// Whether the TXT records of the service config are asked for (gRFC A2).
+  var readsConfig = false
+
+  var parts: Set<DNSPart> {
+    var parts: Set<DNSPart> = kind == .service ? [.service] : [.ipv4, .ipv6]
+    if readsConfig { parts.insert(.config) }
+    return parts
+  }
+
+  /// The name without the `_service._proto` of SRV records (RFC 2782).
+  var host: String {
+    let labels = name.split(separator: ".", omittingEmptySubsequences: false)
+    let rest = labels.drop { $0.hasPrefix("_") }
+    return rest.isEmpty ? name : rest.joined(separator: ".")
+  }
+}
+
+/// What one look-up leaves to the next. On its loop only.
+final class DNSMemory {
+  /// The name that was found by the search list.
+  var foundName: String?
+  /// The addresses of SRV targets.
+  var targets: [String: [String]] = [:]
+}
+
+/// One look-up: every part asked for by itself, each told as it comes. On its loop only.
+final class DNSLookup {
+  private let query: DNSQuery
+  private let memory: DNSMemory
   private let loop: EventLoop
-  private let answered: (Family, DNSAnswer) -> Void
-  private var channel: ares_channel?
-  private var polls: [ares_socket_t: PollWatch] = [:]
-  private var timer: LoopTimer?
+  private let answered: (DNSPart, DNSAnswer) -> Void
+  private var client: DNSClient?
   private var isCancelled = false
 
-  /// - Parameters:
-  ///   - server: `ip:port` to ask instead of those of resolv.conf.
-  ///   - answered: Called once for each family, on the loop, never from inside this initializer.
-  init(name: String, server: String?, on loop: EventLoop, answered: @escaping (Family, DNSAnswer) -> Void) {
+  /// - Parameter answered: Called once for each part, on the loop, never from inside this initializer; not after `cancel`.
+  init(
+    _ query: DNSQuery, memory: DNSMemory, on loop: EventLoop, answered: @escaping (DNSPart, DNSAnswer) -> Void
+  ) {
+    self.query = query
+    self.memory = memory
     self.loop = loop
     self.answered = answered
-    loop.execute { [self] in start(name, server) }
+    loop.execute { [self] in start() }
   }
 
-  private func start(_ name: String, _ server: String?) {
+  private func start() {
     guard !isCancelled else { return }
-    guard DNSLookup.isLibraryReady, let channel = makeChannel(server) else {
-      answered(.ipv4, .failed("c-ares can't be set up"))
-      return answered(.ipv6, .failed("c-ares can't be set up"))
-    }
-    self.channel = channel
-    ask(name, .ipv4, channel)
-    ask(name, .ipv6, channel)
-    armTimer()
-  }
-
-  private static let isLibraryReady = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS
-
-  private func makeChannel(_ server: String?) -> ares_channel? {
-    var options = ares_options()
-    options.sock_state_cb = { context, socket, readable, writable in
-      Unmanaged<DNSLookup>.fromOpaque(context!).takeUnretainedValue().watch(socket, readable != 0, writable != 0)
-    }
-    options.sock_state_cb_data = Unmanaged.passUnretained(self).toOpaque()
-    var channel: ares_channel?
-    guard ares_init_options(&channel, &options, ARES_OPT_SOCK_STATE_CB) == ARES_SUCCESS else { return nil }
-    if let server, ares_set_servers_ports_csv(channel, server) != ARES_SUCCESS {
-      ares_destroy(channel)
-      return nil
-    }
-    return channel
-  }
-
-  // MARK: Asking
-
-  private final class Question {
-    let lookup: DNSLookup
-    let family: Family
-    init(_ lookup: DNSLookup, _ family: Family) {
-      self.lookup = lookup
-      self.family = family
-    }
-  }
-
-  private func ask(_ name: String, _ family: Family, _ channel: ares_channel) {
-    if let local = hostsFile(name, family, channel) { return finish(family, .addresses(local)) }
-    let question = Unmanaged.passRetained(Question(self, family)).toOpaque()
-    ares_search(
-      channel, name, 1, family.rawValue,
-      { context, status, _, bytes, count in
-        let question = Unmanaged<Question>.fromOpaque(context!).takeRetainedValue()
-        question.lookup.received(question.family, status, bytes, count)
-      }, question)
-  }
-
-  /// /etc/hosts comes first, as everywhere else.
-  private func hostsFile(_ name: String, _ family: Family, _ channel: ares_channel) -> [String]? {
-    var host: UnsafeMutablePointer<hostent>?
-    let code = ares_gethostbyname_file(channel, name, family == .ipv4 ? AF_INET : AF_INET6, &host)
-    guard code == ARES_SUCCESS, let host else { return nil }
-    defer { ares_free_hostent(host) }
-    var addresses: [String] = []
-    var entry = host.pointee.h_addr_list
-    while let address = entry?.pointee {
-      if let text = DNSLookup.text(host.pointee.h_addrtype, address) { addresses.append(text) }
-      entry = entry?.advanced(by: 1)
-    }
-    return addresses.isEmpty ? nil : addresses
-  }
-
-  private func received(_ family: Family, _ status: Int32, _ bytes: UnsafePointer<UInt8>?, _ count: Int32) {
-    guard !isCancelled else { return }
-    switch status {
-    case ARES_SUCCESS: finish(family, DNSLookup.parse(family, bytes, count))
-    case ARES_ENOTFOUND: finish(family, .none("NXDOMAIN"))
-    case ARES_ENODATA: finish(family, .none("no \(family == .ipv4 ? "A" : "AAAA") record"))
-    case ARES_EDESTRUCTION, ARES_ECANCELLED: return
-    default: finish(family, .failed(String(cString: ares_strerror(status))))
-    }
-  }
-
-  private func finish(_ family: Family, _ answer: DNSAnswer) {
-    // c-ares may answer from inside its own calls: its user must not.
-    loop.execute { [self] in
-      if !isCancelled { answered(family, answer) }
-    }
-  }
-
-  /// The most addresses that are taken from an answer; 64 KiB of DNS hold about 4,000.
-  private static let maxAddresses: Int32 = 4096
-
-  private static func parse(_ family: Family, _ bytes: UnsafePointer<UInt8>?, _ count: Int32) -> DNSAnswer {
-    var found = maxAddresses
-    var addresses: [String] = []
-    let code: Int32
-    switch family {
-    case .ipv4:
-      let records = UnsafeMutablePointer<ares_addrttl>.allocate(capacity: Int(maxAddresses))
-      defer { records.deallocate() }
-      code = ares_parse_a_reply(bytes, count, nil, records, &found)
-      for index in 0..<max(0, Int(found)) where code == 0 {
-        text(AF_INET, &records[index].ipaddr).map { addresses.append($0) }
-      }
-    case .ipv6:
-      let records = UnsafeMutablePointer<ares_addr6ttl>.allocate(capacity: Int(maxAddresses))
-      defer { records.deallocate() }
-      code = ares_parse_aaaa_reply(bytes, count, nil, records, &found)
-      for index in 0..<max(0, Int(found)) where code == 0 {
-        text(AF_INET6, &records[index].ip6addr).map { addresses.append($0) }
-      }
-    }
-    if code == ARES_ENODATA || (code == 0 && addresses.isEmpty) {
-      return .none("no \(family == .ipv4 ? "A" : "AAAA") record")
-    }
-    return code == 0 ? .addresses(addresses) : .failed(String(cString: ares_strerror(code)))
-  }
-
-  private static func text(_ family: Int32, _ address: UnsafeRawPointer) -> String? {
-    var buffer = [CChar](repeating: 0, count: 64)
-    guard inet_ntop(family, address, &buffer, 64) != nil else { return nil }
-    return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }
-
-  // MARK: Sockets and time
-
-  private func watch(_ socket: ares_socket_t, _ isReadable: Bool, _ isWritable: Bool) {
-    var events: PollWatch.Events = []
-    if isReadable { events.insert(.readable) }
-    if isWritable { events.insert(.writable) }
-    guard !events.isEmpty else {
-      polls.removeValue(forKey: socket)?.close()
+    let configuration = ResolverConfiguration.current()
+    guard let client = DNSClient.make(server: query.server, configuration: configuration, on: loop) else {
+      for part in query.parts { tell(part, .failed("c-ares can't be set up")) }
       return
     }
-    let poll = polls[socket] ?? PollWatch(socket, on: loop)
-    polls[socket] = poll
-    poll.start(events) { [weak self] events in
-      self?.process(
-        events.contains(.readable) ? socket : ARES_SOCKET_BAD, events.contains(.writable) ? socket : ARES_SOCKET_BAD)
+    self.client = client
+    switch query.kind {
+    case .addresses: findAddresses(client, configuration)
+    case .service:
+      ServiceSearch(client, memory: memory, on: loop) { [self] in tell(.service, $0) }
+        .start(configuration.candidates(for: query.name))
+    }
+    if query.readsConfig {
+      let names = configuration.candidates(for: query.host).map { "_grpc_config.\($0)" }
+      RecordSearch(client, .txt) { [self] in tell(.config, DNSLookup.texts($0)) }.start(names)
     }
   }
 
-  private func process(_ readable: ares_socket_t, _ writable: ares_socket_t) {
-    guard let channel else { return }
-    ares_process_fd(channel, readable, writable)
-    armTimer()
+  private func findAddresses(_ client: DNSClient, _ configuration: ResolverConfiguration) {
+    if query.server == nil {
+      let local = [(DNSPart.ipv4, client.hostsFile(query.name, .a)), (.ipv6, client.hostsFile(query.name, .aaaa))]
+      if local.contains(where: { $0.1 != nil }) {
+        for (part, found) in local { tell(part, found.map { .addresses($0) } ?? .none("not in /etc/hosts")) }
+        return
+      }
+    }
+    let search = AddressSearch(client, foundBefore: memory.foundName) { [self] part, answer, name in
+      if answer.isFound { memory.foundName = name }
+      tell(part, answer)
+    }
+    search.start(configuration.candidates(for: query.name))
   }
 
-  private func armTimer() {
-    timer?.cancel()
-    guard let channel else { return }
-    var time = timeval()
-    guard ares_timeout(channel, nil, &time) != nil else { return }
-    let delay = Duration.seconds(Int64(time.tv_sec)) + .microseconds(Int64(time.tv_usec)) + .milliseconds(1)
-    timer = loop.schedule(after: delay) { [weak self] in self?.process(ARES_SOCKET_BAD, ARES_SOCKET_BAD) }
+  private static func texts(_ reply: DNSReply) -> DNSAnswer {
+    switch reply {
+    case .none(let reason): return .none(reason)
+    case .failed(let reason): return .failed(reason)
+    case .message(let message):
+      return .texts(
+        message.answers.compactMap { record in
+          if case .text(let text) = record.data { text } else { nil }
+        })
+    }
+  }
+
+  private func tell(_ part: DNSPart, _ answer: DNSAnswer) {
+    loop.execute { [self] in
+      if !isCancelled { answered(part, answer) }
+    }
   }
 
   /// Forgets what has not been answered.
   func cancel() {
     isCancelled = true
-    timer?.cancel()
-    // Not from inside one of the channel's own callbacks.
-    loop.execute { [self] in
-      guard let channel = channel.take() else { return }
-      ares_destroy(channel)
-      for poll in polls.values { poll.close() }
-      polls = [:]
-    }
+    client?.close()
+    client = nil
   }
 }
 

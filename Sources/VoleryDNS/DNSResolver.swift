@@ -8,16 +8,23 @@ import VoleryTypes
 ///
 /// - Port 443 where none is given; IP literals and `localhost` are their own answer.
 /// - `dns://10.0.0.10:53/host:port` asks that DNS server instead of those of resolv.conf.
-/// - Answers larger than a datagram come by TCP; the search list and `ndots` of resolv.conf count.
-/// - All channels of the process with the same target share one watcher: the queries do not multiply.
+/// - A and AAAA are asked at once, and one that is not answered holds the other up for 50 ms at most. An answer that is
+///   larger than a datagram comes by TCP. The search list, `ndots`, `timeout` and `attempts` of resolv.conf count, and are
+///   read anew for each look-up.
+/// - When DNS fails, the last answer holds. A name that has no addresses any more is an empty answer.
+/// - All channels of the process with the same target share one watcher: the queries do not multiply. At most 5 look-ups
+///   in 5 s, however many connections are lost (polls at an interval below 2 s are not counted).
 public struct DNSResolverFactory: ResolverFactory {
   public let scheme = "dns"
   /// Time between two look-ups while nothing is lost, ±20 %. 5 seconds.
   public var refreshInterval: Duration
+  /// Whether a service config is read of the TXT record `_grpc_config.host` (gRFC A2). False: it is one more question for
+  /// each look-up, and lets whoever owns the name change how clients behave.
+  public var readsServiceConfig: Bool
 
-  public init(refreshInterval: Duration = .seconds(5)) {
-    // Faster than 10 ms would only burn CPU: the rate limit allows five look-ups in five seconds anyway.
-    self.refreshInterval = max(refreshInterval, .milliseconds(10))
+  public init(refreshInterval: Duration = .seconds(5), readsServiceConfig: Bool = false) {
+    self.refreshInterval = DNSWatchers.sensible(refreshInterval)
+    self.readsServiceConfig = readsServiceConfig
   }
 
   public func makeResolver(for target: Target) throws -> any Resolver {
@@ -31,17 +38,50 @@ public struct DNSResolverFactory: ResolverFactory {
       return FixedResolver(
         Resolution(endpoints: [Endpoint([.tcp("127.0.0.1", place.port), .tcp("::1", place.port)])], note: "localhost"))
     }
-    let key = DNSWatcher.Key(
-      server: try server(of: target), host: place.host, port: place.port, interval: refreshInterval)
-    return DNSResolver(DNSWatchers.shared.watcher(for: key))
+    let query = DNSQuery(
+      server: try DNSWatchers.server(of: target), name: place.host, kind: .addresses(port: place.port),
+      readsConfig: readsServiceConfig)
+    return DNSResolver(DNSWatchers.shared.watcher(for: DNSWatcher.Key(query: query, interval: refreshInterval)))
+  }
+}
+
+/// `dns+srv:///_grpc._tcp.orders`: the SRV records of a name give each server's host, port and weight (RFC 2782).
+/// Kubernetes has them for the named ports of a headless Service, so that nobody has to know the pods' port; Consul for
+/// every service (`dns+srv:///orders.service.consul`).
+///
+/// - The addresses of the records' targets are taken from the answer's additional section, or asked for.
+/// - Each address is an endpoint, with the record's weight as `attributes.weight` where the records differ in it, and its
+///   priority as `attributes.priority`: the policies that spread calls use those of the lowest priority that have a
+///   connection.
+/// - The `:authority` of calls, and the name that TLS checks, is the name without its `_service._proto`.
+/// - Everything else is as with `DNSResolverFactory`: authority, refresh, limits, what happens when DNS fails.
+public struct DNSServiceResolverFactory: ResolverFactory {
+  public let scheme = "dns+srv"
+  /// Time between two look-ups while nothing is lost, ±20 %. 5 seconds.
+  public var refreshInterval: Duration
+  /// Whether a service config is read of the TXT record `_grpc_config.` and the name without its `_service._proto`. False.
+  public var readsServiceConfig: Bool
+
+  public init(refreshInterval: Duration = .seconds(5), readsServiceConfig: Bool = false) {
+    self.refreshInterval = DNSWatchers.sensible(refreshInterval)
+    self.readsServiceConfig = readsServiceConfig
   }
 
-  private func server(of target: Target) throws(TargetError) -> String? {
-    guard !target.authority.isEmpty else { return nil }
-    guard let server = HostAndPort(target.authority, defaultPort: 53), AddressLiteral.isAddress(server.host) else {
-      throw TargetError("the target \"\(target)\": the DNS server \"\(target.authority)\" is not an IP address")
+  public func makeResolver(for target: Target) throws -> any Resolver {
+    guard !target.endpoint.contains(":") else {
+      throw TargetError("the target \"\(target)\" has a port: SRV records say which port, write the name only")
     }
-    return server.host.contains(":") ? "[\(server.host)]:\(server.port)" : "\(server.host):\(server.port)"
+    guard !AddressLiteral.isAddress(target.endpoint), !target.endpoint.contains("/") else {
+      throw TargetError("the target \"\(target)\": \"\(target.endpoint)\" is not a DNS name")
+    }
+    let query = DNSQuery(
+      server: try DNSWatchers.server(of: target), name: target.endpoint, kind: .service, readsConfig: readsServiceConfig
+    )
+    return DNSResolver(DNSWatchers.shared.watcher(for: DNSWatcher.Key(query: query, interval: refreshInterval)))
+  }
+
+  public func defaultAuthority(for target: Target) -> String {
+    DNSQuery(name: target.endpoint, kind: .service).host
   }
 }
 
@@ -59,7 +99,7 @@ final class DNSResolver: Resolver {
     watcher.remove(id)
   }
 
-  func resolveNow() { watcher.resolveNow() }
+  func resolveNow(_ cause: ResolveCause) { watcher.resolveNow(cause) }
 
   var answersResolveNow: Bool { true }
 }
@@ -82,5 +122,17 @@ final class DNSWatchers: Sendable {
       entries[key] = Entry(watcher: watcher)
       return watcher
     }
+  }
+
+  /// Faster than 10 ms would only burn CPU.
+  static func sensible(_ interval: Duration) -> Duration { max(interval, .milliseconds(10)) }
+
+  /// The DNS server that a target names, as `ip:port`.
+  static func server(of target: Target) throws(TargetError) -> String? {
+    guard !target.authority.isEmpty else { return nil }
+    guard let server = HostAndPort(target.authority, defaultPort: 53), AddressLiteral.isAddress(server.host) else {
+      throw TargetError("the target \"\(target)\": the DNS server \"\(target.authority)\" is not an IP address")
+    }
+    return server.host.contains(":") ? "[\(server.host)]:\(server.port)" : "\(server.host):\(server.port)"
   }
 }

@@ -6,13 +6,30 @@ import VoleryTypes
 /// Watches one name for everybody in the process who has a channel to it.
 final class DNSWatcher: @unchecked Sendable {
   struct Key: Hashable, Sendable {
-    let server: String?
-    let host: String
-    let port: Int
+    let query: DNSQuery
     let interval: Duration
   }
 
   typealias Listener = @Sendable (ResolverUpdate) -> Bool
+
+  /// One look-up, from its start until every part is answered.
+  private final class Round {
+    let number: Int
+    var lookup: DNSLookup?
+    var answers: [DNSPart: DNSAnswer] = [:]
+    /// Its end for the schedule: a part that is answered late changes nothing in that.
+    var isReported = false
+    var grace: LoopTimer?
+    var limit: LoopTimer?
+
+    init(_ number: Int) { self.number = number }
+
+    func cancel() {
+      grace?.cancel()
+      limit?.cancel()
+      lookup?.cancel()
+    }
+  }
 
   private let key: Key
   private let loop: EventLoop
@@ -20,18 +37,24 @@ final class DNSWatcher: @unchecked Sendable {
   private var listeners: [Int: Listener] = [:]
   private var schedule: RefreshSchedule
   private var timer: LoopTimer?
-  private var grace: LoopTimer?
-  private var lookup: DNSLookup?
-  private var answers: [DNSLookup.Family: DNSAnswer] = [:]
-  private var lastGood: [DNSLookup.Family: [String]] = [:]
+  /// Those that wait for answers, oldest first. A server that is slow, or does not answer one question, holds up none of
+  /// the later ones.
+  private var rounds: [Round] = []
+  private var roundCount = 0
+  /// Which round each part was last answered by: later answers of earlier rounds are old.
+  private var newest: [DNSPart: Int] = [:]
+  private var lastGood: [DNSPart: DNSAnswer] = [:]
   private var lastUpdate: ResolverUpdate?
-  private var knownBefore: [DNSLookup.Family: Set<String>] = [:]
-  private var isRunningFirst = true
+  private var hasPublished = false
+  private let memory = DNSMemory()
+  private var configReader = TextConfigReader()
 
-  /// How long an answer waits for the one of the other family (RFC 8305, 3).
+  /// How long an answer waits for the one of the other family (RFC 8305, 3), and for the first service config.
   private static let resolutionDelay = Duration.milliseconds(50)
+  private static let configDelay = Duration.milliseconds(250)
   /// A look-up that takes longer is given up.
   private static let lookupLimit = Duration.seconds(30)
+  private static let maxRounds = 3
 
   init(_ key: Key, loop: EventLoop) {
     self.key = key
@@ -45,7 +68,7 @@ final class DNSWatcher: @unchecked Sendable {
     loop.execute { [self] in
       listeners[id] = listener
       if let lastUpdate { _ = listener(lastUpdate) }
-      if listeners.count == 1 { look(.poll) }
+      if listeners.count == 1 { advance() }
     }
   }
 
@@ -56,76 +79,102 @@ final class DNSWatcher: @unchecked Sendable {
     }
   }
 
-  func resolveNow() {
+  func resolveNow(_ cause: ResolveCause) {
     loop.execute { [self] in
-      if !listeners.isEmpty { look(.asked) }
+      guard !listeners.isEmpty else { return }
+      schedule.asked(cause)
+      advance()
     }
   }
 
   private func stop() {
     timer?.cancel()
-    grace?.cancel()
-    lookup?.cancel()
-    if lookup != nil { _ = schedule.finished(isUsable: true, isNew: true, at: .now) }
-    lookup = nil
+    for round in rounds { round.cancel() }
+    rounds = []
+    lastUpdate = nil  // Old when somebody comes again; what was good stays, for when DNS is down then.
+    schedule.restart()
   }
 
   // MARK: Looking up
 
-  /// Without the order, which name servers change from answer to answer.
-  private var known: [DNSLookup.Family: Set<String>] { lastGood.mapValues(Set.init) }
-
-  private func look(_ cause: RefreshSchedule.Cause) { follow(schedule.due(cause, at: .now)) }
-
-  private func follow(_ decision: RefreshSchedule.Decision) {
-    switch decision {
-    case .nothing: return
-    case .wait(let delay, let cause):
-      timer?.cancel()
-      timer = loop.schedule(after: delay) { [self] in
-        if !listeners.isEmpty { look(cause) }
-      }
+  private func advance() {
+    timer?.cancel()
+    switch schedule.next(isRunning: rounds.last.map { !$0.isReported } ?? false, at: .now) {
     case .lookUp:
-      timer?.cancel()
-      timer = loop.schedule(after: DNSWatcher.lookupLimit) { [self] in gaveUp() }
-      answers = [:]
-      knownBefore = known
-      lookup = DNSLookup(name: key.host, server: key.server, on: loop) { [weak self] in self?.answered($0, $1) }
+      begin()
+      advance()
+    case .wait(let delay):
+      timer = loop.schedule(after: delay) { [weak self] in
+        if let self, !listeners.isEmpty { advance() }
+      }
     }
   }
 
-  private func gaveUp() {
-    for family in [DNSLookup.Family.ipv4, .ipv6] where answers[family] == nil {
-      answers[family] = .failed("no answer within \(DNSWatcher.lookupLimit)")
+  private func begin() {
+    // The oldest has got furthest with its time-outs, and the newest asks what is true now.
+    if rounds.count == DNSWatcher.maxRounds { rounds.remove(at: 1).cancel() }
+    roundCount += 1
+    let round = Round(roundCount)
+    rounds.append(round)
+    round.limit = loop.schedule(after: DNSWatcher.lookupLimit) { [weak self, weak round] in
+      if let round { self?.gaveUp(round) }
     }
-    finish()
-  }
-
-  private func answered(_ family: DNSLookup.Family, _ answer: DNSAnswer) {
-    answers[family] = answer
-    if answers.count == 2 { return finish() }
-    guard case .addresses = answer else { return }
-    grace = loop.schedule(after: DNSWatcher.resolutionDelay) { [self] in
-      // The other family keeps what it had; its answer, when it comes, is published then.
-      publish()
+    round.lookup = DNSLookup(key.query, memory: memory, on: loop) { [weak self, weak round] part, answer in
+      if let round { self?.answered(part, answer, round) }
     }
   }
 
-  private func finish() {
-    grace?.cancel()
-    lookup?.cancel()
-    lookup = nil
-    let isUsable = publish()
-    follow(schedule.finished(isUsable: isUsable, isNew: known != knownBefore, at: .now))
+  private func gaveUp(_ round: Round) {
+    for part in key.query.parts where round.answers[part] == nil {
+      round.answers[part] = .failed("no answer within \(DNSWatcher.lookupLimit)")
+    }
+    finish(round)
   }
 
-  /// Tells the listeners what is known; false when that is nothing, or somebody could not use it.
-  @discardableResult
-  private func publish() -> Bool {
-    let update = DNSMerge.update(answers: answers, lastGood: &lastGood, host: key.host, port: key.port)
+  private func answered(_ part: DNSPart, _ answer: DNSAnswer, _ round: Round) {
+    round.answers[part] = answer
+    if round.answers.count == key.query.parts.count { return finish(round) }
+    guard round.grace == nil, round.answers.contains(where: { $0.key != .config && $0.value.isFound }) else { return }
+    let waitsForConfig = key.query.readsConfig && !hasPublished
+    let delay = waitsForConfig ? DNSWatcher.configDelay : DNSWatcher.resolutionDelay
+    round.grace = loop.schedule(after: delay) { [weak self, weak round] in
+      // The other parts keep what they had; an answer that comes later is published then.
+      if let round { self?.publish(round) }
+    }
+  }
+
+  private func finish(_ round: Round) {
+    // Earlier ones have nothing to say that would still be true.
+    for other in rounds where other.number <= round.number { other.cancel() }
+    rounds.removeAll { $0.number <= round.number }
+    publish(round)
+  }
+
+  /// Tells the listeners what is known now.
+  private func publish(_ round: Round) {
+    let answers = round.answers.filter { part, _ in round.number >= newest[part] ?? 0 }
+    for (part, answer) in answers {
+      if case .failed = answer { continue }
+      newest[part] = round.number
+    }
+    let knownBefore = DNSMerge.unordered(lastGood)
+    if case .texts(let texts)? = answers[.config] { configReader.read(texts) }
+    if case .none? = answers[.config] { configReader.read([]) }
+    let update = DNSMerge.update(
+      answers: answers, lastGood: &lastGood, query: key.query, config: configReader.current)
+    let isFirst = !round.isReported
+    round.isReported = true
+    guard let update else {
+      if isFirst { advance() }
+      return
+    }
     if case .failed = update, case .resolved? = lastUpdate {} else { lastUpdate = update }
-    let areUsable = listeners.values.map { $0(update) }
-    if case .failed = update { return false }
-    return areUsable.allSatisfy { $0 }
+    hasPublished = true
+    let areUsable = listeners.values.map { $0(update) }.allSatisfy { $0 }
+    guard isFirst else { return }
+    var isUsable = areUsable
+    if case .failed = update { isUsable = false }
+    schedule.finished(isUsable: isUsable, isNew: DNSMerge.unordered(lastGood) != knownBefore, at: .now)
+    advance()
   }
 }

@@ -11,6 +11,7 @@ struct EndpointSet {
     /// Sticky: from the first failed attempt until ready (gRFC A62).
     var isFailing = false
     var error: StatusError?
+    var priority: UInt32 = 0
   }
 
   /// What the members add up to.
@@ -37,6 +38,7 @@ struct EndpointSet {
       let key = Set(endpoint.addresses)
       guard kept[key] == nil else { continue }
       let id = idOfEndpoint[key] ?? add(endpoint, &effects)
+      members[id]?.priority = endpoint.attributes.priority ?? 0
       kept[key] = id
       wanted.append(id)
     }
@@ -87,11 +89,14 @@ struct EndpointSet {
     releaseRetiring(&effects)
   }
 
-  /// READY wins, then CONNECTING (idle counts as it: every member is told to connect), then failure.
+  /// READY wins, of the lowest priority that has one (RFC 2782), then CONNECTING (idle counts as it: every member is told to
+  /// connect), then failure.
   var summary: Summary {
     let wanted = order.compactMap { members[$0] }
-    let ready = wanted.filter { $0.state == .ready }.map(\.subchannel)
-    if !ready.isEmpty { return .ready(ready) }
+    let ready = wanted.filter { $0.state == .ready }
+    if let first = ready.map(\.priority).min() {
+      return .ready(ready.filter { $0.priority == first }.map(\.subchannel))
+    }
     if !retiring.isEmpty { return .ready(retiring.sorted { $0.key < $1.key }.map(\.value)) }
     if wanted.isEmpty { return .empty }
     if wanted.contains(where: { !$0.isFailing }) { return .connecting }

@@ -4,6 +4,8 @@ public import VoleryTypes
 /// `rr_least_request`, `round_robin`, `least_request` and `random` differ in their picker only.
 public struct SpreadingPolicy: LoadBalancingPolicy {
   private var set = EndpointSet()
+  /// The subchannels of the picker that was published last; nil while calls wait or fail.
+  private var ring: Set<Int>?
   private let makePicker: ([Subchannel], UInt64) -> any Picker
   private let context: PolicyContext
 
@@ -27,12 +29,27 @@ public struct SpreadingPolicy: LoadBalancingPolicy {
   }
 
   public mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
+    ring = nil
     effects.publish(.transientFailure, FailingPicker(error: error))
   }
 
-  private func publish(_ effects: inout PolicyEffects) {
-    switch set.summary {
-    case .ready(let subchannels): effects.publish(.ready, makePicker(subchannels, context.random()))
+  private mutating func publish(_ effects: inout PolicyEffects) {
+    let summary = set.summary
+    guard case .ready(let subchannels) = summary else {
+      ring = nil
+      return publish(waiting: summary, &effects)
+    }
+    // A new picker starts somewhere else: without a change the old one goes on where it is, or shares would drift at
+    // every look-up that finds nothing new.
+    let members = Set(subchannels.map(\.id))
+    guard members != ring else { return }
+    ring = members
+    effects.publish(.ready, makePicker(subchannels, context.random()))
+  }
+
+  private func publish(waiting summary: EndpointSet.Summary, _ effects: inout PolicyEffects) {
+    switch summary {
+    case .ready: break
     case .connecting: effects.publish(.connecting, QueueingPicker())
     case .failing(let error): effects.publish(.transientFailure, FailingPicker(error: error))
     case .empty:

@@ -11,7 +11,7 @@ package final class FixedResolver: Resolver {
     await untilCancelled()  // Nothing more will come.
   }
 
-  package func resolveNow() {}
+  package func resolveNow(_ cause: ResolveCause) {}
 }
 
 /// Targets that are their own answer (doc/naming.md): `ipv4:`, `ipv6:`, `unix:`, `unix-abstract:`, and `static:` for a list

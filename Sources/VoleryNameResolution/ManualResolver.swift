@@ -47,5 +47,5 @@ public final class ManualResolver: Resolver, ResolverFactory {
     await untilCancelled()
   }
 
-  public func resolveNow() { state.withLock { $0.resolveNowCount += 1 } }
+  public func resolveNow(_ cause: ResolveCause) { state.withLock { $0.resolveNowCount += 1 } }
 }

@@ -7,6 +7,8 @@ public struct Resolution: Sendable, Hashable {
   public var endpoints: [Endpoint]
   /// The service config that came with the answer, as JSON text; nil when there was none.
   public var serviceConfigJSON: String?
+  /// Why the service config that came with the answer can't even be given as JSON; it counts as an invalid one (gRFC A21).
+  public var serviceConfigError: String?
   /// For error messages and logs: where this came from, and why it is empty where it is ("NXDOMAIN from 10.0.0.10").
   public var note: String
 
@@ -26,26 +28,55 @@ public enum ResolverUpdate: Sendable {
   case failed(StatusError)
 }
 
+/// Why somebody asks a resolver for a fresh answer; the more urgent, the greater.
+public enum ResolveCause: Hashable, Comparable, Sendable {
+  /// An address could not be reached. It was told before, most likely, and nothing has got worse.
+  case connectFailed
+  /// A connection that worked is lost, or its server says that it goes (GOAWAY): most likely the answer has changed.
+  case connectionLost
+  /// The application wants to know, or its policy.
+  case requested
+}
+
 /// Finds the endpoints behind a target, and goes on finding them as they change.
 ///
 /// A resolver of your own: conform a class or an actor to this and a factory to `ResolverFactory`, and give the factory to
-/// the channel's `ResolverRegistry`.
+/// the channel: `options.resolvers.register(MyResolverFactory())`. Examples/InMemoryRegistry has one as a program.
+///
+///     final class RegistryResolver: Resolver {
+///       func run(_ publish: @escaping @Sendable (ResolverUpdate) -> Bool) async throws {
+///         for try await addresses in registry.watch(name) {
+///           _ = publish(.resolved(Resolution(endpoints: addresses.map { Endpoint($0) }, note: "the registry")))
+///         }
+///       }
+///       func resolveNow(_ cause: ResolveCause) {}
+///     }
 ///
 /// The rules:
-/// - `run` is called once. It publishes at least once, soon (an error is an answer), and again whenever something changes;
-///   it returns or throws only when it is cancelled or can't go on. A `run` that throws, or returns early, is called
-///   again by the channel after its backoff (1 s, x1.6, at most 120 s): it never kills the channel.
-/// - `publish` may be called on any task, from one at a time; later updates replace earlier ones. It returns whether the
-///   channel could use the update: on false (no endpoint, a bad service config) a resolver that polls should back off.
-/// - `resolveNow` is a hint that an address has just failed or gone away. It must not block; it may be called on any
-///   thread, very often, before `run` and after its end. The resolver limits its own rate.
+/// - A channel that wakes up has one made, and calls `run` in a task of its own, away from event loops and callers: it may
+///   suspend, and what it blocks is itself. When the channel becomes idle or is closed, the task is cancelled, and nothing
+///   that is published later counts; the next call has a new resolver made.
+/// - `run` publishes at least once, soon (a failure is an answer too), and again whenever something changes. It returns or
+///   throws only when it is cancelled or can't go on. A `run` that throws, or returns early, is a failure with the error's
+///   text, and is called again on the same object after 1 s, x1.6 each time up to 120 s: it never kills the channel.
+/// - Each `.resolved` is the whole set, not a difference. The connections of endpoints that stay live on, whatever the order
+///   is. An empty set is an answer ("there is nobody"), and not a failure: connections that work go on serving, and calls
+///   fail with `note` once they are gone. Endpoints without an address are dropped, those with the same addresses are one,
+///   and what exceeds 10,000 is not used.
+/// - `.failed` means that it could not find out: whoever has an earlier answer keeps it. The resolver goes on trying.
+/// - `publish` may be called on any task or thread, one call after another, as often as it likes: of a flood the channel
+///   takes the newest. It returns whether the channel could use the update: on false (no endpoint, a failure, a service
+///   config that is not valid) a resolver that polls should back off.
+/// - `resolveNow` is a hint that an address has just failed or gone away, and says which. It must not block; it may be
+///   called on any thread, very often, before `run` and after its end. The resolver limits its own rate, and may do nothing.
 /// - Nothing here runs on a call's path: calls read what the channel last published.
 public protocol Resolver: AnyObject, Sendable {
   func run(_ publish: @escaping @Sendable (ResolverUpdate) -> Bool) async throws
-  func resolveNow()
+  func resolveNow(_ cause: ResolveCause)
 
-  /// Whether a request to `resolveNow` is answered by a fresh update within a second. The channel then waits for it, after
-  /// it has lost its last connection, before it connects to the same address again, which may be gone. False by default.
+  /// Whether a request to `resolveNow` is answered by a fresh update within a second, though it may say the same again. The
+  /// channel then waits for it, after it has lost its last connection, before it connects to the same address again, which
+  /// may be gone. False by default.
   var answersResolveNow: Bool { get }
 }
 
@@ -58,7 +89,10 @@ public protocol ResolverFactory: Sendable {
   /// Lower case, without the colon.
   var scheme: String { get }
 
-  /// - Throws: `TargetError` when this target can't be resolved by this scheme, whatever happens.
+  /// Called whenever a channel to such a target wakes up, and once more when it is made, to find out what can never work:
+  /// it should do nothing but that. Work begins in `run`.
+  ///
+  /// - Throws: What is wrong with a target that this scheme can't resolve, whatever happens; making the channel fails then.
   func makeResolver(for target: Target) throws -> any Resolver
 
   /// The `:authority` of calls to this target, and the name that TLS checks; the endpoint's text by default.

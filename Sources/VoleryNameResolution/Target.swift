@@ -2,7 +2,7 @@
 ///
 ///     dns:///orders:50051      dns://10.0.0.10:53/orders.shop:50051      orders:50051 (the same as dns:///orders:50051)
 ///     ipv4:10.0.0.1:50051,10.0.0.2:50051      ipv6:[::1]:50051      unix:/run/orders.sock      unix-abstract:orders
-///     static:///10.0.0.1:50051,unix:/run/x.sock
+///     dns+srv:///_grpc._tcp.orders      file:///etc/orders/endpoints.json      static:///10.0.0.1:50051,unix:/run/x.sock
 public struct Target: Hashable, Sendable, CustomStringConvertible {
   /// Lower case, for example "dns".
   public let scheme: String

@@ -10,7 +10,7 @@ import Testing
       "VoleryNameResolution", "VoleryLoadBalancing", "VoleryTransport", "VoleryHTTP2Session", "VoleryTLSSession",
       "VoleryEventLoops", "VoleryCompression",
     ],
-    ["VoleryHTTP2Transport", "VoleryDNS", "VoleryProtobuf"],
+    ["VoleryHTTP2Transport", "VoleryDNS", "VoleryFileResolver", "VoleryProtobuf"],
     ["VoleryClient", "VoleryServer", "VoleryGenerator"],
     ["VoleryServices"],
     ["Volery"],

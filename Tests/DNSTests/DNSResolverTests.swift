@@ -7,47 +7,6 @@ import VoleryTypes
 
 /// Against a real dnsmasq on a port of its own.
 @Suite("The dns resolver", .serialized, .timeLimit(.minutes(1))) struct DNSResolverTests {
-  /// A DNS server that knows what its hosts file says.
-  final class NameServer {
-    let port = Int.random(in: 20_000..<30_000)
-    private let process: ChildProcess
-    private let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
-      "volery-dns-\(UUID().uuidString)")
-    private let hosts: URL
-
-    init() throws {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
-      hosts = folder.appendingPathComponent("hosts")
-      try "".write(to: hosts, atomically: false, encoding: .utf8)
-      process = try ChildProcess([
-        "dnsmasq", "-k", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--listen-address=127.0.0.1",
-        "--bind-interfaces", "--local=/test/", "--port=\(port)", "--addn-hosts=\(hosts.path)", "--pid-file=",
-        "--user=root",
-      ])
-      waitUntilListening()
-    }
-
-    /// A signal before the server has its handlers would end it.
-    private func waitUntilListening() {
-      let needle = ":" + String(port, radix: 16, uppercase: true)
-      for _ in 0..<500 {
-        if (try? String(contentsOfFile: "/proc/net/udp", encoding: .utf8))?.contains(needle) == true { return }
-        usleep(10_000)
-      }
-    }
-
-    func set(_ lines: [String]) throws {
-      try lines.map { $0 + "\n" }.joined().write(to: hosts, atomically: false, encoding: .utf8)
-      process.signal(SIGHUP)
-    }
-
-    deinit {
-      _ = process.stop(SIGKILL)
-      try? FileManager.default.removeItem(at: folder)
-    }
-  }
-
   /// What a resolver says, one after another.
   func updates(_ target: String, interval: Duration = .milliseconds(200)) throws -> AsyncStream<ResolverUpdate> {
     let parsed = try Target(parsing: target, knownSchemes: ["dns"])
@@ -63,7 +22,7 @@ import VoleryTypes
       let asking = Task {
         while !Task.isCancelled {
           try await Task.sleep(for: .milliseconds(200))
-          resolver.resolveNow()
+          resolver.resolveNow(.requested)
         }
       }
       continuation.onTermination = { _ in

@@ -34,4 +34,16 @@ import Testing
     #expect(try calls("zone a is gone") == [0, 400])
     #expect(try calls("zone a is back") == [400, 0])
   }
+
+  @Test("in-memory-registry follows a registry of the program's own") func registry() throws {
+    let program = InteropTests.program.replacing("volery-interop", with: "in-memory-registry")
+    let (output, code) = try ChildProcess.run([program])
+    let lines = output.split(separator: "\n")
+    #expect(lines.first?.contains("nobody has registered as greeters") == true)
+    #expect(
+      lines.dropFirst() == [
+        "ada and bob have come: ada 6, bob 6", "cyd has come: ada 4, bob 4, cyd 4", "ada has gone: bob 6, cyd 6",
+      ])
+    #expect(code == 0)
+  }
 }

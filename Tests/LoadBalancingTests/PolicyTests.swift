@@ -15,6 +15,40 @@ import VoleryTypes
     #expect(calls == [1: 200, 2: 200, 3: 200, 4: 200, 5: 200])
   }
 
+  @Test("an answer that changes nothing leaves the ring where it is", arguments: ["rr_least_request", "round_robin"])
+  func sameAnswer(_ name: String) throws {
+    let channel = try FakeChannel(name)
+    channel.update([1, 2, 3, 4, 5])
+    channel.makeReady([1, 2, 3, 4, 5])
+    var calls: [Int: Int] = [:]
+    for index in 0..<1000 {
+      if index % 7 == 0 { channel.update([5, 3, 1, 2, 4, 4].shuffled()) }
+      calls[try #require(channel.pickPort()), default: 0] += 1
+    }
+    #expect(calls == [1: 200, 2: 200, 3: 200, 4: 200, 5: 200])
+  }
+
+  @Test("endpoints of a higher priority number wait until no other is ready", arguments: spreading)
+  func priorities(_ name: String) throws {
+    let channel = try FakeChannel(name)
+    channel.run { policy, effects in
+      _ = policy.update(
+        [1, 2, 3].map { port in
+          var endpoint = Endpoint(.tcp("10.0.0.1", port))
+          endpoint.attributes.priority = port == 3 ? 20 : 10
+          return endpoint
+        }, &effects)
+    }
+    channel.makeReady([3])
+    #expect(channel.pickPort() == 3)
+    channel.makeReady([1, 2])
+    #expect(Set((0..<200).compactMap { _ in channel.pickPort() }) == [1, 2])
+    channel.change(channel.id(1), .idle)
+    #expect(Set((0..<200).compactMap { _ in channel.pickPort() }) == [2])
+    channel.change(channel.id(2), .idle)
+    #expect(channel.pickPort() == 3)
+  }
+
   @Test(
     "calls wait until something is ready, and fail with every address's error when nothing can be", arguments: spreading
   )

@@ -91,7 +91,7 @@ import Volery
       func run(_ publish: @escaping @Sendable (ResolverUpdate) -> Bool) async throws {
         throw StatusError(.internal, "the registry has no such name")
       }
-      func resolveNow() {}
+      func resolveNow(_ cause: ResolveCause) {}
     }
     var options = ChannelOptions()
     options.resolvers.register(Broken())

@@ -24,9 +24,8 @@ public final class Channel: Sendable {
   ) throws(TargetError) {
     var options = options
     options.callCredentials = credentials.calls
-    if let interval = options.refreshInterval {
-      options.resolvers.register(DNSResolverFactory(refreshInterval: interval))
-    }
+    options.resolvers.adopt(
+      refreshInterval: options.refreshInterval, readsServiceConfig: options.readsServiceConfigFromDNS)
     let parsed = try Target(parsing: target, knownSchemes: options.resolvers.schemes)
     let loop = EventLoopGroup.shared.next()
     let connector = HTTP2Connector(

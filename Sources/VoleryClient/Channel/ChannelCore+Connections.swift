@@ -1,4 +1,5 @@
 import Logging
+import VoleryNameResolution
 import VoleryTransport
 import VoleryTypes
 
@@ -37,7 +38,7 @@ extension ChannelCore {
     options.logger.debug(
       "no connection",
       metadata: ["target": "\(target)", "endpoint": "\(endpoint)", "error": "\(error.message)"])
-    resolveNow()
+    resolveNow(.connectFailed)
   }
 
   /// A connection is gone, or going: looks the name up at once. After the last one, calls that would fail wait for what
@@ -45,28 +46,30 @@ extension ChannelCore {
   func connectionLost(_ endpoint: Endpoint, _ reason: String, isLast: Bool) {
     options.logger.debug(
       "connection lost", metadata: ["target": "\(target)", "endpoint": "\(endpoint)", "reason": "\(reason)"])
-    resolveNow()
+    resolveNow(.connectionLost)
     guard isLast, hold == nil, let resolver, !resolver.isFixed else { return }
     hold = loop.scheduleTimer(after: ChannelCore.holdLimit) { [weak self] in self?.endHold() }
   }
 
-  /// Nothing is ready, and calls fail or wait: whatever the resolver lists is tried as often as the name is looked up, and
-  /// not as seldom as the backoff comes to.
-  func scheduleRetry() {
-    guard retryTimer == nil, resolver != nil else { return }
-    let interval = max(options.refreshInterval ?? .seconds(5), .milliseconds(100))
-    retryTimer = loop.scheduleTimer(after: interval * (0.8 + 0.2 * clock.random())) { [weak self] in
+  /// While nothing can be reached and calls come, each address is tried about as often as a name is looked up, and not as
+  /// seldom as its backoff comes to: whoever waits, or fails, wants to know when a server is back.
+  func scheduleRetry(isNeeded: Bool) {
+    guard isNeeded else {
+      retryTimer.take()?.cancel()
+      return
+    }
+    guard retryTimer == nil else { return }
+    let interval = max(options.refreshInterval ?? .seconds(5), .milliseconds(200))
+    // At random, so that the clients of a server that is gone do not come back in step.
+    retryTimer = loop.scheduleTimer(after: interval * (0.4 + 0.1 * clock.random())) { [weak self] in
       guard let self else { return }
       retryTimer = nil
-      guard policy.state != .ready else { return }
-      if activity.takeUse() {
-        newestPolicy.retryAll(ifStartedBefore: clock.now().advanced(by: .zero - interval * 0.5))
-      }
-      scheduleRetry()
+      if activity.takeUse() { newestPolicy.retryAll(ifStartedBefore: clock.now() - interval * 0.4) }
+      scheduleRetry(isNeeded: policy.state == .transientFailure)
     }
   }
 
-  func resolveNow() { resolver?.resolveNow() }
+  func resolveNow(_ cause: ResolveCause = .requested) { resolver?.resolveNow(cause) }
 
   /// The look-up is answered, or takes too long.
   func endHold() {

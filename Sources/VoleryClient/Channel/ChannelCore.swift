@@ -141,7 +141,7 @@ package final class ChannelCore: @unchecked Sendable {
   func resetBackoff() {
     policy.resetBackoff()
     nextPolicy?.resetBackoff()
-    resolver?.resolveNow()
+    resolver?.resolveNow(.requested)
   }
 
   // MARK: Ending
@@ -201,7 +201,7 @@ package final class ChannelCore: @unchecked Sendable {
       give(resolved.resolution)
     case .failed(let error):
       report.withLock { $0.failed(error, at: now) }
-      options.logger.debug("resolving failed", metadata: ["target": "\(target)", "error": "\(error)"])
+      startLog.resolverFailed(error, isKept: hasResolved)
       // Whoever has an earlier answer keeps it.
       if !hasResolved { newestPolicy.run { $0.resolverFailed(error, &$1) } }
     }
@@ -327,7 +327,7 @@ package final class ChannelCore: @unchecked Sendable {
       awaitsResolution: hold != nil && !isClosed)
     published.replace(with: snapshot)
     connectivity.changed(to: state)
-    if state == .transientFailure { scheduleRetry() }
+    scheduleRetry(isNeeded: !isIdle && !isClosed && policy.state == .transientFailure)
     guard !snapshot.onlyQueues else { return }
     let waiting = waiters.withLock { waiters in
       defer { waiters = [:] }

@@ -9,13 +9,26 @@ struct ChannelLog {
   private let logger: Logger
   private var hasStarted = false
   private var lastRefusal: String?
+  private var lastFailure: String?
 
   init(target: Target, logger: Logger) {
     self.target = target
     self.logger = logger
   }
 
+  /// The resolver could not find out; each reason is told once in a row.
+  mutating func resolverFailed(_ error: StatusError, isKept: Bool) {
+    guard lastFailure != error.message else { return }
+    lastFailure = error.message
+    logger.warning(
+      isKept ? "resolving failed; the last answer holds" : "resolving failed",
+      metadata: ["target": "\(target)", "error": "\(error.message)"])
+  }
+
   mutating func resolved(_ resolution: Resolution, policy: String) {
+    if lastFailure.take() != nil {
+      logger.info("resolving works again", metadata: ["target": "\(target)", "answer": "\(resolution.note)"])
+    }
     guard !hasStarted, !resolution.endpoints.isEmpty else { return }
     hasStarted = true
     let addresses = resolution.endpoints.prefix(5).map(\.description).joined(separator: ", ")

@@ -1,5 +1,6 @@
 public import Logging
 import VoleryDNS
+import VoleryFileResolver
 import VoleryHTTP2Transport
 public import VoleryLoadBalancing
 public import VoleryNameResolution
@@ -55,9 +56,13 @@ public struct ChannelOptions: Sendable {
   public var keepaliveTimeout: Duration = .seconds(20)
   /// The program's name for the servers' logs: comes first in the `user-agent`. Nil, the default: the library's name only.
   public var userAgent: String?
-  /// Time between two look-ups of a `dns:` name while nothing is lost, ±20 %. Nil, the default: as the registered resolver
-  /// has it, which is 5 seconds.
+  /// Time between two look-ups of a `dns:` or `dns+srv:` name while nothing is lost, ±20 %. Nil, the default: as the
+  /// registered resolver has it, which is 5 seconds. While calls find no server ready, each address is tried again within
+  /// this time too, however long its backoff has become.
   public var refreshInterval: Duration?
+  /// Whether a service config is read of DNS TXT records (gRFC A2; `DNSResolverFactory.readsServiceConfig`). Nil, the
+  /// default: as the registered resolvers have it, which is no.
+  public var readsServiceConfigFromDNS: Bool?
   /// Whether servers that offer `grpc.health.v1` are asked of their health (gRFC A17), by one Watch on each connection. With
   /// a `healthCheckConfig` in the service config, a server gets calls only while it says that it serves that service.
   /// Without one, the server as a whole is asked, and one that says NOT_SERVING gets no new calls while another one is
@@ -83,7 +88,24 @@ public struct ChannelOptions: Sendable {
 }
 
 extension ResolverRegistry {
-  /// `dns:` (which a target without a scheme means), `ipv4:`, `ipv6:`, `unix:`, `unix-abstract:`, `static:` and
-  /// `in-process:`.
-  public static let standard = ResolverRegistry(ResolverRegistry.fixed + [DNSResolverFactory()])
+  /// `dns:` (which a target without a scheme means), `dns+srv:`, `file:`, `ipv4:`, `ipv6:`, `unix:`, `unix-abstract:`,
+  /// `static:` and `in-process:`.
+  public static let standard = ResolverRegistry(
+    ResolverRegistry.fixed + [DNSResolverFactory(), DNSServiceResolverFactory(), FileResolverFactory()])
+
+  /// Tells the resolvers of this package, where they are registered, what a channel's options say of DNS.
+  mutating func adopt(refreshInterval: Duration?, readsServiceConfig: Bool?) {
+    if let found = self["dns"] as? DNSResolverFactory {
+      register(
+        DNSResolverFactory(
+          refreshInterval: refreshInterval ?? found.refreshInterval,
+          readsServiceConfig: readsServiceConfig ?? found.readsServiceConfig))
+    }
+    if let found = self["dns+srv"] as? DNSServiceResolverFactory {
+      register(
+        DNSServiceResolverFactory(
+          refreshInterval: refreshInterval ?? found.refreshInterval,
+          readsServiceConfig: readsServiceConfig ?? found.readsServiceConfig))
+    }
+  }
 }

@@ -34,6 +34,8 @@ final class ResolverDriver: @unchecked Sendable {
   private let updated: (Update) -> Void
   private let mailbox = Mutex(Mailbox())
   private let nudges: AsyncStream<Void>.Continuation
+  /// The most urgent cause since the resolver was last asked.
+  private let nudge = Mutex<ResolveCause?>(nil)
   private var nudging: Task<Void, Never>?
   private var running: Task<Void, Never>?
   private var restart: (any TransportTimer)?
@@ -49,8 +51,10 @@ final class ResolverDriver: @unchecked Sendable {
     // Requests coalesce (gRFC A21), and a resolver that blocks holds up nobody but itself.
     let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     nudges = continuation
-    nudging = Task { [resolver] in
-      for await _ in stream { resolver.resolveNow() }
+    nudging = Task { [resolver, weak self] in
+      for await _ in stream {
+        if let cause = self?.takeNudge() { resolver.resolveNow(cause) }
+      }
     }
   }
 
@@ -72,7 +76,12 @@ final class ResolverDriver: @unchecked Sendable {
     }
   }
 
-  func resolveNow() { nudges.yield() }
+  func resolveNow(_ cause: ResolveCause) {
+    nudge.withLock { $0 = max($0 ?? cause, cause) }
+    nudges.yield()
+  }
+
+  private func takeNudge() -> ResolveCause? { nudge.withLock { $0.take() } }
 
   func stop() {
     isStopped = true
@@ -96,7 +105,7 @@ final class ResolverDriver: @unchecked Sendable {
       if resolution.endpoints.count > ResolverDriver.maxEndpoints {
         resolution.endpoints.removeLast(resolution.endpoints.count - ResolverDriver.maxEndpoints)
       }
-      let config = ResolverDriver.serviceConfig(resolution.serviceConfigJSON)
+      let config = ResolverDriver.serviceConfig(of: resolution)
       let resolved = Resolved(resolution: resolution, serviceConfig: config)
       post { mailbox in
         mailbox.resolved = resolved
@@ -107,8 +116,9 @@ final class ResolverDriver: @unchecked Sendable {
     }
   }
 
-  private static func serviceConfig(_ json: String?) -> Result<ServiceConfig?, ServiceConfigError> {
-    guard let json else { return .success(nil) }
+  private static func serviceConfig(of resolution: Resolution) -> Result<ServiceConfig?, ServiceConfigError> {
+    if let error = resolution.serviceConfigError { return .failure(ServiceConfigError(error)) }
+    guard let json = resolution.serviceConfigJSON else { return .success(nil) }
     do throws(ServiceConfigError) { return .success(try ServiceConfig(json: json)) } catch { return .failure(error) }
   }
 

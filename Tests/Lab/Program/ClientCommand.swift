@@ -21,6 +21,7 @@ struct ClientCommand: AsyncParsableCommand {
   @Option(help: "The load balancing policy.") var policy: String?
   @Option(help: "The application's service config, as JSON.") var serviceConfig: String?
   @Flag(help: "Calls wait for a connection.") var waitForReady = false
+  @Flag(help: "The service config is read of TXT records.") var configFromDNS = false
   @Flag(help: "Lets `config` work.") var reconfigurable = false
   @Option(help: "The resolver throws this long after each answer, in milliseconds.") var resolverThrows: Int?
 
@@ -67,6 +68,7 @@ struct ClientCommand: AsyncParsableCommand {
     } else if let refresh {
       options.refreshInterval = .milliseconds(refresh)
     }
+    if configFromDNS { options.readsServiceConfigFromDNS = true }
     if let idle { options.idleTimeout = .milliseconds(idle) }
     if let policy { options.loadBalancingPolicy = policy }
     if let serviceConfig { options.serviceConfig = try ServiceConfig(json: serviceConfig) }

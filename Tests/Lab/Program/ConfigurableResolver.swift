@@ -77,7 +77,7 @@ final class ConfigurableResolver: Resolver {
     return .resolved(resolution)
   }
 
-  func resolveNow() { inner.resolveNow() }
+  func resolveNow(_ cause: ResolveCause) { inner.resolveNow(cause) }
 
   var answersResolveNow: Bool { inner.answersResolveNow }
 }

@@ -1,7 +1,5 @@
 """A: discovery."""
 
-import json
-import pathlib
 import random
 import time
 
@@ -413,52 +411,3 @@ def a14(lab):
         counts.append(len(lab.wire.queries_of("A", since=since)))
     lab.check("look-ups of 5 channels, beside those of one", counts[1], at_most=counts[0] + 2)
     lab.note(f"1 channel {counts[0]}, 5 channels {counts[1]} look-ups in 6 s")
-
-
-@case("A12", "dns+srv, static, unix and file targets", limit=60)
-def a12(lab):
-    pods = lab.pods(range(1, 4))
-    other = lab.pod_on(["127.0.1.4"], port=50052)
-    socket_path = f"{lab.folder}/pod.socket"
-    lab.pod_on([f"unix:{socket_path}"])
-
-    def why(error):
-        return next((line for line in str(error).splitlines() if "target" in line), str(error)).split("Error: ")[-1][
-            :160
-        ]
-
-    def try_target(words, target, names):
-        try:
-            calls = lab.client(target, rate=100, calls=200).wait(15)
-        except RuntimeError as error:
-            return lab.check(words, why(error), equal="it is known")
-        called, expected = (" ".join(sorted(found)).replace(lab.folder, "") for found in (shares(calls), names))
-        lab.check(f"{words}: pods called", called, equal=expected)
-
-    try_target("static", "static:///127.0.1.1:50051,127.0.1.2:50051", [pods[0].name, pods[1].name])
-    try_target("unix", f"unix:{socket_path}", [f"unix:{socket_path}"])
-    hosts = {"one.test": ["127.0.1.1"], "four.test": ["127.0.1.4"]}
-    records = [(0, 10, 50051, "one.test"), (0, 10, 50052, "four.test")]
-    ScriptedDNS(lambda name, kind: records if kind == "SRV" else hosts.get(name, "nxdomain") if kind == "A" else [])
-    try_target("dns+srv", "dns+srv:///_grpc._tcp.pods.test", [pods[0].name, other.name])
-
-    file = pathlib.Path(lab.folder) / "endpoints.json"
-
-    def write(addresses):
-        fresh = file.with_suffix(".new")
-        fresh.write_text(json.dumps({"endpoints": [{"address": address} for address in addresses]}))
-        fresh.rename(file)
-        return time.monotonic()
-
-    write([pods[0].name])
-    try:
-        client = lab.client(f"file://{file}", rate=200, seconds=20)
-        lab.pause(2)
-        changed = write([pods[0].name, pods[1].name])
-        lab.until(lambda: first_call(client.calls, pods[1].name), 5)
-        first = first_call(client.stop(), pods[1].name)
-        lab.check(
-            "file: first call after a change", (first - changed) * 1000 if first else None, at_most=250, unit=" ms"
-        )
-    except RuntimeError as error:
-        lab.check("file", why(error), equal="it is known")

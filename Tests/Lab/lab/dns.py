@@ -72,9 +72,9 @@ class ScriptedDNS:
     """Answers by a function from (name, type) to a list of records, or to what a bad server does:
 
     None: never answers; "nxdomain", "servfail", "truncated" (TC over UDP, and nothing on TCP), "garbage", "wrong-type".
-    A record is an address for A and AAAA, (priority, weight, port, target) for SRV."""
+    A record is an address for A and AAAA, (priority, weight, port, target) for SRV, a text for TXT."""
 
-    CODES = {"A": 1, "AAAA": 28, "SRV": 33}
+    CODES = {"A": 1, "AAAA": 28, "SRV": 33, "TXT": 16}
 
     def __init__(self, answer, address="127.0.0.1", port=53):
         self.answer = answer
@@ -146,6 +146,9 @@ class ScriptedDNS:
             priority, weight, port, target = record
             name = b"".join(bytes([len(part)]) + part.encode() for part in target.split(".")) + b"\0"
             data = struct.pack(">HHH", priority, weight, port) + name
+        elif kind == "TXT":
+            parts = [record.encode()[start : start + 255] for start in range(0, len(record), 255)]
+            data = b"".join(bytes([len(part)]) + part for part in parts)
         else:
             data = socket.inet_pton(socket.AF_INET if kind == "A" else socket.AF_INET6, record)
         return struct.pack(">HHHIH", 0xC00C, self.CODES[kind], 1, 5, len(data)) + data

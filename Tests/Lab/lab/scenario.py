@@ -28,13 +28,13 @@ class Case:
         )
 
 
-def case(statement, title, limit=60, quick=False, variants=("",)):
+def case(statement, title, limit=60, quick=False, variants=("",), part=""):
     """Registers a scenario that may take `limit` seconds. `quick`: part of the subset that the tests run. A variant is
-    given to the scenario as its second argument."""
+    given to the scenario as its second argument. `part` names the scenario where a statement has several."""
 
     def register(run):
         for variant in variants:
-            name = f"{statement}-{variant}" if variant else statement
+            name = "-".join(word for word in (statement, part, variant) if word)
             heading = f"{title} ({variant} pods)" if variant else title
             body = run if variants == ("",) else lambda lab, variant=variant: run(lab, variant or "volery")
             CASES[name] = Case(name, statement, heading, limit, quick, body)

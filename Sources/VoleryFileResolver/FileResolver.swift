@@ -1,0 +1,91 @@
+import Synchronization
+import VoleryEventLoops
+import VoleryNameResolution
+import VoleryTypes
+
+/// Follows one file. Everything happens in the task that runs it: a slow disk holds up nobody else.
+final class FileResolver: Resolver {
+  private let path: String
+  private let loop: EventLoop
+  /// Set while it runs.
+  private let signal = Mutex<AsyncStream<Void>.Continuation?>(nil)
+  /// Read the file though it looks the same.
+  private let mustRead = Atomic<Bool>(true)
+  /// Say again what holds.
+  private let isAsked = Atomic<Bool>(false)
+
+  private static let interval = Duration.seconds(1)
+  /// What is bad is read once more after this: its writer may not have come to the end.
+  private static let secondLook = Duration.milliseconds(100)
+
+  init(path: String, on loop: EventLoop) {
+    self.path = path
+    self.loop = loop
+  }
+
+  var answersResolveNow: Bool { true }
+
+  func resolveNow(_ cause: ResolveCause) {
+    isAsked.store(true, ordering: .relaxed)
+    look()
+  }
+
+  private func look() {
+    mustRead.store(true, ordering: .relaxed)
+    signal.withLock { _ = $0?.yield() }
+  }
+
+  func run(_ publish: @escaping @Sendable (ResolverUpdate) -> Bool) async throws {
+    let (signals, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    signal.withLock { $0 = continuation }
+    var file = WatchedFile(path: path, on: loop) { [weak self] in self?.look() }
+    let clock = Task {
+      while !Task.isCancelled {
+        try? await Task.sleep(for: FileResolver.interval)
+        continuation.yield()
+      }
+    }
+    defer {
+      clock.cancel()
+      file.close()
+      signal.withLock { $0 = nil }
+    }
+    var last: ResolverUpdate?
+    continuation.yield()
+    for await _ in signals {
+      if let update = await read(&file) {
+        last = update
+        _ = publish(update)
+      } else if isAsked.exchange(false, ordering: .relaxed), let last {
+        _ = publish(last)
+      }
+    }
+  }
+
+  /// What the file says; nil when that is what it said before.
+  private func read(_ file: inout WatchedFile) async -> ResolverUpdate? {
+    var update = FileResolver.update(file.read(isSure: mustRead.exchange(false, ordering: .relaxed)), path)
+    if case .failed? = update {
+      try? await Task.sleep(for: FileResolver.secondLook)
+      update = FileResolver.update(file.read(isSure: true), path) ?? update
+    }
+    return update
+  }
+
+  private static func update(_ content: WatchedFile.Content, _ path: String) -> ResolverUpdate? {
+    switch content {
+    case .unchanged: return nil
+    case .unreadable(let reason):
+      return .failed(StatusError(.unavailable, "the file \(path) can't be read: \(reason)"))
+    case .bytes(let bytes):
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        return .failed(StatusError(.unavailable, "the file \(path) is not UTF-8"))
+      }
+      do throws(ServiceConfigError) {
+        return .resolved(try EndpointFile.parse(text, note: path))
+      } catch {
+        return .failed(StatusError(.unavailable, "the file \(path) is bad: \(error)"))
+      }
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import VoleryEventLoops
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// What tells one state of a file from another without reading it.
+struct FileSignature: Equatable {
+  let device: UInt64
+  let inode: UInt64
+  let size: Int64
+  let changed: [Int]
+
+  /// Of what the path leads to; nil where there is nothing.
+  init?(_ path: String) {
+    var information = stat()
+    guard stat(path, &information) == 0 else { return nil }
+    device = UInt64(information.st_dev)
+    inode = UInt64(information.st_ino)
+    size = Int64(information.st_size)
+    #if canImport(Glibc)
+      let times = [information.st_mtim, information.st_ctim]
+    #else
+      let times = [information.st_mtimespec, information.st_ctimespec]
+    #endif
+    changed = times.flatMap { [$0.tv_sec, $0.tv_nsec] }
+  }
+}
+
+/// A file that may be replaced, rewritten, removed, or reached through symbolic links that change: reads it when it may
+/// have changed, and keeps watches on the directories where that shows. Used by one task.
+struct WatchedFile {
+  enum Content: Equatable {
+    case unchanged
+    case bytes([UInt8])
+    /// Why it can't be read.
+    case unreadable(String)
+  }
+
+  private let path: String
+  private let loop: EventLoop
+  private let changed: @Sendable () -> Void
+  private var signature: FileSignature?
+  private var content: Content?
+  private var watches: [String: Watch] = [:]
+
+  private struct Watch {
+    let directory: FileSignature?
+    let watch: DirectoryWatch
+  }
+
+  static let maxBytes = 16 << 20
+
+  /// - Parameter changed: Called on the loop when `read` may find something new.
+  init(path: String, on loop: EventLoop, changed: @escaping @Sendable () -> Void) {
+    self.path = path
+    self.loop = loop
+    self.changed = changed
+  }
+
+  /// - Parameter isSure: Something has changed: reads it though it looks the same (a rewrite within one tick of the file
+  ///   system's clock does).
+  mutating func read(isSure: Bool) -> Content {
+    // Before reading, so that no change falls between.
+    watchDirectories()
+    let found = FileSignature(path)
+    if !isSure, found == signature, content != nil { return .unchanged }
+    signature = found
+    let fresh = WatchedFile.bytes(of: path)
+    guard fresh != content else { return .unchanged }
+    content = fresh
+    return fresh
+  }
+
+  func close() {
+    for watch in watches.values { watch.watch.close() }
+  }
+
+  private static func bytes(of path: String) -> Content {
+    // Not blocking: a named pipe in its place must not hold up the reader.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { return .unreadable(String(cString: strerror(errno))) }
+    defer { Glibc.close(descriptor) }
+    var information = stat()
+    guard fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
+      return .unreadable("not a regular file")
+    }
+    guard information.st_size <= maxBytes else { return .unreadable("larger than \(maxBytes >> 20) MiB") }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    while bytes.count <= maxBytes {
+      let count = buffer.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress!, $0.count) }
+      if count == 0 { return .bytes(bytes) }
+      guard count > 0 else { return .unreadable(String(cString: strerror(errno))) }
+      bytes += buffer[..<count]
+    }
+    return .unreadable("larger than \(maxBytes >> 20) MiB")
+  }
+
+  // MARK: Where changes show
+
+  /// Watches the directory of the path, and those that its symbolic links lead to: a ConfigMap's file is a link to
+  /// `..data/NAME`, and `..data` a link that is swapped.
+  private mutating func watchDirectories() {
+    var wanted: [String] = []
+    var place = path
+    for _ in 0..<8 {
+      let directory = WatchedFile.directory(of: place)
+      if !wanted.contains(directory) { wanted.append(directory) }
+      guard let target = WatchedFile.link(place) else { break }
+      place = target.hasPrefix("/") ? target : "\(directory)/\(target)"
+    }
+    if let real = WatchedFile.resolved(path), !wanted.contains(WatchedFile.directory(of: real)) {
+      wanted.append(WatchedFile.directory(of: real))
+    }
+    for (directory, watch) in watches where !wanted.contains(directory) {
+      watch.watch.close()
+      watches[directory] = nil
+    }
+    for directory in wanted {
+      // The same directory, not one of the same name that has taken its place.
+      let signature = FileSignature(directory)
+      if let watch = watches[directory], watch.directory?.inode == signature?.inode,
+        watch.directory?.device == signature?.device
+      {
+        continue
+      }
+      watches.removeValue(forKey: directory)?.watch.close()
+      watches[directory] = Watch(
+        directory: signature, watch: DirectoryWatch(directory, on: loop, changed: changed))
+    }
+  }
+
+  private static func directory(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  private static func link(_ path: String) -> String? {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = buffer.withUnsafeMutableBytes { readlink(path, $0.baseAddress!, $0.count) }
+    return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+  }
+
+  private static func resolved(_ path: String) -> String? {
+    guard let real = realpath(path, nil) else { return nil }
+    defer { free(real) }
+    return String(cString: real)
+  }
+}

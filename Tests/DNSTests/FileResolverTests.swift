@@ -1,0 +1,193 @@
+import Foundation
+import Testing
+import Volery
+
+@Suite("The file resolver", .timeLimit(.minutes(1))) struct FileResolverTests {
+  /// A folder of its own, gone with it.
+  private final class Folder {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("volery-file-\(UUID().uuidString)").path
+
+    init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func write(_ text: String, to name: String) throws {
+      try text.write(toFile: "\(path)/\(name)", atomically: false, encoding: .utf8)
+    }
+
+    /// As a careful writer does it.
+    func replace(_ name: String, _ text: String) throws {
+      try write(text, to: "\(name).new")
+      #expect(rename("\(path)/\(name).new", "\(path)/\(name)") == 0)
+    }
+
+    /// As Kubernetes does it: a new folder, and a link that is swapped for one to it.
+    func swap(_ text: String, _ version: String) throws {
+      try FileManager.default.createDirectory(atPath: "\(path)/..\(version)", withIntermediateDirectories: true)
+      try write(text, to: "..\(version)/pods.json")
+      #expect(symlink("..\(version)", "\(path)/..data_tmp") == 0)
+      #expect(rename("\(path)/..data_tmp", "\(path)/..data") == 0)
+    }
+  }
+
+  private func text(_ ports: Int...) -> String {
+    #"{"endpoints":[\#(ports.map { #""127.0.0.1:\#($0)""# }.joined(separator: ","))]}"#
+  }
+
+  private func updates(_ folder: Folder) throws -> ResolutionUpdates.AsyncIterator {
+    try Resolution.updates(of: "file://\(folder.path)/pods.json").makeAsyncIterator()
+  }
+
+  private func ports(_ found: ResolutionUpdates.Element?) -> [Int] {
+    (found?.endpoints ?? []).map { if case .tcp(_, let port)? = $0.addresses.first { port } else { 0 } }
+  }
+
+  /// Changes, and how long the resolver needed to tell.
+  private func measure(
+    _ updates: inout ResolutionUpdates.AsyncIterator, _ expected: [Int], _ change: () throws -> Void
+  ) async throws -> Duration {
+    let start = ContinuousClock.now
+    try change()
+    while let found = await updates.next() {
+      if ports(found) == expected { return start.duration(to: .now) }
+    }
+    throw CancellationError()
+  }
+
+  @Test("a file that is replaced, and one that is rewritten in place, counts at once") func changes() async throws {
+    let folder = try Folder()
+    try folder.write(text(1), to: "pods.json")
+    var updates = try updates(folder)
+    #expect(ports(await updates.next()) == [1])
+    for port in 2..<12 {
+      let took = try await measure(&updates, [port, port + 1]) {
+        port % 2 == 0
+          ? try folder.replace("pods.json", text(port, port + 1))
+          : try folder.write(text(port, port + 1), to: "pods.json")
+      }
+      #expect(took < .milliseconds(250))
+    }
+  }
+
+  @Test("a ConfigMap's swapped link counts at once") func configMap() async throws {
+    let folder = try Folder()
+    try folder.swap(text(1), "v0")
+    #expect(symlink("..data/pods.json", "\(folder.path)/pods.json") == 0)
+    var updates = try updates(folder)
+    #expect(ports(await updates.next()) == [1])
+    for version in 1..<6 {
+      let took = try await measure(&updates, [version + 1]) {
+        try folder.swap(text(version + 1), "v\(version)")
+        try FileManager.default.removeItem(atPath: "\(folder.path)/..v\(version - 1)")
+      }
+      #expect(took < .milliseconds(250))
+    }
+  }
+
+  @Test("a file behind a link to somewhere else is followed there") func farLink() async throws {
+    let (folder, far) = (try Folder(), try Folder())
+    try far.write(text(1), to: "far.json")
+    #expect(symlink("\(far.path)/far.json", "\(folder.path)/pods.json") == 0)
+    var updates = try updates(folder)
+    #expect(ports(await updates.next()) == [1])
+    let took = try await measure(&updates, [2]) { try far.replace("far.json", text(2)) }
+    #expect(took < .milliseconds(250))
+  }
+
+  @Test("a bad, half-written or removed file changes nothing, and is told once") func badFile() async throws {
+    let folder = try Folder()
+    try folder.write(text(1, 2), to: "pods.json")
+    var updates = try updates(folder)
+    #expect(ports(await updates.next()) == [1, 2])
+    for (bad, reason) in [
+      (String(text(3, 4).dropLast(9)), "not JSON"),
+      (#"{"endpoints":[{"adress":"1.2.3.4:5"}]}"#, "endpoints[0] has no address"),
+    ] {
+      try folder.replace("pods.json", bad)
+      let found = try #require(await updates.next())
+      #expect(ports(found) == [1, 2])
+      #expect(found.failure?.message.contains(reason) == true, "\(found.failure?.message ?? "")")
+      #expect(found.failure?.message.contains("/pods.json") == true)
+    }
+    try FileManager.default.removeItem(atPath: "\(folder.path)/pods.json")
+    let gone = try #require(await updates.next())
+    #expect(ports(gone) == [1, 2])
+    #expect(gone.failure?.message.contains("No such file") == true)
+    try folder.write(text(5), to: "pods.json")
+    let back = try #require(await updates.next())
+    #expect(ports(back) == [5])
+    #expect(back.failure == nil)
+  }
+
+  @Test("a file that is written slowly is not complained of") func slowWriter() async throws {
+    let folder = try Folder()
+    try folder.write(text(1), to: "pods.json")
+    var updates = try updates(folder)
+    #expect(ports(await updates.next()) == [1])
+    let whole = text(2, 3)
+    try folder.write(String(whole.prefix(10)), to: "pods.json")
+    try await Task.sleep(for: .milliseconds(20))
+    try folder.write(whole, to: "pods.json")
+    let found = try #require(await updates.next())
+    #expect(ports(found) == [2, 3])
+    #expect(found.failure == nil)
+  }
+
+  @Test("a file that is not there yet, nor its folder, is found when it comes") func lateFile() async throws {
+    let folder = try Folder()
+    var updates = try Resolution.updates(of: "file://\(folder.path)/sub/pods.json").makeAsyncIterator()
+    #expect(await updates.next()?.failure != nil)
+    try FileManager.default.createDirectory(atPath: "\(folder.path)/sub", withIntermediateDirectories: true)
+    try folder.write(text(1), to: "sub/pods.json")
+    #expect(ports(await updates.next()) == [1])
+  }
+
+  @Test("what is no regular file is refused, not waited for") func pipeFile() async throws {
+    let folder = try Folder()
+    #expect(mkfifo("\(folder.path)/pods.json", 0o600) == 0)
+    var updates = try updates(folder)
+    #expect(await updates.next()?.failure?.message.contains("not a regular file") == true)
+  }
+
+  @Test("everything that a file may say") func everything() async throws {
+    let folder = try Folder()
+    try folder.write(
+      """
+      {"comment": "unknown members are ignored", "endpoints": [
+        "10.0.0.1:50051", {"address": "unix:/run/x.sock", "zone": "eu-1a", "weight": 3},
+        {"addresses": ["[fd00::3]:1", "10.0.0.3:1"], "priority": 1, "serverName": "three", "attributes": {"shard": "7"}}],
+       "serviceConfig": {"methodConfig": [{"name": [{}], "timeout": "2s"}]}}
+      """, to: "pods.json")
+    var updates = try updates(folder)
+    let found = try #require(await updates.next())
+    #expect(found.endpoints.map(\.description) == ["10.0.0.1:50051", "unix:/run/x.sock", "[[fd00::3]:1, 10.0.0.3:1]"])
+    #expect(found.endpoints[1].attributes.zone == "eu-1a")
+    #expect(found.endpoints[1].attributes.weight == 3)
+    #expect(found.endpoints[2].attributes.priority == 1)
+    #expect(found.endpoints[2].attributes.serverName == "three")
+    #expect(found.endpoints[2].attributes.custom == ["shard": "7"])
+    #expect(found.serviceConfig?[MethodDescriptor(service: "a", name: "b", kind: .unary)]?.timeout == .seconds(2))
+  }
+
+  @Test(
+    "what makes no sense says where",
+    arguments: [
+      ("[]", "endpoints"), ("{}", "endpoints"), (#"{"endpoints":{}}"#, "not a list"),
+      (#"{"endpoints":[7]}"#, "endpoints[0]"),
+      (#"{"endpoints":["pods.test:1"]}"#, "not an IP address"), (#"{"endpoints":["10.0.0.1"]}"#, "with a port"),
+      (#"{"endpoints":["1.1.1.1:1",{"address":"1.1.1.1:1","weight":-1}]}"#, "endpoints[1].weight"),
+      (#"{"endpoints":[{"address":"1.1.1.1:1","weight":4294967296}]}"#, "too large"),
+      (#"{"endpoints":[{"address":"1.1.1.1:1","zone":7}]}"#, "zone"),
+      (#"{"endpoints":[{"addresses":[7]}]}"#, "addresses[0]"),
+      (#"{"endpoints":[{"address":"1.1.1.1:1","attributes":{"a":1}}]}"#, "attributes.a"), ("\u{0}", "not JSON"),
+      ("", "not JSON"),
+    ])
+  func nonsense(_ text: String, _ reason: String) {
+    let error = #expect(throws: ServiceConfigError.self) { try EndpointFile.parse(text, note: "x") }
+    #expect(error?.description.contains(reason) == true, "\(error?.description ?? "")")
+  }
+
+  @Test("a target with a host, which a missing slash makes, is refused") func twoSlashes() {
+    #expect(throws: TargetError.self) { try Resolution.updates(of: "file://etc/pods.json") }
+  }
+}
