@@ -18,7 +18,7 @@ public struct Target: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// `scheme://authority/endpoint`, as log lines, errors and metrics name the target.
-  public var description: String { "\(scheme)://\(authority)/\(endpoint)" }
+  public var description: String { "\(scheme)://\(authority)\(endpoint.hasPrefix("/") ? "" : "/")\(endpoint)" }
 }
 
 /// A target string that can't be read.
