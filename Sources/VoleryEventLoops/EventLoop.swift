@@ -24,15 +24,29 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   @exclusivity(unchecked) private var jobs = JobQueue()
   @exclusivity(unchecked) private var dirty: [any TurnFlushing] = []
   private var isStopping = false
+  /// Few: looked through from the front.
+  private var locals: [(type: ObjectIdentifier, value: AnyObject)] = []
   private var thread: pthread_t  // Written once before the loop is handed out.
+
+  /// Whatever somebody above keeps for this loop. On the loop.
+  @exclusivity(unchecked) package var attachment: AnyObject?
 
   /// Any thread: what other threads have given the loop to do.
   private struct Inbox {
     var work: [@Sendable () -> Void] = []
     var jobs: [UnownedJob] = []
+    /// The loop has ended: what comes now stays here.
+    var isClosed = false
     var isEmpty: Bool { work.isEmpty && jobs.isEmpty }
+
+    mutating func removeAll() {
+      work.removeAll(keepingCapacity: work.capacity <= 4096)
+      jobs.removeAll(keepingCapacity: jobs.capacity <= 4096)
+    }
   }
   private let inbox = Mutex(Inbox())
+  /// Empty, but with the memory of the last one that was taken.
+  @exclusivity(unchecked) private var spareInbox = Inbox()
   /// Any thread: true from before the loop looks at its inbox for the last time until it wakes up.
   private let isAsleep = Atomic<Bool>(false)
 
@@ -75,6 +89,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   private func run() {
     uv_run(uv, UV_RUN_DEFAULT)
     while uv_loop_close(uv) == UV_EBUSY.rawValue { uv_run(uv, UV_RUN_NOWAIT) }
+    inbox.withLock { $0.isClosed = true }
     uv.deallocate()
     wake.deallocate()
     prepare.deallocate()
@@ -92,20 +107,32 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   /// Runs `work` on the loop, in the order of the calls. Any thread.
   package func execute(_ work: @escaping @Sendable () -> Void) {
-    inbox.withLock { $0.work.append(work) }
-    wakeUp()
+    inbox.withLock { inbox in
+      if inbox.isEmpty { wakeUp(inbox) }
+      inbox.work.append(work)
+    }
   }
 
   package func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     if isCurrent { return jobs.append(job) }
-    inbox.withLock { $0.jobs.append(job) }
-    wakeUp()
+    inbox.withLock { inbox in
+      if inbox.isEmpty { wakeUp(inbox) }
+      inbox.jobs.append(job)
+    }
   }
 
-  private func wakeUp() {
-    if isAsleep.exchange(false, ordering: .sequentiallyConsistent) { uv_async_send(wake) }
+  /// By the one who puts something into the empty inbox: the others find that he has seen to it. Under the inbox's lock,
+  /// so that the loop does not end meanwhile.
+  private func wakeUp(_ inbox: borrowing Inbox) {
+    guard !inbox.isClosed else { return }
+    if isAsleep.load(ordering: .sequentiallyConsistent), isAsleep.exchange(false, ordering: .sequentiallyConsistent) {
+      uv_async_send(wake)
+    }
   }
+
+  /// A socket has something: what comes into the inbox from now on is looked at before the loop sleeps again.
+  func wokeUp() { isAsleep.store(false, ordering: .relaxed) }
 
   // MARK: Turns
 
@@ -154,13 +181,25 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   }
 
   private func takeInbox() {
-    let taken = inbox.withLock { inbox in
-      let taken = UncheckedBox(inbox)
-      inbox = Inbox()
-      return taken
-    }.value
+    var taken = spareInbox
+    spareInbox = Inbox()
+    inbox.withLock { swap(&$0, &taken) }
     for work in taken.work { work() }
     for job in taken.jobs { jobs.append(job) }
+    taken.removeAll()
+    spareInbox = taken
+  }
+
+  // MARK: What each loop has one of
+
+  /// The loop's own value of this type, made when first asked for; it lives as long as the loop. On the loop.
+  package func local<Value: AnyObject>(_ make: () -> Value) -> Value {
+    for local in locals where local.type == ObjectIdentifier(Value.self) {
+      return unsafeDowncast(local.value, to: Value.self)
+    }
+    let value = make()
+    locals.append((ObjectIdentifier(Value.self), value))
+    return value
   }
 
   // MARK: Timers
@@ -189,11 +228,6 @@ package protocol TurnFlushing: AnyObject {
   /// Kept by the loop; false at first.
   var isMarkedDirty: Bool { get set }
   func flush()
-}
-
-private struct UncheckedBox<Value>: @unchecked Sendable {
-  let value: Value
-  init(_ value: Value) { self.value = value }
 }
 
 /// Swift jobs, first in first out.

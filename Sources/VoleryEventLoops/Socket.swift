@@ -99,6 +99,7 @@ package final class Socket {
 
   private func read(_ count: Int, _ base: UnsafeMutablePointer<CChar>?) {
     guard count != 0, !isClosed else { return }
+    loop.wokeUp()
     let delegate = delegate
     if count > 0 {
       delegate?.received(UnsafeRawBufferPointer(start: base, count: count))
@@ -117,43 +118,47 @@ package final class Socket {
 
   /// Writes as much as the kernel takes now, in one system call, and keeps a copy of the rest for later
   /// (`waitingByteCount`, then `writesDrained`). Whoever writes while bytes wait makes the queue longer: look first.
-  package func write(_ pieces: [UnsafeRawBufferPointer]) {
+  package func write(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) {
     guard !isClosed, !pieces.isEmpty else { return }
     var taken = 0
     if waitingByteCount == 0 {
-      let result = withBuffers(pieces) { uv_try_write(stream, $0.baseAddress!, UInt32($0.count)) }
+      let result = tryToWrite(pieces)
       if result < 0, result != UV_EAGAIN.rawValue, result != UV_ENOSYS.rawValue {
         return failLater(SocketError(code: result))
       }
       taken = max(0, Int(result))
     }
-    let total = pieces.reduce(0) { $0 + $1.count }
+    var total = 0
+    for piece in pieces { total += piece.count }
     if taken < total { writeLater(pieces, skipping: taken, total: total) }
   }
 
-  private func withBuffers(_ pieces: [UnsafeRawBufferPointer], _ body: (UnsafeBufferPointer<uv_buf_t>) -> Int32)
-    -> Int32
-  {
+  /// The same for bytes that are in one place.
+  package func write(_ bytes: UnsafeRawBufferPointer) {
+    guard !bytes.isEmpty else { return }
+    withUnsafePointer(to: bytes) { write(UnsafeBufferPointer(start: $0, count: 1)) }
+  }
+
+  private func tryToWrite(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Int32 {
     withUnsafeTemporaryAllocation(of: uv_buf_t.self, capacity: pieces.count) { buffers in
       for (index, piece) in pieces.enumerated() {
         let base = UnsafeMutableRawPointer(mutating: piece.baseAddress!).assumingMemoryBound(to: CChar.self)
         buffers.initializeElement(at: index, to: uv_buf_t(base: base, len: piece.count))
       }
-      return body(UnsafeBufferPointer(buffers))
+      return uv_try_write(stream, buffers.baseAddress!, UInt32(buffers.count))
     }
   }
 
-  private func writeLater(_ pieces: [UnsafeRawBufferPointer], skipping: Int, total: Int) {
+  private func writeLater(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>, skipping: Int, total: Int) {
     let count = total - skipping
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
     var offset = 0
     var skip = skipping
     for piece in pieces {
-      let rest = piece.dropFirst(min(skip, piece.count))
+      let rest = UnsafeRawBufferPointer(rebasing: piece.dropFirst(min(skip, piece.count)))
       skip -= piece.count - rest.count
-      guard !rest.isEmpty else { continue }
-      (copy.baseAddress! + offset).copyMemory(
-        from: UnsafeRawBufferPointer(rebasing: rest).baseAddress!, byteCount: rest.count)
+      guard let start = rest.baseAddress, !rest.isEmpty else { continue }
+      (copy.baseAddress! + offset).copyMemory(from: start, byteCount: rest.count)
       offset += rest.count
     }
     waitingByteCount += count

@@ -32,6 +32,13 @@ enum HTTP2Callbacks {
       }
       return 0
     }
+    nghttp2_session_callbacks_set_send_data_callback(callbacks) { _, _, header, _, source, context in
+      withSession(context) { session in
+        Unmanaged<HTTP2Stream>.fromOpaque(source!.pointee.ptr)._withUnsafeGuaranteedRef {
+          session.sendPayload($0, header!) ? 0 : NGHTTP2_ERR_WOULDBLOCK.rawValue
+        }
+      }
+    }
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { _, id, code, context in
       withSession(context) { $0.streamClosed(id, code) }
       return 0
@@ -54,7 +61,9 @@ enum HTTP2Callbacks {
     }
   }
 
-  static func makeSession(_ role: HTTP2Session.Role, _ settings: HTTP2Settings) -> OpaquePointer {
+  static func makeSession(
+    _ role: HTTP2Session.Role, _ settings: HTTP2Settings, _ memory: HTTP2Memory?
+  ) -> OpaquePointer {
     var option: OpaquePointer!
     nghttp2_option_new(&option)
     defer { nghttp2_option_del(option) }
@@ -64,9 +73,13 @@ enum HTTP2Callbacks {
     nghttp2_option_set_no_closed_streams(option, 1)
     nghttp2_option_set_max_settings(option, 64)
     var session: OpaquePointer!
-    switch role {
-    case .client: nghttp2_session_client_new2(&session, callbacks, nil, option)
-    case .server: nghttp2_session_server_new2(&session, callbacks, nil, option)
+    var hooks = memory?.hooks ?? nghttp2_mem()
+    withUnsafeMutablePointer(to: &hooks) { hooks in
+      let hooks = memory == nil ? nil : hooks
+      switch role {
+      case .client: nghttp2_session_client_new3(&session, callbacks, nil, option, hooks)
+      case .server: nghttp2_session_server_new3(&session, callbacks, nil, option, hooks)
+      }
     }
     return session
   }

@@ -26,18 +26,34 @@ package final class HTTP2Session {
   @exclusivity(unchecked) private var block: HeaderBlock
   /// The stream that `block` is for, looked up once.
   @exclusivity(unchecked) private unowned(unsafe) var blockStream: HTTP2Stream?
-  @exclusivity(unchecked) private var output: [UInt8] = []
+  /// The stream that nghttp2 named last, and will name again before it comes to others, as a rule.
+  @exclusivity(unchecked) private unowned(unsafe) var lastStream: HTTP2Stream?
+  /// Of the request that is being submitted.
+  @exclusivity(unchecked) private var requestHeaders = HeaderList()
+  @exclusivity(unchecked) private var output = HTTP2Output()
+  /// `pull` asks for no more than so many bytes at a time.
+  @exclusivity(unchecked) private var outputLimit = Int.max
+  private let memory: HTTP2Memory?
+  private let gathersPayloads: Bool
   @exclusivity(unchecked) private var failure: HTTP2Failure?
 
   /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS; 100 is assumed before it has spoken.
   @exclusivity(unchecked) package private(set) var peerMaxConcurrentStreams: UInt32 = 100
   @exclusivity(unchecked) package private(set) var peerHasSentSettings = false
 
-  package init(role: Role, settings: HTTP2Settings, delegate: any HTTP2SessionDelegate) {
+  /// - Parameters:
+  ///   - memory: Shared by the sessions of a loop; malloc's otherwise.
+  ///   - gathersPayloads: Large payloads are not copied: `pull` gives them as pieces of their own. For sockets.
+  package init(
+    role: Role, settings: HTTP2Settings, delegate: any HTTP2SessionDelegate, memory: HTTP2Memory? = nil,
+    gathersPayloads: Bool = false
+  ) {
     self.role = role
     self.delegate = delegate
+    self.memory = memory
+    self.gathersPayloads = gathersPayloads
     self.block = HeaderBlock(limit: settings.maxHeaderListByteCount)
-    session = HTTP2Callbacks.makeSession(role, settings)
+    session = HTTP2Callbacks.makeSession(role, settings, memory)
     nghttp2_session_set_user_data(session, Unmanaged.passUnretained(self).toOpaque())
     submit(settings)
   }
@@ -73,22 +89,24 @@ package final class HTTP2Session {
     if result < 0 { throw HTTP2Failure(code: Int32(result)) }
   }
 
-  /// Gives what has to go to the peer, in one buffer that is valid during the call, until about `limit` bytes are there.
-  /// Returns whether there may be more.
-  package func pull(limit: Int, _ body: (UnsafeRawBufferPointer) -> Void) -> Bool {
+  /// Gives what has to go to the peer, in order, in pieces that are valid during the call, until about `limit` bytes are
+  /// there. Returns whether there may be more.
+  package func pull(limit: Int, _ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Void) -> Bool {
+    outputLimit = limit
     var isComplete = false
-    while output.count < limit {
+    while output.byteCount < limit {
       var data: UnsafePointer<UInt8>?
       let count = nghttp2_session_mem_send(session, &data)
-      guard count > 0 else {
-        isComplete = true
+      guard count > 0, let data else {
+        // It also stops within a frame whose payload is over the limit.
+        isComplete = output.byteCount < limit
         break
       }
-      output.append(contentsOf: UnsafeBufferPointer(start: data, count: count))
+      output.append(data, count)
     }
     if !output.isEmpty {
-      output.withUnsafeBytes(body)
-      output.removeAll(keepingCapacity: output.capacity <= 512 << 10)
+      output.withPieces(body)
+      output.removeAll()
     }
     return !isComplete
   }
@@ -98,12 +116,19 @@ package final class HTTP2Session {
 
   // MARK: Streams
 
-  /// Opens a stream with these headers; above the peer's limit it waits its turn. `hasBody` is false for a request that
-  /// ends with its headers.
-  package func submitRequest(_ stream: HTTP2Stream, _ headers: HeaderList, hasBody: Bool = true) throws(HTTP2Failure) {
+  /// As many streams as the peer allows are open or wait.
+  package var isFull: Bool { streams.count >= Int(peerMaxConcurrentStreams) }
+
+  /// Opens a stream with the headers that `build` adds; above the peer's limit it waits its turn. `hasBody` is false for a
+  /// request that ends with its headers.
+  package func submitRequest(
+    _ stream: HTTP2Stream, hasBody: Bool = true, _ build: (inout HeaderList) -> Void
+  ) throws(HTTP2Failure) {
+    requestHeaders.removeAll()
+    build(&requestHeaders)
     add(stream)
     let data = Unmanaged.passUnretained(stream).toOpaque()
-    let id = headers.withEntries { entries in
+    let id = requestHeaders.withEntries { entries in
       withProvider(stream, hasBody) {
         nghttp2_submit_request(session, nil, entries.baseAddress, entries.count, $0, data)
       }
@@ -115,11 +140,13 @@ package final class HTTP2Session {
     stream.id = id
   }
 
-  func submitResponse(_ stream: HTTP2Stream, _ headers: HeaderList, hasBody: Bool) {
-    _ = headers.withEntries { entries in
-      withProvider(stream, hasBody) {
-        nghttp2_submit_response(session, stream.id, entries.baseAddress, entries.count, $0)
-      }
+  func submitResponse(_ stream: HTTP2Stream, _ headers: consuming HeaderList, hasBody: Bool) {
+    headers.withEntries { submitResponse(stream, $0, hasBody: hasBody) }
+  }
+
+  func submitResponse(_ stream: HTTP2Stream, _ entries: UnsafeBufferPointer<nghttp2_nv>, hasBody: Bool) {
+    _ = withProvider(stream, hasBody) {
+      nghttp2_submit_response(session, stream.id, entries.baseAddress, entries.count, $0)
     }
   }
 
@@ -148,6 +175,7 @@ package final class HTTP2Session {
       last.index = index
     }
     stream.index = -1
+    if lastStream === stream { lastStream = nil }
   }
 
   /// The connection is over: what anybody still says to its streams goes nowhere.
@@ -158,6 +186,7 @@ package final class HTTP2Session {
     }
     abandoned = streams
     streams = []
+    lastStream = nil
   }
 
   // MARK: Connection
@@ -195,6 +224,7 @@ extension HTTP2Session {
       add(stream)
       nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(stream).toOpaque())
       blockStream = stream
+      lastStream = stream
     } else {
       blockStream = stream(id)
     }
@@ -204,8 +234,12 @@ extension HTTP2Session {
   func header(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) { block.append(name, value) }
 
   func stream(_ id: Int32) -> HTTP2Stream? {
+    if let lastStream, lastStream.id == id { return lastStream }
     guard let data = nghttp2_session_get_stream_user_data(session, id) else { return nil }
-    return Unmanaged<HTTP2Stream>.fromOpaque(data).takeUnretainedValue()
+    let stream = Unmanaged<HTTP2Stream>.fromOpaque(data).takeUnretainedValue()
+    // One that is abandoned is not named again.
+    if stream.index >= 0 { lastStream = stream }
+    return stream
   }
 
   func frameReceived(_ frame: UnsafePointer<nghttp2_frame>) {
@@ -243,6 +277,21 @@ extension HTTP2Session {
     nghttp2_session_consume_connection(session, bytes.count)
     guard let stream = stream(id) else { return }
     stream.dataReceived(bytes)
+  }
+
+  /// Takes over a DATA frame whose payload `stream` has pointed to; false: not now.
+  func sendPayload(_ stream: HTTP2Stream, _ header: UnsafePointer<UInt8>) -> Bool {
+    guard output.byteCount < outputLimit else { return false }
+    guard let (chunk, range) = stream.takePayload() else {
+      preconditionFailure("nghttp2 sends a payload that no stream has pointed to")
+    }
+    output.append(header, 9)
+    if gathersPayloads {
+      output.append(payload: chunk, range)
+    } else {
+      chunk.withUnsafeBytes { output.append($0.baseAddress! + range.lowerBound, range.count) }
+    }
+    return true
   }
 
   func headersSent(_ id: Int32, _ endsStream: Bool) {

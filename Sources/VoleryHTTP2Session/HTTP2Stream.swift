@@ -11,17 +11,22 @@ open class HTTP2Stream {
   @exclusivity(unchecked) package internal(set) var areHeadersSent = false
   @exclusivity(unchecked) package internal(set) var wasResetByPeer = false
 
-  // The body that has to go out, first in first out.
-  @exclusivity(unchecked) private var chunks: [[UInt8]] = []
-  @exclusivity(unchecked) private var firstChunk = 0
+  // The body that has to go out.
+  @exclusivity(unchecked) private var chunks = ChunkQueue()
+  /// Bytes of the first chunk that have gone.
   @exclusivity(unchecked) private var offset = 0
+  /// What the DATA frame that nghttp2 is about to send points to.
+  @exclusivity(unchecked) private var payload: (chunk: [UInt8], range: Range<Int>)?
   @exclusivity(unchecked) package private(set) var queuedByteCount = 0
   @exclusivity(unchecked) private var isBodyComplete = false
   @exclusivity(unchecked) private var isDeferred = false
   @exclusivity(unchecked) private var trailers: HeaderList?
+  @exclusivity(unchecked) private var fixedTrailers: FixedHeaders?
   /// The queue had as many bytes as this or more, and `bodyDrained` has not been called since.
   @exclusivity(unchecked) private var wantsDrained = false
   private static let highWaterMark = 64 << 10
+  /// Payloads from this size on are pointed to, not copied into nghttp2's frame.
+  private static let pointedByteCount = 4 << 10
 
   public init() {}
 
@@ -42,9 +47,15 @@ open class HTTP2Stream {
   package var isClosed: Bool { index < 0 }
 
   /// Sends response headers; `hasBody` false ends the stream with them.
-  package func submitHeaders(_ headers: HeaderList, hasBody: Bool) {
+  package func submitHeaders(_ headers: consuming HeaderList, hasBody: Bool) {
     guard !isClosed else { return }
     session?.submitResponse(self, headers, hasBody: hasBody)
+  }
+
+  /// The same with headers that are fixed.
+  package func submitHeaders(_ headers: FixedHeaders) {
+    guard !isClosed else { return }
+    session?.submitResponse(self, headers.fields, hasBody: true)
   }
 
   /// Queues bytes of the body.
@@ -56,11 +67,26 @@ open class HTTP2Stream {
     resume()
   }
 
-  /// Ends the body, with trailers or without.
-  package func endBody(trailers: consuming HeaderList? = nil) {
+  /// Ends the body without trailers.
+  package func endBody() {
     guard !isClosed, !isBodyComplete else { return }
     isBodyComplete = true
-    self.trailers = trailers
+    resume()
+  }
+
+  /// Ends the body with trailers.
+  package func endBody(trailers: consuming HeaderList) {
+    guard !isClosed, !isBodyComplete else { return }
+    isBodyComplete = true
+    self.trailers = consume trailers
+    resume()
+  }
+
+  /// Ends the body with trailers that are fixed.
+  package func endBody(trailers: FixedHeaders) {
+    guard !isClosed, !isBodyComplete else { return }
+    isBodyComplete = true
+    fixedTrailers = trailers
     resume()
   }
 
@@ -83,24 +109,13 @@ open class HTTP2Stream {
 
   // MARK: What nghttp2 asks
 
-  /// Fills one DATA frame.
+  /// Fills one DATA frame, or says that `takePayload` has what belongs into it.
   func readBody(
     _ buffer: UnsafeMutableRawBufferPointer, _ flags: UnsafeMutablePointer<UInt32>
   ) -> Int {
-    var filled = 0
-    while filled < buffer.count, firstChunk < chunks.count {
-      let taken = chunks[firstChunk].withUnsafeBytes { chunk in
-        let taken = min(buffer.count - filled, chunk.count - offset)
-        UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
-          .copyMemory(from: UnsafeRawBufferPointer(rebasing: chunk[offset..<(offset + taken)]))
-        return taken
-      }
-      filled += taken
-      offset += taken
-      if offset == chunks[firstChunk].count { dropFirstChunk() }
-    }
+    let filled = pointToPayload(buffer.count, flags) ?? copyChunks(into: buffer)
     queuedByteCount -= filled
-    if firstChunk == chunks.count {
+    if chunks.isEmpty {
       if isBodyComplete {
         endBody(flags)
       } else if filled == 0 {
@@ -115,22 +130,85 @@ open class HTTP2Stream {
     return filled
   }
 
+  private func pointToPayload(_ limit: Int, _ flags: UnsafeMutablePointer<UInt32>) -> Int? {
+    guard let chunk = chunks.first, chunk.count - offset >= HTTP2Stream.pointedByteCount else { return nil }
+    let range = offset..<min(chunk.count, offset + limit)
+    payload = (chunk, range)
+    flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
+    advance(by: range.count, in: chunk)
+    return range.count
+  }
+
+  private func copyChunks(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+    var filled = 0
+    while filled < buffer.count, let chunk = chunks.first {
+      // A large one gets frames of its own.
+      if filled > 0, chunk.count - offset >= HTTP2Stream.pointedByteCount { break }
+      let taken = min(buffer.count - filled, chunk.count - offset)
+      chunk.withUnsafeBytes { bytes in
+        (buffer.baseAddress! + filled).copyMemory(from: bytes.baseAddress! + offset, byteCount: taken)
+      }
+      filled += taken
+      advance(by: taken, in: chunk)
+    }
+    return filled
+  }
+
+  private func advance(by count: Int, in chunk: [UInt8]) {
+    offset += count
+    guard offset == chunk.count else { return }
+    offset = 0
+    chunks.removeFirst()
+  }
+
+  /// What the frame that goes out now has as its payload.
+  func takePayload() -> (chunk: [UInt8], range: Range<Int>)? { payload.take() }
+
   private func endBody(_ flags: UnsafeMutablePointer<UInt32>) {
     flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-    guard let session, let trailers = trailers.take() else { return }
-    flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-    trailers.withEntries { entries in
-      _ = nghttp2_submit_trailer(session.session, id, entries.baseAddress, entries.count)
+    guard let session else { return }
+    if let fixedTrailers {
+      submit(fixedTrailers.fields, to: session, flags)
+    } else if var trailers = trailers.take() {
+      trailers.withEntries { submit($0, to: session, flags) }
     }
   }
 
-  private func dropFirstChunk() {
-    chunks[firstChunk] = []
-    offset = 0
-    firstChunk += 1
-    if firstChunk == chunks.count {
-      chunks.removeAll(keepingCapacity: true)
-      firstChunk = 0
+  private func submit(
+    _ trailers: UnsafeBufferPointer<nghttp2_nv>, to session: HTTP2Session, _ flags: UnsafeMutablePointer<UInt32>
+  ) {
+    flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+    nghttp2_submit_trailer(session.session, id, trailers.baseAddress, trailers.count)
+  }
+}
+
+/// First in, first out; a single chunk, which is the normal case, costs no array.
+private struct ChunkQueue {
+  private(set) var first: [UInt8]?
+  private var rest: [[UInt8]] = []
+  private var head = 0
+
+  var isEmpty: Bool { first == nil }
+
+  mutating func append(_ chunk: [UInt8]) {
+    if first == nil { first = chunk } else { rest.append(chunk) }
+  }
+
+  mutating func removeFirst() {
+    guard head < rest.count else {
+      first = nil
+      if head > 0 {
+        rest.removeAll(keepingCapacity: true)
+        head = 0
+      }
+      return
+    }
+    first = rest[head]
+    rest[head] = []
+    head += 1
+    if head >= 64 {
+      rest.removeFirst(head)
+      head = 0
     }
   }
 }

@@ -4,21 +4,20 @@
   import Darwin
 #endif
 
-/// A received header block: names and values in one flat buffer that is used again for the next block.
+/// A received header block: its fields one after another in one flat buffer that is used again for the next block.
+///
+/// A field is the length of its name and of its value (UInt32 each, native order), then the bytes of both. Fields that
+/// follow one another may be copied in one piece.
 public struct HeaderBlock: ~Copyable {
-  private struct Entry {
-    var name: UInt32
-    var nameCount: UInt32
-    var valueCount: UInt32
-  }
-
-  private var bytes = UnsafeMutableRawPointer.allocate(byteCount: HeaderBlock.firstCapacity, alignment: 1)
-  private var byteCount = 0
-  private var capacity = HeaderBlock.firstCapacity
-  private var entries: [Entry] = []
   private let limit: Int
+  @usableFromInline package private(set) var bytes = UnsafeMutableRawPointer.allocate(
+    byteCount: HeaderBlock.firstCapacity, alignment: 4)
+  @usableFromInline package private(set) var byteCount = 0
+  private var capacity = HeaderBlock.firstCapacity
   private var listByteCount = 0
   private static let firstCapacity = 512
+  /// In front of a name: both lengths.
+  @usableFromInline package static let lengthsByteCount = 8
 
   /// - Parameter limit: Names, values and 32 bytes for each field (RFC 9113, 6.5.2); at most 2 GiB.
   init(limit: Int) { self.limit = min(limit, 1 << 31) }
@@ -28,45 +27,66 @@ public struct HeaderBlock: ~Copyable {
   /// The block is larger than the limit: what came after the limit is not here.
   package var isTooLarge: Bool { listByteCount > limit }
 
-  package var count: Int { entries.count }
-
   mutating func removeAll() {
     byteCount = 0
-    entries.removeAll(keepingCapacity: true)
     listByteCount = 0
   }
 
   mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-    listByteCount += name.count + value.count + 32
+    let count = name.count &+ value.count
+    listByteCount += count + 32
     guard !isTooLarge else { return }
-    if byteCount + name.count + value.count > capacity { grow(by: name.count + value.count) }
-    entries.append(
-      Entry(name: UInt32(byteCount), nameCount: UInt32(name.count), valueCount: UInt32(value.count)))
-    copy(name)
-    copy(value)
+    let end = byteCount + HeaderBlock.lengthsByteCount + count
+    if end > capacity { grow(to: end) }
+    let field = bytes + byteCount
+    field.storeBytes(of: UInt32(truncatingIfNeeded: name.count), as: UInt32.self)
+    field.storeBytes(of: UInt32(truncatingIfNeeded: value.count), toByteOffset: 4, as: UInt32.self)
+    let text = field + HeaderBlock.lengthsByteCount
+    if let start = name.baseAddress { memcpy(text, start, name.count) }
+    if let start = value.baseAddress { memcpy(text + name.count, start, value.count) }
+    byteCount = end
   }
 
-  private mutating func copy(_ source: UnsafeRawBufferPointer) {
-    guard let start = source.baseAddress else { return }
-    memcpy(bytes + byteCount, start, source.count)
-    byteCount += source.count
-  }
-
-  private mutating func grow(by count: Int) {
-    capacity = max(capacity * 2, byteCount + count)
-    let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 1)
+  private mutating func grow(to count: Int) {
+    capacity = max(capacity * 2, count)
+    let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 4)
     memcpy(larger, bytes, byteCount)
     bytes.deallocate()
     bytes = larger
   }
 
-  /// Visits each field in order. The pointers are valid until the block is used again: while `headersReceived` runs.
-  package borrowing func forEach(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
-    for entry in entries {
-      let name = bytes + Int(entry.name)
-      body(
-        UnsafeRawBufferPointer(start: name, count: Int(entry.nameCount)),
-        UnsafeRawBufferPointer(start: name + Int(entry.nameCount), count: Int(entry.valueCount)))
-    }
+  /// The field that begins at `offset`, 0 for the first one, which becomes the place of the one behind it; nil at the end.
+  /// Valid until the block is used again: while `headersReceived` runs.
+  @inlinable package borrowing func next(_ offset: inout Int) -> HeaderField? {
+    guard offset < byteCount else { return nil }
+    let field = HeaderField(bytes + offset)
+    offset += field.byteCount
+    return field
   }
+}
+
+/// A field within a header block.
+@usableFromInline package struct HeaderField {
+  @usableFromInline package let start: UnsafeRawPointer
+  @usableFromInline package let nameCount: Int
+  @usableFromInline package let valueCount: Int
+
+  @inlinable package init(_ start: UnsafeRawPointer) {
+    self.start = start
+    nameCount = Int(start.loadUnaligned(as: UInt32.self))
+    valueCount = Int(start.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+  }
+
+  @inlinable package var byteCount: Int { HeaderBlock.lengthsByteCount &+ nameCount &+ valueCount }
+
+  @inlinable package var name: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: start + HeaderBlock.lengthsByteCount, count: nameCount)
+  }
+
+  @inlinable package var value: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: start + HeaderBlock.lengthsByteCount + nameCount, count: valueCount)
+  }
+
+  /// Lengths, name and value, as they stand in the block.
+  @inlinable package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: byteCount) }
 }

@@ -1,9 +1,15 @@
 import CNGHTTP2
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// Header fields that are always the same: made once, sent without a copy.
-package final class FixedHeaders: @unchecked Sendable {
-  // Never changed, never freed.
-  fileprivate let fields: UnsafeBufferPointer<nghttp2_nv>
+package struct FixedHeaders: @unchecked Sendable {
+  // Never changed, never freed: a copy counts no references.
+  let fields: UnsafeBufferPointer<nghttp2_nv>
 
   package init(_ list: [(name: StaticString, value: StaticString)]) {
     let fields = UnsafeMutableBufferPointer<nghttp2_nv>.allocate(capacity: list.count)
@@ -14,25 +20,39 @@ package final class FixedHeaders: @unchecked Sendable {
   }
 }
 
-/// Header fields that have to be sent: fixed names and values without a copy, the others in one flat buffer.
-package struct HeaderList {
-  private let fixed: FixedHeaders?
-  /// As nghttp2 wants them, but for what is not fixed: there the pointer is an offset into `bytes`, plus one.
-  private var entries: [nghttp2_nv] = []
-  private var bytes: [UInt8] = []
+/// Header fields that have to be sent: fixed names and values without a copy, the others in one flat buffer. Its memory is
+/// used again after `removeAll`.
+package struct HeaderList: ~Copyable {
+  /// As nghttp2 wants them, but for what is not fixed: there the pointer is an offset into `bytes`, plus one, until
+  /// `withEntries`.
+  private var entries: UnsafeMutablePointer<nghttp2_nv>?
+  private var entryCapacity = 0
+  private var count = 0
+  private var bytes: UnsafeMutableRawPointer?
+  private var byteCapacity = 0
+  private var byteCount = 0
 
-  package init(capacity: Int = 8) {
-    fixed = nil
-    entries.reserveCapacity(capacity)
+  package init() {}
+
+  /// A list that begins with these.
+  package init(_ fixed: FixedHeaders) {
+    for field in fixed.fields { add(field) }
   }
 
-  /// The fixed fields come first.
-  package init(_ fixed: FixedHeaders) { self.fixed = fixed }
+  deinit {
+    free(entries)
+    free(bytes)
+  }
 
-  package var isEmpty: Bool { entries.isEmpty && fixed == nil }
+  package var isEmpty: Bool { count == 0 }
+
+  package mutating func removeAll() {
+    count = 0
+    byteCount = 0
+  }
 
   package mutating func append(_ name: StaticString, _ value: StaticString) {
-    entries.append(nghttp2_nv(fixed: name, value))
+    add(nghttp2_nv(fixed: name, value))
   }
 
   package mutating func append(_ name: StaticString, _ value: String) {
@@ -44,45 +64,54 @@ package struct HeaderList {
     var field = nghttp2_nv(fixed: name, "")
     field.flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue)
     (field.value, field.valuelen) = store(value)
-    entries.append(field)
+    add(field)
   }
 
   package mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
     var field = nghttp2_nv()
     (field.name, field.namelen) = store(name)
     (field.value, field.valuelen) = store(value)
-    entries.append(field)
+    add(field)
+  }
+
+  private mutating func add(_ field: nghttp2_nv) {
+    if count == entryCapacity {
+      entryCapacity = max(16, entryCapacity * 2)
+      entries = realloc(entries, entryCapacity * MemoryLayout<nghttp2_nv>.stride)?
+        .assumingMemoryBound(to: nghttp2_nv.self)
+      precondition(entries != nil, "no memory for a list of headers")
+    }
+    entries![count] = field
+    count += 1
   }
 
   private mutating func store(_ source: UnsafeRawBufferPointer) -> (UnsafeMutablePointer<UInt8>?, Int) {
-    let offset = bytes.count
-    bytes.append(
-      contentsOf: UnsafeBufferPointer(
-        start: source.baseAddress?.assumingMemoryBound(to: UInt8.self), count: source.count))
+    let offset = byteCount
+    if byteCapacity == 0 || byteCapacity - offset < source.count {
+      byteCapacity = max(256, byteCapacity * 2, offset + source.count)
+      bytes = realloc(bytes, byteCapacity)
+      precondition(bytes != nil, "no memory for a list of headers")
+    }
+    if let start = source.baseAddress { memcpy(bytes! + offset, start, source.count) }
+    byteCount += source.count
     return (UnsafeMutablePointer(bitPattern: offset + 1), source.count)
   }
 
-  /// The fields as nghttp2 wants them; it copies what is not fixed.
-  func withEntries<Result>(_ body: (UnsafeBufferPointer<nghttp2_nv>) -> Result) -> Result {
-    if entries.isEmpty, let fixed { return body(fixed.fields) }
-    let fixedCount = fixed?.fields.count ?? 0
-    return withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: fixedCount + entries.count) { fields in
-      if let fixed { _ = fields.initialize(fromContentsOf: fixed.fields) }
-      return bytes.withUnsafeBufferPointer { bytes in
-        let start = UnsafeMutablePointer(mutating: bytes.baseAddress) ?? UnsafeMutablePointer(bitPattern: 1)!
-        for index in entries.indices {
-          var field = entries[index]
-          if field.flags & UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue) == 0 {
-            field.name = start + (Int(bitPattern: field.name) - 1)
-          }
-          if field.flags & UInt8(NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue) == 0 {
-            field.value = start + (Int(bitPattern: field.value) - 1)
-          }
-          fields.initializeElement(at: fixedCount + index, to: field)
+  /// The fields as nghttp2 wants them; it copies what is not fixed. Once for each list.
+  mutating func withEntries<Result>(_ body: (UnsafeBufferPointer<nghttp2_nv>) -> Result) -> Result {
+    guard let entries else { return body(UnsafeBufferPointer(start: nil, count: 0)) }
+    if let start = bytes?.assumingMemoryBound(to: UInt8.self) {
+      for index in 0..<count {
+        let flags = entries[index].flags
+        if flags & UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue) == 0 {
+          entries[index].name = start + (Int(bitPattern: entries[index].name) - 1)
         }
-        return body(UnsafeBufferPointer(fields))
+        if flags & UInt8(NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue) == 0 {
+          entries[index].value = start + (Int(bitPattern: entries[index].value) - 1)
+        }
       }
     }
+    return body(UnsafeBufferPointer(start: entries, count: count))
   }
 }
 

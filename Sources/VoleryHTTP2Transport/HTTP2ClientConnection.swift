@@ -68,7 +68,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     if livenessTimer == nil, !head.isBackground { scheduleLivenessCheck(after: ConnectionLiveness.silence) }
     do throws(HTTP2Failure) {
       guard !isOver, !isDraining else { throw HTTP2Failure.goingAway }
-      try session.submitRequest(stream, headers(head))
+      try session.submitRequest(stream) { append(head, to: &$0) }
       if head.isBackground { backgroundStreams += 1 }
     } catch {
       let reason = error.description
@@ -85,8 +85,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     return filter.peerHasName(ServerName(authority: name).host)
   }
 
-  private func headers(_ head: ClientRequestHead) -> HeaderList {
-    var headers = HeaderList(capacity: 10)
+  private func append(_ head: ClientRequestHead, to headers: inout HeaderList) {
     headers.append(":method", "POST")
     if isSecure { headers.append(":scheme", "https") } else { headers.append(":scheme", "http") }
     headers.append(":path", head.path)
@@ -98,12 +97,11 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     case let subtype?: headers.append("content-type", "application/grpc+\(subtype)")
     }
     headers.append("user-agent", options.userAgent)
-    if let timeout = head.timeout { headers.append("grpc-timeout", Timeout.text(timeout)) }
+    if let timeout = head.timeout { Timeout.withText(timeout) { headers.append("grpc-timeout", bytes: $0) } }
     if let encoding = head.messageEncoding { headers.append("grpc-encoding", encoding) }
     if let encodings = head.acceptedEncodings { headers.append("grpc-accept-encoding", encodings) }
     if head.previousAttempts > 0 { headers.append("grpc-previous-rpc-attempts", String(head.previousAttempts)) }
     MetadataCoding.append(head.metadata, to: &headers)
-    return headers
   }
 
   package func drain() {
@@ -159,7 +157,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   }
 
   private func reportCapacity() {
-    let isFull = session.streams.count >= Int(session.peerMaxConcurrentStreams)
+    let isFull = session.isFull
     guard isFull != wasFull else { return }
     wasFull = isFull
     observer.connectionCapacityChanged(self, hasRoom: !isFull)

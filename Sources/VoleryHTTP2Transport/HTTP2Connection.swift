@@ -28,7 +28,22 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
     self.filter = filter
     let remote = socket.remoteAddress.map(SocketAddress.init) ?? .unix("")
     self.peer = Peer(address: remote, localAddress: socket.localAddress.map(SocketAddress.init))
-    session = HTTP2Session(role: role, settings: settings, delegate: self)
+    session = HTTP2Session(
+      role: role, settings: settings, delegate: self, memory: loop.local { HTTP2Memory() },
+      // TLS makes records of what it gets: it should be much at a time.
+      gathersPayloads: filter == nil)
+  }
+
+  deinit {
+    // The session gives memory back to its loop's lists, which only that loop may touch.
+    guard !loop.isCurrent, let session else { return }
+    let last = LastReference(session)
+    loop.execute { withExtendedLifetime(last) {} }
+  }
+
+  private struct LastReference: @unchecked Sendable {
+    let session: HTTP2Session
+    init(_ session: HTTP2Session) { self.session = session }
   }
 
   func start() {
@@ -126,15 +141,15 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   }
 
   private func pull() -> Bool {
-    guard let filter else { return session.pull(limit: HTTP2Connection.writeLimit) { socket.write([$0]) } }
+    guard let filter else { return session.pull(limit: HTTP2Connection.writeLimit) { socket.write($0) } }
     var hasMore = false
     var failure: (any Error)?
     if filter.isEstablished {
-      hasMore = session.pull(limit: HTTP2Connection.writeLimit) { bytes in
-        do { try filter.send(bytes) } catch { failure = error }
+      hasMore = session.pull(limit: HTTP2Connection.writeLimit) { pieces in
+        do { for bytes in pieces { try filter.send(bytes) } } catch { failure = error }
       }
     }
-    filter.takeOutgoing { socket.write([$0]) }
+    filter.takeOutgoing { socket.write($0) }
     if let failure { end("\(failure)") }
     return hasMore && failure == nil
   }
@@ -158,7 +173,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
     isOver = true
     if let filter, filter.isEstablished {
       filter.close()
-      filter.takeOutgoing { socket.write([$0]) }
+      filter.takeOutgoing { socket.write($0) }
     }
     socket.close()
     let streams = session.streams

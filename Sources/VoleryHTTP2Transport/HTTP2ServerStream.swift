@@ -35,7 +35,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     if endsStream { endReceived() }
   }
 
-  private func requestReceived(_ request: RequestHeaders) {
+  private func requestReceived(_ request: consuming RequestHeaders) {
     phase = .open
     contentSubtype = request.head.contentSubtype
     switch request.refusal {
@@ -50,7 +50,8 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     case .grpc(let status):
       finish(status, trailingMetadata: Metadata())
     case nil:
-      handler = acceptor.accept(path: request.path, head: request.head, stream: self)
+      let path = request.path
+      handler = acceptor.accept(path: path, head: request.takeHead(), stream: self)
     }
   }
 
@@ -118,6 +119,10 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   package func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {
     guard phase == .open, !areHeadersSubmitted else { return }
     areHeadersSubmitted = true
+    if metadata.isEmpty, messageEncoding == nil, let fixed = fixedHeaders {
+      submitHeaders(fixed)
+      return answered()
+    }
     var headers = responseHeaders()
     if let messageEncoding { headers.append("grpc-encoding", messageEncoding) }
     MetadataCoding.append(metadata, to: &headers)
@@ -136,7 +141,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     guard phase == .open else { return }
     phase = .finished
     if status.isOK, areHeadersSubmitted, trailingMetadata.isEmpty {
-      endBody(trailers: HeaderList(HTTP2ServerStream.okTrailers))
+      endBody(trailers: HTTP2ServerStream.okTrailers)
       return answered()
     }
     var headers = areHeadersSubmitted ? HeaderList() : responseHeaders()
@@ -161,14 +166,18 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
 
   /// What every response begins with; the content-type is the request's.
   private func responseHeaders() -> HeaderList {
+    if let fixedHeaders { return HeaderList(fixedHeaders) }
+    var headers = HeaderList()
+    headers.append(":status", "200")
+    headers.append("content-type", "application/grpc+\(contentSubtype ?? "")")
+    return headers
+  }
+
+  private var fixedHeaders: FixedHeaders? {
     switch contentSubtype {
-    case nil: return HeaderList(HTTP2ServerStream.plainHeaders)
-    case "proto": return HeaderList(HTTP2ServerStream.protoHeaders)
-    case let subtype?:
-      var headers = HeaderList()
-      headers.append(":status", "200")
-      headers.append("content-type", "application/grpc+\(subtype)")
-      return headers
+    case nil: HTTP2ServerStream.plainHeaders
+    case "proto": HTTP2ServerStream.protoHeaders
+    default: nil
     }
   }
 

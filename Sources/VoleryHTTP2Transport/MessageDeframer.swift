@@ -1,3 +1,4 @@
+import VoleryTransport
 import VoleryTypes
 
 /// Cuts a stream of bytes into length-prefixed messages (doc/PROTOCOL-HTTP2.md): 1 byte flag, 4 bytes length, the message.
@@ -29,6 +30,10 @@ struct MessageDeframer {
   ) throws(Failure) {
     var rest = bytes
     while !rest.isEmpty {
+      if prefixCount == 0, let message = try takeWhole(&rest) {
+        emit(message.bytes, message.isCompressed)
+        continue
+      }
       if prefixCount < MessageSink.prefixByteCount {
         try readPrefix(&rest)
         if prefixCount < MessageSink.prefixByteCount { return }
@@ -40,6 +45,21 @@ struct MessageDeframer {
       rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(taken.count))
       if message.count == length { finish(emit) }
     }
+  }
+
+  /// A message that is there as a whole, which is the normal case: one copy.
+  private func takeWhole(_ rest: inout UnsafeRawBufferPointer) throws(Failure) -> ReceivedMessage? {
+    let prefixCount = MessageSink.prefixByteCount
+    guard rest.count >= prefixCount else { return nil }
+    let flag = rest[0]
+    let length = Int(UInt32(bigEndian: rest.loadUnaligned(fromByteOffset: 1, as: UInt32.self)))
+    guard flag <= 1 else { throw .badFlag(flag) }
+    guard length <= limit else { throw .tooLarge(length) }
+    guard rest.count - prefixCount >= length else { return nil }
+    let end = prefixCount + length
+    let message = Array(UnsafeRawBufferPointer(rebasing: rest[prefixCount..<end]))
+    rest = UnsafeRawBufferPointer(rebasing: rest[end...])
+    return ReceivedMessage(message, isCompressed: flag == 1)
   }
 
   private mutating func readPrefix(_ rest: inout UnsafeRawBufferPointer) throws(Failure) {

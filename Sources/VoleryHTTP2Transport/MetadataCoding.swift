@@ -14,13 +14,15 @@ enum MetadataCoding {
     }
   }
 
-  /// Adds a received field; false when it is a `-bin` one that is not base64.
-  static func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, to metadata: inout Metadata) -> Bool
-  {
+  /// Adds a received field; false when it is a `-bin` one that is not base64. What is not a `-bin` one waits in
+  /// `plainFields`, which the caller moves over at the end.
+  static func add(_ field: HeaderField, to metadata: inout Metadata, _ plainFields: inout PlainFields) -> Bool {
+    let (name, value) = (field.name, field.value)
     guard name.ends(with: "-bin") else {
-      metadata.appendReceived(key: name, value: value)
+      plainFields.append(field)
       return true
     }
+    plainFields.move(to: &metadata)
     // Several values may be joined by commas.
     for part in value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
       let trimmed = part.drop { $0 == 0x20 }
@@ -28,6 +30,28 @@ enum MetadataCoding {
       decoded.withUnsafeBytes { metadata.appendRaw(key: name, value: $0) }
     }
     return true
+  }
+}
+
+/// Received fields that become metadata as they are: they stand in their block as `Metadata` keeps its entries. Collected
+/// in memory of the caller's, so that all of them together cost one array.
+struct PlainFields {
+  private let memory: UnsafeMutableRawBufferPointer
+  private var byteCount = 0
+
+  /// - Parameter memory: As large as the block.
+  init(in memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
+
+  mutating func append(_ field: HeaderField) {
+    let bytes = field.bytes
+    UnsafeMutableRawBufferPointer(rebasing: memory[byteCount...]).copyMemory(from: bytes)
+    byteCount += bytes.count
+  }
+
+  mutating func move(to metadata: inout Metadata) {
+    guard byteCount > 0 else { return }
+    metadata.appendEntries(UnsafeRawBufferPointer(rebasing: memory[..<byteCount]))
+    byteCount = 0
   }
 }
 

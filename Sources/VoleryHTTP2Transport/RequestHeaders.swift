@@ -9,7 +9,7 @@ import VoleryTypes
 #endif
 
 /// A request's header block, checked (doc/PROTOCOL-HTTP2.md, Requests). Valid as long as the block.
-struct RequestHeaders {
+struct RequestHeaders: ~Copyable {
   enum Refusal {
     /// Not gRPC at all: answered with this HTTP status.
     case http(StaticString)
@@ -24,11 +24,14 @@ struct RequestHeaders {
   private var isPost = false
   private var isGRPC = false
   private var acceptsTrailers = false
-  private let names: AuthorityMemo
 
   init(_ block: borrowing HeaderBlock, _ names: AuthorityMemo) {
-    self.names = names
-    block.forEach { name, value in read(name, value) }
+    withUnsafeTemporaryAllocation(byteCount: block.byteCount, alignment: 4) { memory in
+      var plainFields = PlainFields(in: memory)
+      var offset = 0
+      while let field = block.next(&offset) { read(field, names, &plainFields) }
+      plainFields.move(to: &head.metadata)
+    }
     if block.isTooLarge {
       refusal = .grpc(Status(code: .resourceExhausted, message: "the request's metadata is over the limit"))
     }
@@ -42,19 +45,24 @@ struct RequestHeaders {
     }
   }
 
-  private mutating func read(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+  consuming func takeHead() -> ServerRequestHead { head }
+
+  private mutating func read(_ field: HeaderField, _ names: AuthorityMemo, _ plainFields: inout PlainFields) {
+    let name = field.name
     switch name.first {
-    case UInt8(ascii: ":"): readPseudo(name, value)
-    case UInt8(ascii: "g") where name.starts(with: "grpc-"): readReserved(name, value)
-    case UInt8(ascii: "c") where name.equals("content-type"): readContentType(value)
-    case UInt8(ascii: "t") where name.equals("te"): acceptsTrailers = value.equals("trailers")
+    case UInt8(ascii: ":"): readPseudo(name, field.value, names)
+    case UInt8(ascii: "g") where name.starts(with: "grpc-"): readReserved(field, &plainFields)
+    case UInt8(ascii: "c") where name.equals("content-type"): readContentType(field.value)
+    case UInt8(ascii: "t") where name.equals("te"): acceptsTrailers = field.value.equals("trailers")
     case UInt8(ascii: "h") where name.equals("host"):
-      if head.authority.isEmpty { head.authority = value.text }
-    default: readMetadata(name, value)
+      if head.authority.isEmpty { head.authority = field.value.text }
+    default: readMetadata(field, &plainFields)
     }
   }
 
-  private mutating func readPseudo(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+  private mutating func readPseudo(
+    _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ names: AuthorityMemo
+  ) {
     if name.equals(":path") {
       path = value
     } else if name.equals(":method") {
@@ -78,7 +86,8 @@ struct RequestHeaders {
     }
   }
 
-  private mutating func readReserved(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+  private mutating func readReserved(_ field: HeaderField, _ plainFields: inout PlainFields) {
+    let (name, value) = (field.name, field.value)
     if name.equals("grpc-timeout") {
       head.timeout = Timeout.parse(value)
       if head.timeout == nil {
@@ -89,13 +98,13 @@ struct RequestHeaders {
     } else if name.equals("grpc-accept-encoding") {
       head.acceptedEncodings = CompressionSet(value)
     } else if !name.equals("grpc-status"), !name.equals("grpc-message") {
-      readMetadata(name, value)  // grpc-trace-bin, grpc-previous-rpc-attempts and what comes later.
+      readMetadata(field, &plainFields)  // grpc-trace-bin, grpc-previous-rpc-attempts and what comes later.
     }
   }
 
-  private mutating func readMetadata(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-    if !MetadataCoding.add(name, value, to: &head.metadata) {
-      refusal = .grpc(Status(code: .internal, message: "the value of '\(name.text)' is not base64"))
+  private mutating func readMetadata(_ field: HeaderField, _ plainFields: inout PlainFields) {
+    if !MetadataCoding.add(field, to: &head.metadata, &plainFields) {
+      refusal = .grpc(Status(code: .internal, message: "the value of '\(field.name.text)' is not base64"))
     }
   }
 }

@@ -14,7 +14,12 @@ struct ResponseHeaders {
   private var message = ""
 
   init(_ block: borrowing HeaderBlock) {
-    block.forEach { name, value in read(name, value) }
+    withUnsafeTemporaryAllocation(byteCount: block.byteCount, alignment: 4) { memory in
+      var plainFields = PlainFields(in: memory)
+      var offset = 0
+      while let field = block.next(&offset) { read(field, &plainFields) }
+      plainFields.move(to: &metadata)
+    }
     isTooLarge = block.isTooLarge
   }
 
@@ -23,21 +28,23 @@ struct ResponseHeaders {
     statusNumber.map { Status(code: StatusCode(rawValue: $0) ?? .unknown, message: message) }
   }
 
-  private mutating func read(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+  private mutating func read(_ field: HeaderField, _ plainFields: inout PlainFields) {
+    let (name, value) = (field.name, field.value)
     if name.equals(":status") {
-      httpStatus = Int(value.text)
+      httpStatus = value.equals("200") ? 200 : Int(value.text)
     } else if name.equals("grpc-status") {
-      statusNumber = Int(value.text) ?? -1
+      statusNumber = value.equals("0") ? 0 : Int(value.text) ?? -1
     } else if name.equals("grpc-message") {
       message = PercentEncoding.decode(value)
     } else if name.equals("content-type") {
-      contentType = value.text
       isGRPC = value.starts(with: "application/grpc") && !value.starts(with: "application/grpc-")
+      // The usual one without making a string of it.
+      contentType = value.equals("application/grpc") ? "application/grpc" : value.text
     } else if name.equals("grpc-encoding") {
       messageEncoding = value.text
     } else {
       // A value that is not base64 is dropped: the call's outcome matters more.
-      _ = MetadataCoding.add(name, value, to: &metadata)
+      _ = MetadataCoding.add(field, to: &metadata, &plainFields)
     }
   }
 }

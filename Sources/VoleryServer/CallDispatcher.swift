@@ -1,4 +1,5 @@
 import Synchronization
+import VoleryEventLoops
 package import VoleryTransport
 import VoleryTypes
 
@@ -11,7 +12,6 @@ package final class CallDispatcher: ServerStreamAcceptor {
   private let fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
   private let maxCalls: Int
   private let runningCalls = Atomic<Int>(0)
-  private let pools = Mutex<[ObjectIdentifier: WorkerPool]>([:])
 
   init(handlers: [MethodHandler], options: ServerOptions) {
     table = ServiceTable(handlers)
@@ -25,14 +25,15 @@ package final class CallDispatcher: ServerStreamAcceptor {
   var callCount: Int { runningCalls.load(ordering: .relaxed) }
 
   package func accept(
-    path: UnsafeRawBufferPointer, head: ServerRequestHead, stream: any ServerStream
+    path: UnsafeRawBufferPointer, head: consuming ServerRequestHead, stream: any ServerStream
   ) -> (any ServerStreamHandler)? {
     guard let method = table[path] ?? fallbackHandler(path).map(ServiceTable.Entry.init) else {
       stream.finish(unimplemented(path), trailingMetadata: Metadata())
       return nil
     }
     guard let requestCompression = head.messageEncoding.map(Compression.init(name:)) ?? .identity else {
-      stream.finish(unknownEncoding(head), trailingMetadata: ["grpc-accept-encoding": Compression.acceptedNames])
+      stream.finish(
+        unknownEncoding(head.messageEncoding), trailingMetadata: ["grpc-accept-encoding": Compression.acceptedNames])
       return nil
     }
     guard runningCalls.load(ordering: .relaxed) < maxCalls else {
@@ -50,13 +51,13 @@ package final class CallDispatcher: ServerStreamAcceptor {
 
   func callEnded() { runningCalls.subtract(1, ordering: .relaxed) }
 
+  /// The loop's own, shared by all servers that use it.
   private func pool(of loop: any TransportLoop) -> WorkerPool {
-    pools.withLock { pools in
-      if let pool = pools[ObjectIdentifier(loop)] { return pool }
-      let pool = WorkerPool(loop: loop)
-      pools[ObjectIdentifier(loop)] = pool
-      return pool
-    }
+    if let pool = loop.attachment { return unsafeDowncast(pool, to: WorkerPool.self) }
+    guard let eventLoop = loop as? EventLoop else { preconditionFailure("a server's calls run on event loops") }
+    let pool = WorkerPool(loop: eventLoop)
+    loop.attachment = pool
+    return pool
   }
 
   private func fallbackHandler(_ path: UnsafeRawBufferPointer) -> MethodHandler? {
@@ -66,8 +67,8 @@ package final class CallDispatcher: ServerStreamAcceptor {
     return fallback(String(decoding: parts[1], as: UTF8.self), String(decoding: parts[2], as: UTF8.self))
   }
 
-  private func unknownEncoding(_ head: ServerRequestHead) -> Status {
-    let text = "messages compressed with '\(head.messageEncoding ?? "")' can't be read"
+  private func unknownEncoding(_ name: String?) -> Status {
+    let text = "messages compressed with '\(name ?? "")' can't be read"
     return Status(code: .unimplemented, message: text)
   }
 

@@ -24,55 +24,70 @@ public struct MethodHandler: Sendable {
   var hasOneRequest: Bool { descriptor.kind == .unary || descriptor.kind == .serverStreaming }
 
   /// One request, one response.
-  public static func unary<Request, Response>(
+  @inlinable public static func unary<Request, Response>(
     _ method: Method<Request, Response>,
     _ body: @escaping @Sendable (Request, ServerContext) async throws -> Response
   ) -> MethodHandler {
     MethodHandler(descriptor: method.descriptor) { call in
-      await call.answer {
-        let response = try await body(call.request(method.requestSerializer), ServerContext(call))
-        try call.respond(response, method.responseSerializer)
+      do {
+        let bytes: [UInt8]
+        if let ready = try call.readyRequestBytes() { bytes = ready } else { bytes = try await call.requestBytes() }
+        let response = try await body(call.message(bytes, method.requestSerializer), ServerContext(call))
+        call.respond(try call.frame(response, method.responseSerializer))
+        call.finish(with: nil)
+      } catch {
+        call.finish(with: error)
       }
     }
   }
 
   /// One request, a stream of responses.
-  public static func serverStreaming<Request, Response>(
+  @inlinable public static func serverStreaming<Request, Response>(
     _ method: Method<Request, Response>,
     _ body: @escaping @Sendable (Request, ResponseWriter<Response>, ServerContext) async throws -> Void
   ) -> MethodHandler {
     MethodHandler(descriptor: method.descriptor) { call in
-      await call.answer {
+      do {
         let writer = ResponseWriter(call: call, serializer: method.responseSerializer)
-        try await body(call.request(method.requestSerializer), writer, ServerContext(call))
+        let request = try call.message(await call.requestBytes(), method.requestSerializer)
+        try await body(request, writer, ServerContext(call))
+        call.finish(with: nil)
+      } catch {
+        call.finish(with: error)
       }
     }
   }
 
   /// A stream of requests, one response.
-  public static func clientStreaming<Request, Response>(
+  @inlinable public static func clientStreaming<Request, Response>(
     _ method: Method<Request, Response>,
     _ body: @escaping @Sendable (RequestStream<Request>, ServerContext) async throws -> Response
   ) -> MethodHandler {
     MethodHandler(descriptor: method.descriptor) { call in
-      await call.answer {
+      do {
         let requests = RequestStream(call: call, serializer: method.requestSerializer)
         let response = try await body(requests, ServerContext(call))
-        try call.respond(response, method.responseSerializer)
+        call.respond(try call.frame(response, method.responseSerializer))
+        call.finish(with: nil)
+      } catch {
+        call.finish(with: error)
       }
     }
   }
 
   /// A stream in each direction.
-  public static func bidirectional<Request, Response>(
+  @inlinable public static func bidirectional<Request, Response>(
     _ method: Method<Request, Response>,
     _ body: @escaping @Sendable (RequestStream<Request>, ResponseWriter<Response>, ServerContext) async throws -> Void
   ) -> MethodHandler {
     MethodHandler(descriptor: method.descriptor) { call in
-      await call.answer {
+      do {
         let requests = RequestStream(call: call, serializer: method.requestSerializer)
         let writer = ResponseWriter(call: call, serializer: method.responseSerializer)
         try await body(requests, writer, ServerContext(call))
+        call.finish(with: nil)
+      } catch {
+        call.finish(with: error)
       }
     }
   }
@@ -84,7 +99,7 @@ public struct MethodHandler: Sendable {
     return handler
   }
 
-  private init(descriptor: MethodDescriptor, run: @escaping @Sendable (ServerCall) async -> Void) {
+  @usableFromInline init(descriptor: MethodDescriptor, run: @escaping @Sendable (ServerCall) async -> Void) {
     self.descriptor = descriptor
     self.run = run
   }

@@ -19,10 +19,16 @@ struct RequestQueue {
         first = rest[head]
         rest[head] = RequestQueue.none
         head += 1
+        if head >= 64 {
+          rest.removeFirst(head)
+          head = 0
+        }
       } else {
         first = nil
-        rest.removeAll(keepingCapacity: true)
-        head = 0
+        if head > 0 {
+          rest.removeAll(keepingCapacity: true)
+          head = 0
+        }
       }
     }
     return first

@@ -3,22 +3,33 @@ public import VoleryTypes
 /// The requests of a client that streams, one after another. Iterate it once, from one task. It ends when the client has
 /// finished, and throws `StatusError` when the call is cancelled. While nobody takes requests, the client has to wait.
 public struct RequestStream<Request: Sendable>: AsyncSequence, Sendable {
-  let call: ServerCall
-  let serializer: Serializer<Request>
+  @usableFromInline let call: ServerCall
+  @usableFromInline let serializer: Serializer<Request>
 
-  public func makeAsyncIterator() -> Iterator { Iterator(call: call, serializer: serializer) }
+  @usableFromInline init(call: ServerCall, serializer: Serializer<Request>) {
+    self.call = call
+    self.serializer = serializer
+  }
+
+  @inlinable public func makeAsyncIterator() -> Iterator { Iterator(call: call, serializer: serializer) }
 
   public struct Iterator: AsyncIteratorProtocol {
-    let call: ServerCall
-    let serializer: Serializer<Request>
+    @usableFromInline let call: ServerCall
+    @usableFromInline let serializer: Serializer<Request>
 
-    public mutating func next() async throws(StatusError) -> Request? {
-      guard let bytes = try await call.nextMessage() else { return nil }
+    @usableFromInline init(call: ServerCall, serializer: Serializer<Request>) {
+      self.call = call
+      self.serializer = serializer
+    }
+
+    @inlinable public mutating func next() async throws(StatusError) -> Request? {
+      guard let bytes = try await call.nextRequestBytes() else { return nil }
       return try call.message(bytes, serializer)
     }
 
+    @inlinable
     public mutating func next(isolation actor: isolated (any Actor)?) async throws(StatusError) -> Request? {
-      guard let bytes = try await call.nextMessage() else { return nil }
+      guard let bytes = try await call.nextRequestBytes() else { return nil }
       return try call.message(bytes, serializer)
     }
   }

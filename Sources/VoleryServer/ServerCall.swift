@@ -1,14 +1,14 @@
 import Synchronization
 import VoleryHTTP2Transport
-import VoleryTransport
-import VoleryTypes
+public import VoleryTransport
+public import VoleryTypes
 
 /// One call on its server: between the transport's stream and the handler's task. Its state belongs to the connection's
 /// loop, where the handler runs too as a rule; a handler that runs elsewhere hops.
 ///
 ///     waiting --request complete--> running --handler returned--> finished --all sent--> closed
 ///                                      +--- cancelled, deadline ------^
-final class ServerCall: ServerStreamHandler, @unchecked Sendable {
+@usableFromInline final class ServerCall: ServerStreamHandler, @unchecked Sendable {
   struct ResponseMetadata {
     var initial = Metadata()
     var trailing = Metadata()
@@ -39,18 +39,17 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
   @exclusivity(unchecked) private var hasSentHeaders = false
   @exclusivity(unchecked) private var reader: UnsafeContinuation<Void, Never>?
   @exclusivity(unchecked) private var writer: UnsafeContinuation<Void, Never>?
-  @exclusivity(unchecked) private var task: RunningHandler?
+  @exclusivity(unchecked) private var handler: RunningHandler?
   @exclusivity(unchecked) private var deadlineTimer: (any TransportTimer)?
 
   /// Bytes that may wait in the transport before a writer has to.
   private static let highWaterMark = 64 << 10
 
   init(
-    method: ServiceTable.Entry, head: ServerRequestHead, stream: any ServerStream, workers: WorkerPool,
+    method: ServiceTable.Entry, head: consuming ServerRequestHead, stream: any ServerStream, workers: WorkerPool,
     dispatcher: CallDispatcher, requestCompression: Compression = .identity
   ) {
     self.entry = method
-    self.head = head
     self.stream = stream
     self.peer = stream.peer
     self.loop = stream.transportLoop
@@ -61,6 +60,7 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
     let compression = dispatcher.compression
     self.responseCompression = ResponseCompression(
       head.acceptedEncodings.contains(compression) ? compression : .identity)
+    self.head = head
   }
 
   var executor: MethodHandler.Executor { entry.executor }
@@ -82,12 +82,17 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
   private func start() {
     guard !isStarted, !isFinished else { return }
     isStarted = true
-    task = workers.run(self)
+    workers.run(self)
   }
+
+  /// False for a call that has ended before its handler's turn came.
+  var mayRun: Bool { closeError == nil }
+
+  func handlerStarted(_ handler: RunningHandler) { self.handler = handler }
 
   /// What a worker's task does.
   func runHandler() async {
-    guard deadline != .none else { return await entry.handler.run(self) }
+    guard head.timeout != nil else { return await entry.handler.run(self) }
     await CallScope.$deadline.withValue(deadline) { await entry.handler.run(self) }
   }
 
@@ -138,24 +143,15 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
     guard closeError == nil else { return }
     closeError = error
     cancelled.store(true, ordering: .relaxed)
-    task.take()?.cancel()
+    handler.take()?.cancel(self)
     reader.take()?.resume()
     writer.take()?.resume()
   }
 
   // MARK: What the handler's side does
 
-  /// Runs a handler's body and turns its end into the call's status.
-  func answer(_ body: () async throws -> Void) async {
-    do {
-      try await body()
-      finish(with: nil)
-    } catch {
-      finish(with: error)
-    }
-  }
-
-  private func finish(with error: (any Error)?) {
+  /// Ends the call as its handler has ended: with what it has thrown, or with OK.
+  @usableFromInline func finish(with error: (any Error)?) {
     let failure = error.map { status(of: $0) }
     // Without a closure where the handler is on the loop already.
     if loop.isCurrent { return finish(failure) }
@@ -190,45 +186,63 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
     stream.finish(status, trailingMetadata: trailing)
   }
 
-  /// The one request of a method whose client does not stream; it is there before the handler starts.
-  func request<Message>(_ serializer: Serializer<Message>) async throws(StatusError) -> Message {
-    if loop.isCurrent, case .message(let bytes) = takeMessage() { return try message(bytes, serializer) }
-    guard let bytes = try await nextMessage() else {
-      throw StatusError(.unimplemented, "no request for \(method.path)")
-    }
-    return try message(bytes, serializer)
+  /// The one request of a method whose client does not stream, which is there before the handler starts: where the
+  /// handler runs on the loop, it has it without waiting. Nil elsewhere.
+  @usableFromInline func readyRequestBytes() throws(StatusError) -> [UInt8]? {
+    guard loop.isCurrent, closeError == nil, let received = inbox.popFirst() else { return nil }
+    return try inflate(received)
   }
 
-  func message<Message>(
-    _ received: ReceivedMessage, _ serializer: Serializer<Message>
-  ) throws(StatusError) -> Message {
-    let bytes = try requestCompression.inflate(received, limit: dispatcher.maxRequestMessageBytes)
-    wasRequestCompressed.store(received.isCompressed, ordering: .relaxed)
-    do {
-      return try serializer.deserialize(bytes)
-    } catch {
-      throw StatusError(.internal, "a request of \(method.path) can't be read: \(error)")
+  /// The same from anywhere.
+  @usableFromInline func requestBytes() async throws(StatusError) -> [UInt8] {
+    guard let received = try await nextMessage() else {
+      throw StatusError(.unimplemented, "no request for \(method.path)")
     }
+    return try inflate(received)
+  }
+
+  /// The next request's bytes of a client that streams; nil when it has finished.
+  @usableFromInline func nextRequestBytes() async throws(StatusError) -> [UInt8]? {
+    guard let received = try await nextMessage() else { return nil }
+    return try inflate(received)
+  }
+
+  private func inflate(_ received: ReceivedMessage) throws(StatusError) -> [UInt8] {
+    wasRequestCompressed.store(received.isCompressed, ordering: .relaxed)
+    guard received.isCompressed else { return received.bytes }
+    return try requestCompression.inflate(received, limit: dispatcher.maxRequestMessageBytes)
+  }
+
+  @inlinable func message<Message>(
+    _ bytes: [UInt8], _ serializer: Serializer<Message>
+  ) throws(StatusError) -> Message {
+    do { return try serializer.deserialize(bytes) } catch { throw unreadable(error) }
+  }
+
+  @usableFromInline func unreadable(_ error: any Error) -> StatusError {
+    StatusError(.internal, "a request of \(method.path) can't be read: \(error)")
   }
 
   /// A framed response, compressed as the call's responses are unless `isCompressed` is false.
-  func frame<Message>(
+  @inlinable func frame<Message>(
     _ message: Message, _ serializer: Serializer<Message>, isCompressed: Bool = true
   ) throws(StatusError) -> [UInt8] {
     var sink = MessageSink()
-    do {
-      try serializer.serialize(message, &sink)
-    } catch {
-      throw StatusError(.internal, "a response of \(method.path) can't be serialized: \(error)")
-    }
+    do { try serializer.serialize(message, &sink) } catch { throw unserializable(error) }
+    return frame(sink.finish(), isCompressed)
+  }
+
+  @usableFromInline func frame(_ frame: [UInt8], _ isCompressed: Bool) -> [UInt8] {
     let compression = responseCompression.fix()
-    let frame = sink.finish()
     return compression == .identity || !isCompressed ? frame : compression.compress(frame)
   }
 
+  @usableFromInline func unserializable(_ error: any Error) -> StatusError {
+    StatusError(.internal, "a response of \(method.path) can't be serialized: \(error)")
+  }
+
   /// Sends the one response of a method whose server does not stream.
-  func respond<Message>(_ message: Message, _ serializer: Serializer<Message>) throws(StatusError) {
-    let frame = try frame(message, serializer)
+  @usableFromInline func respond(_ frame: [UInt8]) {
     if loop.isCurrent { return sendNow(frame) }
     loop.execute { [self] in sendNow(frame) }
   }
@@ -254,21 +268,28 @@ final class ServerCall: ServerStreamHandler, @unchecked Sendable {
     stream.send(frame)
   }
 
-  /// Sends a response; suspends above the high-water mark.
-  func send(_ frame: [UInt8]) async throws(StatusError) {
+  /// Sends a response where the handler runs on the loop. Returns whether that is all: false elsewhere, where nothing is
+  /// sent, and above the high-water mark.
+  @usableFromInline func sendOnLoop(_ frame: [UInt8]) throws(StatusError) -> Bool {
+    guard loop.isCurrent else { return false }
+    guard closeError == nil, !isFinished else { throw over }
+    sendNow(frame)
+    return stream.queuedByteCount < ServerCall.highWaterMark
+  }
+
+  /// What is left to do after that: sends the response from anywhere, and suspends above the high-water mark.
+  @usableFromInline func send(_ frame: [UInt8]) async throws(StatusError) {
     if !loop.isCurrent {
       let isOpen = await hop { [self] in
         sendNow(frame)
         return closeError == nil && !isFinished
       }
       if !isOpen { throw over }
-    } else {
-      guard closeError == nil, !isFinished else { throw over }
-      sendNow(frame)
     }
-    guard await hop({ [self] in stream.queuedByteCount >= ServerCall.highWaterMark }) else { return }
     await suspend { call, waiter in
-      guard call.closeError == nil, call.stream.queuedByteCount >= ServerCall.highWaterMark / 2 else { return false }
+      let queued = call.stream.queuedByteCount
+      // On the loop the mark was passed a moment ago; elsewhere this is the first look.
+      guard call.closeError == nil, queued >= ServerCall.highWaterMark else { return false }
       call.writer = waiter
       return true
     }

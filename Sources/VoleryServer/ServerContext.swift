@@ -7,7 +7,7 @@ public import VoleryTypes
 public struct ServerContext: Sendable {
   private let call: ServerCall
 
-  init(_ call: ServerCall) { self.call = call }
+  @usableFromInline init(_ call: ServerCall) { self.call = call }
 
   public var method: MethodDescriptor { call.method }
 

@@ -1,27 +1,46 @@
-import VoleryTransport
+import VoleryEventLoops
 
-/// The tasks in which a loop's handlers run. A task that has ended its call waits for the next one, which costs half of
-/// starting one; a task that was cancelled can't be used again and ends. On its loop only.
-final class WorkerPool: @unchecked Sendable {
-  private let loop: any TransportLoop
+/// The tasks in which a loop's handlers run. On its loop only.
+///
+/// Calls that are ready wait in a queue. One worker takes them one after another, without going back to the loop as long
+/// as the handlers don't suspend; where one does, its worker stays with it, and another worker takes the rest at the end
+/// of the turn. A worker that finds nothing to do waits to be resumed, which costs half of starting a task.
+final class WorkerPool: TurnFlushing, @unchecked Sendable {
+  /// Owns this.
+  private unowned let loop: EventLoop
+  @exclusivity(unchecked) private var ready = CallQueue()
   @exclusivity(unchecked) private var parked: [Worker] = []
+  /// A worker has been resumed, or is taking calls.
+  @exclusivity(unchecked) private var isWorkerComing = false
+  @exclusivity(unchecked) var isMarkedDirty = false
   /// More than this many are not kept.
   private static let maxParked = 256
 
-  init(loop: any TransportLoop) { self.loop = loop }
+  init(loop: EventLoop) { self.loop = loop }
 
-  /// Starts a call's handler.
-  func run(_ call: ServerCall) -> RunningHandler {
-    if call.executor == .sharedPool {
-      return RunningHandler(task: Task { await call.runHandler() }, worker: nil, call: call)
-    }
-    if let worker = parked.popLast() {
-      worker.resume(with: call)
-      return RunningHandler(task: worker.task!, worker: worker, call: call)
-    }
-    let worker = Worker(pool: self)
-    worker.start(with: call, on: loop)
-    return RunningHandler(task: worker.task!, worker: worker, call: call)
+  /// Runs a call's handler in this turn, or on the shared pool if its method wants that.
+  func run(_ call: ServerCall) {
+    if call.executor == .sharedPool { return call.handlerStarted(.task(Task { await call.runHandler() })) }
+    ready.append(call)
+    if !isWorkerComing { wakeWorker() }
+    loop.afterTurn(self)
+  }
+
+  private func wakeWorker() {
+    isWorkerComing = true
+    if let worker = parked.popLast() { worker.resume() } else { Worker(pool: self).start(on: loop) }
+  }
+
+  /// At the end of a turn: calls that are left here wait behind a handler that has suspended.
+  func flush() {
+    isWorkerComing = false
+    if !ready.isEmpty { wakeWorker() }
+  }
+
+  fileprivate func next() -> ServerCall? {
+    if let call = ready.popFirst() { return call }
+    isWorkerComing = false
+    return nil
   }
 
   fileprivate func park(_ worker: Worker) -> Bool {
@@ -29,61 +48,81 @@ final class WorkerPool: @unchecked Sendable {
     parked.append(worker)
     return true
   }
+}
 
-  /// Lets the waiting tasks end.
-  func close() {
-    let workers = parked
-    parked = []
-    for worker in workers { worker.resume(with: nil) }
+/// What a call's handler runs in. On the loop only.
+enum RunningHandler {
+  /// As long as it works for this call: then it is another one's.
+  case worker(Worker)
+  case task(Task<Void, Never>)
+
+  func cancel(_ call: ServerCall) {
+    switch self {
+    case .worker(let worker): worker.cancel(call)
+    case .task(let task): task.cancel()
+    }
   }
 }
 
-/// A handler's task, to be cancelled as long as it works for this call.
-struct RunningHandler {
-  fileprivate let task: Task<Void, Never>
-  fileprivate let worker: Worker?
-  /// Only compared: the call holds this.
-  fileprivate unowned(unsafe) let call: ServerCall
-
-  init(task: Task<Void, Never>, worker: Worker?, call: ServerCall) {
-    self.task = task
-    self.worker = worker
-    self.call = call
-  }
-
-  func cancel() {
-    if let worker, worker.current !== call { return }
-    task.cancel()
-  }
-}
-
+/// A task that runs handlers. One that was cancelled with its call can't be used again, and ends.
 final class Worker: @unchecked Sendable {
-  @exclusivity(unchecked) fileprivate private(set) var task: Task<Void, Never>?
-  @exclusivity(unchecked) fileprivate private(set) var current: ServerCall?
+  @exclusivity(unchecked) private var task: Task<Void, Never>?
+  /// Only compared: whose handler runs here.
+  @exclusivity(unchecked) private var current: ObjectIdentifier?
   @exclusivity(unchecked) private var waiting: UnsafeContinuation<Void, Never>?
-  private unowned let pool: WorkerPool
+  private let pool: WorkerPool
 
   fileprivate init(pool: WorkerPool) { self.pool = pool }
 
-  fileprivate func start(with call: ServerCall, on loop: any TransportLoop) {
-    current = call
+  fileprivate func start(on loop: EventLoop) {
     task = Task(executorPreference: loop) { [self] in await work() }
   }
 
-  fileprivate func resume(with call: ServerCall?) {
-    current = call
-    waiting.take()?.resume()
+  fileprivate func resume() { waiting.take()?.resume() }
+
+  fileprivate func cancel(_ call: ServerCall) {
+    if current == ObjectIdentifier(call) { task?.cancel() }
   }
 
   private func work() async {
-    while let call = current {
-      await call.runHandler()
-      current = nil
-      guard !Task.isCancelled else { return }
-      await withUnsafeContinuation { continuation in
-        waiting = continuation
-        if !pool.park(self) { waiting.take()?.resume() }
+    repeat {
+      while let call = pool.next() {
+        // It may have been cancelled while it waited.
+        guard call.mayRun else { continue }
+        current = ObjectIdentifier(call)
+        call.handlerStarted(.worker(self))
+        await call.runHandler()
+        current = nil
+        if Task.isCancelled { return }
       }
+    } while await park()
+  }
+
+  /// Waits to be resumed; false: there are enough that wait.
+  private func park() async -> Bool {
+    guard pool.park(self) else { return false }
+    await withUnsafeContinuation { waiting = $0 }
+    return true
+  }
+}
+
+/// First in, first out.
+private struct CallQueue {
+  private var calls: [ServerCall?] = []
+  private var head = 0
+
+  var isEmpty: Bool { head == calls.count }
+
+  mutating func append(_ call: ServerCall) { calls.append(call) }
+
+  mutating func popFirst() -> ServerCall? {
+    guard head < calls.count else { return nil }
+    let call = calls[head].take()
+    head += 1
+    if head == calls.count {
+      calls.removeAll(keepingCapacity: true)
+      head = 0
     }
+    return call
   }
 }

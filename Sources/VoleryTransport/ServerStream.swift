@@ -72,7 +72,7 @@ package protocol ServerStreamAcceptor: Sendable {
   /// Called on the connection's loop when a stream's headers are there. `path` is valid during the call only. Whoever
   /// comes back is told of everything that follows; to refuse the call at once, call `stream.finish` and return nil.
   func accept(
-    path: UnsafeRawBufferPointer, head: ServerRequestHead, stream: any ServerStream
+    path: UnsafeRawBufferPointer, head: consuming ServerRequestHead, stream: any ServerStream
   ) -> (any ServerStreamHandler)?
 
   /// The largest message accepted from a client, in bytes (4 MiB by default).

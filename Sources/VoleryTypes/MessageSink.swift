@@ -5,7 +5,7 @@ public struct MessageSink: ~Copyable {
 
   @usableFromInline var bytes: [UInt8] = []
 
-  package init() {}
+  @usableFromInline package init() {}
 
   /// Bytes of the message so far.
   public var byteCount: Int { bytes.isEmpty ? 0 : bytes.count - MessageSink.prefixByteCount }
@@ -34,7 +34,7 @@ public struct MessageSink: ~Copyable {
   }
 
   /// The finished frame, prefix filled in, not compressed.
-  package consuming func finish() -> [UInt8] {
+  @usableFromInline package consuming func finish() -> [UInt8] {
     if bytes.isEmpty { bytes = [0, 0, 0, 0, 0] }
     return bytes
   }
@@ -42,13 +42,26 @@ public struct MessageSink: ~Copyable {
   /// A frame for one piece of so many bytes: the prefix, and room that is still to be filled.
   @usableFromInline
   static func frame(byteCount: Int) -> [UInt8] {
-    [UInt8](unsafeUninitializedCapacity: byteCount + prefixByteCount) { buffer, count in
-      let raw = UnsafeMutableRawBufferPointer(buffer)
-      raw[0] = 0
-      raw.storeBytes(of: UInt32(truncatingIfNeeded: byteCount).bigEndian, toByteOffset: 1, as: UInt32.self)
-      count = byteCount + prefixByteCount
+    let total = byteCount + prefixByteCount
+    // For small ones a copy of zeros costs half of what the initializer for uninitialized memory costs, which the
+    // standard library does not specialize.
+    var frame =
+      total <= MessageSink.zeros.count
+      ? Array(UnsafeRawBufferPointer(rebasing: MessageSink.zeros[..<total]))
+      : [UInt8](unsafeUninitializedCapacity: total) { $1 = total }
+    frame.withUnsafeMutableBytes { frame in
+      frame[0] = 0
+      frame.storeBytes(of: UInt32(truncatingIfNeeded: byteCount).bigEndian, toByteOffset: 1, as: UInt32.self)
     }
+    return frame
   }
+
+  /// Never changed, never freed.
+  private nonisolated(unsafe) static let zeros: UnsafeRawBufferPointer = {
+    let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: 512, alignment: 16)
+    zeros.initializeMemory(as: UInt8.self, repeating: 0)
+    return UnsafeRawBufferPointer(zeros)
+  }()
 
   /// Makes room for another piece.
   @usableFromInline

@@ -82,14 +82,13 @@ public struct Metadata: Sendable, Hashable {
     storage = kept.storage
   }
 
-  /// Appends what came from HTTP/2, where names are lower case already.
-  package mutating func appendReceived(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-    // One allocation for all of a request's metadata, as a rule.
-    if storage.isEmpty { storage.reserveCapacity(Swift.max(120, 8 + key.count + value.count)) }
-    appendLength(key.count)
-    appendLength(value.count)
-    storage.append(contentsOf: UnsafeBufferPointer(key))
-    storage.append(contentsOf: UnsafeBufferPointer(value))
+  /// Appends what came from HTTP/2, where names are lower case already: entries as `storage` has them.
+  package mutating func appendEntries(_ entries: UnsafeRawBufferPointer) {
+    if storage.isEmpty {
+      storage = Array(entries)
+    } else {
+      storage.append(contentsOf: UnsafeBufferPointer(entries))
+    }
   }
 
   /// Appends without looking at the value; the key is folded to lower case.

@@ -37,19 +37,42 @@ extension Method where Request: WireMessage, Response: WireMessage {
 
 /// A method without its message types.
 public struct MethodDescriptor: Hashable, Sendable {
-  /// The service's full name, `package.Service`.
-  public let service: String
-  public let name: String
+  /// Shared: every call has a copy of its method.
+  private let facts: Facts
+
+  private final class Facts: Sendable {
+    let service: String
+    let name: String
+    let path: String
+
+    init(service: String, name: String) {
+      self.service = service
+      self.name = name
+      self.path = "/\(service)/\(name)"
+    }
+  }
+
   public let kind: MethodKind
   public let idempotency: Idempotency
+  /// The service's full name, `package.Service`.
+  public var service: String { facts.service }
+  public var name: String { facts.name }
   /// `/package.Service/Method`, as it stands in `:path`.
-  public let path: String
+  public var path: String { facts.path }
 
   public init(service: String, name: String, kind: MethodKind, idempotency: Idempotency = .unknown) {
-    self.service = service
-    self.name = name
+    facts = Facts(service: service, name: name)
     self.kind = kind
     self.idempotency = idempotency
-    self.path = "/\(service)/\(name)"
+  }
+
+  public static func == (left: MethodDescriptor, right: MethodDescriptor) -> Bool {
+    left.kind == right.kind && left.idempotency == right.idempotency
+      && (left.facts === right.facts || (left.service == right.service && left.name == right.name))
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(service)
+    hasher.combine(name)
   }
 }

@@ -1,35 +1,49 @@
 /// The other end of a connection.
 public struct Peer: Hashable, Sendable, CustomStringConvertible {
-  /// Where the peer is.
-  public let address: SocketAddress
-  /// This end's own address on the same connection, where it is known.
-  public let localAddress: SocketAddress?
   /// Shared: every call has a copy of its peer.
-  private let secured: Secured?
+  private let facts: Facts
 
-  private final class Secured: Hashable, Sendable {
-    let security: ConnectionSecurity
+  private final class Facts: Hashable, Sendable {
+    let address: SocketAddress
+    let localAddress: SocketAddress?
+    let security: ConnectionSecurity?
 
-    init(_ security: ConnectionSecurity) { self.security = security }
+    init(_ address: SocketAddress, _ localAddress: SocketAddress?, _ security: ConnectionSecurity?) {
+      self.address = address
+      self.localAddress = localAddress
+      self.security = security
+    }
 
-    static func == (left: Secured, right: Secured) -> Bool { left === right || left.security == right.security }
-    func hash(into hasher: inout Hasher) { hasher.combine(security) }
+    static func == (left: Facts, right: Facts) -> Bool {
+      left === right
+        || (left.address == right.address && left.localAddress == right.localAddress && left.security == right.security)
+    }
+
+    func hash(into hasher: inout Hasher) {
+      hasher.combine(address)
+      hasher.combine(localAddress)
+      hasher.combine(security)
+    }
   }
 
   public init(address: SocketAddress, localAddress: SocketAddress? = nil, security: ConnectionSecurity? = nil) {
-    self.address = address
-    self.localAddress = localAddress
-    self.secured = security.map(Secured.init)
+    facts = Facts(address, localAddress, security)
   }
 
+  /// Where the peer is.
+  public var address: SocketAddress { facts.address }
+
+  /// This end's own address on the same connection, where it is known.
+  public var localAddress: SocketAddress? { facts.localAddress }
+
   /// What TLS says of the connection; nil without TLS.
-  public var security: ConnectionSecurity? { secured?.security }
+  public var security: ConnectionSecurity? { facts.security }
 
   /// Who the peer's certificate says that it is; nil without TLS, or without a certificate.
-  public var identity: PeerIdentity? { secured?.security.identity }
+  public var identity: PeerIdentity? { facts.security?.identity }
 
   /// Without taking a copy of it all.
-  package var isSecure: Bool { secured != nil }
+  package var isSecure: Bool { facts.security != nil }
 
   public var description: String { address.description }
 }

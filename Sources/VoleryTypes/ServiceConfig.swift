@@ -44,6 +44,9 @@ public struct ServiceConfig: Hashable, Sendable {
 
   public init() {}
 
+  /// Whether it says anything of methods.
+  package var hasMethods: Bool { !methods.isEmpty }
+
   /// What holds for a method: the entry of the method, else of its service, else the one for all.
   public subscript(method: MethodDescriptor) -> MethodConfig? {
     guard !methods.isEmpty else { return nil }

@@ -22,23 +22,42 @@ package enum Timeout {
   /// The header's text: the finest unit in which the value has at most 8 digits, rounded up so that a call never has
   /// less time than its caller gave. Zero and less become "1n": the call starts and is over.
   package static func text(_ timeout: Duration) -> String {
+    withText(timeout) { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The same without a string; the bytes are valid during the call.
+  package static func withText<Result>(_ timeout: Duration, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    let (value, unit) = valueAndUnit(timeout)
+    return withUnsafeTemporaryAllocation(byteCount: 9, alignment: 1) { buffer in
+      var rest = value
+      var start = 8
+      buffer[8] = unit
+      repeat {
+        start -= 1
+        buffer[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+        rest /= 10
+      } while rest > 0
+      return body(UnsafeRawBufferPointer(rebasing: buffer[start...]))
+    }
+  }
+
+  /// At most 8 digits.
+  private static func valueAndUnit(_ timeout: Duration) -> (value: Int64, unit: UInt8) {
     let (seconds, attoseconds) = timeout.components
-    guard seconds >= 0, timeout > .zero else { return "1n" }
+    guard seconds >= 0, timeout > .zero else { return (1, UInt8(ascii: "n")) }
     let limit: Int64 = 99_999_999
     let (nanoseconds, overflowed) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
     if !overflowed {
       let total = nanoseconds.addingReportingOverflow((attoseconds + 999_999_999) / 1_000_000_000)
       if !total.overflow {
-        for (unit, letter) in [(1 as Int64, "n"), (1000, "u"), (1_000_000, "m"), (1_000_000_000, "S")] {
-          let value = (total.partialValue - 1) / unit + 1
-          if value <= limit { return "\(value)\(letter)" }
-        }
+        let rest = total.partialValue - 1
+        if rest < limit { return (rest + 1, UInt8(ascii: "n")) }
+        if rest / 1000 < limit { return (rest / 1000 + 1, UInt8(ascii: "u")) }
+        if rest / 1_000_000 < limit { return (rest / 1_000_000 + 1, UInt8(ascii: "m")) }
+        if rest / 1_000_000_000 < limit { return (rest / 1_000_000_000 + 1, UInt8(ascii: "S")) }
       }
     }
-    for (unit, letter) in [(60 as Int64, "M"), (3600, "H")] {
-      let value = seconds / unit + 1
-      if value <= limit { return "\(value)\(letter)" }
-    }
-    return "\(limit)H"
+    if seconds / 60 < limit { return (seconds / 60 + 1, UInt8(ascii: "M")) }
+    return (min(seconds / 3600 + 1, limit), UInt8(ascii: "H"))
   }
 }

@@ -1,0 +1,79 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// What has to go to the peer, in order: frames in one buffer that is used again and again, and between them large payloads
+/// that are only pointed to, for a gathered write.
+struct HTTP2Output: ~Copyable {
+  /// Bytes that stand where the buffer has come to `position`.
+  private struct Payload {
+    let position: Int
+    let chunk: [UInt8]
+    let range: Range<Int>
+  }
+
+  private var bytes: UnsafeMutableRawPointer?
+  private var capacity = 0
+  private var count = 0
+  private var payloads: [Payload] = []
+  /// All of it, payloads too.
+  private(set) var byteCount = 0
+  /// A buffer that has become larger than this is not kept.
+  private static let maxKeptCapacity = 512 << 10
+
+  deinit { free(bytes) }
+
+  var isEmpty: Bool { byteCount == 0 }
+
+  mutating func append(_ start: UnsafeRawPointer, _ length: Int) {
+    if capacity - count < length { grow(by: length) }
+    memcpy(bytes! + count, start, length)
+    count += length
+    byteCount += length
+  }
+
+  /// Appends without a copy.
+  mutating func append(payload chunk: [UInt8], _ range: Range<Int>) {
+    payloads.append(Payload(position: count, chunk: chunk, range: range))
+    byteCount += range.count
+  }
+
+  private mutating func grow(by length: Int) {
+    capacity = max(capacity * 2, count + length, 4096)
+    bytes = realloc(bytes, capacity)
+    precondition(bytes != nil, "no memory for a connection's output")
+  }
+
+  /// Everything, in order; valid during the call.
+  borrowing func withPieces(_ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Void) {
+    withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: 2 * payloads.count + 1) { pieces in
+      var pieceCount = 0
+      var written = 0
+      func add(_ piece: UnsafeRawBufferPointer) {
+        guard !piece.isEmpty else { return }
+        pieces.initializeElement(at: pieceCount, to: piece)
+        pieceCount += 1
+      }
+      for payload in payloads {
+        add(UnsafeRawBufferPointer(start: bytes.map { $0 + written }, count: payload.position - written))
+        written = payload.position
+        // `payloads` holds the array, whose elements don't move while nobody writes to it.
+        payload.chunk.withUnsafeBytes { add(UnsafeRawBufferPointer(rebasing: $0[payload.range])) }
+      }
+      add(UnsafeRawBufferPointer(start: bytes.map { $0 + written }, count: count - written))
+      body(UnsafeBufferPointer(rebasing: pieces[..<pieceCount]))
+    }
+  }
+
+  mutating func removeAll() {
+    count = 0
+    byteCount = 0
+    if !payloads.isEmpty { payloads.removeAll(keepingCapacity: true) }
+    guard capacity > HTTP2Output.maxKeptCapacity else { return }
+    free(bytes)
+    bytes = nil
+    capacity = 0
+  }
+}
