@@ -10,7 +10,7 @@ final class WorkerPool: TurnFlushing, @unchecked Sendable {
   private unowned let loop: EventLoop
   @exclusivity(unchecked) private var ready = CallQueue()
   @exclusivity(unchecked) private var parked: [Worker] = []
-  /// A worker has been resumed, or is taking calls.
+  /// A worker will take what is ready: it has been resumed, or is taking calls in this turn.
   @exclusivity(unchecked) private var isWorkerComing = false
   @exclusivity(unchecked) var isMarkedDirty = false
   /// More than this many are not kept.
@@ -23,7 +23,6 @@ final class WorkerPool: TurnFlushing, @unchecked Sendable {
     if call.executor == .sharedPool { return call.handlerStarted(.task(Task { await call.runHandler() })) }
     ready.append(call)
     if !isWorkerComing { wakeWorker() }
-    loop.afterTurn(self)
   }
 
   private func wakeWorker() {
@@ -38,9 +37,11 @@ final class WorkerPool: TurnFlushing, @unchecked Sendable {
   }
 
   fileprivate func next() -> ServerCall? {
-    if let call = ready.popFirst() { return call }
-    isWorkerComing = false
-    return nil
+    let call = ready.popFirst()
+    isWorkerComing = !ready.isEmpty
+    // This call's handler may suspend: `flush` looks after those behind it.
+    if isWorkerComing { loop.afterTurn(self) }
+    return call
   }
 
   fileprivate func park(_ worker: Worker) -> Bool {

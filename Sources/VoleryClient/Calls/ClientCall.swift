@@ -231,6 +231,8 @@ final class ClientCall: PickWaiter, Sendable {
     guard let flush = state.withLock({ $0.takeFlush(for: attempt) }) else { return }
     if !flush.abandoned.isEmpty { abandon(flush.abandoned) }
     let queued = attempt.send(flush.frames, halfClose: flush.halfClose)
+    // Nobody waits to send more to a call that has sent everything.
+    guard !flush.halfClose else { return }
     state.withLock { $0.flushed(queuedBytes: queued) }.resumeAll()
   }
 
@@ -266,11 +268,7 @@ final class ClientCall: PickWaiter, Sendable {
 
   /// The one message of a call whose server does not stream: nobody is woken before the status is there.
   private func responseReceived(_ message: ReceivedMessage, on attempt: ClientCallAttempt) {
-    let isFirst = state.withLock { state in
-      guard state.isCurrent(attempt) else { return true }
-      defer { state.inbox.append(message) }
-      return state.inbox.isEmpty
-    }
+    let isFirst = state.withLock { !$0.isCurrent(attempt) || $0.responseReceived(message) }
     attempt.consume(message.bytes.count + MessageSink.prefixByteCount)
     if !isFirst { fail(.unimplemented, "the server sent more than one message for \(method.path)") }
   }
@@ -324,15 +322,17 @@ final class ClientCall: PickWaiter, Sendable {
 
   /// The answer of a call whose server sends one message (doc/statuscodes.md: none is UNIMPLEMENTED).
   func response<Message>(_ serializer: Serializer<Message>) async throws(StatusError) -> ClientResponse<Message> {
-    let outcome = await outcome()
-    if let error = outcome.error { throw error }
-    let (received, initialMetadata) = state.withLock { ($0.inbox.popFirst(), $0.initialMetadata) }
-    guard let received else {
+    await end()
+    guard let answer = state.withLock({ $0.takeAnswer() }) else {
+      preconditionFailure("a call was woken as if it had ended")
+    }
+    if let error = answer.outcome.error { throw error }
+    guard let received = answer.message else {
       throw StatusError(.unimplemented, "the server ended \(method.path) with OK and without a message")
     }
     return ClientResponse(
-      message: try message(received, serializer), initialMetadata: initialMetadata ?? Metadata(),
-      trailingMetadata: outcome.trailingMetadata, peer: peer, isCompressed: received.isCompressed)
+      message: try message(received, serializer), initialMetadata: answer.initialMetadata ?? Metadata(),
+      trailingMetadata: answer.outcome.trailingMetadata, peer: answer.peer, isCompressed: received.isCompressed)
   }
 
   /// Waits for the server's initial metadata; a call that ended without any has an empty one, or throws how it ended.
@@ -349,13 +349,19 @@ final class ClientCall: PickWaiter, Sendable {
 
   /// Waits for the end.
   func outcome() async -> StreamOutcome {
-    while true {
-      if let outcome = state.withLock({ $0.outcome }) { return outcome }
-      await suspend { state, waiter in
-        guard !state.hasEnded else { return false }
-        state.observers.add(waiter)
-        return true
-      }
+    await end()
+    guard let outcome = state.withLock({ $0.outcome }) else {
+      preconditionFailure("a call was woken as if it had ended")
+    }
+    return outcome
+  }
+
+  /// Those who wait here are woken once, by the end.
+  private func end() async {
+    await suspend { state, waiter in
+      guard !state.hasEnded else { return false }
+      state.enders.add(waiter)
+      return true
     }
   }
 

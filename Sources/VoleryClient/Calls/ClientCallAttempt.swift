@@ -12,8 +12,8 @@ final class ClientCallAttempt: ClientStreamHandler, @unchecked Sendable {
   let subchannel: Subchannel
   let startedAt: ContinuousClock.Instant
   /// Nil until opened and after the end.
-  private var stream: (any ClientStream)?
-  private var isOver = false
+  @exclusivity(unchecked) private var stream: (any ClientStream)?
+  @exclusivity(unchecked) private var isOver = false
   /// What has to be done before the stream opens; cancelled with the attempt.
   var preparation: Task<Void, Never>?
   /// Sent as `grpc-previous-rpc-attempts`; set when the call takes the attempt.
@@ -88,6 +88,6 @@ final class ClientCallAttempt: ClientStreamHandler, @unchecked Sendable {
   }
 
   private func report(_ code: StatusCode, _ origin: StatusError.Origin) {
-    call.core.attemptEnded(subchannel, code: code, origin: origin, duration: startedAt.duration(to: .now))
+    call.core.attemptEnded(subchannel, code: code, origin: origin, startedAt: startedAt)
   }
 }

@@ -57,8 +57,12 @@ struct ClientCallState: @unchecked Sendable {
   var inbox = MessageQueue()
   var pendingCredit = 0
   var readers = WaiterList()
-  /// Who waits for the initial metadata or for the end.
+  /// The one message of a server that does not stream.
+  var response: ReceivedMessage?
+  /// Who waits for the initial metadata.
   var observers = WaiterList()
+  /// Who waits for the end.
+  var enders = WaiterList()
 
   var hasEnded: Bool { if case .ended = phase { true } else { false } }
 
@@ -197,13 +201,36 @@ struct ClientCallState: @unchecked Sendable {
     phase = .ended(outcome)
     hedging = nil
     frames = []
-    var all = readers.takeAll()
-    let others = [writers.takeAll(), observers.takeAll()]
-    for list in others { all.add(contentsOf: list) }
+    var all = enders.takeAll()
+    all.add(contentsOf: readers.takeAll())
+    all.add(contentsOf: writers.takeAll())
+    all.add(contentsOf: observers.takeAll())
     return all
   }
 
   // MARK: Receiving
+
+  /// The whole of a call whose server sends one message.
+  struct Answer {
+    var outcome: StreamOutcome
+    var message: ReceivedMessage?
+    var initialMetadata: Metadata?
+    var peer: Peer?
+  }
+
+  /// Nil before the end. The message is not here any more afterwards.
+  mutating func takeAnswer() -> Answer? {
+    guard case .ended(let outcome) = phase else { return nil }
+    return Answer(
+      outcome: outcome, message: response.take(), initialMetadata: initialMetadata, peer: lastPeer)
+  }
+
+  /// False when there is one already.
+  mutating func responseReceived(_ message: ReceivedMessage) -> Bool {
+    guard response == nil else { return false }
+    response = message
+    return true
+  }
 
   enum ReceiveVerdict {
     case message(ReceivedMessage, credit: Int, attempt: ClientCallAttempt?)

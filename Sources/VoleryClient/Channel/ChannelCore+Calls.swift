@@ -83,7 +83,10 @@ extension ChannelCore {
   }
 
   /// What the service config says of a method now.
-  package func methodConfig(for method: MethodDescriptor) -> MethodConfig? { published.current.serviceConfig[method] }
+  package func methodConfig(for method: MethodDescriptor) -> MethodConfig? {
+    let snapshot = published.current
+    return snapshot.hasMethodConfigs ? snapshot.serviceConfig[method] : nil
+  }
 
   /// A call begins; what keeps it from that, if anything.
   package var refusal: StatusError? { refusesCalls.load(ordering: .relaxed) ? ChannelCore.closed : nil }
@@ -99,11 +102,12 @@ extension ChannelCore {
 
   /// A picked call's attempt is over.
   package func attemptEnded(
-    _ subchannel: Subchannel, code: StatusCode, origin: StatusError.Origin, duration: Duration
+    _ subchannel: Subchannel, code: StatusCode, origin: StatusError.Origin, startedAt: ContinuousClock.Instant
   ) {
     subchannel.callEnded(code: code, origin: origin)
     if origin == .peer || code == .ok { (subchannel.connection as? SubchannelDriver)?.callAnswered() }
     guard callReports.isWanted else { return }
+    let duration = startedAt.duration(to: .now)
     let report = CallReport(subchannel: subchannel.id, code: code, origin: origin, duration: duration)
     if callReports.add(report) { loop.execute { [self] in giveCallReports() } }
   }

@@ -24,6 +24,7 @@ final class PublishedPicker: Sendable {
   let state: ConnectivityState
   let generation: PickerGeneration
   let serviceConfig: ServiceConfig
+  let hasMethodConfigs: Bool
   /// The connections of each ready subchannel.
   let offers: [Int: ConnectionOffer]
   /// True: a call has to wake the channel first.
@@ -40,6 +41,7 @@ final class PublishedPicker: Sendable {
     self.state = state
     self.generation = generation
     self.serviceConfig = serviceConfig
+    self.hasMethodConfigs = serviceConfig.hasMethods
     self.offers = offers
     self.isIdle = isIdle
     self.awaitsResolution = awaitsResolution
