@@ -14,9 +14,9 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-TEST = re.compile(r"^conformance test: name=([\w.]+),")
-FAILED = re.compile(r"^(?:ERROR|WARNING), test=([\w.]+): (.*)")
-SKIPPED = re.compile(r"^SKIPPED, test=([\w.]+) ")
+TEST = re.compile(r"^conformance test: name=((?:Required|Recommended)\.[^,]+),")
+FAILED = re.compile(r"^(?:ERROR|WARNING), test=([^ ,]+): (.*)")
+SKIPPED = re.compile(r"^SKIPPED, test=([^ ,]+) ")
 SUITE = re.compile(r"^CONFORMANCE SUITE (PASSED|FAILED): .*")
 
 
@@ -79,6 +79,8 @@ def table(run, expected):
     counts = collections.defaultdict(collections.Counter)
     for name in run.tests:
         level, syntax, *rest = name.split(".")
+        if syntax not in ("Proto2", "Proto3"):  # Six names have no syntax and no input.
+            syntax, rest = "Proto3", ["ProtobufInput" if "ProtoInput" in name else "JsonInput", *rest]
         source = rest[0].removesuffix("Input")
         result = rest[-1].removesuffix("Output") if rest[-1].endswith("Output") else "(rejected)"
         verdict = "skipped" if name in run.skipped else "passed"

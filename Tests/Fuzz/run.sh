@@ -12,8 +12,10 @@ targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=($(ls "$here/Corpus"))
 
 mkdir -p "$folder"
-VOLERY_FUZZ=1 swift build -c release --package-path "$root" --scratch-path "$folder/build" --sanitize fuzzer \
-  --sanitize address --product volery-fuzz >"$folder/build.log" 2>&1 || { cat "$folder/build.log" >&2; exit 1; }
+# Both in one flag: of several the compiler heeds the last.
+VOLERY_FUZZ=1 swift build -c release --package-path "$root" --scratch-path "$folder/build" \
+  -Xswiftc -sanitize=fuzzer,address --product volery-fuzz >"$folder/build.log" 2>&1 ||
+  { cat "$folder/build.log" >&2; exit 1; }
 program=$folder/build/release/volery-fuzz
 # Leaks are looked for elsewhere (the checker can't work under every sandbox).
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 SWIFT_BACKTRACE=enable=no
