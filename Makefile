@@ -14,6 +14,8 @@ PROTOC := protoc -I Protos --plugin=protoc-gen-volery=$(BUILD)/protoc-gen-volery
 
 .DEFAULT_GOAL := help
 
+include Tests/Benchmark/bench.mk
+
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
 

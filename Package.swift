@@ -112,7 +112,7 @@ let package = Package(
         permissions: [.writeToPackageDirectory(reason: "The Swift of .proto files is written into the package")]),
       dependencies: ["protoc-gen-volery"], path: "Sources/VoleryCommandPlugin"),
     program("volery-interop", ["Volery", argumentParser, logging]),
-    program("volery-bench", ["Volery", argumentParser]),
+    program("volery-bench", ["Volery", "VoleryLoadBalancing", "VoleryTypes", argumentParser]),
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
     program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser]),
     program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", argumentParser]),

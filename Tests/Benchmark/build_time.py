@@ -53,6 +53,7 @@ def measure(package, scratch):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scratch", type=pathlib.Path, help="where to build; a temporary folder by default")
+    parser.add_argument("--json", type=pathlib.Path, help="write the figures there too, for `make bench`")
     options = parser.parse_args()
     work = options.scratch or pathlib.Path(tempfile.mkdtemp(prefix="volery-build-time-"))
     work.mkdir(parents=True, exist_ok=True)
@@ -67,6 +68,9 @@ def main():
     last = rows["grpc-swift-2"]
     for name, (seconds, cpu_seconds, packages, megabytes) in rows.items():
         print(f"| {name} | {seconds:.1f} | {cpu_seconds:.1f} | {packages} | {megabytes:.1f} | {seconds / last[0]:.3f} |")
+    if options.json:
+        figures = {name: {"seconds": row[0], "cpu_seconds": row[1], "packages": row[2]} for name, row in rows.items()}
+        options.json.write_text(json.dumps({"programs": figures}, indent=1))
     if not options.scratch:
         shutil.rmtree(work)
     if rows["Volery"][0] * 3 > last[0]:

@@ -1,4 +1,4 @@
-// Server: peer-grpc-cpp server PORT
+// Server: peer-grpc-cpp server PORT [CERTIFICATE KEY]    with TLS where PEM files are given
 // Client: peer-grpc-cpp client PORT[,PORT] CONCURRENCY SECONDS PAYLOAD_BYTES callback|queue    prints one JSON line
 #include <grpcpp/grpcpp.h>
 #include <sys/resource.h>
@@ -7,6 +7,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -73,9 +75,7 @@ struct Load {
   std::mutex mutex;
   std::vector<int64_t> latencies;
   std::atomic<int> running{0};
-  std::vector<std::unique_ptr<Benchmark::Stub>> stubs;
-  std::atomic<size_t> next{0};
-  Benchmark::Stub* stub() { return stubs[next++ % stubs.size()].get(); }
+  std::unique_ptr<Benchmark::Stub> stub;
   void add(const std::vector<int64_t>& taken) {
     std::lock_guard<std::mutex> lock(mutex);
     latencies.insert(latencies.end(), taken.begin(), taken.end());
@@ -100,7 +100,7 @@ struct CallbackLane {
     }
     began = Clock::now();
     context = std::make_unique<grpc::ClientContext>();
-    load->stub()->async()->Unary(context.get(), &load->echo, &reply, [this](grpc::Status status) {
+    load->stub->async()->Unary(context.get(), &load->echo, &reply, [this](grpc::Status status) {
       if (!status.ok()) fprintf(stderr, "%s\n", status.error_message().c_str()), exit(1);
       taken.push_back(microseconds_since(began));
       go();
@@ -117,7 +117,7 @@ struct QueueLane {
   void go(Load* load, grpc::CompletionQueue* queue) {
     began = Clock::now();
     context = std::make_unique<grpc::ClientContext>();
-    reader = load->stub()->AsyncUnary(context.get(), load->echo, queue);
+    reader = load->stub->AsyncUnary(context.get(), load->echo, queue);
     reader->Finish(&reply, &status, this);
   }
 };
@@ -146,18 +146,20 @@ static void run_queue(Load* load, int concurrency) {
 static int client(const std::string& ports, int concurrency, int seconds, int payload, const std::string& style) {
   Load load;
   load.echo.set_payload(std::string(payload, 7));
-  size_t at = 0;
-  while (at < ports.size()) {
+  std::string target = "ipv4:";
+  for (size_t at = 0; at < ports.size();) {
     size_t comma = std::min(ports.find(',', at), ports.size());
-    auto channel = grpc::CreateChannel("127.0.0.1:" + ports.substr(at, comma - at), grpc::InsecureChannelCredentials());
-    load.stubs.push_back(Benchmark::NewStub(channel));
+    target += (at > 0 ? "," : "") + ("127.0.0.1:" + ports.substr(at, comma - at));
     at = comma + 1;
   }
+  grpc::ChannelArguments arguments;
+  arguments.SetServiceConfigJSON(R"({"loadBalancingConfig":[{"round_robin":{}}]})");
+  load.stub = Benchmark::NewStub(grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
   for (int i = 0; i < 20; i++) {
     grpc::ClientContext context;
     context.set_wait_for_ready(true);
     Echo reply;
-    if (!load.stub()->Unary(&context, load.echo, &reply).ok()) return 1;
+    if (!load.stub->Unary(&context, load.echo, &reply).ok()) return 1;
   }
   auto start = Clock::now();
   double cpu = cpu_seconds();
@@ -184,13 +186,24 @@ static int client(const std::string& ports, int concurrency, int seconds, int pa
   return 0;
 }
 
+static std::string file(const char* path) {
+  std::ifstream stream(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(stream), {});
+}
+
 int main(int argc, char** argv) {
   std::string command = argc > 2 ? argv[1] : "";
   if (command == "server") {
     Service service;
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(16 << 20);
-    builder.AddListeningPort("127.0.0.1:" + std::string(argv[2]), grpc::InsecureServerCredentials());
+    auto credentials = grpc::InsecureServerCredentials();
+    if (argc > 4) {
+      grpc::SslServerCredentialsOptions tls;
+      tls.pem_key_cert_pairs.push_back({file(argv[4]), file(argv[3])});
+      credentials = grpc::SslServerCredentials(tls);
+    }
+    builder.AddListeningPort("127.0.0.1:" + std::string(argv[2]), credentials);
     builder.RegisterService(&service);
     auto server = builder.BuildAndStart();
     if (!server) return 1;
@@ -201,6 +214,6 @@ int main(int argc, char** argv) {
   if (command == "client" && argc == 7) {
     return client(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), argv[6]);
   }
-  fprintf(stderr, "usage: peer-grpc-cpp server PORT | client PORT[,PORT] CONCURRENCY SECONDS PAYLOAD_BYTES callback|queue\n");
+  fprintf(stderr, "usage: peer-grpc-cpp server PORT [CERTIFICATE KEY] | client PORT[,PORT] CONCURRENCY SECONDS PAYLOAD_BYTES callback|queue\n");
   return 2;
 }

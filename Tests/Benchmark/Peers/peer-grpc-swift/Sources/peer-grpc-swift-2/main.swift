@@ -8,7 +8,7 @@ import GRPCProtobuf
   import Darwin
 #endif
 
-// Server: peer-grpc-swift-2 server PORT
+// Server: peer-grpc-swift-2 server PORT [CERTIFICATE KEY]    with TLS where PEM files are given
 // Client: peer-grpc-swift-2 client PORT CONCURRENCY SECONDS PAYLOAD_BYTES    prints one JSON line
 //         (several ports, comma separated, are several backends)
 
@@ -37,10 +37,15 @@ func cpuSeconds() -> Double {
   return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
-func serve(port: Int) async throws {
+func serve(port: Int, files: [String]) async throws {
+  var security = HTTP2ServerTransport.Posix.TransportSecurity.plaintext
+  if files.count == 2 {
+    security = .tls(
+      certificateChain: [.file(path: files[0], format: .pem)], privateKey: .file(path: files[1], format: .pem))
+  }
   let server = GRPCServer(
     transport: .http2NIOPosix(
-      address: .ipv4(host: "127.0.0.1", port: port), transportSecurity: .plaintext,
+      address: .ipv4(host: "127.0.0.1", port: port), transportSecurity: security,
       config: .defaults { $0.rpc.maxRequestPayloadSize = 16 << 20 }),
     services: [BenchmarkService()])
   try await server.serve()
@@ -89,10 +94,10 @@ func load(ports: [Int], concurrency: Int, seconds: Int, payload: Int) async thro
 
 let arguments = CommandLine.arguments
 switch arguments.dropFirst().first {
-case "server": try await serve(port: Int(arguments[2])!)
+case "server": try await serve(port: Int(arguments[2])!, files: Array(arguments.dropFirst(3)))
 case "client":
   try await load(
     ports: arguments[2].split(separator: ",").map { Int($0)! }, concurrency: Int(arguments[3])!,
     seconds: Int(arguments[4])!, payload: Int(arguments[5])!)
-default: print("usage: peer-grpc-swift-2 server PORT | client PORT[,PORT] CONCURRENCY SECONDS PAYLOAD_BYTES")
+default: print("usage: peer-grpc-swift-2 server PORT [CERTIFICATE KEY] | client PORT[,PORT] CONCURRENCY SECONDS PAYLOAD_BYTES")
 }

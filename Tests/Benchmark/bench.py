@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Volery beside its peers on this machine: bench.py --programs FOLDER --volery PROGRAM [--rows ROW ...] [--page FILE]
+
+Every program gets the same load in turn, round after round; what counts is the median of its rounds, and the ratio to
+ours. The program under test has one core, the load the other. CPU is the process's own (CLOCK_PROCESS_CPUTIME_ID), times
+are h2load's or the client's. Writes results.md and results.json into --output, and the same table as a page.
+
+Groups of rows: unary, stream, ping-pong, large, client, memory, size. A row is named by its beginning: --rows "unary 16"."""
+
+import argparse
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import tempfile
+import time
+
+import report
+from groups import GROUPS, Bench
+from processes import LOAD_CORE
+
+
+def certificate(folder):
+    """A key and a certificate for 127.0.0.1 that nobody has to trust: h2load does not check."""
+    key, chain = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", chain],
+        check=True, capture_output=True)
+    return chain, key
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--volery", type=pathlib.Path, required=True, help="volery-bench, built for release")
+    parser.add_argument("--programs", type=pathlib.Path, required=True, help="where the peers were built")
+    parser.add_argument("--python", default="python3", help="one that has grpcio")
+    parser.add_argument("--rows", default="", help="beginnings of rows' names, comma separated; all by default")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each round")
+    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path(".build/bench"))
+    parser.add_argument("--page", type=pathlib.Path, help="write the table there too")
+    options = parser.parse_args()
+    # Children inherit it: a thousand connections need as many descriptors on either side.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
+    os.sched_setaffinity(0, {LOAD_CORE})
+    wanted = [one.strip() for one in options.rows.split(",") if one.strip()]
+    # "unary client" without commas: groups.
+    if len(wanted) == 1 and all(word in GROUPS for word in wanted[0].split()):
+        wanted = wanted[0].split()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        bench = Bench(options, wanted, folder, certificate(folder))
+        rows = []
+        for measure in GROUPS.values():
+            for row in measure(bench):
+                rows.append(row)
+                print(report.line(row), flush=True)
+    if not rows:
+        raise SystemExit(f"no row begins with {options.rows!r}")
+    machine = report.machine(time.monotonic() - began, options)
+    options.output.mkdir(parents=True, exist_ok=True)
+    text = report.page(rows, machine)
+    (options.output / "results.md").write_text(text)
+    (options.output / "results.json").write_text(
+        json.dumps({"machine": machine, "targets": report.verdicts(rows), "rows": [row.json() for row in rows]}, indent=1))
+    if options.page:
+        options.page.write_text(text)
+    print("\n" + report.targets(rows) + f"\nThe rest: {options.output}/results.md")
+
+
+if __name__ == "__main__":
+    main()

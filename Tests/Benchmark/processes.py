@@ -1,0 +1,62 @@
+"""Servers under test: started on a core of their own, and what the system says of them (CPU, memory)."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
+
+
+def pinned(core, command):
+    return ["taskset", "-c", str(core), *map(str, command)]
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Running:
+    """A server process. `command` is a list in which {port} is replaced."""
+
+    def __init__(self, name, command, core=SERVER_CORE):
+        self.name, self.port = name, free_port()
+        self.process = subprocess.Popen(
+            pinned(core, [str(word).replace("{port}", str(self.port)) for word in command]),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(400):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 0.2).close()
+                return
+            except OSError:
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.025)
+        self.stop()
+        raise SystemExit(f"{name}: {self.process.args} does not listen")
+
+    def cpu(self):
+        """Seconds of CPU of all its threads, those that ended too, to the nanosecond: its CLOCK_PROCESS_CPUTIME_ID."""
+        return time.clock_gettime((~self.process.pid << 3) | 2)
+
+    def resident(self):
+        """Bytes of its own memory that are there (RssAnon: files and shared libraries don't count)."""
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+        raise SystemExit(f"{self.name} is gone")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()

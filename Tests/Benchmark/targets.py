@@ -1,0 +1,44 @@
+"""The targets of the call path, as ratios of medians of one run: what is asked of which row, against whom."""
+
+OURS, CPP, SWIFT, FLOOR = "Volery", "gRPC C++", "grpc-swift-2", "nghttpd"
+CALLBACK, QUEUE = "gRPC C++ callback", "gRPC C++ queue"
+
+
+class Target:
+    """Ours divided by the best of `against` is at most `most`, or at least `least`. `what` names another figure than the
+    row's value."""
+
+    def __init__(self, title, row, against, most=None, least=None, what="value"):
+        self.title, self.row, self.against, self.most, self.least, self.what = title, row, against, most, least, what
+
+    @property
+    def bar(self):
+        return f"≤ {self.most}" if self.most is not None else f"≥ {self.least}"
+
+    def judge(self, row):
+        """The ratio, and whether it holds; nothing where one of the two was not measured."""
+        ours = row.median(OURS, self.what)
+        theirs = [value for value in (row.median(one, self.what) for one in self.against) if value]
+        if ours is None or not theirs:
+            return None
+        ratio = ours / (max(theirs) if self.least is not None else min(theirs))
+        return ratio, ratio <= self.most if self.most is not None else ratio >= self.least
+
+
+UNARY = "server CPU per unary call, 8×32, 16 B"
+CLIENT = "client CPU per unary call, 64 in flight"
+TARGETS = [
+    Target(UNARY, "unary 16 8x32", [CPP], most=0.25),
+    Target(UNARY, "unary 16 8x32", [SWIFT], most=0.05),
+    Target(UNARY, "unary 16 8x32", [FLOOR], most=1.2),
+    Target(CLIENT, "client 64 1", [CALLBACK, QUEUE], most=0.35),
+    Target(CLIENT, "client 64 1", [SWIFT], most=0.06),
+    Target("p99 latency, one call at a time", "unary 16 1x1", [CPP], most=1.0, what="p99"),
+    Target("streamed 1 KiB messages per CPU second of the server", "stream 1024", [CPP], least=2),
+    Target("1 MiB echoed, MB/s per CPU second of the server", "large echo plain", [CPP], least=1.2),
+    Target("1 MiB streamed, the same", "large stream plain", [CPP], least=1.2),
+    Target("1 MiB echoed over TLS, the same", "large echo tls", [CPP], least=1.2),
+    Target("1 MiB streamed over TLS, the same", "large stream tls", [CPP], least=1.2),
+    Target("memory of an idle connection, 1,000 open", "idle connection", [SWIFT], most=0.7),
+    Target("clean release build of HelloWorld", "build time", [SWIFT], most=0.35),
+]
