@@ -16,7 +16,10 @@ public final class Arena {
 
   private let chunk = UnsafeMutableRawPointer.allocate(byteCount: Arena.chunkByteCount, alignment: 16)
   @exclusivity(unchecked) private var used = 0
-  @exclusivity(unchecked) private var large: [UnsafeMutableRawPointer] = []
+  @exclusivity(unchecked) private var large: [UnsafeMutableRawBufferPointer] = []
+  /// A block of the last large message, for the next one: fresh memory costs a page fault each 4 KiB.
+  @exclusivity(unchecked) private var spare = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  private static let spareByteLimit = 2 << 20
   @exclusivity(unchecked) private var taken = 0
   @exclusivity(unchecked) private var isInUse = false
   private let stackFloor: UInt
@@ -44,7 +47,8 @@ public final class Arena {
 
   deinit {
     chunk.deallocate()
-    for block in large { free(block) }
+    for block in large { free(block.baseAddress) }
+    free(spare.baseAddress)
   }
 
   // MARK: One for each thread
@@ -77,7 +81,7 @@ public final class Arena {
     hitLimit = nil
     sawMessageFreed = false
     if !large.isEmpty {
-      for block in large { free(block) }
+      for block in large { keepOrFree(block) }
       large.removeAll()
     }
     isInUse = false
@@ -104,15 +108,32 @@ public final class Arena {
       block = chunk + used
       used += total
     } else {
-      guard let memory = malloc(total) else {
+      guard let memory = makeLarge(total) else {
         hitLimit = .tooMuchMemory
         return nil
       }
-      large.append(memory)
       block = memory
     }
     block.storeBytes(of: size, as: Int.self)
     return block + Arena.headerByteCount
+  }
+
+  private func makeLarge(_ size: Int) -> UnsafeMutableRawPointer? {
+    if size <= spare.count {
+      large.append(spare)
+      spare = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    } else {
+      guard let memory = malloc(size) else { return nil }
+      large.append(UnsafeMutableRawBufferPointer(start: memory, count: size))
+    }
+    return large[large.count - 1].baseAddress
+  }
+
+  /// The largest that is not too large to be kept for ever.
+  private func keepOrFree(_ block: UnsafeMutableRawBufferPointer) {
+    guard block.count > spare.count, block.count <= Arena.spareByteLimit else { return free(block.baseAddress) }
+    free(spare.baseAddress)
+    spare = block
   }
 
   /// Zeroed memory for encoding; that has no limit but the machine's.

@@ -16,9 +16,11 @@ import subprocess
 import tempfile
 import time
 
+import processes
 import report
 from groups import GROUPS, Bench
 from processes import LOAD_CORE
+from results import Row
 
 
 def certificate(folder):
@@ -31,6 +33,15 @@ def certificate(folder):
     return chain, key
 
 
+def merged(file, rows):
+    """The rows of earlier runs, in order, with those that were measured now in their places."""
+    new = {row.key: row for row in rows}
+    old = [Row.restored(one) for one in json.loads(file.read_text())["rows"]] if file.exists() else []
+    found = [new.pop(row.key, row) for row in old] + list(new.values())
+    order = list(GROUPS)
+    return sorted(found, key=lambda row: order.index(row.group))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--volery", type=pathlib.Path, required=True, help="volery-bench, built for release")
@@ -40,12 +51,17 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each round")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path(".build/bench"))
+    parser.add_argument("--first", action="store_true", help="before all else on the machine (SCHED_RR, needs root): where "
+                        "it can't be had quiet")
+    parser.add_argument("--keep", action="store_true", help="keep the rows of earlier runs that are not measured now")
     parser.add_argument("--page", type=pathlib.Path, help="write the table there too")
     options = parser.parse_args()
     # Children inherit it: a thousand connections need as many descriptors on either side.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
     os.sched_setaffinity(0, {LOAD_CORE})
+    if options.first:
+        processes.prefix += ["chrt", "-r", "10"]
     wanted = [one.strip() for one in options.rows.split(",") if one.strip()]
     # "unary client" without commas: groups.
     if len(wanted) == 1 and all(word in GROUPS for word in wanted[0].split()):
@@ -61,6 +77,8 @@ def main():
                 print(report.line(row), flush=True)
     if not rows:
         raise SystemExit(f"no row begins with {options.rows!r}")
+    if options.keep:
+        rows = merged(options.output / "results.json", rows)
     machine = report.machine(time.monotonic() - began, options)
     options.output.mkdir(parents=True, exist_ok=True)
     text = report.page(rows, machine)

@@ -234,6 +234,7 @@ def size(bench):
     rows = [
         Row("size", "binary size", "benchmark program, stripped", "MB"),
         Row("size", "build time", "clean release build of HelloWorld", "s"),
+        Row("size", "build cpu", "the same, CPU of all processes", "s"),
         Row("size", "packages", "packages that HelloWorld fetches", "packages"),
     ]
     if not bench.wants("size") and not bench.wanted_of(rows):
@@ -247,7 +248,8 @@ def size(bench):
     if found.exists():
         for name, built in json.loads(found.read_text())["programs"].items():
             rows[1].add(name, built["seconds"])
-            rows[2].add(name, built["packages"])
+            rows[2].add(name, built["cpu_seconds"])
+            rows[3].add(name, built["packages"])
     yield from (row for row in rows if row.rounds)
 
 

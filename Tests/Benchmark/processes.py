@@ -11,8 +11,12 @@ CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
 
 
+# Set by bench.py: words that come before every command.
+prefix = []
+
+
 def pinned(core, command):
-    return ["taskset", "-c", str(core), *map(str, command)]
+    return [*prefix, "taskset", "-c", str(core), *map(str, command)]
 
 
 def free_port():

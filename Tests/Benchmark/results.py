@@ -11,6 +11,7 @@ class Row:
         self.higher_is_better = higher_is_better
         self.rounds = {}
         """Of each program: a list of dictionaries, one for each round; "value" is what the table shows."""
+        self.kept_values = {}
 
     def add(self, program, value, **more):
         self.rounds.setdefault(program, []).append({"value": value, **more})
@@ -19,9 +20,25 @@ class Row:
         values = [one[what] for one in self.rounds.get(program, []) if what in one]
         return statistics.median(values) if values else None
 
+    def values(self, program):
+        """Of all rounds."""
+        return self.kept_values[program] if program in self.kept_values else [
+            one["value"] for one in self.rounds[program]]
+
     def spread(self, program):
-        values = [one["value"] for one in self.rounds[program]]
-        return (max(values) - min(values)) / statistics.median(values) if statistics.median(values) else 0
+        """Between the highest and the lowest round, as a share of the median."""
+        values = self.values(program)
+        middle = statistics.median(values)
+        return round((max(values) - min(values)) / middle, 3) if middle else 0
+
+    @staticmethod
+    def restored(found):
+        """From what `json` made, with the medians as the only round."""
+        row = Row(found["group"], found["row"], found["title"], found["unit"], found["higher_is_better"])
+        for program, figures in found["programs"].items():
+            row.add(program, **{what: value for what, value in figures.items() if what not in ("spread", "rounds")})
+            row.kept_values[program] = figures["rounds"]
+        return row
 
     def json(self):
         return {
@@ -30,7 +47,7 @@ class Row:
             "programs": {
                 program: {
                     **{what: self.median(program, what) for what in rounds[0]},
-                    "spread": round(self.spread(program), 3), "rounds": [one["value"] for one in rounds],
+                    "spread": self.spread(program), "rounds": self.values(program),
                 } for program, rounds in self.rounds.items()
             },
         }
