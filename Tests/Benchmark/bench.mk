@@ -11,11 +11,12 @@ bench-peers: bench-deps
 	@$(MAKE) --no-print-directory -s -C Tests/Benchmark/Peers/peer-grpc-cpp BUILD=$(CURDIR)/$(PEERS)/grpc-cpp
 	swift build -c release --package-path Tests/Benchmark/Peers/peer-grpc-swift --scratch-path $(PEERS)/grpc-swift
 
-# ROWS="unary client" or ROWS="unary 16 8x32, client 64": only those. PAGE=Docs/Benchmarks.md: write the page too.
+# ROWS="unary client" or ROWS="unary 16 8x32, client 64": only those. BENCH_OPTIONS="--rounds 5 --first": see bench.py --help.
+# PAGE=Docs/Benchmarks.md: write the page too.
 bench: bench-peers python ## Volery beside gRPC C++, grpc-swift-2, grpcio and nghttpd: CPU, rates, latencies, memory
 	swift build -c release --product volery-bench
 	Tests/Benchmark/bench.py --volery .build/release/volery-bench --programs $(PEERS) --python .build/python/bin/python \
-	  --rows "$(ROWS)" $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH)) \
+	  --rows "$(ROWS)" $(BENCH_OPTIONS) \
 	  $(if $(PAGE),--page $(PAGE))
 
 bench-build: bench-deps ## Clean release builds of HelloWorld on Volery and on grpc-swift-2; `make bench` shows the result
