@@ -12,6 +12,7 @@ import pathlib
 import resource
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -65,6 +66,7 @@ def main():
         scratch = work / name
         shutil.rmtree(scratch, ignore_errors=True)
         rows[name] = (*measure(package, scratch), *fetched(scratch))
+        print(f"{name}: {rows[name][0]:.1f} s, {rows[name][1]:.1f} s of CPU", file=sys.stderr, flush=True)
     last = rows["grpc-swift-2"]
     for name, (seconds, cpu_seconds, packages, megabytes) in rows.items():
         print(f"| {name} | {seconds:.1f} | {cpu_seconds:.1f} | {packages} | {megabytes:.1f} | {seconds / last[0]:.3f} |")
