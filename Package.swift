@@ -36,7 +36,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .library(name: "Volery", targets: ["Volery"]),
-    .library(name: "VoleryProtobuf", targets: ["VoleryProtobuf"]),
+    .library(name: "VoleryProtobuf", targets: ["VoleryProtobuf", "VoleryWellKnownTypes"]),
     .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
     .executable(name: "volery-interop", targets: ["volery-interop"]),
     .plugin(name: "VoleryPlugin", targets: ["VoleryPlugin"]),
@@ -78,6 +78,7 @@ let package = Package(
 
     // 4: runtime, and what writes Swift for it.
     module("VoleryGenerator", ["VoleryProtobuf"]),
+    module("VoleryWellKnownTypes", ["VoleryProtobuf", "VoleryTypes"]),
     module(
       "VoleryServer",
       [
@@ -95,9 +96,8 @@ let package = Package(
     module(
       "Volery",
       [
-        "VoleryTypes", "VoleryDNS", "VoleryFileResolver", "VoleryServices", "VoleryProtobuf", "VoleryNameResolution",
-        "VoleryLoadBalancing",
-        "VoleryServer", "VoleryClient", "VoleryTLSSession",
+        "VoleryTypes", "VoleryDNS", "VoleryFileResolver", "VoleryServices", "VoleryProtobuf", "VoleryWellKnownTypes",
+        "VoleryNameResolution", "VoleryLoadBalancing", "VoleryServer", "VoleryClient", "VoleryTLSSession",
       ]),
 
     // 6: programs.
@@ -140,6 +140,7 @@ let package = Package(
     tests(
       "ProtobufTests", ["Volery", "VoleryProtobuf", "VoleryTypes", "protoc-gen-volery"],
       exclude: ["everything.proto", "proto2.proto"]),
+    tests("MessageFormatTests", ["Volery"], exclude: ["formats.proto", "lonely.proto", "arbiter.py"]),
     tests(
       "RuntimeTests",
       [

@@ -9,6 +9,7 @@ while IFS='|' read -r include files out options; do
   (cd "$here/$include" && protoc -I . --plugin=protoc-gen-volery="$plugin" --volery_out="$root/$out" \
     ${options:+--volery_opt="$options"} $files)
 done <<'END'
+Protos|google/protobuf/any.proto google/protobuf/duration.proto google/protobuf/empty.proto google/protobuf/field_mask.proto google/protobuf/struct.proto google/protobuf/timestamp.proto google/protobuf/wrappers.proto google/rpc/code.proto google/rpc/error_details.proto google/rpc/status.proto|Sources/VoleryWellKnownTypes/Generated|FileNaming=PathToUnderscores,Visibility=public,Module=VoleryProtobuf,ModuleMappings=well-known-types.txt
 Protos|grpc/testing/empty.proto grpc/testing/messages.proto grpc/testing/test.proto|Sources/volery-interop/Generated|FileNaming=DropPath
 Protos|grpc/health/v1/health.proto|Sources/VoleryServices/Generated|FileNaming=DropPath,Visibility=public,Module=VoleryClient+VoleryProtobuf+VoleryServer+VoleryTypes
 Examples/Pods/Protos|pods.proto|Examples/Pods/Shared|Visibility=package
@@ -18,5 +19,6 @@ Tests/Benchmark/Protos|benchmark.proto order.proto|Sources/volery-bench|
 Tests/Benchmark/Messages/Protos|bench.proto|Tests/Benchmark/Messages/Sources/messages-bench|Module=VoleryProtobuf
 Tests/ProtobufTests|everything.proto proto2.proto|Tests/Fuzz/Targets/Generated|FileNaming=DropPath,Module=VoleryProtobuf+VoleryTypes
 Tests/Lab/Protos|lab.proto|Tests/Lab/Program/Generated|
+Tests/MessageFormatTests|formats.proto lonely.proto|Tests/MessageFormatTests/Generated|FileNaming=DropPath
 Tests/ProtobufTests|everything.proto proto2.proto|Tests/ProtobufTests/Generated|FileNaming=DropPath
 END

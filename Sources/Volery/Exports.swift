@@ -9,3 +9,4 @@
 @_exported public import VoleryServices
 @_exported public import VoleryTLSSession
 @_exported public import VoleryTypes
+@_exported public import VoleryWellKnownTypes

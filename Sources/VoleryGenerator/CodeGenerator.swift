@@ -41,7 +41,7 @@ package struct CodeGenerator {
       guard let file = files.first(where: { $0.name == name }) else {
         throw PluginError("\(name) is not in the request")
       }
-      let content = try FileEmitter(file: file, types: types, options: options).emit()
+      let content = try FileEmitter(file: file, types: types, options: options, generated: Set(wanted)).emit()
       response.files.append((options.outputName(name), content))
     }
   }

@@ -13,19 +13,26 @@ struct TypeTable {
   /// Names of Swift's own types that some type of the request has taken.
   private var taken: Set<String> = []
 
+  private let files: [String: FileDescriptor]
+
   init(_ files: [FileDescriptor], _ options: PluginOptions) {
+    self.files = Dictionary(files.map { ($0.name, $0) }) { first, _ in first }
     for file in files {
       let prefix = TypeTable.prefix(of: file, options)
       var index = 0
-      for message in file.messages { add(message, prefix + SwiftNames.type(message.name), file, &index) }
-      for value in file.enums { add(value, prefix + SwiftNames.type(value.name), file) }
+      for message in file.messages { add(message, TypeTable.topLevelName(message.name, prefix), file, &index) }
+      for value in file.enums { add(value, TypeTable.topLevelName(value.name, prefix), file) }
     }
+  }
+
+  private static func topLevelName(_ name: String, _ prefix: String) -> String {
+    prefix.isEmpty ? SwiftNames.type(name) : prefix + name
   }
 
   static func prefix(of file: FileDescriptor, _ options: PluginOptions) -> String {
     if let prefix = file.swiftPrefix { return prefix }
     // Names such as Duration, Any and Type would hide Swift's own.
-    if file.package == "google.protobuf" || options.prefix == .package {
+    if WellKnownFiles.packages.contains(file.package) || options.prefix == .package {
       return file.package.split(separator: ".").map { SwiftNames.upperFirst(SwiftNames.lowerCamel(String($0))) + "_" }
         .joined()
     }
@@ -45,6 +52,8 @@ struct TypeTable {
     entries[value.fullName] = Entry(swiftName: name, file: file, message: nil, enumeration: value, index: 0)
     taken.insert(value.name)
   }
+
+  func file(named name: String) -> FileDescriptor? { files[name] }
 
   subscript(fullName: String) -> Entry {
     get throws {

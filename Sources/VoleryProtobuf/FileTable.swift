@@ -1,4 +1,5 @@
 public import CProtobufC
+import Synchronization
 
 /// The messages of one .proto as libprotobuf-c wants them: real descriptors, built from a compact table when the first
 /// message of the file is used. Messages of a file point to one another by index, and to those of other files through
@@ -15,15 +16,25 @@ public final class FileTable: @unchecked Sendable {
   let descriptors: UnsafeMutablePointer<ProtobufCMessageDescriptor>
   public let messageCount: Int
   private let encodedFileDescriptor: StaticString
+  private let links: @Sendable () -> [FileTable]
+  private let unlinked: [StaticString]
+  let lazySchema = AtomicLazyReference<FileSchema>()
 
   /// - Parameters:
   ///   - schema: For each message: size, number of fields, then for each field, by number: number, type | label << 8 |
   ///     flags << 16, offset of the has-word (or case, or count), offset of the value, and the sub-message: 0 none, i + 1 the
   ///     message i of this file, -(i + 1) the i-th of `imports`.
   ///   - imports: Messages of other files.
+  ///   - linked: The tables of the files that this one imports.
+  ///   - unlinked: Descriptors of imported files that nobody has generated, like `fileDescriptor`.
   ///   - fileDescriptor: The serialized FileDescriptorProto in hexadecimal.
-  public init(schema: [Int32], imports: [MessageType], fileDescriptor: StaticString) {
+  public init(
+    schema: [Int32], imports: [MessageType], linked: @autoclosure @escaping @Sendable () -> [FileTable] = [],
+    unlinked: [StaticString] = [], fileDescriptor: StaticString
+  ) {
     encodedFileDescriptor = fileDescriptor
+    links = linked
+    self.unlinked = unlinked
     var count = 0
     var index = 0
     while index < schema.count {
@@ -43,9 +54,17 @@ public final class FileTable: @unchecked Sendable {
     }
   }
 
-  /// The serialized FileDescriptorProto, for reflection.
-  public var fileDescriptor: [UInt8] {
-    encodedFileDescriptor.withUTF8Buffer { digits in
+  /// The serialized FileDescriptorProto (google/protobuf/descriptor.proto), without comments.
+  public var fileDescriptor: [UInt8] { FileTable.bytes(encodedFileDescriptor) }
+
+  /// The tables of the files that this one imports, as far as there is code of them.
+  public var dependencies: [FileTable] { links() }
+
+  /// Descriptors of imported files that there is no code of.
+  package var unlinkedFileDescriptors: [[UInt8]] { unlinked.map(FileTable.bytes) }
+
+  private static func bytes(_ hexadecimal: StaticString) -> [UInt8] {
+    hexadecimal.withUTF8Buffer { digits in
       let nibble = { (digit: UInt8) in digit < 0x3a ? digit - 0x30 : digit - 0x57 }
       return stride(from: 0, to: digits.count - 1, by: 2).map { nibble(digits[$0]) << 4 | nibble(digits[$0 + 1]) }
     }

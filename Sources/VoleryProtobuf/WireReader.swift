@@ -32,6 +32,11 @@ package struct WireReader {
     return Field(number: number, value: value, raw: UnsafeRawBufferPointer(rebasing: bytes[start..<index]))
   }
 
+  /// The next element of a packed field; nil at the end.
+  package mutating func nextPacked(wireType: Int) throws(ProtobufError) -> Value? {
+    index < bytes.count ? try value(0, wireType: wireType, depth: 0) : nil
+  }
+
   private mutating func value(_ number: Int, wireType: Int, depth: Int) throws(ProtobufError) -> Value {
     switch wireType {
     case 0: return .varint(try varint())

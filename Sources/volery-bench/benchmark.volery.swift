@@ -110,7 +110,7 @@ nonisolated struct BenchmarkClient: Sendable {
   }
 }
 
-private nonisolated let _table_benchmark_proto = FileTable(
+nonisolated let _table_benchmark_proto = FileTable(
   schema: [
     56, 1, 1, 271, 24, 32, 0,
     40, 2, 1, 262, 24, 28, 0, 2, 262, 32, 36, 0,

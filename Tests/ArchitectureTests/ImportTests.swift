@@ -11,7 +11,7 @@ import Testing
       "VoleryEventLoops", "VoleryCompression",
     ],
     ["VoleryHTTP2Transport", "VoleryDNS", "VoleryFileResolver", "VoleryProtobuf"],
-    ["VoleryClient", "VoleryServer", "VoleryGenerator"],
+    ["VoleryClient", "VoleryServer", "VoleryGenerator", "VoleryWellKnownTypes"],
     ["VoleryServices"],
     ["Volery"],
   ]

@@ -86,7 +86,7 @@ package nonisolated struct PodsClient: Sendable {
   }
 }
 
-private nonisolated let _table_pods_proto = FileTable(
+package nonisolated let _table_pods_proto = FileTable(
   schema: [
     56, 1, 1, 271, 24, 32, 0,
     56, 1, 1, 271, 24, 32, 0,

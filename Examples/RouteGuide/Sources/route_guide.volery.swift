@@ -210,7 +210,7 @@ nonisolated struct RouteGuideClient: Sendable {
   }
 }
 
-private nonisolated let _table_route_guide_proto = FileTable(
+nonisolated let _table_route_guide_proto = FileTable(
   schema: [
     40, 2, 1, 256, 24, 28, 0, 2, 256, 32, 36, 0,
     40, 2, 1, 272, 0, 24, 1, 2, 272, 0, 32, 1,

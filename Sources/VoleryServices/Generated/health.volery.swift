@@ -189,7 +189,7 @@ public nonisolated struct HealthClient: Sendable {
   }
 }
 
-private nonisolated let _table_grpc_health_v1_health_proto = FileTable(
+public nonisolated let _table_grpc_health_v1_health_proto = FileTable(
   schema: [
     56, 1, 1, 271, 24, 32, 0,
     40, 1, 1, 256, 24, 28, 0,

@@ -21,7 +21,7 @@ nonisolated struct Empty: Message {
   }
 }
 
-private nonisolated let _table_grpc_testing_empty_proto = FileTable(
+nonisolated let _table_grpc_testing_empty_proto = FileTable(
   schema: [
     24, 0,
   ],

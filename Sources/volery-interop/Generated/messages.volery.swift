@@ -440,7 +440,7 @@ nonisolated struct TestOrcaReport: Message {
   }
 }
 
-private nonisolated let _table_grpc_testing_messages_proto = FileTable(
+nonisolated let _table_grpc_testing_messages_proto = FileTable(
   schema: [
     40, 1, 1, 264, 24, 32, 0,
     56, 2, 1, 256, 24, 28, 0, 2, 271, 32, 40, 0,

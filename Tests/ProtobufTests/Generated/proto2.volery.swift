@@ -68,7 +68,7 @@ nonisolated struct Old: Message {
   }
 }
 
-private nonisolated let _table_proto2_proto = FileTable(
+nonisolated let _table_proto2_proto = FileTable(
   schema: [
     104, 5, 1, 256, 24, 28, 0, 2, 271, 32, 48, 0, 3, 512, 64, 72, 0, 4, 66048, 80, 88, 0, 5, 256, 36, 40, 0,
   ],

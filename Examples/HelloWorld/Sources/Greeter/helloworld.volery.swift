@@ -83,7 +83,7 @@ package nonisolated struct GreeterClient: Sendable {
   }
 }
 
-private nonisolated let _table_helloworld_proto = FileTable(
+package nonisolated let _table_helloworld_proto = FileTable(
   schema: [
     56, 1, 1, 271, 24, 32, 0,
     56, 1, 1, 271, 24, 32, 0,

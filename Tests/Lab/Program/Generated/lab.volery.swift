@@ -114,7 +114,7 @@ nonisolated struct LabClient: Sendable {
   }
 }
 
-private nonisolated let _table_lab_proto = FileTable(
+nonisolated let _table_lab_proto = FileTable(
   schema: [
     56, 1, 1, 271, 24, 32, 0,
     56, 1, 1, 271, 24, 32, 0,

@@ -71,7 +71,7 @@ public nonisolated struct ShippingClient: Sendable {
   }
 }
 
-private nonisolated let _table_Protos_shipping_proto = FileTable(
+public nonisolated let _table_Protos_shipping_proto = FileTable(
   schema: [
     40, 1, 1, 262, 24, 28, 0,
     56, 1, 1, 271, 24, 32, 0,

@@ -554,7 +554,7 @@ nonisolated struct Numbers: Message {
   }
 }
 
-private nonisolated let _table_bench_proto = FileTable(
+nonisolated let _table_bench_proto = FileTable(
   schema: [
     56, 1, 1, 271, 24, 32, 0,
     56, 2, 1, 256, 24, 28, 0, 2, 271, 32, 40, 0,

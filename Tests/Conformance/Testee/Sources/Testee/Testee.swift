@@ -26,6 +26,11 @@ enum Testee {
     do {
       switch request.payload {
       case .protobufPayload(let bytes): message = try M(decoding: bytes)
+      case .jsonPayload(let text):
+        var options = JSONDecodingOptions()
+        options.ignoresUnknownFields = request.testCategory == .jsonIgnoreUnknownParsingTest
+        message = try M(jsonString: text, options: options)
+      case .textPayload(let text): message = try M(textFormat: text)
       default: return .skipped("this input format is not supported")
       }
     } catch {
@@ -34,6 +39,11 @@ enum Testee {
     do {
       switch request.requestedOutputFormat {
       case .protobuf: return .protobufPayload(try message.encoded())
+      case .json: return .jsonPayload(try message.jsonString())
+      case .textFormat:
+        var options = TextFormatOptions()
+        options.includesUnknownFields = request.printUnknownFields
+        return .textPayload(message.textFormat(options: options))
       default: return .skipped("this output format is not supported")
       }
     } catch {

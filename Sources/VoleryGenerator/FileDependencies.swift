@@ -1,0 +1,41 @@
+/// The files that a file imports, for reflection and for types found by their names at run time.
+struct FileDependencies {
+  /// Those that have generated code, in this module or in one that is imported.
+  private(set) var linked: [FileDescriptor] = []
+  /// Those of which nothing but their descriptor is known, such as files of options: nobody has to generate them.
+  private(set) var unlinked: [FileDescriptor] = []
+
+  init(of file: FileDescriptor, _ types: TypeTable, _ options: PluginOptions, generated: Set<String>) {
+    var used = FileDependencies.types(of: file.messages)
+    used += file.services.flatMap { $0.methods.flatMap { [$0.input, $0.output] } }
+    var mustExist: [FileDescriptor] = []
+    for name in used {
+      guard let owner = try? types[name].file, owner.name != file.name else { continue }
+      mustExist.append(owner)
+    }
+    let existing = Set(mustExist.map(\.name))
+    var seen: Set<String> = [file.name]
+    let direct = file.dependencies.compactMap { types.file(named: $0) }
+    let directNames = Set(file.dependencies)
+    var open = mustExist + direct
+    while !open.isEmpty {
+      let next = open.removeFirst()
+      guard seen.insert(next.name).inserted else { continue }
+      // Of other modules only those are imported that have what this file imports itself.
+      let isElsewhere = options.modules[next.name] != nil || WellKnownFiles.names.contains(next.name)
+      if existing.contains(next.name) || generated.contains(next.name) || directNames.contains(next.name) && isElsewhere
+      {
+        linked.append(next)
+      } else {
+        unlinked.append(next)
+        open += next.dependencies.compactMap { types.file(named: $0) }
+      }
+    }
+    linked.sort { $0.name < $1.name }
+    unlinked.sort { $0.name < $1.name }
+  }
+
+  private static func types(of messages: [MessageDescriptor]) -> [String] {
+    messages.flatMap { $0.fields.map(\.typeName).filter { !$0.isEmpty } + types(of: $0.messages) }
+  }
+}

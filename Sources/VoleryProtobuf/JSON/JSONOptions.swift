@@ -1,0 +1,35 @@
+/// How a message is written as JSON.
+public struct JSONEncodingOptions: Sendable {
+  /// Names as the .proto has them (`order_id`) instead of `orderId`.
+  public var usesProtoFieldNames = false
+  /// Also fields that have their default value, where the field can't say whether it is set: proto3's plain fields,
+  /// lists and maps.
+  public var includesDefaultValues = false
+  /// Enum values as numbers instead of names.
+  public var writesEnumsAsNumbers = false
+  /// What `google.protobuf.Any` may hold.
+  public var types = TypeRegistry()
+
+  public init() {}
+}
+
+/// How a message is read from JSON.
+public struct JSONDecodingOptions: Sendable {
+  /// Passes over members that are no field of the message, and enum values by unknown names; both are errors otherwise.
+  public var ignoresUnknownFields = false
+  /// Objects and arrays within one another; deeper is an error.
+  public var maxDepth = 100
+  /// What `google.protobuf.Any` may hold.
+  public var types = TypeRegistry()
+
+  public init() {}
+}
+
+/// Why a text is no message, or a message can't be written as text: what is wrong, and where.
+public struct MessageTextError: Error, Hashable, Sendable, CustomStringConvertible {
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+
+  init(_ error: ProtobufError) { description = error.description }
+}
