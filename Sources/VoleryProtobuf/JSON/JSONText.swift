@@ -44,7 +44,7 @@ struct JSONText {
   }
 
   private mutating func enumeration(_ number: Int32, _ schema: EnumSchema, asNumber: Bool) {
-    if schema.fullName == WellKnownMessage.nullValueName {
+    if schema.fullName == WellKnownMessage.nullValueName, number == 0 {
       append("null")
     } else if !asNumber, let name = schema.name(of: number) {
       quoted(name)
