@@ -186,7 +186,7 @@ nonisolated struct Order: Message {
   }
 }
 
-private nonisolated let _table_order_proto = FileTable(
+nonisolated let _table_order_proto = FileTable(
   schema: [
     184, 11, 1, 271, 24, 72, 0, 2, 264, 28, 88, 0, 3, 259, 32, 96, 0, 4, 256, 36, 40, 0, 5, 528, 104, 112, 3, 6, 272, 0, 120, 4, 7, 528, 128, 136, 2, 8, 66054, 144, 152, 0, 9, 262415, 48, 56, 0, 10, 262415, 48, 56, 0, 11, 271, 44, 160, 0,
     72, 2, 1, 271, 24, 32, 0, 2, 271, 28, 48, 0,
