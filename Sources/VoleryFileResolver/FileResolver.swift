@@ -15,6 +15,7 @@ final class FileResolver: Resolver {
   private let isAsked = Atomic<Bool>(false)
 
   private static let interval = Duration.seconds(1)
+  private static let rest = Duration.milliseconds(20)
   /// What is bad is read once more after this: its writer may not have come to the end.
   private static let secondLook = Duration.milliseconds(100)
 
@@ -58,6 +59,9 @@ final class FileResolver: Resolver {
         _ = publish(update)
       } else if isAsked.exchange(false, ordering: .relaxed), let last {
         _ = publish(last)
+      } else {
+        // Others may write in the same directory all the time.
+        try? await Task.sleep(for: FileResolver.rest)
       }
     }
   }

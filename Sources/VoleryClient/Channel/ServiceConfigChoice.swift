@@ -4,7 +4,8 @@ import VoleryTypes
 /// application's where the resolver gives none. A value.
 struct ServiceConfigChoice {
   private let fallback: ServiceConfig
-  private var lastValid: ServiceConfig?
+  /// An answer's config, or that it had none, was accepted: there is something to go on with.
+  private var isSettled = false
 
   init(fallback: ServiceConfig) { self.fallback = fallback }
 
@@ -22,15 +23,12 @@ struct ServiceConfigChoice {
     validate: (ServiceConfig) throws(ServiceConfigError) -> Void
   ) -> Verdict {
     do throws(ServiceConfigError) {
-      guard let config = try result.get() else {
-        lastValid = nil
-        return .use(fallback)
-      }
-      try validate(config)
-      lastValid = config
-      return .use(config)
+      let config = try result.get()
+      if let config { try validate(config) }
+      isSettled = true
+      return .use(config ?? fallback)
     } catch {
-      return lastValid == nil && fallback == ServiceConfig() ? .fail(error) : .keep(error)
+      return isSettled || fallback != ServiceConfig() ? .keep(error) : .fail(error)
     }
   }
 }
