@@ -54,6 +54,7 @@ def main():
     parser.add_argument("--first", action="store_true", help="before all else on the machine (SCHED_RR, needs root): where "
                         "it can't be had quiet")
     parser.add_argument("--keep", action="store_true", help="keep the rows of earlier runs that are not measured now")
+    parser.add_argument("--note", help="what else to say of the machine and the run")
     parser.add_argument("--page", type=pathlib.Path, help="write the table there too")
     options = parser.parse_args()
     # Children inherit it: a thousand connections need as many descriptors on either side.
@@ -80,6 +81,8 @@ def main():
     if options.keep:
         rows = merged(options.output / "results.json", rows)
     machine = report.machine(time.monotonic() - began, options)
+    if options.note:
+        machine["note"] = options.note
     options.output.mkdir(parents=True, exist_ok=True)
     text = report.page(rows, machine)
     (options.output / "results.md").write_text(text)

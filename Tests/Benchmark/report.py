@@ -128,7 +128,9 @@ def machine(seconds, options):
     processor = [one.split(":", 1)[1].strip() for one in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                  if one.startswith("model name")]
     return {
-        "date": f"{datetime.date.today()}, {seconds / 60:.0f} minutes, {options.rounds} rounds of {options.seconds:g} s",
+        "date": f"{datetime.date.today()}, " + (
+            "in several runs" if options.keep else
+            f"{seconds / 60:.0f} minutes, {options.rounds} rounds of {options.seconds:g} s"),
         "machine": f"{os.cpu_count()} cores, {processor[0] if processor else platform.machine()}, Linux "
                    f"{platform.release()}; load at the end {os.getloadavg()[0]:.1f}",
         "compiler": output("swift", "--version").splitlines()[0],
