@@ -105,7 +105,7 @@ extension ChannelCore {
     _ subchannel: Subchannel, code: StatusCode, origin: StatusError.Origin, startedAt: ContinuousClock.Instant
   ) {
     subchannel.callEnded(code: code, origin: origin)
-    if origin == .peer || code == .ok { (subchannel.connection as? SubchannelDriver)?.callAnswered() }
+    if origin == .peer || code == .ok { (subchannel.connection as? SubchannelDriver)?.callAnswered(for: self) }
     guard callReports.isWanted else { return }
     let duration = startedAt.duration(to: .now)
     let report = CallReport(subchannel: subchannel.id, code: code, origin: origin, duration: duration)

@@ -65,7 +65,7 @@ public struct ChannelOptions: Sendable {
   public var readsServiceConfigFromDNS: Bool?
   /// Whether servers that offer `grpc.health.v1` are asked of their health (gRFC A17), by one Watch on each connection. With
   /// a `healthCheckConfig` in the service config, a server gets calls only while it says that it serves that service.
-  /// Without one, the server as a whole is asked, and one that says NOT_SERVING gets no new calls while another one is
+  /// Without one, the server as a whole is asked once it has answered a call, and one that says NOT_SERVING gets no new calls while another one is
   /// there; servers without the health service are as good as any. `pick_first` never asks. True.
   public var checksHealth = true
   public var logger = Logger(label: "volery.channel")

@@ -43,15 +43,17 @@ final class SubchannelDriver: @unchecked Sendable {
   }
 
   /// Any thread.
-  func callAnswered() {
-    if !hasAnswered.load(ordering: .relaxed) { hasAnswered.store(true, ordering: .relaxed) }
+  func callAnswered(for core: ChannelCore) {
+    guard !hasAnswered.load(ordering: .relaxed), !hasAnswered.exchange(true, ordering: .relaxed) else { return }
+    core.loop.execute { [weak self] in self?.health?.callAnswered() }
   }
 
   /// Asks the server of its health from now on, or no more.
   func watchHealth(_ question: HealthQuestion?) {
     health?.stop()
     health = question.map { question in
-      HealthMonitor(service: question.service, core: core) { [weak self] verdict in
+      HealthMonitor(service: question.service, hasAnswered: hasAnswered.load(ordering: .relaxed), core: core) {
+        [weak self] verdict in
         guard let self else { return }
         owner.heard(verdict, of: id)
       }
@@ -117,6 +119,7 @@ final class SubchannelDriver: @unchecked Sendable {
       state.connectionOpened(now: core.clock.now())
       subchannel?.connected()
       hasAnswered.store(false, ordering: .relaxed)
+      health?.connectionOpened()
       adopt(connection)
       report()
     case .failed(let error):

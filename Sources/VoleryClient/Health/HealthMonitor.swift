@@ -5,14 +5,15 @@ import VoleryTypes
 /// Keeps one Watch on a ready subchannel's oldest connection, opens it again with a backoff when it ends, and says what it
 /// hears (gRFC A17). In the channel's control plane.
 final class HealthMonitor: @unchecked Sendable {
-  /// Without a health service in the service config, a connection is asked after it has lived for so long: short-lived
-  /// programs don't ask at all.
+  /// Without a health service in the service config, a server is asked so long after it has answered a call: short-lived
+  /// programs don't ask at all, and neither does a connection that nobody uses.
   static let adviceDelay = Duration.milliseconds(50)
 
   private unowned let core: ChannelCore
   private let service: String?
   private let heard: (HealthGate.Verdict) -> Void
   private weak var connection: ChannelConnection?
+  private var hasAnswered: Bool
   private var watch: HealthWatch?
   private var watchNumber = 0
   private var timer: (any TransportTimer)?
@@ -21,10 +22,12 @@ final class HealthMonitor: @unchecked Sendable {
 
   /// - Parameters:
   ///   - service: As the service config has it; nil: the server as a whole, for advice.
+  ///   - hasAnswered: The server has answered a call.
   ///   - heard: Called in the control plane.
-  init(service: String?, core: ChannelCore, heard: @escaping (HealthGate.Verdict) -> Void) {
+  init(service: String?, hasAnswered: Bool, core: ChannelCore, heard: @escaping (HealthGate.Verdict) -> Void) {
     self.core = core
     self.service = service
+    self.hasAnswered = hasAnswered
     self.heard = heard
     startedAt = core.clock.now()
   }
@@ -35,8 +38,22 @@ final class HealthMonitor: @unchecked Sendable {
     stop()
     guard let next = connections.first else { return }
     connection = next
-    if service == nil { schedule(after: HealthMonitor.adviceDelay) } else { start() }
+    if service != nil {
+      start()
+    } else if hasAnswered {
+      schedule(after: HealthMonitor.adviceDelay)
+    }
   }
+
+  /// The first call on a new connection was answered.
+  func callAnswered() {
+    guard !hasAnswered else { return }
+    hasAnswered = true
+    if service == nil, connection != nil { schedule(after: HealthMonitor.adviceDelay) }
+  }
+
+  /// There is a new connection to what may be a new server.
+  func connectionOpened() { hasAnswered = false }
 
   func stop() {
     timer.take()?.cancel()
