@@ -43,7 +43,8 @@ final class PolicyDriver: @unchecked Sendable {
   var healthQuestion: HealthQuestion? {
     switch health.mode {
     case .off: nil
-    case .advice: HealthQuestion(service: nil)
+    // Who has nowhere else to go needs no advice.
+    case .advice: members.count > 1 ? HealthQuestion(service: nil) : nil
     case .required: HealthQuestion(service: core.serviceConfig.healthCheckService)
     }
   }
@@ -150,7 +151,11 @@ final class PolicyDriver: @unchecked Sendable {
     let subchannel = driver.makeSubchannel()
     if members.count < PolicyDriver.maxSubchannels {
       members[driver.id] = Member(driver: driver, subchannel: subchannel)
-      driver.watchHealth(healthQuestion)
+      if members.count == 2 {
+        for member in members.values { member.driver.watchHealth(healthQuestion) }
+      } else {
+        driver.watchHealth(healthQuestion)
+      }
     }
     return subchannel
   }
