@@ -116,6 +116,7 @@ let package = Package(
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
     program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser]),
     program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", argumentParser]),
+    program("bearer-token", path: "Examples/BearerToken", ["Volery"]),
     program("own-messages", path: "Examples/OwnMessages", ["Volery"]),
     program("zone-policy", path: "Examples/ZonePolicy", ["Volery"]),
     program("route-guide", path: "Examples/RouteGuide/Sources", ["Volery"]),
@@ -125,7 +126,9 @@ let package = Package(
 
     // Tests.
     program("volery-lab", path: "Tests/Lab/Program", ["Volery", argumentParser, logging]),
-    .target(name: "TestSupport", path: "Tests/Support", exclude: ["certificates.sh"], swiftSettings: strict),
+    .target(
+      name: "TestSupport", dependencies: [logging], path: "Tests/Support", exclude: ["certificates.sh"],
+      swiftSettings: strict),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryNameResolution", "VoleryTypes"]),
     tests("LoadBalancingTests", ["VoleryLoadBalancing", "VoleryTypes"]),
@@ -144,11 +147,14 @@ let package = Package(
     tests(
       "RuntimeTests",
       [
-        "Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes", "VoleryCompression",
+        "TestSupport", "Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes", "VoleryCompression",
         "VoleryHTTP2Transport", "VoleryEventLoops",
       ]),
     tests(
-      "InteropTests", ["TestSupport", "volery-interop", "own-messages", "zone-policy", "watch", "in-memory-registry"]),
+      "InteropTests",
+      [
+        "TestSupport", "volery-interop", "own-messages", "bearer-token", "zone-policy", "watch", "in-memory-registry",
+      ]),
     tests(
       "TLSTests",
       ["TestSupport", "Volery", "VoleryClient", "VoleryServer", "VoleryTLSSession", "VoleryTypes", logging]),

@@ -26,6 +26,8 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   private var isStopping = false
   /// Few: looked through from the front.
   private var locals: [(type: ObjectIdentifier, value: AnyObject)] = []
+  /// Any thread: what the loop runs now.
+  package let activity = LoopActivity()
   private var thread: pthread_t  // Written once before the loop is handed out.
 
   /// Whatever somebody above keeps for this loop. On the loop.
@@ -34,7 +36,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// Any thread: what other threads have given the loop to do.
   private struct Inbox {
     var work: [@Sendable () -> Void] = []
-    var jobs: [UnownedJob] = []
+    var jobs: [LoopJob] = []
     /// The loop has ended: what comes now stays here.
     var isClosed = false
     var isEmpty: Bool { work.isEmpty && jobs.isEmpty }
@@ -113,8 +115,9 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     }
   }
 
-  package func enqueue(_ job: consuming ExecutorJob) {
-    let job = UnownedJob(job)
+  package func enqueue(_ job: consuming ExecutorJob) { enqueue(LoopJob(UnownedJob(job), worker: nil)) }
+
+  func enqueue(_ job: LoopJob) {
     if isCurrent { return jobs.append(job) }
     inbox.withLock { inbox in
       if inbox.isEmpty { wakeUp(inbox) }
@@ -140,10 +143,12 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   func finishTurn() {
     var budget = EventLoop.jobsPerTurn
     repeat {
-      while budget > 0, let job = jobs.popFirst() {
-        job.runSynchronously(on: asUnownedTaskExecutor())
+      while budget > 0, let next = jobs.popFirst() {
+        activity.began(next.worker?.tag ?? LoopActivity.unnamed)
+        next.job.runSynchronously(on: next.worker?.asUnownedTaskExecutor() ?? asUnownedTaskExecutor())
         budget -= 1
       }
+      activity.ended()
       flush()
     } while !jobs.isEmpty && budget > 0
     if !jobs.isEmpty { uv_async_send(wake) }
@@ -232,14 +237,14 @@ package protocol TurnFlushing: AnyObject {
 
 /// Swift jobs, first in first out.
 private struct JobQueue {
-  private var jobs: [UnownedJob] = []
+  private var jobs: [LoopJob] = []
   private var head = 0
 
   var isEmpty: Bool { head == jobs.count }
 
-  mutating func append(_ job: UnownedJob) { jobs.append(job) }
+  mutating func append(_ job: LoopJob) { jobs.append(job) }
 
-  mutating func popFirst() -> UnownedJob? {
+  mutating func popFirst() -> LoopJob? {
     guard head < jobs.count else { return nil }
     defer {
       head += 1

@@ -27,7 +27,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
   package func accept(
     path: UnsafeRawBufferPointer, head: consuming ServerRequestHead, stream: any ServerStream
   ) -> (any ServerStreamHandler)? {
-    guard let method = table[path] ?? fallbackHandler(path).map(ServiceTable.Entry.init) else {
+    guard let method = table[path] ?? fallbackHandler(path).map(ServiceTable.Entry.init(fallback:)) else {
       stream.finish(unimplemented(path), trailingMetadata: Metadata())
       return nil
     }
@@ -47,6 +47,11 @@ package final class CallDispatcher: ServerStreamAcceptor {
       requestCompression: requestCompression)
     call.accepted()
     return call
+  }
+
+  /// The method whose calls have this tag (`ServerCall.tag`), in words; nil for another server's.
+  func name(ofTag tag: UInt) -> String? {
+    tag == ServiceTable.fallbackTag ? "a method that the fallback answers" : table.path(ofTag: tag)
   }
 
   func callEnded() { runningCalls.subtract(1, ordering: .relaxed) }

@@ -1,7 +1,7 @@
 import Logging
 import Synchronization
-import VoleryHTTP2Transport
 import VoleryTLSSession
+import VoleryTypes
 
 /// The lines that a server logs about connections that came to nothing. Anybody can make such connections: so many lines a
 /// period and no more, and the next one says how many were left out.
@@ -20,9 +20,10 @@ final class ConnectionLog: Sendable {
   init(_ logger: Logger) { self.logger = logger }
 
   /// A client that did not come to its first call.
-  func refused(_ connection: HTTP2ServerConnection, _ reason: String) {
+  func refused(_ client: SocketAddress?, _ reason: String) {
     guard let leftOut = admit() else { return }
-    var metadata: Logger.Metadata = ["client": "\(connection.peer)", "reason": "\(reason)"]
+    var metadata: Logger.Metadata = ["reason": "\(reason)"]
+    if let client { metadata["client"] = "\(client)" }
     if leftOut > 0 { metadata["left out before"] = "\(leftOut)" }
     logger.notice("a connection came to nothing", metadata: metadata)
   }

@@ -3,7 +3,7 @@ public import VoleryTypes
 /// A method with the code that answers it.
 ///
 /// The code runs in a task of its own, on the event loop of the call's connection unless `executor` says otherwise: while
-/// it computes without suspending, the other calls of that loop wait. The task is cancelled when the client cancels, the
+/// it computes without suspending, the other calls of that loop wait (Docs/BlockingHandlers.md). The task is cancelled when the client cancels, the
 /// connection is lost or the deadline passes.
 ///
 /// What it throws becomes the call's status: a `StatusError` that was made here as it is, anything else UNKNOWN without
@@ -11,10 +11,12 @@ public import VoleryTypes
 public struct MethodHandler: Sendable {
   /// Where a handler runs.
   public enum Executor: Sendable {
-    /// On the connection's event loop: no hop, the fastest. For code that does not block.
+    /// On the connection's event loop: no hop, the fastest. For code that neither blocks nor computes for long.
     case eventLoop
-    /// On Swift's shared pool: for code that computes for long, or blocks.
+    /// On Swift's shared pool, which has a thread for each core: for code that computes for long.
     case sharedPool
+    /// On an executor of your own: `BlockingThreads`, as a rule, for code that waits inside a system call or a lock.
+    case taskExecutor(any TaskExecutor)
   }
 
   public let descriptor: MethodDescriptor

@@ -25,6 +25,8 @@ public final class Server: Sendable {
     var inProcessListeners: [InProcessListener] = []
     /// Watch their files as long as they are here.
     var reloaders: [TLSReloader] = []
+    /// From the first listener on, until the server stops.
+    var watchdog: StallWatchdog?
     var connections: [ObjectIdentifier: HTTP2ServerConnection] = [:]
     var connectionsOfLoop: [ObjectIdentifier: Int] = [:]
     var isDraining = false
@@ -122,6 +124,7 @@ public final class Server: Sendable {
     }
     state.withLock { state in
       state.listeners += listeners
+      if state.watchdog == nil { state.watchdog = makeWatchdog() }
       if let reloader { state.reloaders.append(reloader) }
     }
     for listener in listeners { listener.start() }
@@ -135,6 +138,14 @@ public final class Server: Sendable {
       return try TLSReloader(configuration, on: group.next()) { [connectionLog] in connectionLog.files($0) }
     } catch {
       throw StatusError(.failedPrecondition, error.description)
+    }
+  }
+
+  private func makeWatchdog() -> StallWatchdog? {
+    options.stallThreshold.map { threshold in
+      StallWatchdog(group.loops, threshold: threshold, logger: options.logger) { [dispatcher] tag in
+        dispatcher.name(ofTag: tag)
+      }
     }
   }
 
@@ -187,25 +198,24 @@ public final class Server: Sendable {
     }
     guard let loop else {
       close(descriptor)
-      return
+      return connectionLog.refused(nil, "the server is at its limit of \(options.maxConnections) connections")
     }
     loop.execute { [self] in open(descriptor, isTCP, reloader, on: loop) }
   }
 
   private func open(_ descriptor: Int32, _ isTCP: Bool, _ reloader: TLSReloader?, on loop: EventLoop) {
-    var slot: HandshakeLimit.Slot?
-    var filter: (any ByteFilter)?
-    if let reloader {
-      slot = handshakes.take()
-      if slot != nil { filter = try? TLSSession(reloader.current) }
-      guard filter != nil else {
-        close(descriptor)
-        return ended(nil, on: loop)
-      }
-    }
     guard let socket = try? Socket(adopting: descriptor, isTCP: isTCP, on: loop) else { return ended(nil, on: loop) }
+    let handshake: Handshake?
+    do throws(TLSError) {
+      handshake = try reloader.map { (reloader) throws(TLSError) in try beginHandshake(reloader) }
+    } catch {
+      connectionLog.refused(socket.remoteAddress.map(SocketAddress.init), error.description)
+      socket.close()
+      return ended(nil, on: loop)
+    }
     let connection = HTTP2ServerConnection(
-      socket: socket, acceptor: dispatcher, options: connectionOptions, filter: filter, handshakeSlot: slot
+      socket: socket, acceptor: dispatcher, options: connectionOptions, filter: handshake?.session,
+      handshakeSlot: handshake?.slot
     ) { [weak self] connection in
       self?.ended(connection, on: loop)
     }
@@ -216,8 +226,20 @@ public final class Server: Sendable {
     if isDraining { connection.drain() }
   }
 
+  private struct Handshake {
+    let session: TLSSession
+    let slot: HandshakeLimit.Slot
+  }
+
+  private func beginHandshake(_ reloader: TLSReloader) throws(TLSError) -> Handshake {
+    guard let slot = handshakes.take() else {
+      throw TLSError("the server is at its limit of \(options.maxConcurrentHandshakes) TLS handshakes in progress")
+    }
+    return Handshake(session: try TLSSession(reloader.current), slot: slot)
+  }
+
   private func ended(_ connection: HTTP2ServerConnection?, on loop: EventLoop) {
-    if let connection, let reason = connection.refusal { connectionLog.refused(connection, reason) }
+    if let connection, let reason = connection.refusal { connectionLog.refused(connection.peer.address, reason) }
     let waiters: [CheckedContinuation<Void, Never>] = state.withLock { state in
       state.connectionsOfLoop[ObjectIdentifier(loop), default: 1] -= 1
       if let connection { state.connections[ObjectIdentifier(connection)] = nil }
@@ -279,6 +301,7 @@ public final class Server: Sendable {
     let listeners = state.withLock { state in
       defer { state.listeners = [] }
       state.reloaders = []
+      state.watchdog = nil
       return state.listeners
     }
     for listener in listeners { listener.stop() }

@@ -65,6 +65,8 @@ public import VoleryTypes
 
   var executor: MethodHandler.Executor { entry.executor }
   var method: MethodDescriptor { entry.handler.descriptor }
+  /// Names the method to the watchdog.
+  var tag: UInt { entry.tag }
   /// Whether the request that was read last came compressed.
   var isRequestCompressed: Bool { wasRequestCompressed.load(ordering: .relaxed) }
   var isCancelled: Bool { cancelled.load(ordering: .relaxed) }

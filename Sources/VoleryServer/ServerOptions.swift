@@ -32,6 +32,9 @@ public struct ServerOptions: Sendable {
   public var handlesSignals = true
   /// Event loops that serve connections; nil: one for each core, shared with the process's channels.
   public var eventLoops: Int?
+  /// A handler that keeps its event loop this long without suspending is named in the log, as a warning, at most once a
+  /// minute each (Docs/BlockingHandlers.md). 500 milliseconds; nil: never.
+  public var stallThreshold: Duration? = .milliseconds(500)
   /// Answers methods that no service has: what a proxy needs. Nil, the default: UNIMPLEMENTED.
   public var fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
   public var logger = Logger(label: "volery.server")

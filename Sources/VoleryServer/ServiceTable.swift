@@ -15,8 +15,14 @@ struct ServiceTable: Sendable {
     let executor: MethodHandler.Executor
     fileprivate let hash: UInt64
     fileprivate let path: [UInt8]
+    /// As `LoopActivity` has it.
+    var tag: UInt { isFallback ? ServiceTable.fallbackTag : UInt(bitPattern: ObjectIdentifier(self)) }
+    private let isFallback: Bool
 
-    init(_ handler: MethodHandler) {
+    convenience init(fallback handler: MethodHandler) { self.init(handler, isFallback: true) }
+
+    init(_ handler: MethodHandler, isFallback: Bool = false) {
+      self.isFallback = isFallback
       self.handler = handler
       hasOneRequest = handler.hasOneRequest
       executor = handler.executor
@@ -24,6 +30,9 @@ struct ServiceTable: Sendable {
       hash = path.withUnsafeBytes(ServiceTable.hash)
     }
   }
+
+  /// Of the methods that only a fallback knows; no object's address.
+  static let fallbackTag: UInt = 2
 
   private var buckets: [[Entry]]
   /// Full names of the services, sorted.
@@ -41,6 +50,11 @@ struct ServiceTable: Sendable {
       precondition(!buckets[index].contains { $0.path == entry.path }, "\(handler.descriptor.path) has two handlers")
       buckets[index].append(entry)
     }
+  }
+
+  /// The method with this tag; nil for one of another table's, or a fallback's.
+  func path(ofTag tag: UInt) -> String? {
+    buckets.joined().first { $0.tag == tag }?.handler.descriptor.path
   }
 
   subscript(path: UnsafeRawBufferPointer) -> Entry? {

@@ -18,16 +18,21 @@ final class WorkerPool: TurnFlushing, @unchecked Sendable {
 
   init(loop: EventLoop) { self.loop = loop }
 
-  /// Runs a call's handler in this turn, or on the shared pool if its method wants that.
+  /// Runs a call's handler in this turn, or on another executor if its method wants that.
   func run(_ call: ServerCall) {
-    if call.executor == .sharedPool { return call.handlerStarted(.task(Task { await call.runHandler() })) }
+    switch call.executor {
+    case .eventLoop: break
+    case .sharedPool: return call.handlerStarted(.task(Task { await call.runHandler() }))
+    case .taskExecutor(let executor):
+      return call.handlerStarted(.task(Task(executorPreference: executor) { await call.runHandler() }))
+    }
     ready.append(call)
     if !isWorkerComing { wakeWorker() }
   }
 
   private func wakeWorker() {
     isWorkerComing = true
-    if let worker = parked.popLast() { worker.resume() } else { Worker(pool: self).start(on: loop) }
+    if let worker = parked.popLast() { worker.resume() } else { Worker(pool: self, loop: loop).start() }
   }
 
   /// At the end of a turn: calls that are left here wait behind a handler that has suspended.
@@ -72,11 +77,16 @@ final class Worker: @unchecked Sendable {
   @exclusivity(unchecked) private var current: ObjectIdentifier?
   @exclusivity(unchecked) private var waiting: UnsafeContinuation<Void, Never>?
   private let pool: WorkerPool
+  /// Where the task runs; tells the watchdog which method runs there.
+  private let executor: LoopWorker
 
-  fileprivate init(pool: WorkerPool) { self.pool = pool }
+  fileprivate init(pool: WorkerPool, loop: EventLoop) {
+    self.pool = pool
+    executor = LoopWorker(loop: loop)
+  }
 
-  fileprivate func start(on loop: EventLoop) {
-    task = Task(executorPreference: loop) { [self] in await work() }
+  fileprivate func start() {
+    task = Task(executorPreference: executor) { [self] in await work() }
   }
 
   fileprivate func resume() { waiting.take()?.resume() }
@@ -91,6 +101,7 @@ final class Worker: @unchecked Sendable {
         // It may have been cancelled while it waited.
         guard call.mayRun else { continue }
         current = ObjectIdentifier(call)
+        executor.turnsTo(call.tag)
         call.handlerStarted(.worker(self))
         await call.runHandler()
         current = nil

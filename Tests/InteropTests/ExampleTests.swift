@@ -46,4 +46,19 @@ import Testing
       ])
     #expect(code == 0)
   }
+
+  @Test("bearer-token gets tokens, renews them, and sends none in plaintext") func bearerToken() throws {
+    let program = InteropTests.program.replacing("volery-interop", with: "bearer-token")
+    let (output, code) = try ChildProcess.run([program])
+    #expect(
+      output == """
+        100 calls as shop, tokens issued: 1
+        no call failed while the token was renewed, tokens issued: 2
+        without a token: UNAUTHENTICATED: a bearer token is needed
+        with a guessed secret: UNAUTHENTICATED: no call credentials: the token server refused: invalid_client
+        in plaintext: UNAUTHENTICATED: call credentials are not sent in plaintext: give the channel TLS credentials
+
+        """)
+    #expect(code == 0)
+  }
 }

@@ -62,7 +62,9 @@ import Volery
     }
   }
 
-  @Test("TLS 1.1 is refused by both sides") func oldVersion() async throws {
+  @Test("a client that has nothing newer than TLS 1.1 is refused, with what this side has") func oldVersion()
+    async throws
+  {
     try await TLSStage.with(Certificates.server("server")) { stage in
       let output = try await Self.client(stage, "-alpn h2 -tls1_1 -cipher DEFAULT@SECLEVEL=0")
       #expect(output.contains("alert protocol version") || output.contains("alert number 70"), "\(output)")
@@ -102,10 +104,26 @@ import Volery
     }
   }
 
-  @Test("a server that does not speak h2 is named for what it speaks") func serverWithoutALPN() async throws {
-    try await withOpenSSLServer("-alpn http/1.1") { stage in
-      let error = await failure { _ = try await stage.echo() }
+  @Test("a server that does not speak h2 is named for what it speaks") func serverWithoutH2() async throws {
+    try await withOpenSSLServer("-alpn http/1.1") { channel in
+      let error = await failure { _ = try await channel.echo() }
       #expect(error.contains("does not speak h2 by ALPN"), "\(error)")
+    }
+  }
+
+  @Test("a server without ALPN is named for it") func serverWithoutALPN() async throws {
+    try await withOpenSSLServer("") { channel in
+      let error = await failure { _ = try await channel.echo() }
+      #expect(error.contains("the server does not speak h2 by ALPN: it chose nothing"), "\(error)")
+    }
+  }
+
+  @Test("a server that has nothing newer than TLS 1.1 is refused, with what this side has") func oldServer()
+    async throws
+  {
+    try await withOpenSSLServer("-alpn h2 -tls1_1 -cipher DEFAULT@SECLEVEL=0") { channel in
+      let error = await failure { _ = try await channel.echo() }
+      #expect(error.contains("no version of TLS in common") && error.contains("TLS 1.2 to TLS 1.3"), "\(error)")
     }
   }
 
@@ -177,6 +195,8 @@ import Volery
       var stalled = try (0..<2).map { _ in try RawSocket(port: stage.port) }
       let third = try RawSocket(port: stage.port)
       #expect(await third.isClosedByPeer())
+      let line = await stage.log.line(containing: "the server is at its limit of 2 TLS handshakes in progress")
+      #expect(line.contains("client: 127.0.0.1:"))
       #expect(try await old.echo().message == [1, 2, 3])
       stalled.removeAll()
       _ = await stage.log.line(containing: "closed the connection before the TLS handshake")

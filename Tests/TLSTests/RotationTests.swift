@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 import Volery
 
@@ -26,7 +27,9 @@ import Volery
   }
 
   /// Calls at a fixed rate until told to stop; each fiftieth on a connection of its own.
-  static func load(_ plan: Plan, on channel: Channel, fresh: @escaping @Sendable () throws -> Channel, _ book: Book) async {
+  static func load(_ plan: Plan, on channel: Channel, fresh: @escaping @Sendable () throws -> Channel, _ book: Book)
+    async
+  {
     await withTaskGroup(of: Void.self) { group in
       let start = ContinuousClock.now
       var number = 0
@@ -47,7 +50,9 @@ import Volery
     }
   }
 
-  @Test("no call fails while certificates are replaced, and new connections show the new one") func rotation() async throws {
+  @Test("no call fails while certificates are replaced, and new connections show the new one") func rotation()
+    async throws
+  {
     let plan = Plan.current
     let secret = try SecretFolder()
     try secret.swap(certificate: "server")

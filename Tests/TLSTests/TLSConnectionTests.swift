@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Volery
 
@@ -87,7 +88,8 @@ import Volery
   }
 
   @Test("TLS and plaintext listeners of one server, unix sockets among them") func sideBySide() async throws {
-    let path = NSTemporaryDirectory() + "volery-tls-\(UUID().uuidString.prefix(8)).sock"
+    let name = UUID().uuidString.prefix(8)
+    let path = NSTemporaryDirectory() + "volery-tls-\(name).sock"
     try await TLSStage.with(Certificates.server("server")) { stage in
       let plain = try stage.server.start(listeningOn: .tcp("127.0.0.1", 0), credentials: .plaintext)[0]
       let unix = try stage.server.start(listeningOn: .unix(path))[0]
@@ -97,6 +99,8 @@ import Volery
       #expect(answer == "TLS 1.3")
       let local = try Channel("\(unix)", credentials: .tls(roots: Certificates.roots))
       #expect(try await local.who()[0] == "TLS 1.3")
+      let bare = try stage.server.start(listeningOn: .unixAbstract("volery-\(name)"), credentials: .plaintext)[0]
+      #expect(try await Channel("\(bare)").who()[0] == "plaintext")
     }
   }
 
