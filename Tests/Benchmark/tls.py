@@ -69,7 +69,7 @@ def main():
     certificate, key = f"{pki}/server.crt", f"{pki}/server.key"
     commands = {
         "Volery plain": ([options.volery, "server", "17100", "--loops", "1"], "http"),
-        "Volery TLS": ([options.volery, "server", "17101", "--loops", "1", "--cert", certificate, "--key", key], "https"),
+        "Volery TLS": ([options.volery, "server", "17101", "--loops", "1", "--certificate", certificate, "--key", key], "https"),
         "gRPC C++ plain": ([options.peer, "server", "17102"], "http"),
         "gRPC C++ TLS": ([options.peer, "server", "17103", certificate, key], "https"),
     }

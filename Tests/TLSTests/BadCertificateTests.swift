@@ -46,9 +46,10 @@ import Volery
     Case(certificate: "self-signed", check: "it has signed itself", alert: "does not know who signed"),
   ]
 
-  @Test("a server names a client's certificate and the check that it fails", arguments: clients)
-  func client(_ bad: Case) async throws {
-    try await TLSStage.with(Certificates.server("server", clients: .required(Certificates.roots))) { stage in
+  @Test("a server names a client's certificate and the check that it fails", arguments: clients, [true, false])
+  func client(_ bad: Case, _ isRequired: Bool) async throws {
+    let demand: ClientCertificates = isRequired ? .required(Certificates.roots) : .optional(Certificates.roots)
+    try await TLSStage.with(Certificates.server("server", clients: demand)) { stage in
       let good = try stage.channel(.tls(roots: Certificates.roots, identity: Certificates.client))
       #expect(try await good.echo().message == [1, 2, 3])
       let channel = try stage.channel(

@@ -54,6 +54,17 @@ import VoleryTLSSession
     #expect(try Self.pass(server, client, pieces: size) == message)
   }
 
+  @Test(
+    "a server's name is told in the greeting, an address is not (RFC 6066, 3)",
+    arguments: [("orders.test", true), ("192.0.2.77", false), ("2001:db8::77", false)])
+  func serverName(_ name: String, _ isTold: Bool) throws {
+    var hello: [UInt8] = []
+    try TLSSession(Self.clientContext(), serverName: name).takeOutgoing { hello += $0 }
+    let text = Array(name.utf8)
+    let isThere = (0...(hello.count - text.count)).contains { hello[$0..<($0 + text.count)].elementsEqual(text) }
+    #expect(isThere == isTold)
+  }
+
   @Test("an end with close_notify is told from one without") func ends() throws {
     let server = try TLSSession(Self.serverContext())
     let client = try TLSSession(Self.clientContext(), serverName: "localhost")
