@@ -20,7 +20,8 @@ public struct MethodHandler: Sendable {
   }
 
   public let descriptor: MethodDescriptor
-  public var executor = Executor.eventLoop
+  /// On the event loop of the call's connection, if nothing else is said.
+  public var executor: Executor = .eventLoop
   let run: @Sendable (ServerCall) async -> Void
 
   var hasOneRequest: Bool { descriptor.kind == .unary || descriptor.kind == .serverStreaming }
