@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What TLS costs a server: tls.py VOLERY_BENCH PEER_GRPC_CPP [--rounds N].
+"""What TLS costs a server: tls.py VOLERY_BENCH PEER_GRPC_CPP [--rounds N] [--scale F].
 
 Four servers in one run, interleaved: Volery and gRPC C++, each plain and over TLS, with the same certificate. The load comes
-from h2load (OpenSSL); a server is pinned to one core and the load to another; server CPU is the process's own (user + system,
-from /proc). Small unary calls: CPU per call at 8 connections x 32 streams. Messages of 1 MiB: MiB per second of server CPU,
-for a stream of responses (download) and for unary calls that come back (echo: both directions are counted)."""
+from h2load (OpenSSL); a server is pinned to one core and the load to another; server CPU is that of its threads, from
+/proc. Small unary calls: CPU per call at 8 connections x 32 streams. Messages of 1 MiB: MiB per second of server CPU,
+for a stream of responses (download) and for unary calls that come back (echo: both directions are counted). Medians over the
+rounds; --scale makes each round shorter or longer."""
 
 import argparse
 import pathlib
@@ -12,12 +13,18 @@ import signal
 import statistics
 import struct
 import subprocess
+import sys
 import tempfile
 
-from run import cpu, wait
+from run import wait
 
 MIB = 1 << 20
 HERE = pathlib.Path(__file__).resolve().parent
+
+
+def cpu(pid):
+    """Seconds, exact to a microsecond; the servers' threads live as long as they do."""
+    return sum(int(path.read_text().split()[0]) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def varint(number):
@@ -62,6 +69,7 @@ def main():
     parser.add_argument("volery")
     parser.add_argument("peer")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=1)
     options = parser.parse_args()
     folder = tempfile.TemporaryDirectory()
     pki = f"{folder.name}/pki"
@@ -86,12 +94,14 @@ def main():
             running[name] = (process, 17100 + index, scheme)
             wait(17100 + index)
         for work, (method, _, connections, streams, calls, mib) in WORK.items():
+            calls = max(int(calls * options.scale), connections * streams)
             for round in range(options.rounds + 1):
                 for name, (process, port, scheme) in running.items():
                     before = cpu(process.pid)
                     load(scheme, port, method, bodies[work], connections, streams, calls)
                     used = cpu(process.pid) - before
                     figure = calls * mib / used if mib else used / calls * 1e6
+                    print(f"{work} {round} {name}: {figure:.2f}", file=sys.stderr)
                     if round > 0:
                         results.setdefault(work, {}).setdefault(name, []).append(figure)
     finally:
