@@ -189,6 +189,7 @@ import Volery
   @Test("handshakes above the limit are refused until there is room again") func handshakeLimit() async throws {
     var options = ServerOptions()
     options.maxConcurrentHandshakes = 2
+    options.eventLoops = 1  // So that they are counted in the order of their coming.
     try await TLSStage.with(Certificates.server("server"), options: options) { stage in
       let old = try stage.channel()
       _ = try await old.echo()
