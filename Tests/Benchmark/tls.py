@@ -10,16 +10,26 @@ rounds; --scale makes each round shorter or longer."""
 import argparse
 import pathlib
 import signal
+import socket
 import statistics
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
-from run import wait
 
 MIB = 1 << 20
 HERE = pathlib.Path(__file__).resolve().parent
+
+
+def wait(port):
+    for _ in range(200):
+        try:
+            return socket.create_connection(("127.0.0.1", port), 0.1).close()
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit(f"nothing listens on {port}")
 
 
 def cpu(pid):
