@@ -22,20 +22,12 @@ package final class TLSReloader: Sendable {
 
   private func schedule(_ interval: Duration, on loop: EventLoop) {
     _ = loop.schedule(after: max(interval, .milliseconds(10))) { [weak self] in
-      guard let source = self?.source else { return }
-      // Elsewhere: a file system may take its time, and so does reading a hundred roots.
-      Task { [weak self] in
-        let outcome = source.checkFiles()
-        loop.execute { [weak self] in self?.looked(outcome, interval, on: loop) }
+      guard let self else { return }
+      switch source.checkFiles() {
+      case .unchanged: break
+      case let outcome: report(outcome)
       }
+      schedule(interval, on: loop)
     }
-  }
-
-  private func looked(_ outcome: TLSContextSource.Outcome, _ interval: Duration, on loop: EventLoop) {
-    switch outcome {
-    case .unchanged: break
-    case .reloaded, .refused: report(outcome)
-    }
-    schedule(interval, on: loop)
   }
 }

@@ -33,7 +33,7 @@ import Volery
     await withTaskGroup(of: Void.self) { group in
       let start = ContinuousClock.now
       var number = 0
-      while !book.stops.load(ordering: .relaxed) {
+      while !book.stops.load(ordering: .relaxed), !Task.isCancelled {
         let isFresh = number % 50 == 0
         group.addTask {
           do {
