@@ -19,10 +19,14 @@ package final class TLSContext: @unchecked Sendable {
   /// How long a session may be resumed, in seconds.
   private static let sessionLifetime = 7200
 
+  /// Without OpenSSL's exit handler: it frees what the event loops' threads still use while the process ends.
+  private static let isLibraryReady = OPENSSL_init_ssl(UInt64(OPENSSL_INIT_NO_ATEXIT), nil) == 1
+
   /// Reads every file.
   ///
   /// - Throws: What is wrong with which source.
   package init(_ configuration: TLSConfiguration) throws(TLSError) {
+    _ = TLSContext.isLibraryReady
     let method = configuration.role == .server ? TLS_server_method() : TLS_client_method()
     guard let handle = SSL_CTX_new(method) else { throw OpenSSLErrors.take("TLS can't be set up") }
     let subject: String?
