@@ -15,6 +15,8 @@ final class TokenServer: Sendable {
   private let descriptor: Int32
   private let grants = Mutex<[String: Grant]>([:])
 
+  private static let leeway = Duration.seconds(10)
+
   /// - Parameters:
   ///   - secrets: Of each client.
   ///   - lifetime: Of a token, in seconds.
@@ -77,7 +79,8 @@ final class TokenServer: Sendable {
       return ["error": "invalid_client"]
     }
     let token = (0..<4).map { _ in String(UInt64.random(in: .min ... .max), radix: 36) }.joined()
-    let expiry = ContinuousClock.now.advanced(by: .seconds(lifetime))
+    // A client counts from when the answer came: allow for its way.
+    let expiry = ContinuousClock.now.advanced(by: .seconds(lifetime) + TokenServer.leeway)
     grants.withLock { $0[token] = Grant(owner: id, expiry: expiry) }
     return ["access_token": token, "token_type": "Bearer", "expires_in": lifetime]
   }
