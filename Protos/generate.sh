@@ -3,10 +3,14 @@
 set -euo pipefail
 plugin=$(realpath "$1") root=$(realpath "$2")
 here=$(cd "$(dirname "$0")/.." && pwd)
+# Editions need a newer protoc than Debian's: that of the Python environment.
+editions_protoc=("$("$here/Tests/Interop/environment.sh")" -W ignore -m grpc_tools.protoc)
 # folder with the .proto files | files | where the Swift goes | options
 while IFS='|' read -r include files out options; do
   mkdir -p "$root/$out"
-  (cd "$here/$include" && protoc -I . --plugin=protoc-gen-volery="$plugin" --volery_out="$root/$out" \
+  protoc=(protoc)
+  case $files in *editions*) protoc=("${editions_protoc[@]}") ;; esac
+  (cd "$here/$include" && "${protoc[@]}" -I . --plugin=protoc-gen-volery="$plugin" --volery_out="$root/$out" \
     ${options:+--volery_opt="$options"} $files)
 done <<'END'
 Protos|google/protobuf/any.proto google/protobuf/duration.proto google/protobuf/empty.proto google/protobuf/field_mask.proto google/protobuf/struct.proto google/protobuf/timestamp.proto google/protobuf/wrappers.proto google/rpc/code.proto google/rpc/error_details.proto google/rpc/status.proto|Sources/VoleryWellKnownTypes/Generated|FileNaming=PathToUnderscores,Visibility=public,Module=VoleryProtobuf,ModuleMappings=well-known-types.txt
@@ -21,4 +25,6 @@ Tests/ProtobufTests|everything.proto proto2.proto|Tests/Fuzz/Targets/Generated|F
 Tests/Lab/Protos|lab.proto|Tests/Lab/Program/Generated|
 Tests/MessageFormatTests|formats.proto lonely.proto|Tests/MessageFormatTests/Generated|FileNaming=DropPath
 Tests/ProtobufTests|everything.proto proto2.proto|Tests/ProtobufTests/Generated|FileNaming=DropPath
+Tests/ProtobufTests|editions.proto|Tests/ProtobufTests/Generated|Prefix=Edition
+Tests/NastyMessages|nasty.proto nasty_imported.proto nasty_public.proto no_package.proto|Tests/NastyMessages/Generated|Visibility=package
 END

@@ -36,7 +36,7 @@ package struct CodeGenerator {
     guard !wanted.isEmpty else { throw NotARequest(reason: "it names no file") }
     let options = try PluginOptions(request.string(2) ?? "", readFile: readFile)
     let files = try request.nodes(15).map(FileDescriptor.init)
-    let types = TypeTable(files, options)
+    let types = try TypeTable(files, options)
     for name in wanted {
       guard let file = files.first(where: { $0.name == name }) else {
         throw PluginError("\(name) is not in the request")

@@ -24,4 +24,9 @@ struct CodeWriter {
       self.line(line.allSatisfy { $0 == " " } ? "///" : "///\(line.hasPrefix(" ") ? "" : " ")\(line)")
     }
   }
+
+  /// Of a type or a case, which generated code itself has to name: an attribute would warn in there.
+  mutating func deprecation(_ isDeprecated: Bool) {
+    if isDeprecated { line("/// - Warning: deprecated in the .proto.") }
+  }
 }

@@ -1,8 +1,16 @@
-/// The Swift enum of an enum. A value that the .proto does not know stays what it is: `unrecognized`.
+/// The Swift enum of an enum. A number that the .proto does not have stays what it is, `unrecognized`; a closed enum
+/// (proto2) never has one, because such a field is an unknown field.
 struct EnumEmitter {
   let descriptor: EnumDescriptor
   let types: TypeTable
   let visibility: String
+
+  private struct Case {
+    let name: String
+    let value: EnumDescriptor.Value
+    /// The case that has the number already (`allow_alias`).
+    var alias: String?
+  }
 
   init(_ descriptor: EnumDescriptor, _ types: TypeTable, visibility: String) {
     self.descriptor = descriptor
@@ -10,48 +18,89 @@ struct EnumEmitter {
     self.visibility = visibility
   }
 
-  func emit(_ out: inout CodeWriter) throws {
-    var cases: [(name: String, value: EnumDescriptor.Value)] = []
-    var aliases: [(name: String, of: String)] = []
-    var names: Set<String> = []
+  private func cases() -> [Case] {
+    var cases: [Case] = []
+    var names = NameScope(SwiftNames.caseMembers)
     for value in descriptor.values {
-      var name = SwiftNames.enumCase(value.name, of: descriptor.name)
-      if !names.insert(name).inserted {
-        name = SwiftNames.escaped(SwiftNames.lowerCamel(value.name))
-        guard names.insert(name).inserted else { continue }
+      let short = SwiftNames.enumCase(value.name, of: descriptor.name)
+      // Without the enum's name two may be the same: the second has its own in full.
+      let name = names.claim(names.contains(short) ? SwiftNames.lowerCamel(value.name) : short, suffix: "_p")
+      let first = cases.first { $0.value.number == value.number && $0.alias == nil }
+      cases.append(Case(name: name, value: value, alias: first?.name))
+    }
+    return cases
+  }
+
+  func emit(_ out: inout CodeWriter) throws {
+    let all = cases()
+    let cases = all.filter { $0.alias == nil }
+    guard let first = cases.first else { throw PluginError("\(descriptor.fullName) has no values") }
+    let path = try types[descriptor.fullName].path
+    let deprecated = cases.filter(\.value.isDeprecated)
+    let extra = deprecated.isEmpty ? "" : ", \(deprecatedProtocol(path))"
+    let protocols = ["Hashable", "Sendable", "CaseIterable"].map(types.standard).joined(separator: ", ")
+    out.comment(descriptor.comment)
+    out.deprecation(descriptor.isDeprecated)
+    out.block("\(visibility)nonisolated enum \(path.last!): \(protocols)\(extra)") { out in
+      for item in cases {
+        out.comment(item.value.comment)
+        if item.value.isDeprecated { out.line("@available(*, deprecated)") }
+        out.line("case \(SwiftNames.escaped(item.name))")
       }
-      if let first = cases.first(where: { $0.value.number == value.number }) {
-        aliases.append((name, first.name))
-      } else {
-        cases.append((name, value))
+      if !descriptor.isClosed { out.line("case unrecognized(\(types.standard("Int32")))") }
+      for item in all where item.alias != nil {
+        out.comment(item.value.comment)
+        if item.value.isDeprecated { out.line("@available(*, deprecated)") }
+        out.line("\(visibility)static var \(SwiftNames.escaped(item.name)): Self { .\(item.alias!) }")
+      }
+      emitMembers(first, cases, deprecatedProtocol(path), &out)
+    }
+  }
+
+  private func emitMembers(_ first: Case, _ cases: [Case], _ deprecated: String, _ out: inout CodeWriter) {
+    let int32 = types.standard("Int32")
+    let numbers = cases.map { "\($0.value.number)" }.joined(separator: ", ")
+    out.line()
+    // A deprecated case is named through a protocol that is not: no warning in generated code.
+    func make(_ item: Case) -> String { item.value.isDeprecated ? "Self._deprecated.\(item.name)" : ".\(item.name)" }
+    out.line("\(visibility)init() { self = \(make(first)) }")
+    out.line()
+    out.block("\(visibility)init\(descriptor.isClosed ? "?" : "")(rawValue: \(int32))") { out in
+      out.block("switch rawValue") { out in
+        for item in cases { out.line("case \(item.value.number): self = \(make(item))") }
+        out.line("default: \(descriptor.isClosed ? "return nil" : "self = .unrecognized(rawValue)")")
       }
     }
-    guard let first = cases.first else { throw PluginError("\(descriptor.fullName) has no values") }
-    let int32 = types.standard("Int32")
-    let name = try types[descriptor.fullName].swiftName.split(separator: ".").last!
-    out.comment(descriptor.comment)
-    out.block("\(visibility)nonisolated enum \(name): Hashable, Sendable") { out in
-      for (name, value) in cases {
-        out.comment(value.comment)
-        out.line("case \(name)")
+    out.line()
+    out.block("\(visibility)var rawValue: \(int32)") { out in
+      out.block("switch self") { out in
+        for item in cases { out.line("case .\(item.name): \(item.value.number)") }
+        if !descriptor.isClosed { out.line("case .unrecognized(let value): value") }
       }
-      out.line("case unrecognized(\(int32))")
-      for alias in aliases { out.line("\(visibility)static var \(alias.name): Self { .\(alias.of) }") }
+    }
+    out.line()
+    out.line("/// Every value that the .proto has.")
+    out.line(
+      "\(visibility)static var allCases: [Self] { ([\(numbers)] as [\(int32)]).compactMap { Self(rawValue: $0) } }")
+    if cases.contains(where: \.value.isDeprecated) {
       out.line()
-      out.line("\(visibility)init() { self = .\(first.name) }")
-      out.line()
-      out.block("\(visibility)init(rawValue: \(int32))") { out in
-        out.block("switch rawValue") { out in
-          for (name, value) in cases { out.line("case \(value.number): self = .\(name)") }
-          out.line("default: self = .unrecognized(rawValue)")
-        }
-      }
-      out.line()
-      out.block("\(visibility)var rawValue: \(int32)") { out in
-        out.block("switch self") { out in
-          for (name, value) in cases { out.line("case .\(name): \(value.number)") }
-          out.line("case .unrecognized(let value): value")
-        }
+      out.line("private static var _deprecated: any \(deprecated).Type { self }")
+    }
+  }
+
+  // MARK: Deprecated cases
+
+  private func deprecatedProtocol(_ path: [String]) -> String { "_Deprecated_\(path.joined(separator: "_"))" }
+
+  /// What has to stand beside the outermost type.
+  func emitDeprecatedProtocol(_ out: inout CodeWriter) throws {
+    let deprecated = cases().filter { $0.alias == nil && $0.value.isDeprecated }
+    guard !deprecated.isEmpty else { return }
+    let path = try types[descriptor.fullName].path
+    out.line()
+    out.block("private nonisolated protocol \(deprecatedProtocol(path))") { out in
+      for item in deprecated {
+        out.line("static var \(SwiftNames.escaped(item.name)): \(path.joined(separator: ".")) { get }")
       }
     }
   }

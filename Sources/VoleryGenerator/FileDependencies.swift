@@ -8,6 +8,10 @@ struct FileDependencies {
   init(of file: FileDescriptor, _ types: TypeTable, _ options: PluginOptions, generated: Set<String>) {
     var used = FileDependencies.types(of: file.messages)
     used += file.services.flatMap { $0.methods.flatMap { [$0.input, $0.output] } }
+    for value in types.extensions(of: file) {
+      used.append(value.field.extendee)
+      if !value.field.typeName.isEmpty { used.append(value.field.typeName) }
+    }
     var mustExist: [FileDescriptor] = []
     for name in used {
       guard let owner = try? types[name].file, owner.name != file.name else { continue }

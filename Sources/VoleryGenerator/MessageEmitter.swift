@@ -1,134 +1,167 @@
-/// The Swift struct of a message.
-struct MessageEmitter {
+/// A message and what is needed to write its code.
+struct MessageContext {
   let message: MessageDescriptor
   let types: TypeTable
-  let visibility: String
-  private let layout: MessageLayout
+  /// The full names of the messages around it, and its own.
+  let scope: [String]
+  let names: MessageNames
+  let layout: MessageLayout
 
-  init(_ message: MessageDescriptor, _ types: TypeTable, visibility: String) {
+  init(_ message: MessageDescriptor, _ types: TypeTable, outer: [String]) {
     self.message = message
     self.types = types
-    self.visibility = visibility
+    scope = outer + [message.fullName]
+    names = types.names(of: message)
     layout = MessageLayout(message)
   }
+}
 
-  private var fields: [FieldEmitter] {
-    message.fields.map { FieldEmitter($0, in: message, layout, types, visibility) }
-  }
+/// The Swift struct of a message.
+struct MessageEmitter {
+  let context: MessageContext
+  let visibility: String
+  /// Where the fields are: in the struct, or on the heap, shared by its copies.
+  private let isStored: Bool
+  private let fields: [FieldEmitter]
+  private let oneofs: [OneofEmitter]
+  private var types: TypeTable { context.types }
 
-  private var usedOneofs: [Int] { layout.cases.keys.sorted() }
-
-  private func members(of oneof: Int) -> [FieldEmitter] { fields.filter { $0.field.oneof == oneof } }
-
-  private func oneofType(_ index: Int) -> String {
-    let name = SwiftNames.upperCamel(message.oneofs[index])
-    let inner = message.messages.map(\.name) + message.enums.map(\.name)
-    return inner.contains(name) || name == SwiftNames.type(message.name) ? "\(name)OneOf" : SwiftNames.type(name)
+  init(_ message: MessageDescriptor, _ types: TypeTable, outer: [String] = [], visibility: String) {
+    let context = MessageContext(message, types, outer: outer)
+    self.context = context
+    self.visibility = visibility
+    isStored = types.isStored(message)
+    let fields = message.fields.map { FieldEmitter($0, context, visibility) }
+    self.fields = fields.filter { $0.field.oneof == nil }
+    oneofs = context.layout.cases.keys.sorted().map { index in
+      OneofEmitter(index, fields.filter { $0.field.oneof == index }, context, visibility)
+    }
   }
 
   func emit(_ out: inout CodeWriter) throws {
+    let message = context.message
+    let name = try types[message.fullName].path.last!
     out.comment(message.comment)
-    if message.isDeprecated { out.line("@available(*, deprecated)") }
-    let name = try types[message.fullName].swiftName.split(separator: ".").last!
-    try out.block("\(visibility)nonisolated struct \(name): Message") { out in
-      try emitProperties(&out)
-      try emitInitializers(&out)
-      try emitCoding(&out)
+    out.deprecation(message.isDeprecated)
+    try out.block("\(visibility)nonisolated struct \(name): \(Runtime.message)") { out in
+      try emitBody(&out, type: try types[message.fullName].index, in: try types[message.fullName].file)
       for value in message.enums {
         out.line()
         try EnumEmitter(value, types, visibility: visibility).emit(&out)
       }
       for inner in message.messages where !inner.isMapEntry {
         out.line()
-        try MessageEmitter(inner, types, visibility: visibility).emit(&out)
+        try MessageEmitter(inner, types, outer: context.scope, visibility: visibility).emit(&out)
       }
     }
   }
 
-  private func emitProperties(_ out: inout CodeWriter) throws {
-    for field in fields where field.field.oneof == nil { try field.emitProperty(&out) }
-    for oneof in usedOneofs {
-      out.line("\(visibility)var \(SwiftNames.property(message.oneofs[oneof])): \(oneofType(oneof))?")
-    }
-    out.line("\(visibility)var unknownFields = UnknownFields()")
-    for oneof in usedOneofs { try emitOneof(oneof, &out) }
+  /// The members, without nested types.
+  func emitBody(_ out: inout CodeWriter, type index: Int, in file: FileDescriptor) throws {
+    try emitProperties(&out)
+    for oneof in oneofs { try oneof.emitType(&out) }
+    if isStored { try emitFields(&out) }
+    try emitInitializers(&out)
+    try emitDefaults(&out)
+    out.line()
+    let string = types.standard("String")
+    out.line("\(visibility)static var messageName: \(string) { \"\(context.message.fullName)\" }")
+    out.line("\(visibility)static let _type = \(Runtime.messageType)(\(FileEmitter.tableName(file)), \(index))")
+    try emitCoding(&out)
   }
 
-  private func emitOneof(_ oneof: Int, _ out: inout CodeWriter) throws {
-    let members = members(of: oneof)
-    let isRecursive = members.contains {
-      $0.field.kind == .message && types.reaches(message.fullName, from: $0.field.typeName)
+  // MARK: Properties
+
+  private func emitProperties(_ out: inout CodeWriter) throws {
+    for field in fields { try field.emitProperty(&out, isStored: isStored) }
+    for oneof in oneofs { oneof.emitProperty(&out, isStored: isStored) }
+    if isStored {
+      out.block("\(visibility)var unknownFields: \(Runtime.unknownFields)") { out in
+        out.line("get { self._s.storage.fields.unknownFields }")
+        out.line("_modify { yield &self._s.unique.unknownFields }")
+      }
+      out.line("private var _s: \(Runtime.stored)<_Fields>")
+    } else {
+      out.line("\(visibility)var unknownFields = \(Runtime.unknownFields)()")
     }
+  }
+
+  private func emitFill(_ out: inout CodeWriter) throws {
+    for field in fields { try field.emitFill("self.\(field.variable(isStored: isStored))", &out) }
+    for oneof in oneofs { oneof.emitFill("self.", &out) }
+    out.line("m.storeUnknown(self.unknownFields, c)")
+  }
+
+  private func emitFields(_ out: inout CodeWriter) throws {
     out.line()
-    try out.block(
-      "\(visibility)nonisolated \(isRecursive ? "indirect " : "")enum \(oneofType(oneof)): Hashable, Sendable"
-    ) { out in
-      for member in members {
-        out.comment(member.field.comment)
-        out.line("case \(member.name)(\(try member.elementType))")
+    try out.block("nonisolated struct _Fields: \(types.standard("Hashable")), \(types.standard("Sendable"))") { out in
+      for field in fields { try field.emitVariable(&out) }
+      for oneof in oneofs { out.line("var \(oneof.property): \(oneof.type)? = nil") }
+      out.line("var unknownFields = \(Runtime.unknownFields)()")
+      out.line()
+      out.line("init() {}")
+      out.line()
+      try out.block("func _fill(_ m: \(Runtime.mutableRawMessage), _ c: borrowing \(Runtime.encodeContext))") { out in
+        try emitFill(&out)
       }
     }
   }
 
   private func emitInitializers(_ out: inout CodeWriter) throws {
     out.line()
-    out.line("\(visibility)init() {}")
-    var parameters: [String] = []
-    var names: [String] = []
-    for field in fields where field.field.oneof == nil {
-      parameters.append("\(field.name): \(try field.type) = \(try field.defaultValue)")
-      names.append(field.name)
+    if isStored {
+      out.line("private static let _empty = \(Runtime.stored)(\(Runtime.messageStorage)(_Fields()))")
+      out.line()
+      out.line("\(visibility)init() { self._s = Self._empty }")
+    } else {
+      out.line("\(visibility)init() {}")
     }
-    for oneof in usedOneofs {
-      let name = SwiftNames.property(message.oneofs[oneof])
-      parameters.append("\(name): \(oneofType(oneof))? = nil")
-      names.append(name)
-    }
+    let parameters =
+      try fields.map { "\($0.property): \(try $0.type) = \(try $0.initialValue)" }
+      + oneofs.map { "\($0.property): \($0.type)? = nil" }
     guard !parameters.isEmpty else { return }
     out.line()
     out.block("\(visibility)init(\(parameters.joined(separator: ", ")))") { out in
-      for name in names { out.line("self.\(name) = \(name)") }
+      // No property begins with an underscore and a letter.
+      if isStored { out.line("let _s = \(Runtime.messageStorage)(_Fields())") }
+      let target = isStored ? "_s.fields." : "self."
+      for field in fields { out.line("\(target)\(field.variable(isStored: isStored)) = \(field.property)") }
+      for oneof in oneofs { out.line("\(target)\(oneof.property) = \(oneof.property)") }
+      if isStored { out.line("self._s = \(Runtime.stored)(_s)") }
     }
   }
+
+  private func emitDefaults(_ out: inout CodeWriter) throws {
+    for field in fields {
+      guard let accessor = context.names.defaults[field.field.number] else { continue }
+      out.line()
+      let source = isStored ? "self._s.storage.fields.\(field.property)" : "self.\(field.variable(isStored: false))"
+      try field.emitDefault(accessor, source, &out)
+    }
+  }
+
+  // MARK: Coding
+
+  /// What the properties are members of.
+  private var target: String { isStored ? "s.fields." : "self." }
 
   private func emitCoding(_ out: inout CodeWriter) throws {
-    let type = try types[message.fullName]
     out.line()
-    out.line("\(visibility)static let messageName = \"\(message.fullName)\"")
-    out.line("\(visibility)static let _type = MessageType(\(FileEmitter.tableName(type.file)), \(type.index))")
-    out.line()
-    try out.block("\(visibility)init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError)") { out in
-      for field in fields where field.field.oneof == nil { try field.emitRead(&out) }
-      for oneof in usedOneofs { try emitOneofRead(oneof, &out) }
-      out.line("self.unknownFields = try m.unknownFields()")
+    try out.block(
+      "\(visibility)init(_ m: \(Runtime.rawMessage), _ c: borrowing \(Runtime.decodeContext)) throws(\(Runtime.error))"
+    ) { out in
+      if isStored { out.line("let s = \(Runtime.messageStorage)(_Fields())") }
+      for field in fields { try field.emitRead(target, field.variable(isStored: isStored), &out) }
+      for oneof in oneofs { try oneof.emitRead(target, &out) }
+      out.line("if m.hasUnknownFields { \(target)unknownFields = try m.unknownFields(c) }")
+      if isStored { out.line("self._s = \(Runtime.stored)(s)") }
     }
     out.line()
-    try out.block("\(visibility)func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext)") { out in
-      for field in fields where field.field.oneof == nil { try field.emitFill(&out) }
-      for oneof in usedOneofs { emitOneofFill(oneof, &out) }
-      out.line("m.storeUnknown(self.unknownFields, c)")
-    }
-  }
-
-  private func emitOneofRead(_ oneof: Int, _ out: inout CodeWriter) throws {
-    let property = SwiftNames.property(message.oneofs[oneof])
-    try out.block("switch m.load(\(layout.cases[oneof]!), \(types.standard("Int32")).self)") { out in
-      for member in members(of: oneof) {
-        let value = try FieldEmitter.read(member.field, "m", member.place.value, types)
-        out.line("case \(member.field.number): self.\(property) = .\(member.name)(\(value))")
-      }
-      out.line("default: break")
-    }
-  }
-
-  private func emitOneofFill(_ oneof: Int, _ out: inout CodeWriter) {
-    let property = SwiftNames.property(message.oneofs[oneof])
-    out.block("switch self.\(property)") { out in
-      out.line("case nil: break")
-      for member in members(of: oneof) {
-        let store = FieldEmitter.store(member.field, "m", member.place.value, "v")
-        out.line("case .\(member.name)(let v)?: \(store); m.setCase(\(layout.cases[oneof]!), \(member.field.number))")
-      }
+    try out.block(
+      "\(visibility)func _fill(_ m: \(Runtime.mutableRawMessage), _ c: borrowing \(Runtime.encodeContext))"
+    ) { out in
+      if isStored { return out.line("self._s.storage.withFields { $0._fill(m, c) }") }
+      try emitFill(&out)
     }
   }
 }

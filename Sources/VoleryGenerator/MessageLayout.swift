@@ -49,7 +49,7 @@ extension FieldDescriptor.Kind {
     case .float, .int32, .fixed32, .uint32, .enum, .sfixed32, .sint32: 4
     case .double, .int64, .uint64, .fixed64, .bool, .sfixed64, .sint64: 8
     case .string, .bytes: 16
-    case .message, .group: 8
+    case .message: 8
     }
   }
 
@@ -69,7 +69,7 @@ extension FieldDescriptor.Kind {
     case .float: 10
     case .double: 11
     case .string, .bytes: 15
-    case .message, .group: 16
+    case .message: 16
     }
   }
 
@@ -84,7 +84,7 @@ extension FieldDescriptor.Kind {
     case .uint64, .fixed64: "UInt64"
     case .bool: "Bool"
     case .string: "String"
-    case .bytes, .enum, .message, .group: nil
+    case .bytes, .enum, .message: nil
     }
   }
 }

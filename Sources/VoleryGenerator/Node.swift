@@ -33,6 +33,9 @@ struct Node {
     self.values = values
   }
 
+  /// The numbers of the fields that are there, in ascending order.
+  var numbers: [Int] { values.keys.sorted() }
+
   func string(_ number: Int) -> String? { data(number).map { String(decoding: $0, as: UTF8.self) } }
 
   func strings(_ number: Int) -> [String] { allData(number).map { String(decoding: $0, as: UTF8.self) } }

@@ -11,14 +11,17 @@ struct ServiceEmitter {
     self.service = service
     self.types = types
     self.options = options
-    name = prefix + SwiftNames.upperFirst(service.name)
+    name = types.serviceName(prefix + SwiftNames.upperFirst(service.name))
   }
 
   private struct Method {
     let descriptor: ServiceDescriptor.Method
+    /// Without backticks.
     let name: String
     let request: String
     let response: String
+
+    var function: String { SwiftNames.escaped(name) }
 
     var kind: String {
       switch (descriptor.streamsRequests, descriptor.streamsResponses) {
@@ -32,13 +35,17 @@ struct ServiceEmitter {
 
   private var methods: [Method] {
     get throws {
-      try service.methods.map {
+      var names = NameScope(ServiceEmitter.members)
+      return try service.methods.map {
         Method(
-          descriptor: $0, name: SwiftNames.escaped(SwiftNames.lowerFirst(SwiftNames.upperCamel($0.name))),
+          descriptor: $0, name: names.claim(SwiftNames.lowerFirst(SwiftNames.upperCamel($0.name)), suffix: "_p"),
           request: try types[$0.input].swiftName, response: try types[$0.output].swiftName)
       }
     }
   }
+
+  /// Members of what is generated that no method may hide.
+  private static let members: Set<String> = ["init", "self", "handlers", "Type", "Protocol"]
 
   func emit(_ out: inout CodeWriter) throws {
     let methods = try methods
@@ -53,7 +60,8 @@ struct ServiceEmitter {
       for method in methods {
         let idempotency = ["", ", idempotency: .noSideEffects", ", idempotency: .idempotent"][
           min(method.descriptor.idempotency, 2)]
-        out.line("\(visibility)static let \(method.name) = Method<\(method.request), \(method.response)>(")
+        out.line(
+          "\(visibility)static let \(method.function) = \(Runtime.method)<\(method.request), \(method.response)>(")
         out.line(
           "  service: \"\(service.fullName)\", name: \"\(method.descriptor.name)\", kind: .\(method.kind)\(idempotency))"
         )
@@ -64,24 +72,27 @@ struct ServiceEmitter {
   private func emitServer(_ methods: [Method], _ out: inout CodeWriter) {
     out.line()
     out.comment(service.comment)
-    out.block("\(visibility)nonisolated protocol \(name)Service: Service") { out in
+    out.block("\(visibility)nonisolated protocol \(name)Service: \(Runtime.service)") { out in
       for method in methods {
         out.comment(method.descriptor.comment)
         let request =
           method.descriptor.streamsRequests
-          ? "_ requests: RequestStream<\(method.request)>" : "_ request: \(method.request)"
-        let responses = method.descriptor.streamsResponses ? ", responses: ResponseWriter<\(method.response)>" : ""
+          ? "_ requests: \(Runtime.requestStream)<\(method.request)>" : "_ request: \(method.request)"
+        let responses =
+          method.descriptor.streamsResponses ? ", responses: \(Runtime.responseWriter)<\(method.response)>" : ""
         let result = method.descriptor.streamsResponses ? "" : " -> \(method.response)"
-        out.line("func \(method.name)(\(request)\(responses), context: ServerContext) async throws\(result)")
+        out.line(
+          "func \(method.function)(\(request)\(responses), context: \(Runtime.serverContext)) async throws\(result)")
       }
     }
     out.line()
     out.block("extension \(name)Service") { out in
-      out.block("\(visibility)nonisolated var handlers: [MethodHandler]") { out in
+      out.block("\(visibility)nonisolated var handlers: [\(Runtime.methodHandler)]") { out in
         out.line("[")
         for method in methods {
           let arguments = method.descriptor.streamsResponses ? "$0, responses: $1, context: $2" : "$0, context: $1"
-          out.line("  .\(method.kind)(\(name)Methods.\(method.name)) { try await self.\(method.name)(\(arguments)) },")
+          out.line(
+            "  .\(method.kind)(\(name)Methods.\(method.name)) { try await self.\(method.function)(\(arguments)) },")
         }
         out.line("]")
       }
@@ -91,10 +102,10 @@ struct ServiceEmitter {
   private func emitClient(_ methods: [Method], _ out: inout CodeWriter) {
     out.line()
     out.comment(service.comment)
-    out.block("\(visibility)nonisolated struct \(name)Client: Sendable") { out in
-      out.line("private let channel: Channel")
+    out.block("\(visibility)nonisolated struct \(name)Client: \(types.standard("Sendable"))") { out in
+      out.line("private let _channel: \(Runtime.channel)")
       out.line()
-      out.line("\(visibility)init(_ channel: Channel) { self.channel = channel }")
+      out.line("\(visibility)init(_ channel: \(Runtime.channel)) { self._channel = channel }")
       for method in methods {
         out.line()
         emitCall(method, &out)
@@ -104,36 +115,37 @@ struct ServiceEmitter {
 
   private func emitCall(_ method: Method, _ out: inout CodeWriter) {
     let path = "\(name)Methods.\(method.name)"
-    let options = "options: CallOptions = CallOptions()"
+    let options = "options: \(Runtime.callOptions) = \(Runtime.callOptions)()"
     out.comment(method.descriptor.comment)
     if method.descriptor.isDeprecated { out.line("@available(*, deprecated)") }
     switch method.kind {
     case "unary":
       out.block(
-        "\(visibility)func \(method.name)(_ request: \(method.request), \(options)) async throws(StatusError) -> \(method.response)"
-      ) { $0.line("try await channel.unary(\(path), request, options: options).message") }
+        "\(visibility)func \(method.function)(_ request: \(method.request), \(options)) async throws(\(Runtime.statusError)) -> \(method.response)"
+      ) { $0.line("try await self._channel.unary(\(path), request, options: options).message") }
       out.line()
       out.line("/// The same with the response's metadata and the server that answered.")
+      if method.descriptor.isDeprecated { out.line("@available(*, deprecated)") }
       out.block(
-        "\(visibility)func \(method.name.filter { $0 != "`" })Response(to request: \(method.request), \(options)) async throws(StatusError) -> ClientResponse<\(method.response)>"
-      ) { $0.line("try await channel.unary(\(path), request, options: options)") }
+        "\(visibility)func \(method.name)Response(to request: \(method.request), \(options)) async throws(\(Runtime.statusError)) -> \(Runtime.clientResponse)<\(method.response)>"
+      ) { $0.line("try await self._channel.unary(\(path), request, options: options)") }
     case "serverStreaming":
       out.block(
-        "\(visibility)func \(method.name)(_ request: \(method.request), \(options)) -> ServerStreamingCall<\(method.response)>"
+        "\(visibility)func \(method.function)(_ request: \(method.request), \(options)) -> \(Runtime.serverStreamingCall)<\(method.response)>"
       ) {
-        $0.line("channel.serverStreaming(\(path), request, options: options)")
+        $0.line("self._channel.serverStreaming(\(path), request, options: options)")
       }
     case "clientStreaming":
       out.block(
-        "\(visibility)func \(method.name)(\(options)) -> ClientStreamingCall<\(method.request), \(method.response)>"
+        "\(visibility)func \(method.function)(\(options)) -> \(Runtime.clientStreamingCall)<\(method.request), \(method.response)>"
       ) {
-        $0.line("channel.clientStreaming(\(path), options: options)")
+        $0.line("self._channel.clientStreaming(\(path), options: options)")
       }
     default:
       out.block(
-        "\(visibility)func \(method.name)(\(options)) -> BidirectionalCall<\(method.request), \(method.response)>"
+        "\(visibility)func \(method.function)(\(options)) -> \(Runtime.bidirectionalCall)<\(method.request), \(method.response)>"
       ) {
-        $0.line("channel.bidirectional(\(path), options: options)")
+        $0.line("self._channel.bidirectional(\(path), options: options)")
       }
     }
   }

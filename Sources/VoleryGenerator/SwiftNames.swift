@@ -10,29 +10,34 @@ enum SwiftNames {
     "async",
     "actor", "some", "any", "each", "consuming", "borrowing", "copy", "consume", "discard", "package", "macro",
   ]
-  /// Members that every message has already.
-  private static let members: Set<String> = [
+  /// Members that every message has already, or that Swift has for everything.
+  static let members: Set<String> = [
     "init", "self", "hashValue", "unknownFields", "messageName", "contentSubtype", "with", "encoded", "serialize",
-    "hash",
-    "description", "Type", "Protocol",
+    "hash", "description", "debugDescription", "customMirror", "Type", "Protocol", "decodeOptions",
   ]
 
-  /// `some_name` as `someName`; safe as a property's name.
-  static func property(_ name: String) -> String {
-    let camel = lowerCamel(name)
-    return members.contains(camel) ? "\(camel)_p" : escaped(camel)
-  }
+  /// Names that a case of an enum can't have.
+  static let caseMembers: Set<String> = [
+    "init", "self", "rawValue", "unrecognized", "hash", "hashValue", "Type", "Protocol", "allCases", "AllCases",
+  ]
 
-  /// The same as an argument label or after a dot, where only few words need backticks.
+  /// Names that a type can't have: Swift's own, and those that generated code writes.
+  private static let types: Set<String> = [
+    "Type", "Protocol", "Self", "self", "Any", "init", "_Fields", "Swift", "Volery", "VoleryProtobuf", "VoleryTypes",
+    "VoleryServer", "VoleryClient", "AllCases", "ExtendedMessage", "ExtensionValue",
+  ]
+
+  /// With backticks where it is a word of Swift.
   static func escaped(_ name: String) -> String { keywords.contains(name) ? "`\(name)`" : name }
 
   static func type(_ name: String) -> String {
-    ["Type", "Protocol", "Self", "self", "Any", "init"].contains(name) ? "\(name)_p" : escaped(name)
+    types.contains(name) || keywords.contains(name) ? "\(name)_p" : name
   }
 
+  /// `some_name` as `someName`.
   static func lowerCamel(_ name: String) -> String {
     var words = name.split(separator: "_").map(String.init)
-    guard !words.isEmpty else { return "_" }
+    guard !words.isEmpty else { return "underscore" }
     words[0] = lowerFirst(words[0])
     let joined = words[0] + words.dropFirst().map(initialism).joined()
     return joined.first!.isNumber ? "_\(joined)" : joined
@@ -57,15 +62,14 @@ enum SwiftNames {
     return String(letters[..<count]).lowercased() + String(letters[count...])
   }
 
-  /// `STATE_ACTIVE` of `enum State` as `active`.
+  /// `STATE_ACTIVE` of `enum State` as `active`; without backticks.
   static func enumCase(_ value: String, of name: String) -> String {
     let prefix = snake(name) + "_"
     var rest = value
     if value.lowercased().hasPrefix(prefix), value.count > prefix.count { rest = String(value.dropFirst(prefix.count)) }
     let isUpper = !rest.contains { $0.isLowercase }
     let camel = lowerCamel(isUpper ? rest.lowercased() : rest)
-    return ["init", "self", "rawValue", "unrecognized", "hash", "hashValue", "Type"].contains(camel)
-      ? "\(camel)_p" : escaped(camel)
+    return caseMembers.contains(camel) ? "\(camel)_p" : camel
   }
 
   private static func snake(_ name: String) -> String {

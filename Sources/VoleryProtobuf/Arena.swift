@@ -1,4 +1,5 @@
-import CProtobufC
+public import CProtobufC
+import VoleryTypes
 
 #if canImport(Glibc)
   import Glibc
@@ -10,150 +11,221 @@ import CProtobufC
 /// callbacks are also where the guards live that the library lacks: against deep recursion, against input that asks for
 /// memory out of proportion, and a tell-tale for merged sub-messages.
 public final class Arena {
-  /// Bytes at the front of each block; they hold its size.
+  /// Why no memory was given.
+  enum Limit { case stack, memory }
+
+  /// A large block, as an array that a `bytes` field may take over.
+  struct LargeBlock {
+    let start: UnsafeMutableRawPointer
+    var array: [UInt8]
+  }
+
+  /// Bytes at the front of each block; they hold its size. An array's storage has its count in the same place.
   private static let headerByteCount = 16
-  private static let chunkByteCount = 64 << 10
+  private static let firstChunkByteCount = 64 << 10
+  private static let largestChunkByteCount = 1 << 20
+  /// The largest chunk that a thread keeps when no message is being coded.
+  private static let keptChunkByteCount = 512 << 10
+  /// Blocks from this size on are arrays.
+  @usableFromInline static let largeByteCount = 4096
 
-  private let chunk = UnsafeMutableRawPointer.allocate(byteCount: Arena.chunkByteCount, alignment: 16)
-  @exclusivity(unchecked) private var used = 0
-  @exclusivity(unchecked) private var large: [UnsafeMutableRawBufferPointer] = []
-  /// A block of the last large message, for the next one: fresh memory costs a page fault each 4 KiB.
-  @exclusivity(unchecked) private var spare = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-  private static let spareByteLimit = 2 << 20
-  @exclusivity(unchecked) private var taken = 0
-  @exclusivity(unchecked) private var isInUse = false
+  // Plain memory of one thread; the compiler's checks of exclusive access would cost more than the work.
+  @exclusivity(unchecked) private var chunk: UnsafeMutableRawPointer
+  @exclusivity(unchecked) private var next: UnsafeMutableRawPointer
+  @exclusivity(unchecked) private var chunkEnd: UnsafeMutableRawPointer
+  /// Chunks that are full.
+  @exclusivity(unchecked) private var fullChunks: [UnsafeMutableRawPointer] = []
   private let stackFloor: UInt
+  @exclusivity(unchecked) private var memoryLeft = 0
+  @exclusivity(unchecked) private var large: [LargeBlock] = []
+  @exclusivity(unchecked) private var isInUse = false
+  /// Whether it belongs to the thread, and lives on.
+  private let isKept: Bool
 
-  /// Bytes that one message may take, set by `begin`.
-  @exclusivity(unchecked) private var memoryLimit = 0
-  @exclusivity(unchecked) fileprivate(set) var hitLimit: ProtobufError?
-  /// A block with the size of a message was given back: sub-messages were merged, which the library does wrongly.
-  @exclusivity(unchecked) fileprivate(set) var sawMessageFreed = false
-  @exclusivity(unchecked) public internal(set) var depth = 0
+  @exclusivity(unchecked) private(set) var limit: Limit? { didSet { isDirty = true } }
+  /// A value was given back, because another came for the same field. Sub-messages were merged, then, which the library
+  /// does wrongly, or a string was replaced that nobody has looked at.
+  @exclusivity(unchecked) var sawValueFreed = false { didSet { isDirty = true } }
+  /// Whether the library reads what the normalizer wrote.
+  @exclusivity(unchecked) var isNormalized = false { didSet { isDirty = true } }
+  @exclusivity(unchecked) @usableFromInline var depth = 0
+  @exclusivity(unchecked) @usableFromInline var maximumDepth = 0
+  /// Why the message that is being encoded can't be.
+  @exclusivity(unchecked) @usableFromInline var failure: ProtobufError? { didSet { isDirty = true } }
 
   @exclusivity(unchecked) var allocator = ProtobufCAllocator()
 
-  private init() {
+  private init(isKept: Bool) {
+    self.isKept = isKept
     stackFloor = Arena.floorOfStack()
+    chunk = .allocate(byteCount: Arena.firstChunkByteCount, alignment: 16)
+    chunkEnd = chunk + Arena.firstChunkByteCount
+    next = chunk
     allocator.allocator_data = Unmanaged.passUnretained(self).toOpaque()
     allocator.alloc = { context, size in
-      Unmanaged<Arena>.fromOpaque(context!)._withUnsafeGuaranteedRef { $0.allocate(size) }
+      Unmanaged<Arena>.fromOpaque(context.unsafelyUnwrapped)._withUnsafeGuaranteedRef { $0.allocate(size) }
     }
     allocator.free = { context, block in
       guard let block else { return }
-      Unmanaged<Arena>.fromOpaque(context!)._withUnsafeGuaranteedRef { $0.freed(block) }
+      Unmanaged<Arena>.fromOpaque(context.unsafelyUnwrapped)._withUnsafeGuaranteedRef { $0.freed(block) }
     }
   }
 
   deinit {
     chunk.deallocate()
-    for block in large { free(block.baseAddress) }
-    free(spare.baseAddress)
+    for chunk in fullChunks { chunk.deallocate() }
   }
 
   // MARK: One for each thread
 
   private static let key: pthread_key_t = {
     var key = pthread_key_t()
-    pthread_key_create(&key) { Unmanaged<Arena>.fromOpaque($0!).release() }
+    pthread_key_create(&key) {
+      volery_arena_slot().pointee = nil
+      Unmanaged<Arena>.fromOpaque($0!).release()
+    }
     return key
   }()
 
   /// The thread's arena, begun; a fresh one where that is in use already (a message within a message's own coding).
-  static func begin(memoryLimit: Int) -> Arena {
-    let arena: Arena
-    if let stored = pthread_getspecific(key) {
-      let own = Unmanaged<Arena>.fromOpaque(stored).takeUnretainedValue()
-      arena = own.isInUse ? Arena() : own
-    } else {
-      arena = Arena()
-      pthread_setspecific(key, Unmanaged.passRetained(arena).toOpaque())
+  static func begin(memoryLimit: Int) -> Unmanaged<Arena> {
+    if let stored = volery_arena_slot().pointee {
+      let own = Unmanaged<Arena>.fromOpaque(stored)
+      if own._withUnsafeGuaranteedRef({ $0.take(memoryLimit: memoryLimit) }) { return own }
     }
-    arena.isInUse = true
-    arena.memoryLimit = memoryLimit
+    return beginAnother(memoryLimit: memoryLimit)
+  }
+
+  @inline(never) private static func beginAnother(memoryLimit: Int) -> Unmanaged<Arena> {
+    let isKept = volery_arena_slot().pointee == nil
+    let arena = Unmanaged.passRetained(Arena(isKept: isKept))
+    if isKept {
+      volery_arena_slot().pointee = arena.toOpaque()
+      // The key's destructor frees it with the thread.
+      pthread_setspecific(key, arena.toOpaque())
+    }
+    _ = arena._withUnsafeGuaranteedRef { $0.take(memoryLimit: memoryLimit) }
     return arena
   }
 
-  func end() {
-    used = 0
-    taken = 0
-    depth = 0
-    hitLimit = nil
-    sawMessageFreed = false
-    if !large.isEmpty {
-      for block in large { keepOrFree(block) }
-      large.removeAll()
+  @inline(__always) private func take(memoryLimit: Int) -> Bool {
+    if isInUse { return false }
+    isInUse = true
+    memoryLeft = memoryLimit
+    return true
+  }
+
+  static func end(_ arena: Unmanaged<Arena>) {
+    let isKept = arena._withUnsafeGuaranteedRef { arena in
+      arena.reset()
+      return arena.isKept
     }
+    if !isKept { arena.release() }
+  }
+
+  @inline(__always) private func reset() {
+    next = chunk
+    depth = 0
+    if isDirty { cleanUp() }
     isInUse = false
   }
 
-  func forgetFreed() { sawMessageFreed = false }
+  /// Whether more than the chunk was used.
+  @exclusivity(unchecked) private var isDirty = false
+
+  @inline(never) private func cleanUp() {
+    if !fullChunks.isEmpty { forgetChunks() }
+    next = chunk
+    limit = nil
+    sawValueFreed = false
+    isNormalized = false
+    failure = nil
+    large.removeAll(keepingCapacity: large.capacity <= 64)
+    isDirty = false
+  }
+
+  /// The newest chunk is the largest; it stays if it is not too large to be kept.
+  @inline(never) private func forgetChunks() {
+    if chunkEnd - chunk > Arena.keptChunkByteCount {
+      chunk.deallocate()
+      chunk = fullChunks.removeFirst()
+      // Whatever its size, it has this.
+      chunkEnd = chunk + Arena.firstChunkByteCount
+    }
+    for chunk in fullChunks { chunk.deallocate() }
+    fullChunks.removeAll()
+  }
 
   // MARK: Memory
 
-  /// Nil at a limit; `hitLimit` tells which.
-  func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
-    guard !isStackLow else {
-      hitLimit = .tooDeep(limit: DecodeContext.maxDepth)
-      return nil
-    }
-    let total = (size + Arena.headerByteCount + 15) & ~15
-    taken += total
-    guard taken <= memoryLimit else {
-      hitLimit = .tooMuchMemory
-      return nil
-    }
-    let block: UnsafeMutableRawPointer
-    if used + total <= Arena.chunkByteCount {
-      block = chunk + used
-      used += total
-    } else {
-      guard let memory = makeLarge(total) else {
-        hitLimit = .tooMuchMemory
-        return nil
-      }
-      block = memory
-    }
-    block.storeBytes(of: size, as: Int.self)
-    return block + Arena.headerByteCount
-  }
-
-  private func makeLarge(_ size: Int) -> UnsafeMutableRawPointer? {
-    if size <= spare.count {
-      large.append(spare)
-      spare = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-    } else {
-      guard let memory = malloc(size) else { return nil }
-      large.append(UnsafeMutableRawBufferPointer(start: memory, count: size))
-    }
-    return large[large.count - 1].baseAddress
-  }
-
-  /// The largest that is not too large to be kept for ever.
-  private func keepOrFree(_ block: UnsafeMutableRawBufferPointer) {
-    guard block.count > spare.count, block.count <= Arena.spareByteLimit else { return free(block.baseAddress) }
-    free(spare.baseAddress)
-    spare = block
-  }
-
-  /// Zeroed memory for encoding; that has no limit but the machine's.
-  public func zeroed(_ size: Int) -> UnsafeMutableRawPointer {
-    guard let block = allocate(size) else { fatalError("no memory to encode a message") }
-    memset(block, 0, size)
+  /// Nil at a limit; `limit` tells which.
+  @inline(__always) func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
+    let total = (size &+ (Arena.headerByteCount + 15)) & ~15
+    memoryLeft &-= total
+    guard memoryLeft >= 0, volery_stack_address() > stackFloor else { return refuse() }
+    guard total < Arena.largeByteCount else { return allocateLarge(size) }
+    if chunkEnd - next < total { addChunk() }
+    let block = next + Arena.headerByteCount
+    next.storeBytes(of: size, as: Int.self)
+    next += total
     return block
   }
 
-  private func freed(_ block: UnsafeMutableRawPointer) {
-    // The generator gives messages a size of 8 modulo 16. Other blocks may have one too: that only costs time.
+  @inline(never) private func refuse() -> UnsafeMutableRawPointer? {
+    limit = memoryLeft < 0 ? .memory : .stack
+    return nil
+  }
+
+  @inline(never) private func addChunk() {
+    let byteCount = min(2 * (chunkEnd - chunk), Arena.largestChunkByteCount)
+    fullChunks.append(chunk)
+    isDirty = true
+    chunk = .allocate(byteCount: byteCount, alignment: 16)
+    chunkEnd = chunk + byteCount
+    next = chunk
+  }
+
+  @inline(never) private func allocateLarge(_ size: Int) -> UnsafeMutableRawPointer? {
+    var array = [UInt8](uninitializedCount: max(1, size))
+    // An array's storage does not move while only this list has it.
+    let start = array.withUnsafeMutableBytes { $0.baseAddress! }
+    large.append(LargeBlock(start: start, array: array))
+    isDirty = true
+    return start
+  }
+
+  /// Memory for encoding, whose content is of no matter; that has no limit but the machine's.
+  @usableFromInline func memory(_ size: Int) -> UnsafeMutableRawPointer {
+    // Only a stack that is nearly full can be the reason: that is an error already, told when the message is packed.
+    return allocate(size) ?? allocateLarge(size)!
+  }
+
+  /// The library's lists of what it has scanned: 32 of these on 64 bits (`ScannedMember`), then 64, 128...
+  private static let smallestListByteCount = 32 * 32
+
+  @inline(__always) private func freed(_ block: UnsafeMutableRawPointer) {
     let size = (block - Arena.headerByteCount).load(as: Int.self)
-    if size & 15 == 8 { sawMessageFreed = true }
+    // The generator gives messages a size of 8 modulo 16. A string of just the size of a list is not looked at.
+    if size & (size &- 1) != 0 || size < Arena.smallestListByteCount { sawValueFreed = true }
+  }
+
+  /// The array of a large block; nil when the bytes are not one.
+  @usableFromInline @inline(never) func adopt(_ data: ProtobufCBinaryData) -> [UInt8]? {
+    guard let index = large.lastIndex(where: { $0.start == UnsafeMutableRawPointer(data.data) }),
+      large[index].array.count == data.len
+    else { return nil }
+    return large.remove(at: index).array
   }
 
   // MARK: Stack
 
   /// Whether less of the stack is left than a few more levels of any generated code may need.
-  public var isStackLow: Bool {
-    withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { UInt(bitPattern: $0.baseAddress!) < stackFloor }
+  @usableFromInline var isStackLow: Bool { volery_stack_address() <= stackFloor }
+
+  /// The same without an arena at hand.
+  static func isStackLow() -> Bool {
+    guard let stored = volery_arena_slot().pointee else { return false }
+    return Unmanaged<Arena>.fromOpaque(stored)._withUnsafeGuaranteedRef { $0.isStackLow }
   }
 
   private static func floorOfStack() -> UInt {

@@ -8,39 +8,70 @@ import CProtobufC
 
 /// The reading of one message: from `init` to its end it holds the thread's arena, so it must not live across an `await`.
 public struct DecodeContext: ~Copyable {
-  /// Messages within one another, at the most.
-  public static let maxDepth = 100
+  @usableFromInline let arena: Unmanaged<Arena>
+  @usableFromInline let allowsPartial: Bool
 
-  @usableFromInline let arena: Arena
-
-  public init(byteCount: Int) {
-    arena = Arena.begin(memoryLimit: (4 << 20) + 64 * byteCount)
+  public init(byteCount: Int, _ options: DecodeOptions = DecodeOptions()) {
+    arena = Arena.begin(memoryLimit: options.maximumMemory ?? ((4 << 20) &+ 64 &* byteCount))
+    allowsPartial = options.allowsPartial
+    arena._withUnsafeGuaranteedRef { $0.maximumDepth = options.maximumDepth }
   }
 
-  deinit { arena.end() }
+  deinit { Arena.end(arena) }
 
   /// Reads the bytes into C memory that lives as long as this.
   public func unpack(_ type: MessageType, _ bytes: UnsafeRawBufferPointer) throws(ProtobufError) -> RawMessage {
     guard bytes.count <= Int(Int32.max) else { throw .tooLarge }
-    if let message = unpackOnce(type, bytes), !arena.sawMessageFreed { return message }
-    if let limit = arena.hitLimit { throw limit }
-    // Rare: groups, a known field with another wire type, a sub-message in several pieces. The library can't read the
-    // first two and merges the last wrongly: rewrite the input, then read that.
-    let normal = try Normalizer.normalize(bytes, type)
-    arena.forgetFreed()
-    let copy = arena.allocate(max(1, normal.count))
-    guard let copy else { throw arena.hitLimit ?? .tooMuchMemory }
-    normal.withUnsafeBytes { if let base = $0.baseAddress { memcpy(copy, base, normal.count) } }
-    guard let message = unpackOnce(type, UnsafeRawBufferPointer(start: copy, count: normal.count)) else {
-      throw arena.hitLimit ?? .malformed
+    if type.descriptor.pointee.needsScan {
+      let depth = arena._withUnsafeGuaranteedRef { $0.maximumDepth }
+      if try WireScan.needsRewriting(bytes, type.descriptor, maximumDepth: depth) {
+        return try unpackNormalized(type, bytes)
+      }
     }
+    if let message = unpackOnce(type.descriptor, bytes), !arena._withUnsafeGuaranteedRef({ $0.sawValueFreed }) {
+      return message
+    }
+    if let failure = limitFailure { throw failure }
+    return try unpackNormalized(type, bytes)
+  }
+
+  /// Rare: groups, a known field with another wire type, a sub-message in several pieces, an unknown number of a closed
+  /// enum. The library can't read them or reads them wrongly: rewrite the input, then read that.
+  @inline(never)
+  private func unpackNormalized(
+    _ type: MessageType, _ bytes: UnsafeRawBufferPointer
+  ) throws(ProtobufError) -> RawMessage {
+    let arena = arena.takeUnretainedValue()
+    let normal = try Normalizer(maximumDepth: arena.maximumDepth).normalize(bytes, type.descriptor)
+    guard normal.count <= Int(Int32.max) else { throw .tooLarge }
+    arena.sawValueFreed = false
+    arena.isNormalized = true
+    let copy = arena.allocate(max(1, normal.count))
+    guard let copy else { throw limitFailure ?? .tooMuchMemory }
+    normal.withUnsafeBytes { if let base = $0.baseAddress { memcpy(copy, base, normal.count) } }
+    let input = UnsafeRawBufferPointer(start: copy, count: normal.count)
+    guard let message = unpackOnce(type.descriptor, input) else { throw limitFailure ?? .malformed }
     return message
   }
 
-  private func unpackOnce(_ type: MessageType, _ bytes: UnsafeRawBufferPointer) -> RawMessage? {
+  private var limitFailure: ProtobufError? {
+    arena._withUnsafeGuaranteedRef { arena in
+      switch arena.limit {
+      case nil: nil
+      case .stack: .tooDeep(limit: arena.maximumDepth)
+      case .memory: .tooMuchMemory
+      }
+    }
+  }
+
+  private func unpackOnce(
+    _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, _ bytes: UnsafeRawBufferPointer
+  ) -> RawMessage? {
     let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-    return protobuf_c_message_unpack(type.descriptor, &arena.allocator, bytes.count, start).map {
-      RawMessage(UnsafeRawPointer($0))
+    return arena._withUnsafeGuaranteedRef { arena in
+      protobuf_c_message_unpack(descriptor, &arena.allocator, bytes.count, start).map {
+        RawMessage(UnsafeRawPointer($0))
+      }
     }
   }
 
@@ -53,10 +84,22 @@ public struct DecodeContext: ~Copyable {
     return message
   }
 
-  public func enter() throws(ProtobufError) {
-    arena.depth += 1
-    guard arena.depth < DecodeContext.maxDepth, !arena.isStackLow else { throw .tooDeep(limit: DecodeContext.maxDepth) }
+  @inlinable public func enter() throws(ProtobufError) {
+    let isTooDeep = arena._withUnsafeGuaranteedRef { arena in
+      arena.depth &+= 1
+      return arena.depth > arena.maximumDepth || arena.isStackLow
+    }
+    if isTooDeep { throw tooDeep }
   }
 
-  public func leave() { arena.depth -= 1 }
+  @usableFromInline var tooDeep: ProtobufError { .tooDeep(limit: arena._withUnsafeGuaranteedRef { $0.maximumDepth }) }
+
+  @inlinable public func leave() { arena._withUnsafeGuaranteedRef { $0.depth &-= 1 } }
+
+  /// A `required` field is not there.
+  public func missing(_ field: StaticString) throws(ProtobufError) {
+    if !allowsPartial { throw .missingRequired(field: field.description) }
+  }
+
+  @usableFromInline var isNormalized: Bool { arena._withUnsafeGuaranteedRef { $0.isNormalized } }
 }

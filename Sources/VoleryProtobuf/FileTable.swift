@@ -5,13 +5,29 @@ import Synchronization
 /// message of the file is used. Messages of a file point to one another by index, and to those of other files through
 /// their tables, which can't point back: imports have no cycles.
 public final class FileTable: @unchecked Sendable {
-  /// What a field of the table says; `flags` has libprotobuf-c's bits and the ones below.
+  /// Bits of a field: libprotobuf-c's own, which stand in `flags`, and ours, which stand in `reserved_flags`.
   enum FieldFlags {
     static let packed: UInt32 = 1
     static let oneof: UInt32 = 4
-    static let group: UInt32 = 1 << 8
-    static let closedEnum: UInt32 = 1 << 9
+
+    /// A message that travels between a start and an end tag (proto2's groups, DELIMITED).
+    static let group: UInt32 = 1
+    static let closedEnum: UInt32 = 2
+    /// `string`, which the library takes for bytes.
+    static let string: UInt32 = 4
   }
+
+  /// Bits of a message, in `reserved1` of its descriptor.
+  enum MessageFlags {
+    /// It or a message below it has a field that libprotobuf-c can't read alone: a group, or an enum that is closed.
+    static let needsScan = 1
+    static let hasGroup = 2
+    static let isMapEntry = 4
+  }
+
+  /// Added to the numbers of groups: beyond the range of field numbers, so that the library takes no message of a length
+  /// for one. The normalizer's carrier is the first of them.
+  static let firstPrivateNumber = 1 << 29
 
   let descriptors: UnsafeMutablePointer<ProtobufCMessageDescriptor>
   public let messageCount: Int
@@ -21,24 +37,28 @@ public final class FileTable: @unchecked Sendable {
   let lazySchema = AtomicLazyReference<FileSchema>()
 
   /// - Parameters:
-  ///   - schema: For each message: size, number of fields, then for each field, by number: number, type | label << 8 |
-  ///     flags << 16, offset of the has-word (or case, or count), offset of the value, and the sub-message: 0 none, i + 1 the
-  ///     message i of this file, -(i + 1) the i-th of `imports`.
+  ///   - schema: For each message: size, number of fields, flags, then for each field, by number: number, type |
+  ///     label << 8 | flags << 16 | our flags << 24, offset of the has-word (or case, or count), offset of the value, the
+  ///     sub-message (0 none, i + 1 the message i of this file, -(i + 1) the i-th of `imports`), and for a closed enum the
+  ///     place of its numbers in `closedEnums`. The number of a group is `firstPrivateNumber` more than the .proto's.
   ///   - imports: Messages of other files.
+  ///   - closedEnums: The numbers that an enum has, in ascending order.
   ///   - linked: The tables of the files that this one imports.
   ///   - unlinked: Descriptors of imported files that nobody has generated, like `fileDescriptor`.
   ///   - fileDescriptor: The serialized FileDescriptorProto in hexadecimal.
   public init(
-    schema: [Int32], imports: [MessageType], linked: @autoclosure @escaping @Sendable () -> [FileTable] = [],
-    unlinked: [StaticString] = [], fileDescriptor: StaticString
+    schema: [Int32], imports: [MessageType], closedEnums: [[Int32]] = [],
+    linked: @autoclosure @escaping @Sendable () -> [FileTable] = [], unlinked: [StaticString] = [],
+    fileDescriptor: StaticString
   ) {
     encodedFileDescriptor = fileDescriptor
     links = linked
     self.unlinked = unlinked
+    let enums = closedEnums.map(FileTable.numbers)
     var count = 0
     var index = 0
     while index < schema.count {
-      index += 2 + 5 * Int(schema[index + 1])
+      index += FileTable.messageColumns + FileTable.fieldColumns * Int(schema[index + 1])
       count += 1
     }
     messageCount = count
@@ -46,12 +66,23 @@ public final class FileTable: @unchecked Sendable {
     descriptors.initialize(repeating: ProtobufCMessageDescriptor(), count: max(1, count))
     index = 0
     for message in 0..<count {
-      let fieldCount = Int(schema[index + 1])
-      build(
-        &descriptors[message], size: Int(schema[index]), Array(schema[(index + 2)..<(index + 2 + 5 * fieldCount)]),
-        imports)
-      index += 2 + 5 * fieldCount
+      let start = index + FileTable.messageColumns
+      let end = start + FileTable.fieldColumns * Int(schema[index + 1])
+      build(&descriptors[message], size: Int(schema[index]), schema[start..<end], imports, enums)
+      descriptors[message].reserved1 = UnsafeMutableRawPointer(bitPattern: Int(schema[index + 2]))
+      index = end
     }
+  }
+
+  private static let messageColumns = 3
+  private static let fieldColumns = 6
+
+  /// A list with its count in front.
+  private static func numbers(_ values: [Int32]) -> UnsafeMutableRawPointer {
+    let memory = UnsafeMutablePointer<Int32>.allocate(capacity: values.count + 1)
+    memory.initialize(to: Int32(values.count))
+    for (index, value) in values.enumerated() { memory.advanced(by: index + 1).initialize(to: value) }
+    return UnsafeMutableRawPointer(memory)
   }
 
   /// The serialized FileDescriptorProto (google/protobuf/descriptor.proto), without comments.
@@ -77,7 +108,8 @@ public final class FileTable: @unchecked Sendable {
   }()
 
   private func build(
-    _ descriptor: inout ProtobufCMessageDescriptor, size: Int, _ schema: [Int32], _ imports: [MessageType]
+    _ descriptor: inout ProtobufCMessageDescriptor, size: Int, _ schema: ArraySlice<Int32>, _ imports: [MessageType],
+    _ enums: [UnsafeMutableRawPointer]
   ) {
     descriptor.magic = UInt32(PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC)
     descriptor.name = FileTable.noName
@@ -85,13 +117,15 @@ public final class FileTable: @unchecked Sendable {
     descriptor.c_name = FileTable.noName
     descriptor.package_name = FileTable.noName
     descriptor.sizeof_message = size
-    let count = schema.count / 5
+    let count = schema.count / FileTable.fieldColumns
     descriptor.n_fields = UInt32(count)
     // The library reads fields[0] of an empty list unless it is NULL.
     guard count > 0 else { return }
     let fields = UnsafeMutablePointer<ProtobufCFieldDescriptor>.allocate(capacity: count)
     for index in 0..<count {
-      fields.advanced(by: index).initialize(to: field(schema[(index * 5)..<(index * 5 + 5)], imports))
+      let start = schema.startIndex + index * FileTable.fieldColumns
+      fields.advanced(by: index).initialize(
+        to: field(Array(schema[start..<(start + FileTable.fieldColumns)]), imports, enums))
     }
     descriptor.fields = UnsafePointer(fields)
     let ranges = FileTable.ranges((0..<count).map { Int32(fields[$0].id) })
@@ -101,8 +135,9 @@ public final class FileTable: @unchecked Sendable {
     descriptor.field_ranges = UnsafePointer(rangeMemory)
   }
 
-  private func field(_ entry: ArraySlice<Int32>, _ imports: [MessageType]) -> ProtobufCFieldDescriptor {
-    let values = Array(entry)
+  private func field(
+    _ values: [Int32], _ imports: [MessageType], _ enums: [UnsafeMutableRawPointer]
+  ) -> ProtobufCFieldDescriptor {
     var field = ProtobufCFieldDescriptor()
     field.name = FileTable.noName
     field.id = UInt32(values[0])
@@ -118,6 +153,7 @@ public final class FileTable: @unchecked Sendable {
     } else if values[4] < 0 {
       field.descriptor = UnsafeRawPointer(imports[Int(-values[4] - 1)].descriptor)
     }
+    if field.isClosedEnum { field.reserved2 = enums[Int(values[5])] }
     return field
   }
 

@@ -12,6 +12,12 @@ public protocol Message: WireMessage, Hashable, CustomStringConvertible {
   /// The message's full name, `package.Message`.
   static var messageName: String { get }
 
+  /// The limits that hold when a call's message of this type is read: `DecodeOptions()` unless an extension of the type, in
+  /// the module of its generated code, says otherwise.
+  ///
+  ///     extension Tree { static var decodeOptions: DecodeOptions { DecodeOptions(maximumDepth: 500) } }
+  static var decodeOptions: DecodeOptions { get }
+
   static var _type: MessageType { get }
   init(_ message: RawMessage, _ context: borrowing DecodeContext) throws(ProtobufError)
   func _fill(_ message: MutableRawMessage, _ context: borrowing EncodeContext)
@@ -20,6 +26,8 @@ public protocol Message: WireMessage, Hashable, CustomStringConvertible {
 extension Message {
   @inlinable public static var contentSubtype: String? { nil }
 
+  @inlinable public static var decodeOptions: DecodeOptions { DecodeOptions() }
+
   /// Makes a message and sets its fields in one expression.
   @inlinable public static func with(_ set: (inout Self) throws -> Void) rethrows -> Self {
     var message = Self()
@@ -27,44 +35,66 @@ extension Message {
     return message
   }
 
-  /// Reads a message; the bytes are valid during the call only.
-  @inlinable public init(decoding bytes: [UInt8]) throws(ProtobufError) {
-    self = try _decodeMessage(Self.self, bytes)
+  // MARK: Bytes
+
+  /// Reads a message of protobuf's binary format. Throws where the bytes are not one, where they go beyond a limit of the
+  /// options, and where a `required` field is missing.
+  @inlinable public init(decoding bytes: [UInt8], options: DecodeOptions = DecodeOptions()) throws(ProtobufError) {
+    self = try bytes.span.bytes.withUnsafeBytes { (bytes) throws(ProtobufError) in
+      try Self(decoding: bytes, options: options)
+    }
   }
 
-  /// The message's bytes.
-  @inlinable public func encoded() throws(ProtobufError) -> [UInt8] {
-    let context = EncodeContext()
+  /// The same from memory that is valid during the call only.
+  @inlinable public init(
+    decoding bytes: UnsafeRawBufferPointer, options: DecodeOptions = DecodeOptions()
+  ) throws(ProtobufError) {
+    let context = DecodeContext(byteCount: bytes.count, options)
+    self = try Self(try context.unpack(Self._type, bytes), context)
+  }
+
+  /// The message in protobuf's binary format. Throws where a `required` field is not set, and where the bytes would be
+  /// more than 2 GiB.
+  @inlinable public func encoded(options: EncodeOptions = EncodeOptions()) throws(ProtobufError) -> [UInt8] {
+    let context = EncodeContext(options)
     let root = context.message(Self._type)
     _fill(root, context)
+    // The C struct points into this message.
+    defer { withExtendedLifetime(self) {} }
     return try context.finish(root)
   }
 
+  // MARK: Calls
+
   @inlinable public init(wireBytes: UnsafeRawBufferPointer) throws {
-    let context = DecodeContext(byteCount: wireBytes.count)
-    self = try Self(try context.unpack(Self._type, wireBytes), context)
+    try self.init(decoding: wireBytes, options: Self.decodeOptions)
   }
 
-  @inlinable public init(wireArray: [UInt8]) throws { try self.init(decoding: wireArray) }
+  @inlinable public init(wireArray: [UInt8]) throws {
+    try self.init(decoding: wireArray, options: Self.decodeOptions)
+  }
 
   @inlinable public func serialize(into sink: inout MessageSink) throws {
-    let context = EncodeContext()
+    try serialize(into: &sink, options: EncodeOptions())
+  }
+
+  @inlinable func serialize(into sink: inout MessageSink, options: EncodeOptions) throws(ProtobufError) {
+    let context = EncodeContext(options)
     let root = context.message(Self._type)
     _fill(root, context)
+    defer { withExtendedLifetime(self) {} }
     try context.finish(root, into: &sink)
   }
 }
 
-@inlinable
-public func _decodeMessage<M: Message>(_ type: M.Type, _ bytes: [UInt8]) throws(ProtobufError) -> M {
-  var result: Result<M, ProtobufError>?
-  bytes.withUnsafeBytes { bytes in
-    let context = DecodeContext(byteCount: bytes.count)
-    do throws(ProtobufError) {
-      result = .success(try M(try context.unpack(M._type, bytes), context))
-    } catch {
-      result = .failure(error)
-    }
+extension Serializer where Message: VoleryProtobuf.Message {
+  /// The serializer of a method whose messages need other limits than `Message.decodeOptions`.
+  @inlinable
+  public static func protobuf(
+    decoding: DecodeOptions = Message.decodeOptions, encoding: EncodeOptions = EncodeOptions()
+  ) -> Serializer<Message> {
+    Serializer(
+      serialize: { message, sink in try message.serialize(into: &sink, options: encoding) },
+      deserialize: { try Message(decoding: $0, options: decoding) })
   }
-  return try result!.get()
 }

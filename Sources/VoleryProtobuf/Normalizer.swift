@@ -1,15 +1,15 @@
 import CProtobufC
+import VoleryTypes
 
 /// Rewrites input that libprotobuf-c can't read, or reads wrongly, into input that it reads right: pieces of a
-/// sub-message put together, superseded oneof members dropped, and groups and fields of another wire type put aside.
-enum Normalizer {
-  /// The field number under which what was put aside travels to the unknown fields; in the range that .proto files may not
-  /// use (19000 to 19999).
-  static let carrierNumber: UInt32 = 19000
+/// sub-message put together, superseded oneof members dropped, groups given a length, and unknown groups, fields of
+/// another wire type and unknown numbers of closed enums put aside.
+struct Normalizer {
+  /// The field number under which what was put aside travels to the unknown fields: beyond what a .proto or the wire may
+  /// have. Groups come after it.
+  static let carrierNumber = UInt32(FileTable.firstPrivateNumber)
 
-  static func normalize(_ bytes: UnsafeRawBufferPointer, _ type: MessageType) throws(ProtobufError) -> [UInt8] {
-    try normalize(bytes, type.descriptor.pointee, depth: 0)
-  }
+  let maximumDepth: Int
 
   /// What a carrier field carries.
   static func carried(_ field: ProtobufCMessageUnknownField) -> [UInt8] {
@@ -18,143 +18,164 @@ enum Normalizer {
     return Array(bytes.dropFirst(length))
   }
 
-  private static func normalize(
-    _ bytes: UnsafeRawBufferPointer, _ descriptor: ProtobufCMessageDescriptor, depth: Int
+  func normalize(
+    _ bytes: UnsafeRawBufferPointer, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, depth: Int = 0
   ) throws(ProtobufError) -> [UInt8] {
-    guard depth < DecodeContext.maxDepth else { throw .tooDeep(limit: DecodeContext.maxDepth) }
-    var rewriter = Rewriter(descriptor)
-    var reader = WireReader(bytes)
-    while let field = try reader.next(depth: depth) { rewriter.take(field) }
-    return try rewriter.finish(depth: depth)
+    try rewrite(bytes, descriptor, depth: depth).bytes
   }
 
-  /// Collects a message's fields, then writes them.
-  private struct Rewriter {
-    private enum Part {
-      case raw(UnsafeRawBufferPointer)
-      /// A singular sub-message: the pieces of `number` stand in `pieces`.
-      case merged(ProtobufCFieldDescriptor)
-      case element(ProtobufCFieldDescriptor, UnsafeRawBufferPointer)
+  fileprivate struct Rewritten {
+    var bytes: [UInt8]
+    /// A number that a closed enum does not have was put aside.
+    var hasUnknownEnum: Bool
+  }
+
+  fileprivate func rewrite(
+    _ bytes: UnsafeRawBufferPointer, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, depth: Int
+  ) throws(ProtobufError) -> Rewritten {
+    guard depth <= maximumDepth, !Arena.isStackLow() else { throw .tooDeep(limit: maximumDepth) }
+    var rewriter = Rewriter(descriptor, self)
+    var reader = WireReader(bytes, maximumDepth: maximumDepth)
+    while let field = try reader.next(depth: depth) { try rewriter.take(field, depth: depth) }
+    return try rewriter.finish(depth: depth)
+  }
+}
+
+/// Collects a message's fields, then writes them.
+private struct Rewriter {
+  private enum Part {
+    case raw(UnsafeRawBufferPointer)
+    /// Numbers of a packed field without those that were put aside, or the entry of a map.
+    case content(ProtobufCFieldDescriptor, [UInt8])
+    /// A singular sub-message: the pieces of `number` stand in `pieces`.
+    case merged(ProtobufCFieldDescriptor)
+    case element(ProtobufCFieldDescriptor, UnsafeRawBufferPointer)
+  }
+
+  /// What is set of a oneof, and where it stands.
+  private struct Member {
+    let id: UInt32
+    var places: [Int] = []
+  }
+
+  private let descriptor: UnsafePointer<ProtobufCMessageDescriptor>
+  private let normalizer: Normalizer
+  private var parts: [Part?] = []
+  private var pieces: [UInt32: [UInt8]] = [:]
+  /// The current member of each oneof, by the offset of its case.
+  private var oneofs: [UInt32: Member] = [:]
+  private var aside: [UInt8] = []
+  private var hasUnknownEnum = false
+
+  init(_ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, _ normalizer: Normalizer) {
+    self.descriptor = descriptor
+    self.normalizer = normalizer
+  }
+
+  mutating func take(_ field: WireReader.Field, depth: Int) throws(ProtobufError) {
+    guard let known = descriptor.pointee.field(wireNumber: field.number), known.fits(field.value) else {
+      return aside.append(contentsOf: UnsafeBufferPointer(field.raw))
     }
+    switch field.value {
+    case .varint(let value) where !known.accepts(value):
+      // As if the field had not come: a oneof keeps the member that it had.
+      hasUnknownEnum = true
+      aside.append(contentsOf: UnsafeBufferPointer(field.raw))
+    case .bytes(let content) where known.isClosedEnum:
+      parts.append(.content(known, try takePacked(content, known)))
+    case .bytes(let content) where known.isMessage && known.message.pointee.isMapEntry:
+      let entry = try normalizer.rewrite(content, known.message, depth: depth + 1)
+      guard entry.hasUnknownEnum else { return parts.append(.content(known, entry.bytes)) }
+      // A map has no place for it: the whole entry is unknown.
+      aside.append(contentsOf: UnsafeBufferPointer(field.raw))
+    case .bytes(let content) where known.isMessage, .group(let content):
+      takeMessage(content, known)
+    case .bytes(let content) where known.isString && !_isUTF8(UnsafeBufferPointer(content)):
+      // Also one that a later value replaces, which nobody else would see.
+      throw .invalidUTF8
+    case .varint, .bytes, .fixed32, .fixed64:
+      if known.isOneof { enterOneof(known) }
+      place(.raw(field.raw), known)
+    }
+  }
 
-    private let descriptor: ProtobufCMessageDescriptor
-    private var parts: [Part?] = []
-    private var pieces: [UInt32: [UInt8]] = [:]
-    private var placeOfMerged: [UInt32: Int] = [:]
-    /// Where the current member of each oneof stands, by the offset of its case.
-    private var oneofs: [UInt32: (number: UInt32, places: [Int])] = [:]
-    private var aside: [UInt8] = []
+  private mutating func takeMessage(
+    _ content: UnsafeRawBufferPointer, _ known: ProtobufCFieldDescriptor
+  ) {
+    if known.isOneof { enterOneof(known) }
+    if known.isRepeated {
+      parts.append(.element(known, content))
+    } else if pieces[known.id] != nil {
+      pieces[known.id]!.append(contentsOf: UnsafeBufferPointer(content))
+    } else {
+      pieces[known.id] = Array(UnsafeBufferPointer(content))
+      place(.merged(known), known)
+    }
+  }
 
-    init(_ descriptor: ProtobufCMessageDescriptor) { self.descriptor = descriptor }
-
-    mutating func take(_ field: WireReader.Field) {
-      guard let known = known(field.number), fits(field.value, known) else {
-        aside.append(contentsOf: field.raw)
-        return
-      }
-      let isOneof = known.flags & FileTable.FieldFlags.oneof != 0
-      if isOneof { enterOneof(known) }
-      guard known.type == PROTOBUF_C_TYPE_MESSAGE else {
-        place(.raw(field.raw), isOneof ? known : nil)
-        return
-      }
-      let content = Rewriter.content(field.value)
-      if known.label == PROTOBUF_C_LABEL_REPEATED {
-        place(.element(known, content), nil)
-      } else if pieces[known.id] != nil {
-        pieces[known.id]!.append(contentsOf: content)
+  /// The numbers that the enum has; each other one goes aside as a field of its own.
+  private mutating func takePacked(
+    _ content: UnsafeRawBufferPointer, _ known: ProtobufCFieldDescriptor
+  ) throws(ProtobufError) -> [UInt8] {
+    var kept: [UInt8] = []
+    var reader = WireReader(content)
+    while let value = try reader.element() {
+      if known.accepts(value) {
+        UnknownFields.appendVarint(value, to: &kept)
       } else {
-        pieces[known.id] = Array(content)
-        place(.merged(known), isOneof ? known : nil)
+        hasUnknownEnum = true
+        UnknownFields.appendVarint(UInt64(known.id) << 3, to: &aside)
+        UnknownFields.appendVarint(value, to: &aside)
       }
     }
+    return kept
+  }
 
-    private mutating func place(_ part: Part, _ oneof: ProtobufCFieldDescriptor?) {
-      if let oneof { oneofs[oneof.quantifier_offset]?.places.append(parts.count) }
-      parts.append(part)
+  private mutating func place(_ part: Part, _ known: ProtobufCFieldDescriptor) {
+    if known.isOneof { oneofs[known.quantifier_offset]?.places.append(parts.count) }
+    parts.append(part)
+  }
+
+  /// Another member of the oneof takes the place of the former one.
+  private mutating func enterOneof(_ known: ProtobufCFieldDescriptor) {
+    let current = oneofs[known.quantifier_offset]
+    guard current?.id != known.id else { return }
+    if let current {
+      for place in current.places { parts[place] = nil }
+      pieces[current.id] = nil
     }
+    oneofs[known.quantifier_offset] = Member(id: known.id)
+  }
 
-    /// Another member of the oneof takes the place of the former one.
-    private mutating func enterOneof(_ known: ProtobufCFieldDescriptor) {
-      let current = oneofs[known.quantifier_offset]
-      guard current?.number != known.id else { return }
-      if let current {
-        for place in current.places { parts[place] = nil }
-        pieces[current.number] = nil
-      }
-      oneofs[known.quantifier_offset] = (known.id, [])
-    }
+  // MARK: Writing
 
-    private func known(_ number: Int) -> ProtobufCFieldDescriptor? {
-      var low = 0
-      var high = Int(descriptor.n_fields)
-      while low < high {
-        let middle = (low + high) / 2
-        let id = Int(descriptor.fields[middle].id)
-        if id == number { return descriptor.fields[middle] }
-        if id < number { low = middle + 1 } else { high = middle }
-      }
-      return nil
-    }
-
-    private func fits(_ value: WireReader.Value, _ field: ProtobufCFieldDescriptor) -> Bool {
-      switch value {
-      case .group: return field.type == PROTOBUF_C_TYPE_MESSAGE && field.reserved_flags & 1 != 0
-      case .bytes:
-        if field.type == PROTOBUF_C_TYPE_MESSAGE { return field.reserved_flags & 1 == 0 }
-        if field.type == PROTOBUF_C_TYPE_BYTES { return true }
-        return field.label == PROTOBUF_C_LABEL_REPEATED
-      case .varint:
-        return [
-          PROTOBUF_C_TYPE_INT32, PROTOBUF_C_TYPE_SINT32, PROTOBUF_C_TYPE_UINT32, PROTOBUF_C_TYPE_INT64,
-          PROTOBUF_C_TYPE_SINT64, PROTOBUF_C_TYPE_UINT64, PROTOBUF_C_TYPE_ENUM, PROTOBUF_C_TYPE_BOOL,
-        ].contains(field.type)
-      case .fixed64:
-        return [PROTOBUF_C_TYPE_FIXED64, PROTOBUF_C_TYPE_SFIXED64, PROTOBUF_C_TYPE_DOUBLE].contains(field.type)
-      case .fixed32:
-        return [PROTOBUF_C_TYPE_FIXED32, PROTOBUF_C_TYPE_SFIXED32, PROTOBUF_C_TYPE_FLOAT].contains(field.type)
+  mutating func finish(depth: Int) throws(ProtobufError) -> Normalizer.Rewritten {
+    var out: [UInt8] = []
+    for part in parts {
+      switch part {
+      case nil: continue
+      case .raw(let raw)?: out.append(contentsOf: UnsafeBufferPointer(raw))
+      case .content(let field, let content)?: append(field.id, content, to: &out)
+      case .element(let field, let content)?:
+        append(field.id, try normalizer.normalize(content, field.message, depth: depth + 1), to: &out)
+      case .merged(let field)?:
+        append(field.id, try rewriteMerged(field, depth: depth), to: &out)
       }
     }
+    if !aside.isEmpty { append(Normalizer.carrierNumber, aside, to: &out) }
+    return Normalizer.Rewritten(bytes: out, hasUnknownEnum: hasUnknownEnum)
+  }
 
-    private static func content(_ value: WireReader.Value) -> UnsafeRawBufferPointer {
-      switch value {
-      case .bytes(let content), .group(let content): content
-      case .varint, .fixed32, .fixed64: UnsafeRawBufferPointer(start: nil, count: 0)
-      }
+  private func rewriteMerged(_ field: ProtobufCFieldDescriptor, depth: Int) throws(ProtobufError) -> [UInt8] {
+    let content = pieces[field.id] ?? []
+    return try content.span.bytes.withUnsafeBytes { (content) throws(ProtobufError) in
+      try normalizer.normalize(content, field.message, depth: depth + 1)
     }
+  }
 
-    func finish(depth: Int) throws(ProtobufError) -> [UInt8] {
-      var out: [UInt8] = []
-      for part in parts {
-        switch part {
-        case nil: continue
-        case .raw(let raw)?: out.append(contentsOf: raw)
-        case .element(let field, let content)?: try append(field, content, to: &out, depth: depth)
-        case .merged(let field)?:
-          let content = pieces[field.id] ?? []
-          var failure: ProtobufError?
-          content.withUnsafeBytes { content in
-            do throws(ProtobufError) { try append(field, content, to: &out, depth: depth) } catch { failure = error }
-          }
-          if let failure { throw failure }
-        }
-      }
-      if !aside.isEmpty {
-        UnknownFields.appendVarint(UInt64(Normalizer.carrierNumber) << 3 | 2, to: &out)
-        UnknownFields.appendVarint(UInt64(aside.count), to: &out)
-        out += aside
-      }
-      return out
-    }
-
-    private func append(
-      _ field: ProtobufCFieldDescriptor, _ content: UnsafeRawBufferPointer, to out: inout [UInt8], depth: Int
-    ) throws(ProtobufError) {
-      let sub = field.descriptor.assumingMemoryBound(to: ProtobufCMessageDescriptor.self).pointee
-      let normal = try Normalizer.normalize(content, sub, depth: depth + 1)
-      UnknownFields.appendVarint(UInt64(field.id) << 3 | 2, to: &out)
-      UnknownFields.appendVarint(UInt64(normal.count), to: &out)
-      out += normal
-    }
+  private func append(_ number: UInt32, _ content: [UInt8], to out: inout [UInt8]) {
+    UnknownFields.appendVarint(UInt64(number) << 3 | 2, to: &out)
+    UnknownFields.appendVarint(UInt64(content.count), to: &out)
+    out += content
   }
 }

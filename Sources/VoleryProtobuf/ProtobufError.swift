@@ -10,6 +10,8 @@ public enum ProtobufError: Error, Hashable, Sendable, CustomStringConvertible {
   case tooMuchMemory
   /// More than 2 GiB, which protobuf does not allow.
   case tooLarge
+  /// A `required` field (proto2) is not set; `field` is its full name, `package.Message.field`.
+  case missingRequired(field: String)
 
   public var description: String {
     switch self {
@@ -18,6 +20,7 @@ public enum ProtobufError: Error, Hashable, Sendable, CustomStringConvertible {
     case .tooDeep(let limit): "the protobuf message is nested deeper than \(limit) levels"
     case .tooMuchMemory: "the protobuf message needs too much memory for its size"
     case .tooLarge: "the protobuf message is larger than 2 GiB"
+    case .missingRequired(let field): "the required field \(field) is not set"
     }
   }
 }

@@ -23,9 +23,11 @@ public import CProtobufC
     try _string(base.load(fromByteOffset: offset, as: ProtobufCBinaryData.self))
   }
 
-  @inlinable public func bytes(_ offset: Int) -> [UInt8] {
-    _bytes(base.load(fromByteOffset: offset, as: ProtobufCBinaryData.self))
+  @inlinable public func bytes(_ offset: Int, _ context: borrowing DecodeContext) -> [UInt8] {
+    _bytes(base.load(fromByteOffset: offset, as: ProtobufCBinaryData.self), context)
   }
+
+  @inlinable public var hasUnknownFields: Bool { base.load(fromByteOffset: 8, as: UInt32.self) != 0 }
 
   // Repeated fields: a count, and a pointer to the elements.
 
@@ -45,13 +47,21 @@ public import CProtobufC
   }
 
   @inlinable public func strings(_ count: Int, _ offset: Int) throws(ProtobufError) -> [String] {
+    let elements = elements(count, offset, ProtobufCBinaryData.self)
     var strings: [String] = []
-    for data in elements(count, offset, ProtobufCBinaryData.self) { strings.append(try _string(data)) }
+    strings.reserveCapacity(elements.count)
+    for data in elements { strings.append(try _string(data)) }
     return strings
   }
 
-  @inlinable public func bytesArray(_ count: Int, _ offset: Int) -> [[UInt8]] {
-    elements(count, offset, ProtobufCBinaryData.self).map { _bytes($0) }
+  @inlinable public func bytesArray(
+    _ count: Int, _ offset: Int, _ context: borrowing DecodeContext
+  ) -> [[UInt8]] {
+    let elements = elements(count, offset, ProtobufCBinaryData.self)
+    var arrays: [[UInt8]] = []
+    arrays.reserveCapacity(elements.count)
+    for data in elements { arrays.append(_bytes(data, context)) }
+    return arrays
   }
 
   @inlinable public func messages<M: Message>(
@@ -65,17 +75,25 @@ public import CProtobufC
   }
 
   /// The unknown fields as they stood on the wire.
-  @inlinable public func unknownFields() throws(ProtobufError) -> UnknownFields {
-    base.load(fromByteOffset: 8, as: UInt32.self) == 0 ? UnknownFields() : try _unknownFields()
+  @inlinable public func unknownFields(_ context: borrowing DecodeContext) throws(ProtobufError) -> UnknownFields {
+    base.load(fromByteOffset: 8, as: UInt32.self) == 0
+      ? UnknownFields() : try _unknownFields(isNormalized: context.isNormalized)
   }
 
-  @usableFromInline func _unknownFields() throws(ProtobufError) -> UnknownFields {
+  /// Those of a map's entry, which has no place for them, have to be well-formed none the less.
+  @inlinable public func checkUnknownFields(_ context: borrowing DecodeContext) throws(ProtobufError) {
+    if base.load(fromByteOffset: 8, as: UInt32.self) != 0 {
+      _ = try _unknownFields(isNormalized: context.isNormalized)
+    }
+  }
+
+  @usableFromInline func _unknownFields(isNormalized: Bool) throws(ProtobufError) -> UnknownFields {
     let message = base.assumingMemoryBound(to: ProtobufCMessage.self).pointee
     var bytes: [UInt8] = []
     for index in 0..<Int(message.n_unknown_fields) {
       let field = message.unknown_fields[index]
       // What the normalizer could not name it has put into one field of its own.
-      if field.tag == Normalizer.carrierNumber {
+      if isNormalized, field.tag == Normalizer.carrierNumber {
         bytes.append(contentsOf: Normalizer.carried(field))
         continue
       }
@@ -87,21 +105,47 @@ public import CProtobufC
   }
 }
 
-@inlinable func _bytes(_ data: ProtobufCBinaryData) -> [UInt8] {
-  Array(UnsafeBufferPointer(start: data.data, count: data.len))
+@inlinable func _bytes(_ data: ProtobufCBinaryData, _ context: borrowing DecodeContext) -> [UInt8] {
+  if data.len >= Arena.largeByteCount,
+    let array = context.arena._withUnsafeGuaranteedRef({ $0.adopt(data) })
+  {
+    return array
+  }
+  return Array(UnsafeBufferPointer(start: data.data, count: data.len))
 }
 
 @usableFromInline func _string(_ data: ProtobufCBinaryData) throws(ProtobufError) -> String {
-  guard data.len > 0 else { return "" }
-  let bytes = UnsafeBufferPointer(start: data.data, count: data.len)
+  guard data.len > 0, let start = data.data else { return "" }
+  if data.len <= SmallText.largestCount, let text = SmallText(UnsafeRawPointer(start), data.len) { return text.string }
+  let bytes = UnsafeBufferPointer(start: start, count: data.len)
   let text = String(decoding: bytes, as: UTF8.self)
-  // Decoding repairs what is not UTF-8, which changes bytes; comparing is far cheaper than a validating initializer.
-  var copy = text
-  let isSame = copy.withUTF8 {
-    $0.count == bytes.count && ($0.baseAddress == nil || memcmp($0.baseAddress!, bytes.baseAddress!, bytes.count) == 0)
-  }
-  guard isSame else { throw .invalidUTF8 }
+  guard _isASCII(bytes) || _is(text, bytes) else { throw .invalidUTF8 }
   return text
+}
+
+func _isUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+  _isASCII(bytes) || _is(String(decoding: bytes, as: UTF8.self), bytes)
+}
+
+/// Decoding repairs what is not UTF-8, which changes bytes; comparing is far cheaper than a validating initializer.
+private func _is(_ text: String, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+  var copy = text
+  return copy.withUTF8 { $0.count == bytes.count && memcmp($0.baseAddress!, bytes.baseAddress!, bytes.count) == 0 }
+}
+
+@inline(__always) private func _isASCII(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+  let raw = UnsafeRawBufferPointer(bytes)
+  var index = 0
+  var bits: UInt64 = 0
+  while index &+ 8 <= raw.count {
+    bits |= raw.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+    index &+= 8
+  }
+  while index < raw.count {
+    bits |= UInt64(raw[index])
+    index &+= 1
+  }
+  return bits & 0x8080_8080_8080_8080 == 0
 }
 
 #if canImport(Glibc)

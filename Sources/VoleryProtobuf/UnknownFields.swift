@@ -1,3 +1,5 @@
+import VoleryTypes
+
 /// Fields that a message had on the wire and this program's .proto does not know, as they stood.
 public struct UnknownFields: Hashable, Sendable {
   /// Wire format: tags and values one after another.
@@ -26,5 +28,19 @@ public struct UnknownFields: Hashable, Sendable {
       if byte < 0x80 { return (value, index + 1) }
     }
     return nil
+  }
+
+  /// The bytes of all fields but those of one number.
+  func without(number: Int) -> [UInt8] {
+    guard !bytes.isEmpty else { return [] }
+    var kept: [UInt8] = []
+    bytes.withUnsafeBytes { raw in
+      // What stands here came from the wire and was well-formed there.
+      var reader = WireReader(raw, maximumDepth: .max)
+      while let field = try? reader.next() {
+        if field.number != number { kept.append(contentsOf: UnsafeBufferPointer(field.raw)) }
+      }
+    }
+    return kept
   }
 }

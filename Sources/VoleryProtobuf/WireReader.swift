@@ -18,8 +18,16 @@ package struct WireReader {
 
   private let bytes: UnsafeRawBufferPointer
   private var index = 0
+  private let maximumDepth: Int
 
-  package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+  /// Groups and messages lie in one another `maximumDepth` levels deep at the most.
+  package init(_ bytes: UnsafeRawBufferPointer, maximumDepth: Int = DecodeOptions.defaultMaximumDepth) {
+    self.bytes = bytes
+    self.maximumDepth = maximumDepth
+  }
+
+  /// The next number of a packed field; nil at the end.
+  package mutating func element() throws(ProtobufError) -> UInt64? { index < bytes.count ? try varint() : nil }
 
   /// The next field; nil at the end.
   package mutating func next(depth: Int = 0) throws(ProtobufError) -> Field? {
@@ -27,7 +35,8 @@ package struct WireReader {
     let start = index
     let tag = try varint()
     let number = Int(tag >> 3)
-    guard tag <= UInt64(UInt32.max), number > 0 else { throw .malformed }
+    // A tag takes 5 bytes at the most, however it is written.
+    guard tag <= UInt64(UInt32.max), number > 0, index - start <= 5 else { throw .malformed }
     let value = try value(number, wireType: Int(tag & 7), depth: depth)
     return Field(number: number, value: value, raw: UnsafeRawBufferPointer(rebasing: bytes[start..<index]))
   }
@@ -53,7 +62,7 @@ package struct WireReader {
   }
 
   private mutating func group(_ number: Int, depth: Int) throws(ProtobufError) -> UnsafeRawBufferPointer {
-    guard depth < DecodeContext.maxDepth else { throw .tooDeep(limit: DecodeContext.maxDepth) }
+    guard depth < maximumDepth else { throw .tooDeep(limit: maximumDepth) }
     let start = index
     while true {
       let end = index

@@ -42,26 +42,13 @@ public struct MessageSink: ~Copyable {
   /// A frame for one piece of so many bytes: the prefix, and room that is still to be filled.
   @usableFromInline
   static func frame(byteCount: Int) -> [UInt8] {
-    let total = byteCount + prefixByteCount
-    // For small ones a copy of zeros costs half of what the initializer for uninitialized memory costs, which the
-    // standard library does not specialize.
-    var frame =
-      total <= MessageSink.zeros.count
-      ? Array(UnsafeRawBufferPointer(rebasing: MessageSink.zeros[..<total]))
-      : [UInt8](unsafeUninitializedCapacity: total) { $1 = total }
-    frame.withUnsafeMutableBytes { frame in
-      frame[0] = 0
-      frame.storeBytes(of: UInt32(truncatingIfNeeded: byteCount).bigEndian, toByteOffset: 1, as: UInt32.self)
+    var bytes = [UInt8](uninitializedCount: byteCount + prefixByteCount)
+    bytes.withUnsafeMutableBytes {
+      $0[0] = 0
+      $0.storeBytes(of: UInt32(truncatingIfNeeded: byteCount).bigEndian, toByteOffset: 1, as: UInt32.self)
     }
-    return frame
+    return bytes
   }
-
-  /// Never changed, never freed.
-  private nonisolated(unsafe) static let zeros: UnsafeRawBufferPointer = {
-    let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: 512, alignment: 16)
-    zeros.initializeMemory(as: UInt8.self, repeating: 0)
-    return UnsafeRawBufferPointer(zeros)
-  }()
 
   /// Makes room for another piece.
   @usableFromInline

@@ -3,9 +3,9 @@
 
 import Volery
 
-nonisolated struct Echo: Message {
+nonisolated struct Echo: VoleryProtobuf.Message {
   var payload: [UInt8] = []
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -13,25 +13,25 @@ nonisolated struct Echo: Message {
     self.payload = payload
   }
 
-  static let messageName = "volery.benchmark.Echo"
-  static let _type = MessageType(_table_benchmark_proto, 0)
+  static var messageName: String { "volery.benchmark.Echo" }
+  static let _type = VoleryProtobuf.MessageType(_table_benchmark_proto, 0)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.payload = m.bytes(32)
-    self.unknownFields = try m.unknownFields()
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.payload = m.bytes(32, c) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.payload.isEmpty { m.store(32, self.payload, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct StreamRequest: Message {
+nonisolated struct StreamRequest: VoleryProtobuf.Message {
   /// How many messages the server sends, and how many payload bytes each has.
   var count: UInt32 = 0
   var size: UInt32 = 0
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -40,16 +40,16 @@ nonisolated struct StreamRequest: Message {
     self.size = size
   }
 
-  static let messageName = "volery.benchmark.StreamRequest"
-  static let _type = MessageType(_table_benchmark_proto, 1)
+  static var messageName: String { "volery.benchmark.StreamRequest" }
+  static let _type = VoleryProtobuf.MessageType(_table_benchmark_proto, 1)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.count = m.load(28, UInt32.self)
     self.size = m.load(36, UInt32.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.count != 0 { m.store(28, self.count); m.setHas(24) }
     if self.size != 0 { m.store(36, self.size); m.setHas(32) }
     m.storeUnknown(self.unknownFields, c)
@@ -57,25 +57,25 @@ nonisolated struct StreamRequest: Message {
 }
 
 nonisolated enum BenchmarkMethods {
-  static let unary = Method<Echo, Echo>(
+  static let unary = VoleryTypes.Method<Echo, Echo>(
     service: "volery.benchmark.Benchmark", name: "Unary", kind: .unary)
-  static let download = Method<StreamRequest, Echo>(
+  static let download = VoleryTypes.Method<StreamRequest, Echo>(
     service: "volery.benchmark.Benchmark", name: "Download", kind: .serverStreaming)
-  static let pingPong = Method<Echo, Echo>(
+  static let pingPong = VoleryTypes.Method<Echo, Echo>(
     service: "volery.benchmark.Benchmark", name: "PingPong", kind: .bidirectional)
 }
 
-nonisolated protocol BenchmarkService: Service {
+nonisolated protocol BenchmarkService: VoleryServer.Service {
   /// Answers with what it got.
-  func unary(_ request: Echo, context: ServerContext) async throws -> Echo
+  func unary(_ request: Echo, context: VoleryServer.ServerContext) async throws -> Echo
   /// Sends `count` messages of `size` bytes.
-  func download(_ request: StreamRequest, responses: ResponseWriter<Echo>, context: ServerContext) async throws
+  func download(_ request: StreamRequest, responses: VoleryServer.ResponseWriter<Echo>, context: VoleryServer.ServerContext) async throws
   /// Answers each message with itself.
-  func pingPong(_ requests: RequestStream<Echo>, responses: ResponseWriter<Echo>, context: ServerContext) async throws
+  func pingPong(_ requests: VoleryServer.RequestStream<Echo>, responses: VoleryServer.ResponseWriter<Echo>, context: VoleryServer.ServerContext) async throws
 }
 
 extension BenchmarkService {
-  nonisolated var handlers: [MethodHandler] {
+  nonisolated var handlers: [VoleryServer.MethodHandler] {
     [
       .unary(BenchmarkMethods.unary) { try await self.unary($0, context: $1) },
       .serverStreaming(BenchmarkMethods.download) { try await self.download($0, responses: $1, context: $2) },
@@ -85,35 +85,35 @@ extension BenchmarkService {
 }
 
 nonisolated struct BenchmarkClient: Sendable {
-  private let channel: Channel
+  private let _channel: VoleryClient.Channel
 
-  init(_ channel: Channel) { self.channel = channel }
+  init(_ channel: VoleryClient.Channel) { self._channel = channel }
 
   /// Answers with what it got.
-  func unary(_ request: Echo, options: CallOptions = CallOptions()) async throws(StatusError) -> Echo {
-    try await channel.unary(BenchmarkMethods.unary, request, options: options).message
+  func unary(_ request: Echo, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Echo {
+    try await self._channel.unary(BenchmarkMethods.unary, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
-  func unaryResponse(to request: Echo, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<Echo> {
-    try await channel.unary(BenchmarkMethods.unary, request, options: options)
+  func unaryResponse(to request: Echo, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Echo> {
+    try await self._channel.unary(BenchmarkMethods.unary, request, options: options)
   }
 
   /// Sends `count` messages of `size` bytes.
-  func download(_ request: StreamRequest, options: CallOptions = CallOptions()) -> ServerStreamingCall<Echo> {
-    channel.serverStreaming(BenchmarkMethods.download, request, options: options)
+  func download(_ request: StreamRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<Echo> {
+    self._channel.serverStreaming(BenchmarkMethods.download, request, options: options)
   }
 
   /// Answers each message with itself.
-  func pingPong(options: CallOptions = CallOptions()) -> BidirectionalCall<Echo, Echo> {
-    channel.bidirectional(BenchmarkMethods.pingPong, options: options)
+  func pingPong(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<Echo, Echo> {
+    self._channel.bidirectional(BenchmarkMethods.pingPong, options: options)
   }
 }
 
-nonisolated let _table_benchmark_proto = FileTable(
+nonisolated let _table_benchmark_proto = VoleryProtobuf.FileTable(
   schema: [
-    56, 1, 1, 271, 24, 32, 0,
-    40, 2, 1, 262, 24, 28, 0, 2, 262, 32, 36, 0,
+    56, 1, 0, 1, 271, 24, 32, 0, 0,
+    40, 2, 0, 1, 262, 24, 28, 0, 0, 2, 262, 32, 36, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a0f62656e63686d61726b2e70726f746f1210766f6c6572792e62656e63686d61726b22200a044563686f12180a077061796c6f616418012001280c52077061796c6f616422390a0d53747265616d5265717565737412140a05636f756e7418012001280d5205636f756e7412120a0473697a6518022001280d520473697a6532cb010a0942656e63686d61726b12370a05556e61727912162e766f6c6572792e62656e63686d61726b2e4563686f1a162e766f6c6572792e62656e63686d61726b2e4563686f12450a08446f776e6c6f6164121f2e766f6c6572792e62656e63686d61726b2e53747265616d526571756573741a162e766f6c6572792e62656e63686d61726b2e4563686f3001123e0a0850696e67506f6e6712162e766f6c6572792e62656e63686d61726b2e4563686f1a162e766f6c6572792e62656e63686d61726b2e4563686f28013001620670726f746f33")

@@ -3,86 +3,151 @@
 
 import Volery
 
-nonisolated struct Order: Message {
-  var id: String = ""
-  var customer: UInt64 = 0
-  var placedAt: Int64 = 0
-  var state: Order.State = Order.State()
-  var lines: [Order.Line] = []
-  var delivery: Order.Address? = nil
-  var labels: [String: String] = [:]
-  var vouchers: [UInt32] = []
-  var signature: [UInt8] = []
-  var payment: Payment?
-  var unknownFields = UnknownFields()
+nonisolated struct Order: VoleryProtobuf.Message {
+  var id: String {
+    get { self._s.storage.fields.id }
+    _modify { yield &self._s.unique.id }
+  }
+  var customer: UInt64 {
+    get { self._s.storage.fields.customer }
+    _modify { yield &self._s.unique.customer }
+  }
+  var placedAt: Int64 {
+    get { self._s.storage.fields.placedAt }
+    _modify { yield &self._s.unique.placedAt }
+  }
+  var state: Order.State {
+    get { self._s.storage.fields.state }
+    _modify { yield &self._s.unique.state }
+  }
+  var lines: [Order.Line] {
+    get { self._s.storage.fields.lines }
+    _modify { yield &self._s.unique.lines }
+  }
+  var delivery: Order.Address? {
+    get { self._s.storage.fields.delivery }
+    _modify { yield &self._s.unique.delivery }
+  }
+  var labels: [String: String] {
+    get { self._s.storage.fields.labels }
+    _modify { yield &self._s.unique.labels }
+  }
+  var vouchers: [UInt32] {
+    get { self._s.storage.fields.vouchers }
+    _modify { yield &self._s.unique.vouchers }
+  }
+  var signature: [UInt8] {
+    get { self._s.storage.fields.signature }
+    _modify { yield &self._s.unique.signature }
+  }
+  var payment: Payment? {
+    get { self._s.storage.fields.payment }
+    _modify { yield &self._s.unique.payment }
+  }
+  var unknownFields: VoleryProtobuf.UnknownFields {
+    get { self._s.storage.fields.unknownFields }
+    _modify { yield &self._s.unique.unknownFields }
+  }
+  private var _s: VoleryProtobuf.Stored<_Fields>
 
   nonisolated enum Payment: Hashable, Sendable {
     case cardToken(String)
     case invoiceNumber(String)
   }
 
-  init() {}
+  nonisolated struct _Fields: Hashable, Sendable {
+    var id: String = ""
+    var customer: UInt64 = 0
+    var placedAt: Int64 = 0
+    var state: Order.State = Order.State()
+    var lines: [Order.Line] = []
+    var delivery: Order.Address? = nil
+    var labels: [String: String] = [:]
+    var vouchers: [UInt32] = []
+    var signature: [UInt8] = []
+    var payment: Payment? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if !self.id.isEmpty { m.store(72, self.id, c); m.setHas(24) }
+      if self.customer != 0 { m.store(88, self.customer); m.setHas(28) }
+      if self.placedAt != 0 { m.store(96, self.placedAt); m.setHas(32) }
+      if self.state.rawValue != 0 { m.store(40, self.state.rawValue); m.setHas(36) }
+      m.storeMessages(104, 112, self.lines, c)
+      if let v = self.delivery { m.store(120, message: v, c) }
+      m.storeMap(128, 136, self.labels, VoleryProtobuf.MessageType(_table_order_proto, 1), c) {
+        e, k, v in
+        e.store(32, k, c); e.setHas(24)
+        e.store(48, v, c); e.setHas(28)
+      }
+      m.storeArray(144, 152, self.vouchers, c)
+      if !self.signature.isEmpty { m.store(160, self.signature, c); m.setHas(44) }
+      switch self.payment {
+        case nil: break
+        case .cardToken(let v)?: m.store(56, v, c); m.setCase(48, 9)
+        case .invoiceNumber(let v)?: m.store(56, v, c); m.setCase(48, 10)
+      }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+
+  private static let _empty = VoleryProtobuf.Stored(VoleryProtobuf.MessageStorage(_Fields()))
+
+  init() { self._s = Self._empty }
 
   init(id: String = "", customer: UInt64 = 0, placedAt: Int64 = 0, state: Order.State = Order.State(), lines: [Order.Line] = [], delivery: Order.Address? = nil, labels: [String: String] = [:], vouchers: [UInt32] = [], signature: [UInt8] = [], payment: Payment? = nil) {
-    self.id = id
-    self.customer = customer
-    self.placedAt = placedAt
-    self.state = state
-    self.lines = lines
-    self.delivery = delivery
-    self.labels = labels
-    self.vouchers = vouchers
-    self.signature = signature
-    self.payment = payment
+    let _s = VoleryProtobuf.MessageStorage(_Fields())
+    _s.fields.id = id
+    _s.fields.customer = customer
+    _s.fields.placedAt = placedAt
+    _s.fields.state = state
+    _s.fields.lines = lines
+    _s.fields.delivery = delivery
+    _s.fields.labels = labels
+    _s.fields.vouchers = vouchers
+    _s.fields.signature = signature
+    _s.fields.payment = payment
+    self._s = VoleryProtobuf.Stored(_s)
   }
 
-  static let messageName = "volery.benchmark.Order"
-  static let _type = MessageType(_table_order_proto, 0)
+  static var messageName: String { "volery.benchmark.Order" }
+  static let _type = VoleryProtobuf.MessageType(_table_order_proto, 0)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.id = try m.string(72)
-    self.customer = m.load(88, UInt64.self)
-    self.placedAt = m.load(96, Int64.self)
-    if m.has(36) { self.state = Order.State(rawValue: m.load(40)) }
-    self.lines = try m.messages(104, 112, c)
-    if let p = m.pointer(120) { self.delivery = try c.message(p) }
-    for p in m.elements(128, 136, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      self.labels[try e.string(32)] = try e.string(48)
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    let s = VoleryProtobuf.MessageStorage(_Fields())
+    if m.has(24) { s.fields.id = try m.string(72) }
+    s.fields.customer = m.load(88, UInt64.self)
+    s.fields.placedAt = m.load(96, Int64.self)
+    if m.has(36) { s.fields.state = Order.State(rawValue: m.load(40)) }
+    if m.has(104) { s.fields.lines = try m.messages(104, 112, c) }
+    if let p = m.pointer(120) { s.fields.delivery = try c.message(p) }
+    if m.has(128) {
+      let entries = m.elements(128, 136, VoleryProtobuf.RawMessage.self)
+      var map = [String: String](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[try e.string(32)] = try e.string(48)
+      }
+      s.fields.labels = map
     }
-    self.vouchers = m.array(144, 152, UInt32.self)
-    self.signature = m.bytes(160)
+    if m.has(144) { s.fields.vouchers = m.array(144, 152, UInt32.self) }
+    if m.has(44) { s.fields.signature = m.bytes(160, c) }
     switch m.load(48, Int32.self) {
-      case 9: self.payment = .cardToken(try m.string(56))
-      case 10: self.payment = .invoiceNumber(try m.string(56))
+      case 9: s.fields.payment = .cardToken(try m.string(56))
+      case 10: s.fields.payment = .invoiceNumber(try m.string(56))
       default: break
     }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { s.fields.unknownFields = try m.unknownFields(c) }
+    self._s = VoleryProtobuf.Stored(s)
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
-    if !self.id.isEmpty { m.store(72, self.id, c); m.setHas(24) }
-    if self.customer != 0 { m.store(88, self.customer); m.setHas(28) }
-    if self.placedAt != 0 { m.store(96, self.placedAt); m.setHas(32) }
-    if self.state.rawValue != 0 { m.store(40, self.state.rawValue); m.setHas(36) }
-    m.storeMessages(104, 112, self.lines, c)
-    if let v = self.delivery { m.store(120, message: v, c) }
-    m.storeMap(128, 136, self.labels, MessageType(_table_order_proto, 1), c) {
-      e, k, v in
-      e.store(32, k, c); e.setHas(24)
-      e.store(48, v, c); e.setHas(28)
-    }
-    m.storeArray(144, 152, self.vouchers, c)
-    if !self.signature.isEmpty { m.store(160, self.signature, c); m.setHas(44) }
-    switch self.payment {
-      case nil: break
-      case .cardToken(let v)?: m.store(56, v, c); m.setCase(48, 9)
-      case .invoiceNumber(let v)?: m.store(56, v, c); m.setCase(48, 10)
-    }
-    m.storeUnknown(self.unknownFields, c)
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    self._s.storage.withFields { $0._fill(m, c) }
   }
 
-  nonisolated enum State: Hashable, Sendable {
+  nonisolated enum State: Hashable, Sendable, CaseIterable {
     case unspecified
     case placed
     case sent
@@ -107,15 +172,18 @@ nonisolated struct Order: Message {
         case .unrecognized(let value): value
       }
     }
+
+    /// Every value that the .proto has.
+    static var allCases: [Self] { ([0, 1, 2] as [Int32]).compactMap { Self(rawValue: $0) } }
   }
 
-  nonisolated struct Line: Message {
+  nonisolated struct Line: VoleryProtobuf.Message {
     var article: String = ""
     var title: String = ""
     var quantity: UInt32 = 0
     var price: Double = 0
     var gift: Bool = false
-    var unknownFields = UnknownFields()
+    var unknownFields = VoleryProtobuf.UnknownFields()
 
     init() {}
 
@@ -127,19 +195,19 @@ nonisolated struct Order: Message {
       self.gift = gift
     }
 
-    static let messageName = "volery.benchmark.Order.Line"
-    static let _type = MessageType(_table_order_proto, 2)
+    static var messageName: String { "volery.benchmark.Order.Line" }
+    static let _type = VoleryProtobuf.MessageType(_table_order_proto, 2)
 
-    init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-      self.article = try m.string(48)
-      self.title = try m.string(64)
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.article = try m.string(48) }
+      if m.has(28) { self.title = try m.string(64) }
       self.quantity = m.load(36, UInt32.self)
       self.price = m.load(80, Double.self)
       self.gift = m.bool(88)
-      self.unknownFields = try m.unknownFields()
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
     }
 
-    func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
       if !self.article.isEmpty { m.store(48, self.article, c); m.setHas(24) }
       if !self.title.isEmpty { m.store(64, self.title, c); m.setHas(28) }
       if self.quantity != 0 { m.store(36, self.quantity); m.setHas(32) }
@@ -149,12 +217,12 @@ nonisolated struct Order: Message {
     }
   }
 
-  nonisolated struct Address: Message {
+  nonisolated struct Address: VoleryProtobuf.Message {
     var name: String = ""
     var lines: [String] = []
     var postcode: String = ""
     var country: String = ""
-    var unknownFields = UnknownFields()
+    var unknownFields = VoleryProtobuf.UnknownFields()
 
     init() {}
 
@@ -165,18 +233,18 @@ nonisolated struct Order: Message {
       self.country = country
     }
 
-    static let messageName = "volery.benchmark.Order.Address"
-    static let _type = MessageType(_table_order_proto, 3)
+    static var messageName: String { "volery.benchmark.Order.Address" }
+    static let _type = VoleryProtobuf.MessageType(_table_order_proto, 3)
 
-    init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-      self.name = try m.string(40)
-      self.lines = try m.strings(56, 64)
-      self.postcode = try m.string(72)
-      self.country = try m.string(88)
-      self.unknownFields = try m.unknownFields()
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.name = try m.string(40) }
+      if m.has(56) { self.lines = try m.strings(56, 64) }
+      if m.has(28) { self.postcode = try m.string(72) }
+      if m.has(32) { self.country = try m.string(88) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
     }
 
-    func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
       if !self.name.isEmpty { m.store(40, self.name, c); m.setHas(24) }
       m.storeArray(56, 64, self.lines, c)
       if !self.postcode.isEmpty { m.store(72, self.postcode, c); m.setHas(28) }
@@ -186,12 +254,12 @@ nonisolated struct Order: Message {
   }
 }
 
-nonisolated let _table_order_proto = FileTable(
+nonisolated let _table_order_proto = VoleryProtobuf.FileTable(
   schema: [
-    184, 11, 1, 271, 24, 72, 0, 2, 264, 28, 88, 0, 3, 259, 32, 96, 0, 4, 256, 36, 40, 0, 5, 528, 104, 112, 3, 6, 272, 0, 120, 4, 7, 528, 128, 136, 2, 8, 66054, 144, 152, 0, 9, 262415, 48, 56, 0, 10, 262415, 48, 56, 0, 11, 271, 44, 160, 0,
-    72, 2, 1, 271, 24, 32, 0, 2, 271, 28, 48, 0,
-    104, 5, 1, 271, 24, 48, 0, 2, 271, 28, 64, 0, 3, 262, 32, 36, 0, 4, 267, 40, 80, 0, 5, 264, 44, 88, 0,
-    104, 4, 1, 271, 24, 40, 0, 2, 527, 56, 64, 0, 3, 271, 28, 72, 0, 4, 271, 32, 88, 0,
+    184, 11, 0, 1, 67109135, 24, 72, 0, 0, 2, 264, 28, 88, 0, 0, 3, 259, 32, 96, 0, 0, 4, 256, 36, 40, 0, 0, 5, 528, 104, 112, 3, 0, 6, 272, 0, 120, 4, 0, 7, 528, 128, 136, 2, 0, 8, 66054, 144, 152, 0, 0, 9, 67371279, 48, 56, 0, 0, 10, 67371279, 48, 56, 0, 0, 11, 271, 44, 160, 0, 0,
+    72, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 67109135, 28, 48, 0, 0,
+    104, 5, 0, 1, 67109135, 24, 48, 0, 0, 2, 67109135, 28, 64, 0, 0, 3, 262, 32, 36, 0, 0, 4, 267, 40, 80, 0, 0, 5, 264, 44, 88, 0, 0,
+    104, 4, 0, 1, 67109135, 24, 40, 0, 0, 2, 67109391, 56, 64, 0, 0, 3, 67109135, 28, 72, 0, 0, 4, 67109135, 32, 88, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a0b6f726465722e70726f746f1210766f6c6572792e62656e63686d61726b22a8060a054f72646572120e0a02696418012001280952026964121a0a08637573746f6d65721802200128045208637573746f6d6572121b0a09706c616365645f61741803200128035208706c61636564417412330a05737461746518042001280e321d2e766f6c6572792e62656e63686d61726b2e4f726465722e53746174655205737461746512320a056c696e657318052003280b321c2e766f6c6572792e62656e63686d61726b2e4f726465722e4c696e6552056c696e6573123b0a0864656c697665727918062001280b321f2e766f6c6572792e62656e63686d61726b2e4f726465722e41646472657373520864656c6976657279123b0a066c6162656c7318072003280b32232e766f6c6572792e62656e63686d61726b2e4f726465722e4c6162656c73456e74727952066c6162656c73121a0a08766f75636865727318082003280d5208766f756368657273121f0a0a636172645f746f6b656e1809200128094800520963617264546f6b656e12270a0e696e766f6963655f6e756d626572180a200128094800520d696e766f6963654e756d626572121c0a097369676e6174757265180b2001280c52097369676e61747572651a390a0b4c6162656c73456e74727912100a036b657918012001280952036b657912140a0576616c7565180220012809520576616c75653a0238011a7c0a044c696e6512180a0761727469636c65180120012809520761727469636c6512140a057469746c6518022001280952057469746c65121a0a087175616e7469747918032001280d52087175616e7469747912140a0570726963651804200128015205707269636512120a04676966741805200128085204676966741a690a074164647265737312120a046e616d6518012001280952046e616d6512140a056c696e657318022003280952056c696e6573121a0a08706f7374636f64651803200128095208706f7374636f646512180a07636f756e7472791804200128095207636f756e74727922400a05537461746512150a1153544154455f554e535045434946494544100012100a0c53544154455f504c414345441001120e0a0a53544154455f53454e54100242090a077061796d656e74620670726f746f33")

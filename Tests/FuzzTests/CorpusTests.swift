@@ -17,7 +17,7 @@ import Testing
     }
   }
 
-  @Test("inputs cut short, and with a bit turned, are read without a finding", arguments: [FuzzTarget.binary])
+  @Test("inputs cut short, and with a bit turned, are read without a finding", arguments: FuzzTarget.allCases)
   func mutations(_ target: FuzzTarget) throws {
     let files = try FileManager.default.contentsOfDirectory(
       at: Self.folder.appendingPathComponent(target.rawValue), includingPropertiesForKeys: nil

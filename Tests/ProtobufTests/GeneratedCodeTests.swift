@@ -27,6 +27,28 @@ import Testing
     return (process.terminationStatus, String(decoding: error, as: UTF8.self))
   }
 
+  /// What a program writes to its standard output; it has to succeed.
+  static func output(_ program: String, _ arguments: [String], input: Data = Data()) throws -> String {
+    let folder = FileManager.default.temporaryDirectory
+    let file = folder.appendingPathComponent("volery-\(UUID().uuidString)")
+    try input.write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: program)
+    process.arguments = arguments
+    process.standardInput = try FileHandle(forReadingFrom: file)
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    try process.run()
+    let output = pipe.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0, "\(program) \(arguments)")
+    return String(decoding: output, as: UTF8.self)
+  }
+
+  /// What the plugin answers to a CodeGeneratorRequest, as text with the rest of its bytes in between.
+  static func answer(_ request: Data) throws -> String { try output(plugin.path, [], input: request) }
+
   @Test("what is committed equals a fresh run") func committedCodeIsFresh() throws {
     let fresh = FileManager.default.temporaryDirectory.appendingPathComponent("volery-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: fresh, withIntermediateDirectories: true)

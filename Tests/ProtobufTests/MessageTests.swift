@@ -110,7 +110,7 @@ import VoleryProtobuf
   @Test("packed and unpacked are read both ways") func packing() throws {
     #expect(try Everything(decoding: [0xf8, 1, 1, 0xf8, 1, 2]).int32List == [1, 2])
     #expect(try Everything(decoding: [0xc2, 2, 2, 1, 2]).unpackedList == [1, 2])
-    #expect(try Old(decoding: Old(unpacked: [1, 2], packed: [3, 4]).encoded()).packed == [3, 4])
+    #expect(try Old(decoding: Old(needed: 1, unpacked: [1, 2], packed: [3, 4]).encoded()).packed == [3, 4])
   }
 
   @Test("field numbers 0 and beyond 2^29-1 are refused, the last one is not") func fieldNumbers() throws {

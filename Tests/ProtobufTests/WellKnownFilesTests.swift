@@ -56,7 +56,7 @@ import Testing
     let name = "google/protobuf/timestamp.proto"
     let (files, error) = try Self.generate([name, "order.proto"], "ProtoModule=\(name):Own")
     let code = try #require(files["google/protobuf/timestamp.volery.swift"], "\(error)")
-    #expect(code.contains("struct Google_Protobuf_Timestamp: Message"))
+    #expect(code.contains("struct Google_Protobuf_Timestamp: VoleryProtobuf.Message"))
     #expect(!code.contains("import Own"))
     #expect(files["order.volery.swift"]?.contains("\nimport Own\n") == true)
   }

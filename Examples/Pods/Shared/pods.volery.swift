@@ -3,9 +3,9 @@
 
 package import Volery
 
-package nonisolated struct Question: Message {
+package nonisolated struct Question: VoleryProtobuf.Message {
   package var text: String = ""
-  package var unknownFields = UnknownFields()
+  package var unknownFields = VoleryProtobuf.UnknownFields()
 
   package init() {}
 
@@ -13,24 +13,24 @@ package nonisolated struct Question: Message {
     self.text = text
   }
 
-  package static let messageName = "volery.examples.pods.Question"
-  package static let _type = MessageType(_table_pods_proto, 0)
+  package static var messageName: String { "volery.examples.pods.Question" }
+  package static let _type = VoleryProtobuf.MessageType(_table_pods_proto, 0)
 
-  package init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.text = try m.string(32)
-    self.unknownFields = try m.unknownFields()
+  package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.text = try m.string(32) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  package func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.text.isEmpty { m.store(32, self.text, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-package nonisolated struct Answer: Message {
+package nonisolated struct Answer: VoleryProtobuf.Message {
   /// The name of the pod that answered.
   package var pod: String = ""
-  package var unknownFields = UnknownFields()
+  package var unknownFields = VoleryProtobuf.UnknownFields()
 
   package init() {}
 
@@ -38,32 +38,32 @@ package nonisolated struct Answer: Message {
     self.pod = pod
   }
 
-  package static let messageName = "volery.examples.pods.Answer"
-  package static let _type = MessageType(_table_pods_proto, 1)
+  package static var messageName: String { "volery.examples.pods.Answer" }
+  package static let _type = VoleryProtobuf.MessageType(_table_pods_proto, 1)
 
-  package init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.pod = try m.string(32)
-    self.unknownFields = try m.unknownFields()
+  package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.pod = try m.string(32) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  package func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.pod.isEmpty { m.store(32, self.pod, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
 package nonisolated enum PodsMethods {
-  package static let who = Method<Question, Answer>(
+  package static let who = VoleryTypes.Method<Question, Answer>(
     service: "volery.examples.pods.Pods", name: "Who", kind: .unary, idempotency: .noSideEffects)
 }
 
-package nonisolated protocol PodsService: Service {
+package nonisolated protocol PodsService: VoleryServer.Service {
   /// Answers with the pod's own name.
-  func who(_ request: Question, context: ServerContext) async throws -> Answer
+  func who(_ request: Question, context: VoleryServer.ServerContext) async throws -> Answer
 }
 
 extension PodsService {
-  package nonisolated var handlers: [MethodHandler] {
+  package nonisolated var handlers: [VoleryServer.MethodHandler] {
     [
       .unary(PodsMethods.who) { try await self.who($0, context: $1) },
     ]
@@ -71,25 +71,25 @@ extension PodsService {
 }
 
 package nonisolated struct PodsClient: Sendable {
-  private let channel: Channel
+  private let _channel: VoleryClient.Channel
 
-  package init(_ channel: Channel) { self.channel = channel }
+  package init(_ channel: VoleryClient.Channel) { self._channel = channel }
 
   /// Answers with the pod's own name.
-  package func who(_ request: Question, options: CallOptions = CallOptions()) async throws(StatusError) -> Answer {
-    try await channel.unary(PodsMethods.who, request, options: options).message
+  package func who(_ request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Answer {
+    try await self._channel.unary(PodsMethods.who, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
-  package func whoResponse(to request: Question, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<Answer> {
-    try await channel.unary(PodsMethods.who, request, options: options)
+  package func whoResponse(to request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Answer> {
+    try await self._channel.unary(PodsMethods.who, request, options: options)
   }
 }
 
-package nonisolated let _table_pods_proto = FileTable(
+package nonisolated let _table_pods_proto = VoleryProtobuf.FileTable(
   schema: [
-    56, 1, 1, 271, 24, 32, 0,
-    56, 1, 1, 271, 24, 32, 0,
+    56, 1, 0, 1, 67109135, 24, 32, 0, 0,
+    56, 1, 0, 1, 67109135, 24, 32, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a0a706f64732e70726f746f1214766f6c6572792e6578616d706c65732e706f6473221e0a085175657374696f6e12120a0474657874180120012809520474657874221a0a06416e7377657212100a03706f641801200128095203706f6432500a04506f647312480a0357686f121e2e766f6c6572792e6578616d706c65732e706f64732e5175657374696f6e1a1c2e766f6c6572792e6578616d706c65732e706f64732e416e737765722203900201620670726f746f33")

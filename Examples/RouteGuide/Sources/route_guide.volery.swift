@@ -4,10 +4,10 @@
 import Volery
 
 /// A point, in degrees times 10^7.
-nonisolated struct Point: Message {
+nonisolated struct Point: VoleryProtobuf.Message {
   var latitude: Int32 = 0
   var longitude: Int32 = 0
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -16,26 +16,26 @@ nonisolated struct Point: Message {
     self.longitude = longitude
   }
 
-  static let messageName = "volery.examples.routeguide.Point"
-  static let _type = MessageType(_table_route_guide_proto, 0)
+  static var messageName: String { "volery.examples.routeguide.Point" }
+  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 0)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.latitude = m.load(28, Int32.self)
     self.longitude = m.load(36, Int32.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.latitude != 0 { m.store(28, self.latitude); m.setHas(24) }
     if self.longitude != 0 { m.store(36, self.longitude); m.setHas(32) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct Rectangle: Message {
+nonisolated struct Rectangle: VoleryProtobuf.Message {
   var low: Point? = nil
   var high: Point? = nil
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -44,26 +44,26 @@ nonisolated struct Rectangle: Message {
     self.high = high
   }
 
-  static let messageName = "volery.examples.routeguide.Rectangle"
-  static let _type = MessageType(_table_route_guide_proto, 1)
+  static var messageName: String { "volery.examples.routeguide.Rectangle" }
+  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 1)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     if let p = m.pointer(24) { self.low = try c.message(p) }
     if let p = m.pointer(32) { self.high = try c.message(p) }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if let v = self.low { m.store(24, message: v, c) }
     if let v = self.high { m.store(32, message: v, c) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct Feature: Message {
+nonisolated struct Feature: VoleryProtobuf.Message {
   var name: String = ""
   var location: Point? = nil
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -72,26 +72,26 @@ nonisolated struct Feature: Message {
     self.location = location
   }
 
-  static let messageName = "volery.examples.routeguide.Feature"
-  static let _type = MessageType(_table_route_guide_proto, 2)
+  static var messageName: String { "volery.examples.routeguide.Feature" }
+  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 2)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.name = try m.string(32)
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.name = try m.string(32) }
     if let p = m.pointer(48) { self.location = try c.message(p) }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.name.isEmpty { m.store(32, self.name, c); m.setHas(24) }
     if let v = self.location { m.store(48, message: v, c) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct RouteNote: Message {
+nonisolated struct RouteNote: VoleryProtobuf.Message {
   var location: Point? = nil
   var message: String = ""
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -100,26 +100,26 @@ nonisolated struct RouteNote: Message {
     self.message = message
   }
 
-  static let messageName = "volery.examples.routeguide.RouteNote"
-  static let _type = MessageType(_table_route_guide_proto, 3)
+  static var messageName: String { "volery.examples.routeguide.RouteNote" }
+  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 3)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     if let p = m.pointer(32) { self.location = try c.message(p) }
-    self.message = try m.string(40)
-    self.unknownFields = try m.unknownFields()
+    if m.has(24) { self.message = try m.string(40) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if let v = self.location { m.store(32, message: v, c) }
     if !self.message.isEmpty { m.store(40, self.message, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct RouteSummary: Message {
+nonisolated struct RouteSummary: VoleryProtobuf.Message {
   var pointCount: Int32 = 0
   var featureCount: Int32 = 0
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -128,16 +128,16 @@ nonisolated struct RouteSummary: Message {
     self.featureCount = featureCount
   }
 
-  static let messageName = "volery.examples.routeguide.RouteSummary"
-  static let _type = MessageType(_table_route_guide_proto, 4)
+  static var messageName: String { "volery.examples.routeguide.RouteSummary" }
+  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 4)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.pointCount = m.load(28, Int32.self)
     self.featureCount = m.load(36, Int32.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.pointCount != 0 { m.store(28, self.pointCount); m.setHas(24) }
     if self.featureCount != 0 { m.store(36, self.featureCount); m.setHas(32) }
     m.storeUnknown(self.unknownFields, c)
@@ -145,30 +145,30 @@ nonisolated struct RouteSummary: Message {
 }
 
 nonisolated enum RouteGuideMethods {
-  static let getFeature = Method<Point, Feature>(
+  static let getFeature = VoleryTypes.Method<Point, Feature>(
     service: "volery.examples.routeguide.RouteGuide", name: "GetFeature", kind: .unary)
-  static let listFeatures = Method<Rectangle, Feature>(
+  static let listFeatures = VoleryTypes.Method<Rectangle, Feature>(
     service: "volery.examples.routeguide.RouteGuide", name: "ListFeatures", kind: .serverStreaming)
-  static let recordRoute = Method<Point, RouteSummary>(
+  static let recordRoute = VoleryTypes.Method<Point, RouteSummary>(
     service: "volery.examples.routeguide.RouteGuide", name: "RecordRoute", kind: .clientStreaming)
-  static let routeChat = Method<RouteNote, RouteNote>(
+  static let routeChat = VoleryTypes.Method<RouteNote, RouteNote>(
     service: "volery.examples.routeguide.RouteGuide", name: "RouteChat", kind: .bidirectional)
 }
 
 /// All four kinds of calls.
-nonisolated protocol RouteGuideService: Service {
+nonisolated protocol RouteGuideService: VoleryServer.Service {
   /// The feature at a point; its name is empty where there is none.
-  func getFeature(_ request: Point, context: ServerContext) async throws -> Feature
+  func getFeature(_ request: Point, context: VoleryServer.ServerContext) async throws -> Feature
   /// The features within a rectangle.
-  func listFeatures(_ request: Rectangle, responses: ResponseWriter<Feature>, context: ServerContext) async throws
+  func listFeatures(_ request: Rectangle, responses: VoleryServer.ResponseWriter<Feature>, context: VoleryServer.ServerContext) async throws
   /// Counts what is passed on a route.
-  func recordRoute(_ requests: RequestStream<Point>, context: ServerContext) async throws -> RouteSummary
+  func recordRoute(_ requests: VoleryServer.RequestStream<Point>, context: VoleryServer.ServerContext) async throws -> RouteSummary
   /// Leaves notes at places, and gets those that were left there before.
-  func routeChat(_ requests: RequestStream<RouteNote>, responses: ResponseWriter<RouteNote>, context: ServerContext) async throws
+  func routeChat(_ requests: VoleryServer.RequestStream<RouteNote>, responses: VoleryServer.ResponseWriter<RouteNote>, context: VoleryServer.ServerContext) async throws
 }
 
 extension RouteGuideService {
-  nonisolated var handlers: [MethodHandler] {
+  nonisolated var handlers: [VoleryServer.MethodHandler] {
     [
       .unary(RouteGuideMethods.getFeature) { try await self.getFeature($0, context: $1) },
       .serverStreaming(RouteGuideMethods.listFeatures) { try await self.listFeatures($0, responses: $1, context: $2) },
@@ -180,43 +180,43 @@ extension RouteGuideService {
 
 /// All four kinds of calls.
 nonisolated struct RouteGuideClient: Sendable {
-  private let channel: Channel
+  private let _channel: VoleryClient.Channel
 
-  init(_ channel: Channel) { self.channel = channel }
+  init(_ channel: VoleryClient.Channel) { self._channel = channel }
 
   /// The feature at a point; its name is empty where there is none.
-  func getFeature(_ request: Point, options: CallOptions = CallOptions()) async throws(StatusError) -> Feature {
-    try await channel.unary(RouteGuideMethods.getFeature, request, options: options).message
+  func getFeature(_ request: Point, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Feature {
+    try await self._channel.unary(RouteGuideMethods.getFeature, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
-  func getFeatureResponse(to request: Point, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<Feature> {
-    try await channel.unary(RouteGuideMethods.getFeature, request, options: options)
+  func getFeatureResponse(to request: Point, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Feature> {
+    try await self._channel.unary(RouteGuideMethods.getFeature, request, options: options)
   }
 
   /// The features within a rectangle.
-  func listFeatures(_ request: Rectangle, options: CallOptions = CallOptions()) -> ServerStreamingCall<Feature> {
-    channel.serverStreaming(RouteGuideMethods.listFeatures, request, options: options)
+  func listFeatures(_ request: Rectangle, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<Feature> {
+    self._channel.serverStreaming(RouteGuideMethods.listFeatures, request, options: options)
   }
 
   /// Counts what is passed on a route.
-  func recordRoute(options: CallOptions = CallOptions()) -> ClientStreamingCall<Point, RouteSummary> {
-    channel.clientStreaming(RouteGuideMethods.recordRoute, options: options)
+  func recordRoute(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ClientStreamingCall<Point, RouteSummary> {
+    self._channel.clientStreaming(RouteGuideMethods.recordRoute, options: options)
   }
 
   /// Leaves notes at places, and gets those that were left there before.
-  func routeChat(options: CallOptions = CallOptions()) -> BidirectionalCall<RouteNote, RouteNote> {
-    channel.bidirectional(RouteGuideMethods.routeChat, options: options)
+  func routeChat(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<RouteNote, RouteNote> {
+    self._channel.bidirectional(RouteGuideMethods.routeChat, options: options)
   }
 }
 
-nonisolated let _table_route_guide_proto = FileTable(
+nonisolated let _table_route_guide_proto = VoleryProtobuf.FileTable(
   schema: [
-    40, 2, 1, 256, 24, 28, 0, 2, 256, 32, 36, 0,
-    40, 2, 1, 272, 0, 24, 1, 2, 272, 0, 32, 1,
-    56, 2, 1, 271, 24, 32, 0, 2, 272, 0, 48, 1,
-    56, 2, 1, 272, 0, 32, 1, 2, 271, 24, 40, 0,
-    40, 2, 1, 256, 24, 28, 0, 2, 256, 32, 36, 0,
+    40, 2, 0, 1, 256, 24, 28, 0, 0, 2, 256, 32, 36, 0, 0,
+    40, 2, 0, 1, 272, 0, 24, 1, 0, 2, 272, 0, 32, 1, 0,
+    56, 2, 0, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, 1, 0,
+    56, 2, 0, 1, 272, 0, 32, 1, 0, 2, 67109135, 24, 40, 0, 0,
+    40, 2, 0, 1, 256, 24, 28, 0, 0, 2, 256, 32, 36, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a11726f7574655f67756964652e70726f746f121a766f6c6572792e6578616d706c65732e726f757465677569646522410a05506f696e74121a0a086c6174697475646518012001280552086c61746974756465121c0a096c6f6e67697475646518022001280552096c6f6e67697475646522770a0952656374616e676c6512330a036c6f7718012001280b32212e766f6c6572792e6578616d706c65732e726f75746567756964652e506f696e7452036c6f7712350a046869676818022001280b32212e766f6c6572792e6578616d706c65732e726f75746567756964652e506f696e74520468696768225c0a074665617475726512120a046e616d6518012001280952046e616d65123d0a086c6f636174696f6e18022001280b32212e766f6c6572792e6578616d706c65732e726f75746567756964652e506f696e7452086c6f636174696f6e22640a09526f7574654e6f7465123d0a086c6f636174696f6e18012001280b32212e766f6c6572792e6578616d706c65732e726f75746567756964652e506f696e7452086c6f636174696f6e12180a076d65737361676518022001280952076d65737361676522540a0c526f75746553756d6d617279121f0a0b706f696e745f636f756e74180120012805520a706f696e74436f756e7412230a0d666561747572655f636f756e74180220012805520c66656174757265436f756e7432fd020a0a526f757465477569646512540a0a4765744665617475726512212e766f6c6572792e6578616d706c65732e726f75746567756964652e506f696e741a232e766f6c6572792e6578616d706c65732e726f75746567756964652e46656174757265125c0a0c4c697374466561747572657312252e766f6c6572792e6578616d706c65732e726f75746567756964652e52656374616e676c651a232e766f6c6572792e6578616d706c65732e726f75746567756964652e466561747572653001125c0a0b5265636f7264526f75746512212e766f6c6572792e6578616d706c65732e726f75746567756964652e506f696e741a282e766f6c6572792e6578616d706c65732e726f75746567756964652e526f75746553756d6d6172792801125d0a09526f7574654368617412252e766f6c6572792e6578616d706c65732e726f75746567756964652e526f7574654e6f74651a252e766f6c6572792e6578616d706c65732e726f75746567756964652e526f7574654e6f746528013001620670726f746f33")

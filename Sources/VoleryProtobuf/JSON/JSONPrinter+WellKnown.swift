@@ -106,7 +106,9 @@ extension JSONPrinter {
   }
 
   private func deeper(_ depth: Int) throws(MessageTextError) -> Int {
-    guard depth < DecodeContext.maxDepth else { throw MessageTextError(.tooDeep(limit: DecodeContext.maxDepth)) }
+    guard depth < DecodeOptions.defaultMaximumDepth else {
+      throw MessageTextError(.tooDeep(limit: DecodeOptions.defaultMaximumDepth))
+    }
     return depth + 1
   }
 

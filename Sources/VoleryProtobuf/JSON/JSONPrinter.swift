@@ -15,7 +15,9 @@ struct JSONPrinter {
   mutating func message(
     _ bytes: UnsafeRawBufferPointer, _ schema: MessageSchema, depth: Int
   ) throws(MessageTextError) {
-    guard depth <= DecodeContext.maxDepth else { throw MessageTextError(.tooDeep(limit: DecodeContext.maxDepth)) }
+    guard depth <= DecodeOptions.defaultMaximumDepth else {
+      throw MessageTextError(.tooDeep(limit: DecodeOptions.defaultMaximumDepth))
+    }
     if let wellKnown = schema.wellKnown { return try self.wellKnown(bytes, wellKnown, depth: depth) }
     text.append("{")
     var isFirst = true

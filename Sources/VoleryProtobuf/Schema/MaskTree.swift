@@ -18,7 +18,7 @@ package struct MaskTree {
       return
     }
     // Nobody's messages are that deep, and a path of dots must not exhaust the stack.
-    guard parts.count <= DecodeContext.maxDepth else { return }
+    guard parts.count <= DecodeOptions.defaultMaximumDepth else { return }
     children[String(first), default: MaskTree()].insert(parts.dropFirst())
   }
 

@@ -11,7 +11,7 @@ extension Message {
     let schema = Self.schema
     var printer = TextFormatPrinter(options, schema.file)
     do throws(ProtobufError) {
-      let bytes = try encoded()
+      let bytes = try encoded(options: EncodeOptions(allowsPartial: true))
       try bytes.withBytes { bytes throws(ProtobufError) in try printer.fields(bytes, schema, depth: 0) }
     } catch {
       return "# \(error)\n"

@@ -24,7 +24,7 @@ struct TextFormatPrinter {
 
   /// The fields of a message, a line each.
   mutating func fields(_ bytes: UnsafeRawBufferPointer, _ schema: MessageSchema, depth: Int) throws(ProtobufError) {
-    guard depth <= DecodeContext.maxDepth else { throw .tooDeep(limit: DecodeContext.maxDepth) }
+    guard depth <= DecodeOptions.defaultMaximumDepth else { throw .tooDeep(limit: DecodeOptions.defaultMaximumDepth) }
     if schema.wellKnown == .any, try any(bytes, depth: depth) { return }
     let records = try FieldRecords(bytes, schema, &extensions, depth: depth)
     for run in records.runs {

@@ -6,10 +6,10 @@ public import VoleryProtobuf
 public import VoleryServer
 public import VoleryTypes
 
-public nonisolated struct HealthCheckRequest: Message {
+public nonisolated struct HealthCheckRequest: VoleryProtobuf.Message {
   /// The service's full name; empty for the server as a whole.
   public var service: String = ""
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -17,23 +17,23 @@ public nonisolated struct HealthCheckRequest: Message {
     self.service = service
   }
 
-  public static let messageName = "grpc.health.v1.HealthCheckRequest"
-  public static let _type = MessageType(_table_grpc_health_v1_health_proto, 0)
+  public static var messageName: String { "grpc.health.v1.HealthCheckRequest" }
+  public static let _type = VoleryProtobuf.MessageType(_table_grpc_health_v1_health_proto, 0)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.service = try m.string(32)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.service = try m.string(32) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.service.isEmpty { m.store(32, self.service, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-public nonisolated struct HealthCheckResponse: Message {
+public nonisolated struct HealthCheckResponse: VoleryProtobuf.Message {
   public var status: HealthCheckResponse.ServingStatus = HealthCheckResponse.ServingStatus()
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -41,20 +41,20 @@ public nonisolated struct HealthCheckResponse: Message {
     self.status = status
   }
 
-  public static let messageName = "grpc.health.v1.HealthCheckResponse"
-  public static let _type = MessageType(_table_grpc_health_v1_health_proto, 1)
+  public static var messageName: String { "grpc.health.v1.HealthCheckResponse" }
+  public static let _type = VoleryProtobuf.MessageType(_table_grpc_health_v1_health_proto, 1)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     if m.has(24) { self.status = HealthCheckResponse.ServingStatus(rawValue: m.load(28)) }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.status.rawValue != 0 { m.store(28, self.status.rawValue); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 
-  public nonisolated enum ServingStatus: Hashable, Sendable {
+  public nonisolated enum ServingStatus: Hashable, Sendable, CaseIterable {
     case unknown
     case serving
     case notServing
@@ -83,29 +83,32 @@ public nonisolated struct HealthCheckResponse: Message {
         case .unrecognized(let value): value
       }
     }
+
+    /// Every value that the .proto has.
+    public static var allCases: [Self] { ([0, 1, 2, 3] as [Int32]).compactMap { Self(rawValue: $0) } }
   }
 }
 
-public nonisolated struct HealthListRequest: Message {
-  public var unknownFields = UnknownFields()
+public nonisolated struct HealthListRequest: VoleryProtobuf.Message {
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
-  public static let messageName = "grpc.health.v1.HealthListRequest"
-  public static let _type = MessageType(_table_grpc_health_v1_health_proto, 2)
+  public static var messageName: String { "grpc.health.v1.HealthListRequest" }
+  public static let _type = VoleryProtobuf.MessageType(_table_grpc_health_v1_health_proto, 2)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-public nonisolated struct HealthListResponse: Message {
+public nonisolated struct HealthListResponse: VoleryProtobuf.Message {
   public var statuses: [String: HealthCheckResponse] = [:]
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -113,21 +116,26 @@ public nonisolated struct HealthListResponse: Message {
     self.statuses = statuses
   }
 
-  public static let messageName = "grpc.health.v1.HealthListResponse"
-  public static let _type = MessageType(_table_grpc_health_v1_health_proto, 3)
+  public static var messageName: String { "grpc.health.v1.HealthListResponse" }
+  public static let _type = VoleryProtobuf.MessageType(_table_grpc_health_v1_health_proto, 3)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    for p in m.elements(24, 32, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      var value = HealthCheckResponse()
-      if let p = e.pointer(48) { value = try c.message(p) }
-      self.statuses[try e.string(32)] = value
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) {
+      let entries = m.elements(24, 32, VoleryProtobuf.RawMessage.self)
+      var map = [String: HealthCheckResponse](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        var value = HealthCheckResponse()
+        if let p = e.pointer(48) { value = try c.message(p) }
+        map[try e.string(32)] = value
+      }
+      self.statuses = map
     }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
-    m.storeMap(24, 32, self.statuses, MessageType(_table_grpc_health_v1_health_proto, 4), c) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    m.storeMap(24, 32, self.statuses, VoleryProtobuf.MessageType(_table_grpc_health_v1_health_proto, 4), c) {
       e, k, v in
       e.store(32, k, c); e.setHas(24)
       e.store(48, message: v, c)
@@ -137,22 +145,22 @@ public nonisolated struct HealthListResponse: Message {
 }
 
 public nonisolated enum HealthMethods {
-  public static let check = Method<HealthCheckRequest, HealthCheckResponse>(
+  public static let check = VoleryTypes.Method<HealthCheckRequest, HealthCheckResponse>(
     service: "grpc.health.v1.Health", name: "Check", kind: .unary)
-  public static let list = Method<HealthListRequest, HealthListResponse>(
+  public static let list = VoleryTypes.Method<HealthListRequest, HealthListResponse>(
     service: "grpc.health.v1.Health", name: "List", kind: .unary)
-  public static let watch = Method<HealthCheckRequest, HealthCheckResponse>(
+  public static let watch = VoleryTypes.Method<HealthCheckRequest, HealthCheckResponse>(
     service: "grpc.health.v1.Health", name: "Watch", kind: .serverStreaming)
 }
 
-public nonisolated protocol HealthService: Service {
-  func check(_ request: HealthCheckRequest, context: ServerContext) async throws -> HealthCheckResponse
-  func list(_ request: HealthListRequest, context: ServerContext) async throws -> HealthListResponse
-  func watch(_ request: HealthCheckRequest, responses: ResponseWriter<HealthCheckResponse>, context: ServerContext) async throws
+public nonisolated protocol HealthService: VoleryServer.Service {
+  func check(_ request: HealthCheckRequest, context: VoleryServer.ServerContext) async throws -> HealthCheckResponse
+  func list(_ request: HealthListRequest, context: VoleryServer.ServerContext) async throws -> HealthListResponse
+  func watch(_ request: HealthCheckRequest, responses: VoleryServer.ResponseWriter<HealthCheckResponse>, context: VoleryServer.ServerContext) async throws
 }
 
 extension HealthService {
-  public nonisolated var handlers: [MethodHandler] {
+  public nonisolated var handlers: [VoleryServer.MethodHandler] {
     [
       .unary(HealthMethods.check) { try await self.check($0, context: $1) },
       .unary(HealthMethods.list) { try await self.list($0, context: $1) },
@@ -162,40 +170,40 @@ extension HealthService {
 }
 
 public nonisolated struct HealthClient: Sendable {
-  private let channel: Channel
+  private let _channel: VoleryClient.Channel
 
-  public init(_ channel: Channel) { self.channel = channel }
+  public init(_ channel: VoleryClient.Channel) { self._channel = channel }
 
-  public func check(_ request: HealthCheckRequest, options: CallOptions = CallOptions()) async throws(StatusError) -> HealthCheckResponse {
-    try await channel.unary(HealthMethods.check, request, options: options).message
+  public func check(_ request: HealthCheckRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> HealthCheckResponse {
+    try await self._channel.unary(HealthMethods.check, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
-  public func checkResponse(to request: HealthCheckRequest, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<HealthCheckResponse> {
-    try await channel.unary(HealthMethods.check, request, options: options)
+  public func checkResponse(to request: HealthCheckRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<HealthCheckResponse> {
+    try await self._channel.unary(HealthMethods.check, request, options: options)
   }
 
-  public func list(_ request: HealthListRequest, options: CallOptions = CallOptions()) async throws(StatusError) -> HealthListResponse {
-    try await channel.unary(HealthMethods.list, request, options: options).message
+  public func list(_ request: HealthListRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> HealthListResponse {
+    try await self._channel.unary(HealthMethods.list, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
-  public func listResponse(to request: HealthListRequest, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<HealthListResponse> {
-    try await channel.unary(HealthMethods.list, request, options: options)
+  public func listResponse(to request: HealthListRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<HealthListResponse> {
+    try await self._channel.unary(HealthMethods.list, request, options: options)
   }
 
-  public func watch(_ request: HealthCheckRequest, options: CallOptions = CallOptions()) -> ServerStreamingCall<HealthCheckResponse> {
-    channel.serverStreaming(HealthMethods.watch, request, options: options)
+  public func watch(_ request: HealthCheckRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<HealthCheckResponse> {
+    self._channel.serverStreaming(HealthMethods.watch, request, options: options)
   }
 }
 
-public nonisolated let _table_grpc_health_v1_health_proto = FileTable(
+public nonisolated let _table_grpc_health_v1_health_proto = VoleryProtobuf.FileTable(
   schema: [
-    56, 1, 1, 271, 24, 32, 0,
-    40, 1, 1, 256, 24, 28, 0,
-    24, 0,
-    40, 1, 1, 528, 24, 32, 5,
-    56, 2, 1, 271, 24, 32, 0, 2, 272, 0, 48, 2,
+    56, 1, 0, 1, 67109135, 24, 32, 0, 0,
+    40, 1, 0, 1, 256, 24, 28, 0, 0,
+    24, 0, 0,
+    40, 1, 0, 1, 528, 24, 32, 5, 0,
+    56, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, 2, 0,
   ],
   imports: [],
   fileDescriptor: "0a1b677270632f6865616c74682f76312f6865616c74682e70726f746f120e677270632e6865616c74682e7631222e0a124865616c7468436865636b5265717565737412180a077365727669636518012001280952077365727669636522b1010a134865616c7468436865636b526573706f6e736512490a0673746174757318012001280e32312e677270632e6865616c74682e76312e4865616c7468436865636b526573706f6e73652e53657276696e675374617475735206737461747573224f0a0d53657276696e67537461747573120b0a07554e4b4e4f574e1000120b0a0753455256494e471001120f0a0b4e4f545f53455256494e47100212130a0f534552564943455f554e4b4e4f574e100322130a114865616c74684c6973745265717565737422c4010a124865616c74684c697374526573706f6e7365124c0a08737461747573657318012003280b32302e677270632e6865616c74682e76312e4865616c74684c697374526573706f6e73652e5374617475736573456e747279520873746174757365731a600a0d5374617475736573456e74727912100a036b657918012001280952036b657912390a0576616c756518022001280b32232e677270632e6865616c74682e76312e4865616c7468436865636b526573706f6e7365520576616c75653a02380132fd010a064865616c746812500a05436865636b12222e677270632e6865616c74682e76312e4865616c7468436865636b526571756573741a232e677270632e6865616c74682e76312e4865616c7468436865636b526573706f6e7365124d0a044c69737412212e677270632e6865616c74682e76312e4865616c74684c697374526571756573741a222e677270632e6865616c74682e76312e4865616c74684c697374526573706f6e736512520a05576174636812222e677270632e6865616c74682e76312e4865616c7468436865636b526571756573741a232e677270632e6865616c74682e76312e4865616c7468436865636b526573706f6e73653001620670726f746f33")

@@ -4,12 +4,12 @@
 public import VoleryProtobuf
 
 /// A message of any type, with the type's name.
-public nonisolated struct Google_Protobuf_Any: Message {
+public nonisolated struct Google_Protobuf_Any: VoleryProtobuf.Message {
   /// A URL that ends in the type's full name: type.googleapis.com/package.Message.
   public var typeURL: String = ""
   /// The message in wire format.
   public var value: [UInt8] = []
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -18,25 +18,25 @@ public nonisolated struct Google_Protobuf_Any: Message {
     self.value = value
   }
 
-  public static let messageName = "google.protobuf.Any"
-  public static let _type = MessageType(_table_google_protobuf_any_proto, 0)
+  public static var messageName: String { "google.protobuf.Any" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_any_proto, 0)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.typeURL = try m.string(32)
-    self.value = m.bytes(48)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.typeURL = try m.string(32) }
+    if m.has(28) { self.value = m.bytes(48, c) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.typeURL.isEmpty { m.store(32, self.typeURL, c); m.setHas(24) }
     if !self.value.isEmpty { m.store(48, self.value, c); m.setHas(28) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-public nonisolated let _table_google_protobuf_any_proto = FileTable(
+public nonisolated let _table_google_protobuf_any_proto = VoleryProtobuf.FileTable(
   schema: [
-    72, 2, 1, 271, 24, 32, 0, 2, 271, 28, 48, 0,
+    72, 2, 0, 1, 67109135, 24, 32, 0, 0, 2, 271, 28, 48, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a19676f6f676c652f70726f746f6275662f616e792e70726f746f120f676f6f676c652e70726f746f62756622360a03416e7912190a08747970655f75726c18012001280952077479706555726c12140a0576616c756518022001280c520576616c7565620670726f746f33")

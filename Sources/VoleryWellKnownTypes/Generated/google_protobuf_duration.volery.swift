@@ -4,12 +4,12 @@
 public import VoleryProtobuf
 
 /// A signed length of time of at most about 10,000 years.
-public nonisolated struct Google_Protobuf_Duration: Message {
+public nonisolated struct Google_Protobuf_Duration: VoleryProtobuf.Message {
   /// Whole seconds, -315,576,000,000 to 315,576,000,000.
   public var seconds: Int64 = 0
   /// The rest in nanoseconds, -999,999,999 to 999,999,999, with the sign of seconds.
   public var nanos: Int32 = 0
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -18,25 +18,25 @@ public nonisolated struct Google_Protobuf_Duration: Message {
     self.nanos = nanos
   }
 
-  public static let messageName = "google.protobuf.Duration"
-  public static let _type = MessageType(_table_google_protobuf_duration_proto, 0)
+  public static var messageName: String { "google.protobuf.Duration" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_duration_proto, 0)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.seconds = m.load(40, Int64.self)
     self.nanos = m.load(32, Int32.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.seconds != 0 { m.store(40, self.seconds); m.setHas(24) }
     if self.nanos != 0 { m.store(32, self.nanos); m.setHas(28) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-public nonisolated let _table_google_protobuf_duration_proto = FileTable(
+public nonisolated let _table_google_protobuf_duration_proto = VoleryProtobuf.FileTable(
   schema: [
-    56, 2, 1, 259, 24, 40, 0, 2, 256, 28, 32, 0,
+    56, 2, 0, 1, 259, 24, 40, 0, 0, 2, 256, 28, 32, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a1e676f6f676c652f70726f746f6275662f6475726174696f6e2e70726f746f120f676f6f676c652e70726f746f627566223a0a084475726174696f6e12180a077365636f6e647318012001280352077365636f6e647312140a056e616e6f7318022001280552056e616e6f73620670726f746f33")

@@ -4,26 +4,26 @@
 public import VoleryProtobuf
 
 /// A message without fields, for methods that take or return nothing.
-public nonisolated struct Google_Protobuf_Empty: Message {
-  public var unknownFields = UnknownFields()
+public nonisolated struct Google_Protobuf_Empty: VoleryProtobuf.Message {
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
-  public static let messageName = "google.protobuf.Empty"
-  public static let _type = MessageType(_table_google_protobuf_empty_proto, 0)
+  public static var messageName: String { "google.protobuf.Empty" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_empty_proto, 0)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-public nonisolated let _table_google_protobuf_empty_proto = FileTable(
+public nonisolated let _table_google_protobuf_empty_proto = VoleryProtobuf.FileTable(
   schema: [
-    24, 0,
+    24, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a1b676f6f676c652f70726f746f6275662f656d7074792e70726f746f120f676f6f676c652e70726f746f62756622070a05456d707479620670726f746f33")

@@ -4,10 +4,10 @@
 public import VoleryProtobuf
 
 /// Names some of the fields of a message: which to return, or which to change.
-public nonisolated struct Google_Protobuf_FieldMask: Message {
+public nonisolated struct Google_Protobuf_FieldMask: VoleryProtobuf.Message {
   /// Paths of fields, such as "user.display_name".
   public var paths: [String] = []
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -15,23 +15,23 @@ public nonisolated struct Google_Protobuf_FieldMask: Message {
     self.paths = paths
   }
 
-  public static let messageName = "google.protobuf.FieldMask"
-  public static let _type = MessageType(_table_google_protobuf_field_mask_proto, 0)
+  public static var messageName: String { "google.protobuf.FieldMask" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_field_mask_proto, 0)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.paths = try m.strings(24, 32)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.paths = try m.strings(24, 32) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     m.storeArray(24, 32, self.paths, c)
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-public nonisolated let _table_google_protobuf_field_mask_proto = FileTable(
+public nonisolated let _table_google_protobuf_field_mask_proto = VoleryProtobuf.FileTable(
   schema: [
-    40, 1, 1, 527, 24, 32, 0,
+    40, 1, 0, 1, 67109391, 24, 32, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a20676f6f676c652f70726f746f6275662f6669656c645f6d61736b2e70726f746f120f676f6f676c652e70726f746f62756622210a094669656c644d61736b12140a05706174687318012003280952057061746873620670726f746f33")

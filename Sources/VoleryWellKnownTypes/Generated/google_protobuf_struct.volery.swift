@@ -4,7 +4,7 @@
 public import VoleryProtobuf
 
 /// JSON's null.
-public nonisolated enum Google_Protobuf_NullValue: Hashable, Sendable {
+public nonisolated enum Google_Protobuf_NullValue: Hashable, Sendable, CaseIterable {
   case nullValue
   case unrecognized(Int32)
 
@@ -23,12 +23,15 @@ public nonisolated enum Google_Protobuf_NullValue: Hashable, Sendable {
       case .unrecognized(let value): value
     }
   }
+
+  /// Every value that the .proto has.
+  public static var allCases: [Self] { ([0] as [Int32]).compactMap { Self(rawValue: $0) } }
 }
 
 /// A JSON object.
-public nonisolated struct Google_Protobuf_Struct: Message {
+public nonisolated struct Google_Protobuf_Struct: VoleryProtobuf.Message {
   public var fields: [String: Google_Protobuf_Value] = [:]
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -36,21 +39,26 @@ public nonisolated struct Google_Protobuf_Struct: Message {
     self.fields = fields
   }
 
-  public static let messageName = "google.protobuf.Struct"
-  public static let _type = MessageType(_table_google_protobuf_struct_proto, 0)
+  public static var messageName: String { "google.protobuf.Struct" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_struct_proto, 0)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    for p in m.elements(24, 32, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      var value = Google_Protobuf_Value()
-      if let p = e.pointer(48) { value = try c.message(p) }
-      self.fields[try e.string(32)] = value
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) {
+      let entries = m.elements(24, 32, VoleryProtobuf.RawMessage.self)
+      var map = [String: Google_Protobuf_Value](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        var value = Google_Protobuf_Value()
+        if let p = e.pointer(48) { value = try c.message(p) }
+        map[try e.string(32)] = value
+      }
+      self.fields = map
     }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
-    m.storeMap(24, 32, self.fields, MessageType(_table_google_protobuf_struct_proto, 1), c) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    m.storeMap(24, 32, self.fields, VoleryProtobuf.MessageType(_table_google_protobuf_struct_proto, 1), c) {
       e, k, v in
       e.store(32, k, c); e.setHas(24)
       e.store(48, message: v, c)
@@ -60,9 +68,9 @@ public nonisolated struct Google_Protobuf_Struct: Message {
 }
 
 /// A JSON value; one without a kind is no value at all.
-public nonisolated struct Google_Protobuf_Value: Message {
-  public var kind: Kind?
-  public var unknownFields = UnknownFields()
+public nonisolated struct Google_Protobuf_Value: VoleryProtobuf.Message {
+  public var kind: Kind? = nil
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public nonisolated enum Kind: Hashable, Sendable {
     case nullValue(Google_Protobuf_NullValue)
@@ -79,10 +87,10 @@ public nonisolated struct Google_Protobuf_Value: Message {
     self.kind = kind
   }
 
-  public static let messageName = "google.protobuf.Value"
-  public static let _type = MessageType(_table_google_protobuf_struct_proto, 2)
+  public static var messageName: String { "google.protobuf.Value" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_struct_proto, 2)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     switch m.load(24, Int32.self) {
       case 1: self.kind = .nullValue(Google_Protobuf_NullValue(rawValue: m.load(32)))
       case 2: self.kind = .numberValue(m.load(32, Double.self))
@@ -92,10 +100,10 @@ public nonisolated struct Google_Protobuf_Value: Message {
       case 6: self.kind = .listValue(try c.message(m.pointer(32)!))
       default: break
     }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     switch self.kind {
       case nil: break
       case .nullValue(let v)?: m.store(32, v.rawValue); m.setCase(24, 1)
@@ -110,9 +118,9 @@ public nonisolated struct Google_Protobuf_Value: Message {
 }
 
 /// A JSON array.
-public nonisolated struct Google_Protobuf_ListValue: Message {
+public nonisolated struct Google_Protobuf_ListValue: VoleryProtobuf.Message {
   public var values: [Google_Protobuf_Value] = []
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -120,26 +128,26 @@ public nonisolated struct Google_Protobuf_ListValue: Message {
     self.values = values
   }
 
-  public static let messageName = "google.protobuf.ListValue"
-  public static let _type = MessageType(_table_google_protobuf_struct_proto, 3)
+  public static var messageName: String { "google.protobuf.ListValue" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_struct_proto, 3)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.values = try m.messages(24, 32, c)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.values = try m.messages(24, 32, c) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     m.storeMessages(24, 32, self.values, c)
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-public nonisolated let _table_google_protobuf_struct_proto = FileTable(
+public nonisolated let _table_google_protobuf_struct_proto = VoleryProtobuf.FileTable(
   schema: [
-    40, 1, 1, 528, 24, 32, 2,
-    56, 2, 1, 271, 24, 32, 0, 2, 272, 0, 48, 3,
-    56, 6, 1, 262400, 24, 32, 0, 2, 262411, 24, 32, 0, 3, 262415, 24, 32, 0, 4, 262408, 24, 32, 0, 5, 262416, 24, 32, 1, 6, 262416, 24, 32, 4,
-    40, 1, 1, 528, 24, 32, 3,
+    40, 1, 0, 1, 528, 24, 32, 2, 0,
+    56, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, 3, 0,
+    56, 6, 0, 1, 262400, 24, 32, 0, 0, 2, 262411, 24, 32, 0, 0, 3, 67371279, 24, 32, 0, 0, 4, 262408, 24, 32, 0, 0, 5, 262416, 24, 32, 1, 0, 6, 262416, 24, 32, 4, 0,
+    40, 1, 0, 1, 528, 24, 32, 3, 0,
   ],
   imports: [],
   fileDescriptor: "0a1c676f6f676c652f70726f746f6275662f7374727563742e70726f746f120f676f6f676c652e70726f746f6275662298010a06537472756374123b0a066669656c647318012003280b32232e676f6f676c652e70726f746f6275662e5374727563742e4669656c6473456e74727952066669656c64731a510a0b4669656c6473456e74727912100a036b657918012001280952036b6579122c0a0576616c756518022001280b32162e676f6f676c652e70726f746f6275662e56616c7565520576616c75653a02380122b2020a0556616c7565123b0a0a6e756c6c5f76616c756518012001280e321a2e676f6f676c652e70726f746f6275662e4e756c6c56616c7565480052096e756c6c56616c756512230a0c6e756d6265725f76616c75651802200128014800520b6e756d62657256616c756512230a0c737472696e675f76616c75651803200128094800520b737472696e6756616c7565121f0a0a626f6f6c5f76616c756518042001280848005209626f6f6c56616c7565123c0a0c7374727563745f76616c756518052001280b32172e676f6f676c652e70726f746f6275662e5374727563744800520b73747275637456616c7565123b0a0a6c6973745f76616c756518062001280b321a2e676f6f676c652e70726f746f6275662e4c69737456616c7565480052096c69737456616c756542060a046b696e64223b0a094c69737456616c7565122e0a0676616c75657318012003280b32162e676f6f676c652e70726f746f6275662e56616c7565520676616c7565732a1b0a094e756c6c56616c7565120e0a0a4e554c4c5f56414c55451000620670726f746f33")

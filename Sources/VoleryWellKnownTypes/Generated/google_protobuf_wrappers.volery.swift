@@ -4,9 +4,9 @@
 public import VoleryProtobuf
 
 /// A double that can be absent.
-public nonisolated struct Google_Protobuf_DoubleValue: Message {
+public nonisolated struct Google_Protobuf_DoubleValue: VoleryProtobuf.Message {
   public var value: Double = 0
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -14,24 +14,24 @@ public nonisolated struct Google_Protobuf_DoubleValue: Message {
     self.value = value
   }
 
-  public static let messageName = "google.protobuf.DoubleValue"
-  public static let _type = MessageType(_table_google_protobuf_wrappers_proto, 0)
+  public static var messageName: String { "google.protobuf.DoubleValue" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 0)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.value = m.load(32, Double.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.value.bitPattern != 0 { m.store(32, self.value); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
 /// A float that can be absent.
-public nonisolated struct Google_Protobuf_FloatValue: Message {
+public nonisolated struct Google_Protobuf_FloatValue: VoleryProtobuf.Message {
   public var value: Float = 0
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -39,24 +39,24 @@ public nonisolated struct Google_Protobuf_FloatValue: Message {
     self.value = value
   }
 
-  public static let messageName = "google.protobuf.FloatValue"
-  public static let _type = MessageType(_table_google_protobuf_wrappers_proto, 1)
+  public static var messageName: String { "google.protobuf.FloatValue" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 1)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.value = m.load(28, Float.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.value.bitPattern != 0 { m.store(28, self.value); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
 /// An int64 that can be absent.
-public nonisolated struct Google_Protobuf_Int64Value: Message {
+public nonisolated struct Google_Protobuf_Int64Value: VoleryProtobuf.Message {
   public var value: Int64 = 0
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -64,24 +64,24 @@ public nonisolated struct Google_Protobuf_Int64Value: Message {
     self.value = value
   }
 
-  public static let messageName = "google.protobuf.Int64Value"
-  public static let _type = MessageType(_table_google_protobuf_wrappers_proto, 2)
+  public static var messageName: String { "google.protobuf.Int64Value" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 2)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.value = m.load(32, Int64.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.value != 0 { m.store(32, self.value); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
 /// A uint64 that can be absent.
-public nonisolated struct Google_Protobuf_UInt64Value: Message {
+public nonisolated struct Google_Protobuf_UInt64Value: VoleryProtobuf.Message {
   public var value: UInt64 = 0
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -89,24 +89,24 @@ public nonisolated struct Google_Protobuf_UInt64Value: Message {
     self.value = value
   }
 
-  public static let messageName = "google.protobuf.UInt64Value"
-  public static let _type = MessageType(_table_google_protobuf_wrappers_proto, 3)
+  public static var messageName: String { "google.protobuf.UInt64Value" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 3)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.value = m.load(32, UInt64.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.value != 0 { m.store(32, self.value); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
 /// An int32 that can be absent.
-public nonisolated struct Google_Protobuf_Int32Value: Message {
+public nonisolated struct Google_Protobuf_Int32Value: VoleryProtobuf.Message {
   public var value: Int32 = 0
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -114,24 +114,24 @@ public nonisolated struct Google_Protobuf_Int32Value: Message {
     self.value = value
   }
 
-  public static let messageName = "google.protobuf.Int32Value"
-  public static let _type = MessageType(_table_google_protobuf_wrappers_proto, 4)
+  public static var messageName: String { "google.protobuf.Int32Value" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 4)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.value = m.load(28, Int32.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.value != 0 { m.store(28, self.value); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
 /// A uint32 that can be absent.
-public nonisolated struct Google_Protobuf_UInt32Value: Message {
+public nonisolated struct Google_Protobuf_UInt32Value: VoleryProtobuf.Message {
   public var value: UInt32 = 0
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -139,24 +139,24 @@ public nonisolated struct Google_Protobuf_UInt32Value: Message {
     self.value = value
   }
 
-  public static let messageName = "google.protobuf.UInt32Value"
-  public static let _type = MessageType(_table_google_protobuf_wrappers_proto, 5)
+  public static var messageName: String { "google.protobuf.UInt32Value" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 5)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.value = m.load(28, UInt32.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.value != 0 { m.store(28, self.value); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
 /// A bool that can be absent.
-public nonisolated struct Google_Protobuf_BoolValue: Message {
+public nonisolated struct Google_Protobuf_BoolValue: VoleryProtobuf.Message {
   public var value: Bool = false
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -164,24 +164,24 @@ public nonisolated struct Google_Protobuf_BoolValue: Message {
     self.value = value
   }
 
-  public static let messageName = "google.protobuf.BoolValue"
-  public static let _type = MessageType(_table_google_protobuf_wrappers_proto, 6)
+  public static var messageName: String { "google.protobuf.BoolValue" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 6)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.value = m.bool(32)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.value { m.store(32, self.value); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
 /// A string that can be absent.
-public nonisolated struct Google_Protobuf_StringValue: Message {
+public nonisolated struct Google_Protobuf_StringValue: VoleryProtobuf.Message {
   public var value: String = ""
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -189,24 +189,24 @@ public nonisolated struct Google_Protobuf_StringValue: Message {
     self.value = value
   }
 
-  public static let messageName = "google.protobuf.StringValue"
-  public static let _type = MessageType(_table_google_protobuf_wrappers_proto, 7)
+  public static var messageName: String { "google.protobuf.StringValue" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 7)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.value = try m.string(32)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.value = try m.string(32) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.value.isEmpty { m.store(32, self.value, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
 /// A bytes that can be absent.
-public nonisolated struct Google_Protobuf_BytesValue: Message {
+public nonisolated struct Google_Protobuf_BytesValue: VoleryProtobuf.Message {
   public var value: [UInt8] = []
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -214,31 +214,31 @@ public nonisolated struct Google_Protobuf_BytesValue: Message {
     self.value = value
   }
 
-  public static let messageName = "google.protobuf.BytesValue"
-  public static let _type = MessageType(_table_google_protobuf_wrappers_proto, 8)
+  public static var messageName: String { "google.protobuf.BytesValue" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 8)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.value = m.bytes(32)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.value = m.bytes(32, c) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.value.isEmpty { m.store(32, self.value, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-public nonisolated let _table_google_protobuf_wrappers_proto = FileTable(
+public nonisolated let _table_google_protobuf_wrappers_proto = VoleryProtobuf.FileTable(
   schema: [
-    40, 1, 1, 267, 24, 32, 0,
-    40, 1, 1, 266, 24, 28, 0,
-    40, 1, 1, 259, 24, 32, 0,
-    40, 1, 1, 264, 24, 32, 0,
-    40, 1, 1, 256, 24, 28, 0,
-    40, 1, 1, 262, 24, 28, 0,
-    40, 1, 1, 264, 24, 32, 0,
-    56, 1, 1, 271, 24, 32, 0,
-    56, 1, 1, 271, 24, 32, 0,
+    40, 1, 0, 1, 267, 24, 32, 0, 0,
+    40, 1, 0, 1, 266, 24, 28, 0, 0,
+    40, 1, 0, 1, 259, 24, 32, 0, 0,
+    40, 1, 0, 1, 264, 24, 32, 0, 0,
+    40, 1, 0, 1, 256, 24, 28, 0, 0,
+    40, 1, 0, 1, 262, 24, 28, 0, 0,
+    40, 1, 0, 1, 264, 24, 32, 0, 0,
+    56, 1, 0, 1, 67109135, 24, 32, 0, 0,
+    56, 1, 0, 1, 271, 24, 32, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a1e676f6f676c652f70726f746f6275662f77726170706572732e70726f746f120f676f6f676c652e70726f746f62756622230a0b446f75626c6556616c756512140a0576616c7565180120012801520576616c756522220a0a466c6f617456616c756512140a0576616c7565180120012802520576616c756522220a0a496e74363456616c756512140a0576616c7565180120012803520576616c756522230a0b55496e74363456616c756512140a0576616c7565180120012804520576616c756522220a0a496e74333256616c756512140a0576616c7565180120012805520576616c756522230a0b55496e74333256616c756512140a0576616c756518012001280d520576616c756522210a09426f6f6c56616c756512140a0576616c7565180120012808520576616c756522230a0b537472696e6756616c756512140a0576616c7565180120012809520576616c756522220a0a427974657356616c756512140a0576616c756518012001280c520576616c7565620670726f746f33")

@@ -4,7 +4,7 @@
 public import VoleryProtobuf
 
 /// The codes of gRPC.
-public nonisolated enum Google_Rpc_Code: Hashable, Sendable {
+public nonisolated enum Google_Rpc_Code: Hashable, Sendable, CaseIterable {
   case ok
   case cancelled
   case unknown
@@ -41,7 +41,7 @@ public nonisolated enum Google_Rpc_Code: Hashable, Sendable {
       case 10: self = .aborted
       case 11: self = .outOfRange
       case 12: self = .unimplemented
-      case 13: self = .`internal`
+      case 13: self = .internal
       case 14: self = .unavailable
       case 15: self = .dataLoss
       case 16: self = .unauthenticated
@@ -64,16 +64,19 @@ public nonisolated enum Google_Rpc_Code: Hashable, Sendable {
       case .aborted: 10
       case .outOfRange: 11
       case .unimplemented: 12
-      case .`internal`: 13
+      case .internal: 13
       case .unavailable: 14
       case .dataLoss: 15
       case .unauthenticated: 16
       case .unrecognized(let value): value
     }
   }
+
+  /// Every value that the .proto has.
+  public static var allCases: [Self] { ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16] as [Int32]).compactMap { Self(rawValue: $0) } }
 }
 
-public nonisolated let _table_google_rpc_code_proto = FileTable(
+public nonisolated let _table_google_rpc_code_proto = VoleryProtobuf.FileTable(
   schema: [
   ],
   imports: [],

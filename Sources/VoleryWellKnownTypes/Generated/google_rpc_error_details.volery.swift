@@ -4,14 +4,14 @@
 public import VoleryProtobuf
 
 /// Why the call failed, for programs.
-public nonisolated struct Google_Rpc_ErrorInfo: Message {
+public nonisolated struct Google_Rpc_ErrorInfo: VoleryProtobuf.Message {
   /// The reason in capitals, such as API_DISABLED; unique within the domain.
   public var reason: String = ""
   /// Who defines the reason, such as "pubsub.example.com".
   public var domain: String = ""
   /// More about this failure.
   public var metadata: [String: String] = [:]
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -21,23 +21,28 @@ public nonisolated struct Google_Rpc_ErrorInfo: Message {
     self.metadata = metadata
   }
 
-  public static let messageName = "google.rpc.ErrorInfo"
-  public static let _type = MessageType(_table_google_rpc_error_details_proto, 0)
+  public static var messageName: String { "google.rpc.ErrorInfo" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 0)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.reason = try m.string(32)
-    self.domain = try m.string(48)
-    for p in m.elements(64, 72, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      self.metadata[try e.string(32)] = try e.string(48)
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.reason = try m.string(32) }
+    if m.has(28) { self.domain = try m.string(48) }
+    if m.has(64) {
+      let entries = m.elements(64, 72, VoleryProtobuf.RawMessage.self)
+      var map = [String: String](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[try e.string(32)] = try e.string(48)
+      }
+      self.metadata = map
     }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.reason.isEmpty { m.store(32, self.reason, c); m.setHas(24) }
     if !self.domain.isEmpty { m.store(48, self.domain, c); m.setHas(28) }
-    m.storeMap(64, 72, self.metadata, MessageType(_table_google_rpc_error_details_proto, 1), c) {
+    m.storeMap(64, 72, self.metadata, VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 1), c) {
       e, k, v in
       e.store(32, k, c); e.setHas(24)
       e.store(48, v, c); e.setHas(28)
@@ -47,10 +52,10 @@ public nonisolated struct Google_Rpc_ErrorInfo: Message {
 }
 
 /// When the call may be tried again.
-public nonisolated struct Google_Rpc_RetryInfo: Message {
+public nonisolated struct Google_Rpc_RetryInfo: VoleryProtobuf.Message {
   /// How long to wait at least.
   public var retryDelay: Google_Protobuf_Duration? = nil
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -58,26 +63,26 @@ public nonisolated struct Google_Rpc_RetryInfo: Message {
     self.retryDelay = retryDelay
   }
 
-  public static let messageName = "google.rpc.RetryInfo"
-  public static let _type = MessageType(_table_google_rpc_error_details_proto, 2)
+  public static var messageName: String { "google.rpc.RetryInfo" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 2)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     if let p = m.pointer(24) { self.retryDelay = try c.message(p) }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if let v = self.retryDelay { m.store(24, message: v, c) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
 /// For those who debug the server.
-public nonisolated struct Google_Rpc_DebugInfo: Message {
+public nonisolated struct Google_Rpc_DebugInfo: VoleryProtobuf.Message {
   /// Stack frames.
   public var stackEntries: [String] = []
   public var detail: String = ""
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -86,16 +91,16 @@ public nonisolated struct Google_Rpc_DebugInfo: Message {
     self.detail = detail
   }
 
-  public static let messageName = "google.rpc.DebugInfo"
-  public static let _type = MessageType(_table_google_rpc_error_details_proto, 3)
+  public static var messageName: String { "google.rpc.DebugInfo" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 3)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.stackEntries = try m.strings(32, 40)
-    self.detail = try m.string(48)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(32) { self.stackEntries = try m.strings(32, 40) }
+    if m.has(24) { self.detail = try m.string(48) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     m.storeArray(32, 40, self.stackEntries, c)
     if !self.detail.isEmpty { m.store(48, self.detail, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
@@ -103,9 +108,9 @@ public nonisolated struct Google_Rpc_DebugInfo: Message {
 }
 
 /// Which quotas are used up.
-public nonisolated struct Google_Rpc_QuotaFailure: Message {
+public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
   public var violations: [Google_Rpc_QuotaFailure.Violation] = []
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -113,20 +118,20 @@ public nonisolated struct Google_Rpc_QuotaFailure: Message {
     self.violations = violations
   }
 
-  public static let messageName = "google.rpc.QuotaFailure"
-  public static let _type = MessageType(_table_google_rpc_error_details_proto, 4)
+  public static var messageName: String { "google.rpc.QuotaFailure" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 4)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.violations = try m.messages(24, 32, c)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.violations = try m.messages(24, 32, c) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     m.storeMessages(24, 32, self.violations, c)
     m.storeUnknown(self.unknownFields, c)
   }
 
-  public nonisolated struct Violation: Message {
+  public nonisolated struct Violation: VoleryProtobuf.Message {
     /// Whose quota, such as "project:123".
     public var subject: String = ""
     public var description_p: String = ""
@@ -136,7 +141,7 @@ public nonisolated struct Google_Rpc_QuotaFailure: Message {
     public var quotaDimensions: [String: String] = [:]
     public var quotaValue: Int64 = 0
     public var futureQuotaValue: Int64? = nil
-    public var unknownFields = UnknownFields()
+    public var unknownFields = VoleryProtobuf.UnknownFields()
 
     public init() {}
 
@@ -151,31 +156,36 @@ public nonisolated struct Google_Rpc_QuotaFailure: Message {
       self.futureQuotaValue = futureQuotaValue
     }
 
-    public static let messageName = "google.rpc.QuotaFailure.Violation"
-    public static let _type = MessageType(_table_google_rpc_error_details_proto, 5)
+    public static var messageName: String { "google.rpc.QuotaFailure.Violation" }
+    public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 5)
 
-    public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-      self.subject = try m.string(56)
-      self.description_p = try m.string(72)
-      self.apiService = try m.string(88)
-      self.quotaMetric = try m.string(104)
-      self.quotaID = try m.string(120)
-      for p in m.elements(136, 144, UnsafeRawPointer.self) {
-        let e = RawMessage(p)
-        self.quotaDimensions[try e.string(32)] = try e.string(48)
+    public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.subject = try m.string(56) }
+      if m.has(28) { self.description_p = try m.string(72) }
+      if m.has(32) { self.apiService = try m.string(88) }
+      if m.has(36) { self.quotaMetric = try m.string(104) }
+      if m.has(40) { self.quotaID = try m.string(120) }
+      if m.has(136) {
+        let entries = m.elements(136, 144, VoleryProtobuf.RawMessage.self)
+        var map = [String: String](minimumCapacity: entries.count)
+        for e in entries {
+          try e.checkUnknownFields(c)
+          map[try e.string(32)] = try e.string(48)
+        }
+        self.quotaDimensions = map
       }
       self.quotaValue = m.load(152, Int64.self)
       if m.has(48) { self.futureQuotaValue = m.load(160, Int64.self) }
-      self.unknownFields = try m.unknownFields()
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
     }
 
-    public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+    public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
       if !self.subject.isEmpty { m.store(56, self.subject, c); m.setHas(24) }
       if !self.description_p.isEmpty { m.store(72, self.description_p, c); m.setHas(28) }
       if !self.apiService.isEmpty { m.store(88, self.apiService, c); m.setHas(32) }
       if !self.quotaMetric.isEmpty { m.store(104, self.quotaMetric, c); m.setHas(36) }
       if !self.quotaID.isEmpty { m.store(120, self.quotaID, c); m.setHas(40) }
-      m.storeMap(136, 144, self.quotaDimensions, MessageType(_table_google_rpc_error_details_proto, 6), c) {
+      m.storeMap(136, 144, self.quotaDimensions, VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 6), c) {
         e, k, v in
         e.store(32, k, c); e.setHas(24)
         e.store(48, v, c); e.setHas(28)
@@ -188,9 +198,9 @@ public nonisolated struct Google_Rpc_QuotaFailure: Message {
 }
 
 /// Which preconditions do not hold.
-public nonisolated struct Google_Rpc_PreconditionFailure: Message {
+public nonisolated struct Google_Rpc_PreconditionFailure: VoleryProtobuf.Message {
   public var violations: [Google_Rpc_PreconditionFailure.Violation] = []
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -198,26 +208,26 @@ public nonisolated struct Google_Rpc_PreconditionFailure: Message {
     self.violations = violations
   }
 
-  public static let messageName = "google.rpc.PreconditionFailure"
-  public static let _type = MessageType(_table_google_rpc_error_details_proto, 7)
+  public static var messageName: String { "google.rpc.PreconditionFailure" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 7)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.violations = try m.messages(24, 32, c)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.violations = try m.messages(24, 32, c) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     m.storeMessages(24, 32, self.violations, c)
     m.storeUnknown(self.unknownFields, c)
   }
 
-  public nonisolated struct Violation: Message {
+  public nonisolated struct Violation: VoleryProtobuf.Message {
     /// The kind of precondition, such as "TOS".
     public var type: String = ""
     /// What it is about.
     public var subject: String = ""
     public var description_p: String = ""
-    public var unknownFields = UnknownFields()
+    public var unknownFields = VoleryProtobuf.UnknownFields()
 
     public init() {}
 
@@ -227,17 +237,17 @@ public nonisolated struct Google_Rpc_PreconditionFailure: Message {
       self.description_p = description_p
     }
 
-    public static let messageName = "google.rpc.PreconditionFailure.Violation"
-    public static let _type = MessageType(_table_google_rpc_error_details_proto, 8)
+    public static var messageName: String { "google.rpc.PreconditionFailure.Violation" }
+    public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 8)
 
-    public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-      self.type = try m.string(40)
-      self.subject = try m.string(56)
-      self.description_p = try m.string(72)
-      self.unknownFields = try m.unknownFields()
+    public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.type = try m.string(40) }
+      if m.has(28) { self.subject = try m.string(56) }
+      if m.has(32) { self.description_p = try m.string(72) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
     }
 
-    public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+    public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
       if !self.type.isEmpty { m.store(40, self.type, c); m.setHas(24) }
       if !self.subject.isEmpty { m.store(56, self.subject, c); m.setHas(28) }
       if !self.description_p.isEmpty { m.store(72, self.description_p, c); m.setHas(32) }
@@ -247,9 +257,9 @@ public nonisolated struct Google_Rpc_PreconditionFailure: Message {
 }
 
 /// What is wrong with the request.
-public nonisolated struct Google_Rpc_BadRequest: Message {
+public nonisolated struct Google_Rpc_BadRequest: VoleryProtobuf.Message {
   public var fieldViolations: [Google_Rpc_BadRequest.FieldViolation] = []
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -257,27 +267,27 @@ public nonisolated struct Google_Rpc_BadRequest: Message {
     self.fieldViolations = fieldViolations
   }
 
-  public static let messageName = "google.rpc.BadRequest"
-  public static let _type = MessageType(_table_google_rpc_error_details_proto, 9)
+  public static var messageName: String { "google.rpc.BadRequest" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 9)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.fieldViolations = try m.messages(24, 32, c)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.fieldViolations = try m.messages(24, 32, c) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     m.storeMessages(24, 32, self.fieldViolations, c)
     m.storeUnknown(self.unknownFields, c)
   }
 
-  public nonisolated struct FieldViolation: Message {
+  public nonisolated struct FieldViolation: VoleryProtobuf.Message {
     /// The path of the field, such as "emails[1].type".
     public var field: String = ""
     public var description_p: String = ""
     /// The reason in capitals, for programs.
     public var reason: String = ""
     public var localizedMessage: Google_Rpc_LocalizedMessage? = nil
-    public var unknownFields = UnknownFields()
+    public var unknownFields = VoleryProtobuf.UnknownFields()
 
     public init() {}
 
@@ -288,18 +298,18 @@ public nonisolated struct Google_Rpc_BadRequest: Message {
       self.localizedMessage = localizedMessage
     }
 
-    public static let messageName = "google.rpc.BadRequest.FieldViolation"
-    public static let _type = MessageType(_table_google_rpc_error_details_proto, 10)
+    public static var messageName: String { "google.rpc.BadRequest.FieldViolation" }
+    public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 10)
 
-    public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-      self.field = try m.string(40)
-      self.description_p = try m.string(56)
-      self.reason = try m.string(72)
+    public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.field = try m.string(40) }
+      if m.has(28) { self.description_p = try m.string(56) }
+      if m.has(32) { self.reason = try m.string(72) }
       if let p = m.pointer(88) { self.localizedMessage = try c.message(p) }
-      self.unknownFields = try m.unknownFields()
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
     }
 
-    public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+    public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
       if !self.field.isEmpty { m.store(40, self.field, c); m.setHas(24) }
       if !self.description_p.isEmpty { m.store(56, self.description_p, c); m.setHas(28) }
       if !self.reason.isEmpty { m.store(72, self.reason, c); m.setHas(32) }
@@ -310,11 +320,11 @@ public nonisolated struct Google_Rpc_BadRequest: Message {
 }
 
 /// Which request it was, for those who are asked about it.
-public nonisolated struct Google_Rpc_RequestInfo: Message {
+public nonisolated struct Google_Rpc_RequestInfo: VoleryProtobuf.Message {
   public var requestID: String = ""
   /// Anything that the service's owner understands.
   public var servingData: String = ""
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -323,16 +333,16 @@ public nonisolated struct Google_Rpc_RequestInfo: Message {
     self.servingData = servingData
   }
 
-  public static let messageName = "google.rpc.RequestInfo"
-  public static let _type = MessageType(_table_google_rpc_error_details_proto, 11)
+  public static var messageName: String { "google.rpc.RequestInfo" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 11)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.requestID = try m.string(32)
-    self.servingData = try m.string(48)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.requestID = try m.string(32) }
+    if m.has(28) { self.servingData = try m.string(48) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.requestID.isEmpty { m.store(32, self.requestID, c); m.setHas(24) }
     if !self.servingData.isEmpty { m.store(48, self.servingData, c); m.setHas(28) }
     m.storeUnknown(self.unknownFields, c)
@@ -340,12 +350,12 @@ public nonisolated struct Google_Rpc_RequestInfo: Message {
 }
 
 /// Which resource the call was about.
-public nonisolated struct Google_Rpc_ResourceInfo: Message {
+public nonisolated struct Google_Rpc_ResourceInfo: VoleryProtobuf.Message {
   public var resourceType: String = ""
   public var resourceName: String = ""
   public var owner: String = ""
   public var description_p: String = ""
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -356,18 +366,18 @@ public nonisolated struct Google_Rpc_ResourceInfo: Message {
     self.description_p = description_p
   }
 
-  public static let messageName = "google.rpc.ResourceInfo"
-  public static let _type = MessageType(_table_google_rpc_error_details_proto, 12)
+  public static var messageName: String { "google.rpc.ResourceInfo" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 12)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.resourceType = try m.string(40)
-    self.resourceName = try m.string(56)
-    self.owner = try m.string(72)
-    self.description_p = try m.string(88)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.resourceType = try m.string(40) }
+    if m.has(28) { self.resourceName = try m.string(56) }
+    if m.has(32) { self.owner = try m.string(72) }
+    if m.has(36) { self.description_p = try m.string(88) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.resourceType.isEmpty { m.store(40, self.resourceType, c); m.setHas(24) }
     if !self.resourceName.isEmpty { m.store(56, self.resourceName, c); m.setHas(28) }
     if !self.owner.isEmpty { m.store(72, self.owner, c); m.setHas(32) }
@@ -377,9 +387,9 @@ public nonisolated struct Google_Rpc_ResourceInfo: Message {
 }
 
 /// Where to read on.
-public nonisolated struct Google_Rpc_Help: Message {
+public nonisolated struct Google_Rpc_Help: VoleryProtobuf.Message {
   public var links: [Google_Rpc_Help.Link] = []
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -387,23 +397,23 @@ public nonisolated struct Google_Rpc_Help: Message {
     self.links = links
   }
 
-  public static let messageName = "google.rpc.Help"
-  public static let _type = MessageType(_table_google_rpc_error_details_proto, 13)
+  public static var messageName: String { "google.rpc.Help" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 13)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.links = try m.messages(24, 32, c)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.links = try m.messages(24, 32, c) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     m.storeMessages(24, 32, self.links, c)
     m.storeUnknown(self.unknownFields, c)
   }
 
-  public nonisolated struct Link: Message {
+  public nonisolated struct Link: VoleryProtobuf.Message {
     public var description_p: String = ""
     public var url: String = ""
-    public var unknownFields = UnknownFields()
+    public var unknownFields = VoleryProtobuf.UnknownFields()
 
     public init() {}
 
@@ -412,16 +422,16 @@ public nonisolated struct Google_Rpc_Help: Message {
       self.url = url
     }
 
-    public static let messageName = "google.rpc.Help.Link"
-    public static let _type = MessageType(_table_google_rpc_error_details_proto, 14)
+    public static var messageName: String { "google.rpc.Help.Link" }
+    public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 14)
 
-    public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-      self.description_p = try m.string(32)
-      self.url = try m.string(48)
-      self.unknownFields = try m.unknownFields()
+    public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.description_p = try m.string(32) }
+      if m.has(28) { self.url = try m.string(48) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
     }
 
-    public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+    public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
       if !self.description_p.isEmpty { m.store(32, self.description_p, c); m.setHas(24) }
       if !self.url.isEmpty { m.store(48, self.url, c); m.setHas(28) }
       m.storeUnknown(self.unknownFields, c)
@@ -430,11 +440,11 @@ public nonisolated struct Google_Rpc_Help: Message {
 }
 
 /// A text for the user.
-public nonisolated struct Google_Rpc_LocalizedMessage: Message {
+public nonisolated struct Google_Rpc_LocalizedMessage: VoleryProtobuf.Message {
   /// A BCP 47 tag, such as "en-US".
   public var locale: String = ""
   public var message: String = ""
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -443,40 +453,40 @@ public nonisolated struct Google_Rpc_LocalizedMessage: Message {
     self.message = message
   }
 
-  public static let messageName = "google.rpc.LocalizedMessage"
-  public static let _type = MessageType(_table_google_rpc_error_details_proto, 15)
+  public static var messageName: String { "google.rpc.LocalizedMessage" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 15)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.locale = try m.string(32)
-    self.message = try m.string(48)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.locale = try m.string(32) }
+    if m.has(28) { self.message = try m.string(48) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.locale.isEmpty { m.store(32, self.locale, c); m.setHas(24) }
     if !self.message.isEmpty { m.store(48, self.message, c); m.setHas(28) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-public nonisolated let _table_google_rpc_error_details_proto = FileTable(
+public nonisolated let _table_google_rpc_error_details_proto = VoleryProtobuf.FileTable(
   schema: [
-    88, 3, 1, 271, 24, 32, 0, 2, 271, 28, 48, 0, 3, 528, 64, 72, 2,
-    72, 2, 1, 271, 24, 32, 0, 2, 271, 28, 48, 0,
-    40, 1, 1, 272, 0, 24, -1,
-    72, 2, 1, 527, 32, 40, 0, 2, 271, 24, 48, 0,
-    40, 1, 1, 528, 24, 32, 6,
-    168, 8, 1, 271, 24, 56, 0, 2, 271, 28, 72, 0, 3, 271, 32, 88, 0, 4, 271, 36, 104, 0, 5, 271, 40, 120, 0, 6, 528, 136, 144, 7, 7, 259, 44, 152, 0, 8, 259, 48, 160, 0,
-    72, 2, 1, 271, 24, 32, 0, 2, 271, 28, 48, 0,
-    40, 1, 1, 528, 24, 32, 9,
-    88, 3, 1, 271, 24, 40, 0, 2, 271, 28, 56, 0, 3, 271, 32, 72, 0,
-    40, 1, 1, 528, 24, 32, 11,
-    104, 4, 1, 271, 24, 40, 0, 2, 271, 28, 56, 0, 3, 271, 32, 72, 0, 4, 272, 0, 88, 16,
-    72, 2, 1, 271, 24, 32, 0, 2, 271, 28, 48, 0,
-    104, 4, 1, 271, 24, 40, 0, 2, 271, 28, 56, 0, 3, 271, 32, 72, 0, 4, 271, 36, 88, 0,
-    40, 1, 1, 528, 24, 32, 15,
-    72, 2, 1, 271, 24, 32, 0, 2, 271, 28, 48, 0,
-    72, 2, 1, 271, 24, 32, 0, 2, 271, 28, 48, 0,
+    88, 3, 0, 1, 67109135, 24, 32, 0, 0, 2, 67109135, 28, 48, 0, 0, 3, 528, 64, 72, 2, 0,
+    72, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 67109135, 28, 48, 0, 0,
+    40, 1, 0, 1, 272, 0, 24, -1, 0,
+    72, 2, 0, 1, 67109391, 32, 40, 0, 0, 2, 67109135, 24, 48, 0, 0,
+    40, 1, 0, 1, 528, 24, 32, 6, 0,
+    168, 8, 0, 1, 67109135, 24, 56, 0, 0, 2, 67109135, 28, 72, 0, 0, 3, 67109135, 32, 88, 0, 0, 4, 67109135, 36, 104, 0, 0, 5, 67109135, 40, 120, 0, 0, 6, 528, 136, 144, 7, 0, 7, 259, 44, 152, 0, 0, 8, 259, 48, 160, 0, 0,
+    72, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 67109135, 28, 48, 0, 0,
+    40, 1, 0, 1, 528, 24, 32, 9, 0,
+    88, 3, 0, 1, 67109135, 24, 40, 0, 0, 2, 67109135, 28, 56, 0, 0, 3, 67109135, 32, 72, 0, 0,
+    40, 1, 0, 1, 528, 24, 32, 11, 0,
+    104, 4, 0, 1, 67109135, 24, 40, 0, 0, 2, 67109135, 28, 56, 0, 0, 3, 67109135, 32, 72, 0, 0, 4, 272, 0, 88, 16, 0,
+    72, 2, 0, 1, 67109135, 24, 32, 0, 0, 2, 67109135, 28, 48, 0, 0,
+    104, 4, 0, 1, 67109135, 24, 40, 0, 0, 2, 67109135, 28, 56, 0, 0, 3, 67109135, 32, 72, 0, 0, 4, 67109135, 36, 88, 0, 0,
+    40, 1, 0, 1, 528, 24, 32, 15, 0,
+    72, 2, 0, 1, 67109135, 24, 32, 0, 0, 2, 67109135, 28, 48, 0, 0,
+    72, 2, 0, 1, 67109135, 24, 32, 0, 0, 2, 67109135, 28, 48, 0, 0,
   ],
   imports: [Google_Protobuf_Duration._type],
   linked: [_table_google_protobuf_duration_proto],

@@ -4,14 +4,14 @@
 public import VoleryProtobuf
 
 /// How a call ended, with details: the richer form of a gRPC status.
-public nonisolated struct Google_Rpc_Status: Message {
+public nonisolated struct Google_Rpc_Status: VoleryProtobuf.Message {
   /// A number of google.rpc.Code.
   public var code: Int32 = 0
   /// For developers, in English.
   public var message: String = ""
   /// Messages that say more, such as those of error_details.proto.
   public var details: [Google_Protobuf_Any] = []
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -21,17 +21,17 @@ public nonisolated struct Google_Rpc_Status: Message {
     self.details = details
   }
 
-  public static let messageName = "google.rpc.Status"
-  public static let _type = MessageType(_table_google_rpc_status_proto, 0)
+  public static var messageName: String { "google.rpc.Status" }
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_status_proto, 0)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.code = m.load(28, Int32.self)
-    self.message = try m.string(40)
-    self.details = try m.messages(56, 64, c)
-    self.unknownFields = try m.unknownFields()
+    if m.has(32) { self.message = try m.string(40) }
+    if m.has(56) { self.details = try m.messages(56, 64, c) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.code != 0 { m.store(28, self.code); m.setHas(24) }
     if !self.message.isEmpty { m.store(40, self.message, c); m.setHas(32) }
     m.storeMessages(56, 64, self.details, c)
@@ -39,9 +39,9 @@ public nonisolated struct Google_Rpc_Status: Message {
   }
 }
 
-public nonisolated let _table_google_rpc_status_proto = FileTable(
+public nonisolated let _table_google_rpc_status_proto = VoleryProtobuf.FileTable(
   schema: [
-    72, 3, 1, 256, 24, 28, 0, 2, 271, 32, 40, 0, 3, 528, 56, 64, -1,
+    72, 3, 0, 1, 256, 24, 28, 0, 0, 2, 67109135, 32, 40, 0, 0, 3, 528, 56, 64, -1, 0,
   ],
   imports: [Google_Protobuf_Any._type],
   linked: [_table_google_protobuf_any_proto],

@@ -4,26 +4,26 @@
 import Volery
 
 /// A message without fields.
-nonisolated struct Empty: Message {
-  var unknownFields = UnknownFields()
+nonisolated struct Empty: VoleryProtobuf.Message {
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
-  static let messageName = "grpc.testing.Empty"
-  static let _type = MessageType(_table_grpc_testing_empty_proto, 0)
+  static var messageName: String { "grpc.testing.Empty" }
+  static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_empty_proto, 0)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.unknownFields = try m.unknownFields()
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated let _table_grpc_testing_empty_proto = FileTable(
+nonisolated let _table_grpc_testing_empty_proto = VoleryProtobuf.FileTable(
   schema: [
-    24, 0,
+    24, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a18677270632f74657374696e672f656d7074792e70726f746f120c677270632e74657374696e6722070a05456d707479620670726f746f33")

@@ -3,7 +3,7 @@
 
 import Volery
 
-nonisolated enum PayloadType: Hashable, Sendable {
+nonisolated enum PayloadType: Hashable, Sendable, CaseIterable {
   case compressable
   case unrecognized(Int32)
 
@@ -22,9 +22,12 @@ nonisolated enum PayloadType: Hashable, Sendable {
       case .unrecognized(let value): value
     }
   }
+
+  /// Every value that the .proto has.
+  static var allCases: [Self] { ([0] as [Int32]).compactMap { Self(rawValue: $0) } }
 }
 
-nonisolated enum GrpclbRouteType: Hashable, Sendable {
+nonisolated enum GrpclbRouteType: Hashable, Sendable, CaseIterable {
   case unknown
   case fallback
   case backend
@@ -49,11 +52,14 @@ nonisolated enum GrpclbRouteType: Hashable, Sendable {
       case .unrecognized(let value): value
     }
   }
+
+  /// Every value that the .proto has.
+  static var allCases: [Self] { ([0, 1, 2] as [Int32]).compactMap { Self(rawValue: $0) } }
 }
 
-nonisolated struct BoolValue: Message {
+nonisolated struct BoolValue: VoleryProtobuf.Message {
   var value: Bool = false
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -61,24 +67,24 @@ nonisolated struct BoolValue: Message {
     self.value = value
   }
 
-  static let messageName = "grpc.testing.BoolValue"
-  static let _type = MessageType(_table_grpc_testing_messages_proto, 0)
+  static var messageName: String { "grpc.testing.BoolValue" }
+  static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 0)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.value = m.bool(32)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.value { m.store(32, self.value); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct Payload: Message {
+nonisolated struct Payload: VoleryProtobuf.Message {
   var type: PayloadType = PayloadType()
   var body: [UInt8] = []
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -87,16 +93,16 @@ nonisolated struct Payload: Message {
     self.body = body
   }
 
-  static let messageName = "grpc.testing.Payload"
-  static let _type = MessageType(_table_grpc_testing_messages_proto, 1)
+  static var messageName: String { "grpc.testing.Payload" }
+  static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 1)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     if m.has(24) { self.type = PayloadType(rawValue: m.load(28)) }
-    self.body = m.bytes(40)
-    self.unknownFields = try m.unknownFields()
+    if m.has(32) { self.body = m.bytes(40, c) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.type.rawValue != 0 { m.store(28, self.type.rawValue); m.setHas(24) }
     if !self.body.isEmpty { m.store(40, self.body, c); m.setHas(32) }
     m.storeUnknown(self.unknownFields, c)
@@ -104,10 +110,10 @@ nonisolated struct Payload: Message {
 }
 
 /// A status that the server is asked to answer with.
-nonisolated struct EchoStatus: Message {
+nonisolated struct EchoStatus: VoleryProtobuf.Message {
   var code: Int32 = 0
   var message: String = ""
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -116,95 +122,159 @@ nonisolated struct EchoStatus: Message {
     self.message = message
   }
 
-  static let messageName = "grpc.testing.EchoStatus"
-  static let _type = MessageType(_table_grpc_testing_messages_proto, 2)
+  static var messageName: String { "grpc.testing.EchoStatus" }
+  static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 2)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.code = m.load(28, Int32.self)
-    self.message = try m.string(40)
-    self.unknownFields = try m.unknownFields()
+    if m.has(32) { self.message = try m.string(40) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.code != 0 { m.store(28, self.code); m.setHas(24) }
     if !self.message.isEmpty { m.store(40, self.message, c); m.setHas(32) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct SimpleRequest: Message {
-  var responseType: PayloadType = PayloadType()
+nonisolated struct SimpleRequest: VoleryProtobuf.Message {
+  var responseType: PayloadType {
+    get { self._s.storage.fields.responseType }
+    _modify { yield &self._s.unique.responseType }
+  }
   /// The size of the answer's payload.
-  var responseSize: Int32 = 0
-  var payload: Payload? = nil
-  var fillUsername: Bool = false
-  var fillOauthScope: Bool = false
-  var responseCompressed: BoolValue? = nil
-  var responseStatus: EchoStatus? = nil
-  var expectCompressed: BoolValue? = nil
-  var fillServerID: Bool = false
-  var fillGrpclbRouteType: Bool = false
-  var orcaPerQueryReport: TestOrcaReport? = nil
-  var unknownFields = UnknownFields()
+  var responseSize: Int32 {
+    get { self._s.storage.fields.responseSize }
+    _modify { yield &self._s.unique.responseSize }
+  }
+  var payload: Payload? {
+    get { self._s.storage.fields.payload }
+    _modify { yield &self._s.unique.payload }
+  }
+  var fillUsername: Bool {
+    get { self._s.storage.fields.fillUsername }
+    _modify { yield &self._s.unique.fillUsername }
+  }
+  var fillOauthScope: Bool {
+    get { self._s.storage.fields.fillOauthScope }
+    _modify { yield &self._s.unique.fillOauthScope }
+  }
+  var responseCompressed: BoolValue? {
+    get { self._s.storage.fields.responseCompressed }
+    _modify { yield &self._s.unique.responseCompressed }
+  }
+  var responseStatus: EchoStatus? {
+    get { self._s.storage.fields.responseStatus }
+    _modify { yield &self._s.unique.responseStatus }
+  }
+  var expectCompressed: BoolValue? {
+    get { self._s.storage.fields.expectCompressed }
+    _modify { yield &self._s.unique.expectCompressed }
+  }
+  var fillServerID: Bool {
+    get { self._s.storage.fields.fillServerID }
+    _modify { yield &self._s.unique.fillServerID }
+  }
+  var fillGrpclbRouteType: Bool {
+    get { self._s.storage.fields.fillGrpclbRouteType }
+    _modify { yield &self._s.unique.fillGrpclbRouteType }
+  }
+  var orcaPerQueryReport: TestOrcaReport? {
+    get { self._s.storage.fields.orcaPerQueryReport }
+    _modify { yield &self._s.unique.orcaPerQueryReport }
+  }
+  var unknownFields: VoleryProtobuf.UnknownFields {
+    get { self._s.storage.fields.unknownFields }
+    _modify { yield &self._s.unique.unknownFields }
+  }
+  private var _s: VoleryProtobuf.Stored<_Fields>
 
-  init() {}
+  nonisolated struct _Fields: Hashable, Sendable {
+    var responseType: PayloadType = PayloadType()
+    var responseSize: Int32 = 0
+    var payload: Payload? = nil
+    var fillUsername: Bool = false
+    var fillOauthScope: Bool = false
+    var responseCompressed: BoolValue? = nil
+    var responseStatus: EchoStatus? = nil
+    var expectCompressed: BoolValue? = nil
+    var fillServerID: Bool = false
+    var fillGrpclbRouteType: Bool = false
+    var orcaPerQueryReport: TestOrcaReport? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if self.responseType.rawValue != 0 { m.store(28, self.responseType.rawValue); m.setHas(24) }
+      if self.responseSize != 0 { m.store(36, self.responseSize); m.setHas(32) }
+      if let v = self.payload { m.store(56, message: v, c) }
+      if self.fillUsername { m.store(64, self.fillUsername); m.setHas(40) }
+      if self.fillOauthScope { m.store(72, self.fillOauthScope); m.setHas(44) }
+      if let v = self.responseCompressed { m.store(80, message: v, c) }
+      if let v = self.responseStatus { m.store(88, message: v, c) }
+      if let v = self.expectCompressed { m.store(96, message: v, c) }
+      if self.fillServerID { m.store(104, self.fillServerID); m.setHas(48) }
+      if self.fillGrpclbRouteType { m.store(112, self.fillGrpclbRouteType); m.setHas(52) }
+      if let v = self.orcaPerQueryReport { m.store(120, message: v, c) }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+
+  private static let _empty = VoleryProtobuf.Stored(VoleryProtobuf.MessageStorage(_Fields()))
+
+  init() { self._s = Self._empty }
 
   init(responseType: PayloadType = PayloadType(), responseSize: Int32 = 0, payload: Payload? = nil, fillUsername: Bool = false, fillOauthScope: Bool = false, responseCompressed: BoolValue? = nil, responseStatus: EchoStatus? = nil, expectCompressed: BoolValue? = nil, fillServerID: Bool = false, fillGrpclbRouteType: Bool = false, orcaPerQueryReport: TestOrcaReport? = nil) {
-    self.responseType = responseType
-    self.responseSize = responseSize
-    self.payload = payload
-    self.fillUsername = fillUsername
-    self.fillOauthScope = fillOauthScope
-    self.responseCompressed = responseCompressed
-    self.responseStatus = responseStatus
-    self.expectCompressed = expectCompressed
-    self.fillServerID = fillServerID
-    self.fillGrpclbRouteType = fillGrpclbRouteType
-    self.orcaPerQueryReport = orcaPerQueryReport
+    let _s = VoleryProtobuf.MessageStorage(_Fields())
+    _s.fields.responseType = responseType
+    _s.fields.responseSize = responseSize
+    _s.fields.payload = payload
+    _s.fields.fillUsername = fillUsername
+    _s.fields.fillOauthScope = fillOauthScope
+    _s.fields.responseCompressed = responseCompressed
+    _s.fields.responseStatus = responseStatus
+    _s.fields.expectCompressed = expectCompressed
+    _s.fields.fillServerID = fillServerID
+    _s.fields.fillGrpclbRouteType = fillGrpclbRouteType
+    _s.fields.orcaPerQueryReport = orcaPerQueryReport
+    self._s = VoleryProtobuf.Stored(_s)
   }
 
-  static let messageName = "grpc.testing.SimpleRequest"
-  static let _type = MessageType(_table_grpc_testing_messages_proto, 3)
+  static var messageName: String { "grpc.testing.SimpleRequest" }
+  static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 3)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    if m.has(24) { self.responseType = PayloadType(rawValue: m.load(28)) }
-    self.responseSize = m.load(36, Int32.self)
-    if let p = m.pointer(56) { self.payload = try c.message(p) }
-    self.fillUsername = m.bool(64)
-    self.fillOauthScope = m.bool(72)
-    if let p = m.pointer(80) { self.responseCompressed = try c.message(p) }
-    if let p = m.pointer(88) { self.responseStatus = try c.message(p) }
-    if let p = m.pointer(96) { self.expectCompressed = try c.message(p) }
-    self.fillServerID = m.bool(104)
-    self.fillGrpclbRouteType = m.bool(112)
-    if let p = m.pointer(120) { self.orcaPerQueryReport = try c.message(p) }
-    self.unknownFields = try m.unknownFields()
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    let s = VoleryProtobuf.MessageStorage(_Fields())
+    if m.has(24) { s.fields.responseType = PayloadType(rawValue: m.load(28)) }
+    s.fields.responseSize = m.load(36, Int32.self)
+    if let p = m.pointer(56) { s.fields.payload = try c.message(p) }
+    s.fields.fillUsername = m.bool(64)
+    s.fields.fillOauthScope = m.bool(72)
+    if let p = m.pointer(80) { s.fields.responseCompressed = try c.message(p) }
+    if let p = m.pointer(88) { s.fields.responseStatus = try c.message(p) }
+    if let p = m.pointer(96) { s.fields.expectCompressed = try c.message(p) }
+    s.fields.fillServerID = m.bool(104)
+    s.fields.fillGrpclbRouteType = m.bool(112)
+    if let p = m.pointer(120) { s.fields.orcaPerQueryReport = try c.message(p) }
+    if m.hasUnknownFields { s.fields.unknownFields = try m.unknownFields(c) }
+    self._s = VoleryProtobuf.Stored(s)
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
-    if self.responseType.rawValue != 0 { m.store(28, self.responseType.rawValue); m.setHas(24) }
-    if self.responseSize != 0 { m.store(36, self.responseSize); m.setHas(32) }
-    if let v = self.payload { m.store(56, message: v, c) }
-    if self.fillUsername { m.store(64, self.fillUsername); m.setHas(40) }
-    if self.fillOauthScope { m.store(72, self.fillOauthScope); m.setHas(44) }
-    if let v = self.responseCompressed { m.store(80, message: v, c) }
-    if let v = self.responseStatus { m.store(88, message: v, c) }
-    if let v = self.expectCompressed { m.store(96, message: v, c) }
-    if self.fillServerID { m.store(104, self.fillServerID); m.setHas(48) }
-    if self.fillGrpclbRouteType { m.store(112, self.fillGrpclbRouteType); m.setHas(52) }
-    if let v = self.orcaPerQueryReport { m.store(120, message: v, c) }
-    m.storeUnknown(self.unknownFields, c)
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    self._s.storage.withFields { $0._fill(m, c) }
   }
 }
 
-nonisolated struct SimpleResponse: Message {
+nonisolated struct SimpleResponse: VoleryProtobuf.Message {
   var payload: Payload? = nil
   var username: String = ""
   var oauthScope: String = ""
   var serverID: String = ""
   var grpclbRouteType: GrpclbRouteType = GrpclbRouteType()
   var hostname: String = ""
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -217,20 +287,20 @@ nonisolated struct SimpleResponse: Message {
     self.hostname = hostname
   }
 
-  static let messageName = "grpc.testing.SimpleResponse"
-  static let _type = MessageType(_table_grpc_testing_messages_proto, 4)
+  static var messageName: String { "grpc.testing.SimpleResponse" }
+  static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 4)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     if let p = m.pointer(48) { self.payload = try c.message(p) }
-    self.username = try m.string(56)
-    self.oauthScope = try m.string(72)
-    self.serverID = try m.string(88)
+    if m.has(24) { self.username = try m.string(56) }
+    if m.has(28) { self.oauthScope = try m.string(72) }
+    if m.has(32) { self.serverID = try m.string(88) }
     if m.has(36) { self.grpclbRouteType = GrpclbRouteType(rawValue: m.load(40)) }
-    self.hostname = try m.string(104)
-    self.unknownFields = try m.unknownFields()
+    if m.has(44) { self.hostname = try m.string(104) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if let v = self.payload { m.store(48, message: v, c) }
     if !self.username.isEmpty { m.store(56, self.username, c); m.setHas(24) }
     if !self.oauthScope.isEmpty { m.store(72, self.oauthScope, c); m.setHas(28) }
@@ -241,10 +311,10 @@ nonisolated struct SimpleResponse: Message {
   }
 }
 
-nonisolated struct StreamingInputCallRequest: Message {
+nonisolated struct StreamingInputCallRequest: VoleryProtobuf.Message {
   var payload: Payload? = nil
   var expectCompressed: BoolValue? = nil
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -253,25 +323,25 @@ nonisolated struct StreamingInputCallRequest: Message {
     self.expectCompressed = expectCompressed
   }
 
-  static let messageName = "grpc.testing.StreamingInputCallRequest"
-  static let _type = MessageType(_table_grpc_testing_messages_proto, 5)
+  static var messageName: String { "grpc.testing.StreamingInputCallRequest" }
+  static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 5)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     if let p = m.pointer(24) { self.payload = try c.message(p) }
     if let p = m.pointer(32) { self.expectCompressed = try c.message(p) }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if let v = self.payload { m.store(24, message: v, c) }
     if let v = self.expectCompressed { m.store(32, message: v, c) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct StreamingInputCallResponse: Message {
+nonisolated struct StreamingInputCallResponse: VoleryProtobuf.Message {
   var aggregatedPayloadSize: Int32 = 0
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -279,26 +349,26 @@ nonisolated struct StreamingInputCallResponse: Message {
     self.aggregatedPayloadSize = aggregatedPayloadSize
   }
 
-  static let messageName = "grpc.testing.StreamingInputCallResponse"
-  static let _type = MessageType(_table_grpc_testing_messages_proto, 6)
+  static var messageName: String { "grpc.testing.StreamingInputCallResponse" }
+  static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 6)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.aggregatedPayloadSize = m.load(28, Int32.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.aggregatedPayloadSize != 0 { m.store(28, self.aggregatedPayloadSize); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct ResponseParameters: Message {
+nonisolated struct ResponseParameters: VoleryProtobuf.Message {
   var size: Int32 = 0
   /// Microseconds before this answer.
   var intervalUs: Int32 = 0
   var compressed: BoolValue? = nil
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -308,17 +378,17 @@ nonisolated struct ResponseParameters: Message {
     self.compressed = compressed
   }
 
-  static let messageName = "grpc.testing.ResponseParameters"
-  static let _type = MessageType(_table_grpc_testing_messages_proto, 7)
+  static var messageName: String { "grpc.testing.ResponseParameters" }
+  static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 7)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.size = m.load(28, Int32.self)
     self.intervalUs = m.load(36, Int32.self)
     if let p = m.pointer(40) { self.compressed = try c.message(p) }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.size != 0 { m.store(28, self.size); m.setHas(24) }
     if self.intervalUs != 0 { m.store(36, self.intervalUs); m.setHas(32) }
     if let v = self.compressed { m.store(40, message: v, c) }
@@ -326,49 +396,89 @@ nonisolated struct ResponseParameters: Message {
   }
 }
 
-nonisolated struct StreamingOutputCallRequest: Message {
-  var responseType: PayloadType = PayloadType()
-  var responseParameters: [ResponseParameters] = []
-  var payload: Payload? = nil
-  var responseStatus: EchoStatus? = nil
-  var orcaOobReport: TestOrcaReport? = nil
-  var unknownFields = UnknownFields()
+nonisolated struct StreamingOutputCallRequest: VoleryProtobuf.Message {
+  var responseType: PayloadType {
+    get { self._s.storage.fields.responseType }
+    _modify { yield &self._s.unique.responseType }
+  }
+  var responseParameters: [ResponseParameters] {
+    get { self._s.storage.fields.responseParameters }
+    _modify { yield &self._s.unique.responseParameters }
+  }
+  var payload: Payload? {
+    get { self._s.storage.fields.payload }
+    _modify { yield &self._s.unique.payload }
+  }
+  var responseStatus: EchoStatus? {
+    get { self._s.storage.fields.responseStatus }
+    _modify { yield &self._s.unique.responseStatus }
+  }
+  var orcaOobReport: TestOrcaReport? {
+    get { self._s.storage.fields.orcaOobReport }
+    _modify { yield &self._s.unique.orcaOobReport }
+  }
+  var unknownFields: VoleryProtobuf.UnknownFields {
+    get { self._s.storage.fields.unknownFields }
+    _modify { yield &self._s.unique.unknownFields }
+  }
+  private var _s: VoleryProtobuf.Stored<_Fields>
 
-  init() {}
+  nonisolated struct _Fields: Hashable, Sendable {
+    var responseType: PayloadType = PayloadType()
+    var responseParameters: [ResponseParameters] = []
+    var payload: Payload? = nil
+    var responseStatus: EchoStatus? = nil
+    var orcaOobReport: TestOrcaReport? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if self.responseType.rawValue != 0 { m.store(28, self.responseType.rawValue); m.setHas(24) }
+      m.storeMessages(32, 40, self.responseParameters, c)
+      if let v = self.payload { m.store(48, message: v, c) }
+      if let v = self.responseStatus { m.store(56, message: v, c) }
+      if let v = self.orcaOobReport { m.store(64, message: v, c) }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+
+  private static let _empty = VoleryProtobuf.Stored(VoleryProtobuf.MessageStorage(_Fields()))
+
+  init() { self._s = Self._empty }
 
   init(responseType: PayloadType = PayloadType(), responseParameters: [ResponseParameters] = [], payload: Payload? = nil, responseStatus: EchoStatus? = nil, orcaOobReport: TestOrcaReport? = nil) {
-    self.responseType = responseType
-    self.responseParameters = responseParameters
-    self.payload = payload
-    self.responseStatus = responseStatus
-    self.orcaOobReport = orcaOobReport
+    let _s = VoleryProtobuf.MessageStorage(_Fields())
+    _s.fields.responseType = responseType
+    _s.fields.responseParameters = responseParameters
+    _s.fields.payload = payload
+    _s.fields.responseStatus = responseStatus
+    _s.fields.orcaOobReport = orcaOobReport
+    self._s = VoleryProtobuf.Stored(_s)
   }
 
-  static let messageName = "grpc.testing.StreamingOutputCallRequest"
-  static let _type = MessageType(_table_grpc_testing_messages_proto, 8)
+  static var messageName: String { "grpc.testing.StreamingOutputCallRequest" }
+  static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 8)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    if m.has(24) { self.responseType = PayloadType(rawValue: m.load(28)) }
-    self.responseParameters = try m.messages(32, 40, c)
-    if let p = m.pointer(48) { self.payload = try c.message(p) }
-    if let p = m.pointer(56) { self.responseStatus = try c.message(p) }
-    if let p = m.pointer(64) { self.orcaOobReport = try c.message(p) }
-    self.unknownFields = try m.unknownFields()
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    let s = VoleryProtobuf.MessageStorage(_Fields())
+    if m.has(24) { s.fields.responseType = PayloadType(rawValue: m.load(28)) }
+    if m.has(32) { s.fields.responseParameters = try m.messages(32, 40, c) }
+    if let p = m.pointer(48) { s.fields.payload = try c.message(p) }
+    if let p = m.pointer(56) { s.fields.responseStatus = try c.message(p) }
+    if let p = m.pointer(64) { s.fields.orcaOobReport = try c.message(p) }
+    if m.hasUnknownFields { s.fields.unknownFields = try m.unknownFields(c) }
+    self._s = VoleryProtobuf.Stored(s)
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
-    if self.responseType.rawValue != 0 { m.store(28, self.responseType.rawValue); m.setHas(24) }
-    m.storeMessages(32, 40, self.responseParameters, c)
-    if let v = self.payload { m.store(48, message: v, c) }
-    if let v = self.responseStatus { m.store(56, message: v, c) }
-    if let v = self.orcaOobReport { m.store(64, message: v, c) }
-    m.storeUnknown(self.unknownFields, c)
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    self._s.storage.withFields { $0._fill(m, c) }
   }
 }
 
-nonisolated struct StreamingOutputCallResponse: Message {
+nonisolated struct StreamingOutputCallResponse: VoleryProtobuf.Message {
   var payload: Payload? = nil
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -376,26 +486,26 @@ nonisolated struct StreamingOutputCallResponse: Message {
     self.payload = payload
   }
 
-  static let messageName = "grpc.testing.StreamingOutputCallResponse"
-  static let _type = MessageType(_table_grpc_testing_messages_proto, 9)
+  static var messageName: String { "grpc.testing.StreamingOutputCallResponse" }
+  static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 9)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     if let p = m.pointer(24) { self.payload = try c.message(p) }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if let v = self.payload { m.store(24, message: v, c) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct TestOrcaReport: Message {
+nonisolated struct TestOrcaReport: VoleryProtobuf.Message {
   var cpuUtilization: Double = 0
   var memoryUtilization: Double = 0
   var requestCost: [String: Double] = [:]
   var utilization: [String: Double] = [:]
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -406,32 +516,42 @@ nonisolated struct TestOrcaReport: Message {
     self.utilization = utilization
   }
 
-  static let messageName = "grpc.testing.TestOrcaReport"
-  static let _type = MessageType(_table_grpc_testing_messages_proto, 10)
+  static var messageName: String { "grpc.testing.TestOrcaReport" }
+  static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 10)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.cpuUtilization = m.load(32, Double.self)
     self.memoryUtilization = m.load(40, Double.self)
-    for p in m.elements(48, 56, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      self.requestCost[try e.string(32)] = e.load(48, Double.self)
+    if m.has(48) {
+      let entries = m.elements(48, 56, VoleryProtobuf.RawMessage.self)
+      var map = [String: Double](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[try e.string(32)] = e.load(48, Double.self)
+      }
+      self.requestCost = map
     }
-    for p in m.elements(64, 72, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      self.utilization[try e.string(32)] = e.load(48, Double.self)
+    if m.has(64) {
+      let entries = m.elements(64, 72, VoleryProtobuf.RawMessage.self)
+      var map = [String: Double](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[try e.string(32)] = e.load(48, Double.self)
+      }
+      self.utilization = map
     }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.cpuUtilization.bitPattern != 0 { m.store(32, self.cpuUtilization); m.setHas(24) }
     if self.memoryUtilization.bitPattern != 0 { m.store(40, self.memoryUtilization); m.setHas(28) }
-    m.storeMap(48, 56, self.requestCost, MessageType(_table_grpc_testing_messages_proto, 11), c) {
+    m.storeMap(48, 56, self.requestCost, VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 11), c) {
       e, k, v in
       e.store(32, k, c); e.setHas(24)
       e.store(48, v); e.setHas(28)
     }
-    m.storeMap(64, 72, self.utilization, MessageType(_table_grpc_testing_messages_proto, 12), c) {
+    m.storeMap(64, 72, self.utilization, VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 12), c) {
       e, k, v in
       e.store(32, k, c); e.setHas(24)
       e.store(48, v); e.setHas(28)
@@ -440,21 +560,21 @@ nonisolated struct TestOrcaReport: Message {
   }
 }
 
-nonisolated let _table_grpc_testing_messages_proto = FileTable(
+nonisolated let _table_grpc_testing_messages_proto = VoleryProtobuf.FileTable(
   schema: [
-    40, 1, 1, 264, 24, 32, 0,
-    56, 2, 1, 256, 24, 28, 0, 2, 271, 32, 40, 0,
-    56, 2, 1, 256, 24, 28, 0, 2, 271, 32, 40, 0,
-    136, 11, 1, 256, 24, 28, 0, 2, 256, 32, 36, 0, 3, 272, 0, 56, 2, 4, 264, 40, 64, 0, 5, 264, 44, 72, 0, 6, 272, 0, 80, 1, 7, 272, 0, 88, 3, 8, 272, 0, 96, 1, 9, 264, 48, 104, 0, 10, 264, 52, 112, 0, 11, 272, 0, 120, 11,
-    120, 6, 1, 272, 0, 48, 2, 2, 271, 24, 56, 0, 3, 271, 28, 72, 0, 4, 271, 32, 88, 0, 5, 256, 36, 40, 0, 6, 271, 44, 104, 0,
-    40, 2, 1, 272, 0, 24, 2, 2, 272, 0, 32, 1,
-    40, 1, 1, 256, 24, 28, 0,
-    56, 3, 1, 256, 24, 28, 0, 2, 256, 32, 36, 0, 3, 272, 0, 40, 1,
-    72, 5, 1, 256, 24, 28, 0, 2, 528, 32, 40, 8, 3, 272, 0, 48, 2, 7, 272, 0, 56, 3, 8, 272, 0, 64, 11,
-    40, 1, 1, 272, 0, 24, 2,
-    88, 4, 1, 267, 24, 32, 0, 2, 267, 28, 40, 0, 3, 528, 48, 56, 12, 4, 528, 64, 72, 13,
-    56, 2, 1, 271, 24, 32, 0, 2, 267, 28, 48, 0,
-    56, 2, 1, 271, 24, 32, 0, 2, 267, 28, 48, 0,
+    40, 1, 0, 1, 264, 24, 32, 0, 0,
+    56, 2, 0, 1, 256, 24, 28, 0, 0, 2, 271, 32, 40, 0, 0,
+    56, 2, 0, 1, 256, 24, 28, 0, 0, 2, 67109135, 32, 40, 0, 0,
+    136, 11, 0, 1, 256, 24, 28, 0, 0, 2, 256, 32, 36, 0, 0, 3, 272, 0, 56, 2, 0, 4, 264, 40, 64, 0, 0, 5, 264, 44, 72, 0, 0, 6, 272, 0, 80, 1, 0, 7, 272, 0, 88, 3, 0, 8, 272, 0, 96, 1, 0, 9, 264, 48, 104, 0, 0, 10, 264, 52, 112, 0, 0, 11, 272, 0, 120, 11, 0,
+    120, 6, 0, 1, 272, 0, 48, 2, 0, 2, 67109135, 24, 56, 0, 0, 3, 67109135, 28, 72, 0, 0, 4, 67109135, 32, 88, 0, 0, 5, 256, 36, 40, 0, 0, 6, 67109135, 44, 104, 0, 0,
+    40, 2, 0, 1, 272, 0, 24, 2, 0, 2, 272, 0, 32, 1, 0,
+    40, 1, 0, 1, 256, 24, 28, 0, 0,
+    56, 3, 0, 1, 256, 24, 28, 0, 0, 2, 256, 32, 36, 0, 0, 3, 272, 0, 40, 1, 0,
+    72, 5, 0, 1, 256, 24, 28, 0, 0, 2, 528, 32, 40, 8, 0, 3, 272, 0, 48, 2, 0, 7, 272, 0, 56, 3, 0, 8, 272, 0, 64, 11, 0,
+    40, 1, 0, 1, 272, 0, 24, 2, 0,
+    88, 4, 0, 1, 267, 24, 32, 0, 0, 2, 267, 28, 40, 0, 0, 3, 528, 48, 56, 12, 0, 4, 528, 64, 72, 13, 0,
+    56, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 267, 28, 48, 0, 0,
+    56, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 267, 28, 48, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a1b677270632f74657374696e672f6d657373616765732e70726f746f120c677270632e74657374696e6722210a09426f6f6c56616c756512140a0576616c7565180120012808520576616c7565224c0a075061796c6f6164122d0a047479706518012001280e32192e677270632e74657374696e672e5061796c6f61645479706552047479706512120a04626f647918022001280c5204626f6479223a0a0a4563686f53746174757312120a04636f64651801200128055204636f646512180a076d65737361676518022001280952076d65737361676522f3040a0d53696d706c6552657175657374123e0a0d726573706f6e73655f7479706518012001280e32192e677270632e74657374696e672e5061796c6f616454797065520c726573706f6e73655479706512230a0d726573706f6e73655f73697a65180220012805520c726573706f6e736553697a65122f0a077061796c6f616418032001280b32152e677270632e74657374696e672e5061796c6f616452077061796c6f616412230a0d66696c6c5f757365726e616d65180420012808520c66696c6c557365726e616d6512280a1066696c6c5f6f617574685f73636f7065180520012808520e66696c6c4f6175746853636f706512480a13726573706f6e73655f636f6d7072657373656418062001280b32172e677270632e74657374696e672e426f6f6c56616c75655212726573706f6e7365436f6d7072657373656412410a0f726573706f6e73655f73746174757318072001280b32182e677270632e74657374696e672e4563686f537461747573520e726573706f6e736553746174757312440a116578706563745f636f6d7072657373656418082001280b32172e677270632e74657374696e672e426f6f6c56616c75655210657870656374436f6d7072657373656412240a0e66696c6c5f7365727665725f6964180920012808520c66696c6c536572766572496412330a1666696c6c5f677270636c625f726f7574655f74797065180a20012808521366696c6c477270636c62526f75746554797065124f0a156f7263615f7065725f71756572795f7265706f7274180b2001280b321c2e677270632e74657374696e672e546573744f7263615265706f727452126f72636150657251756572795265706f72742282020a0e53696d706c65526573706f6e7365122f0a077061796c6f616418012001280b32152e677270632e74657374696e672e5061796c6f616452077061796c6f6164121a0a08757365726e616d651802200128095208757365726e616d65121f0a0b6f617574685f73636f7065180320012809520a6f6175746853636f7065121b0a097365727665725f69641804200128095208736572766572496412490a11677270636c625f726f7574655f7479706518052001280e321d2e677270632e74657374696e672e477270636c62526f75746554797065520f677270636c62526f75746554797065121a0a08686f73746e616d651806200128095208686f73746e616d652292010a1953747265616d696e67496e70757443616c6c52657175657374122f0a077061796c6f616418012001280b32152e677270632e74657374696e672e5061796c6f616452077061796c6f616412440a116578706563745f636f6d7072657373656418022001280b32172e677270632e74657374696e672e426f6f6c56616c75655210657870656374436f6d7072657373656422540a1a53747265616d696e67496e70757443616c6c526573706f6e736512360a17616767726567617465645f7061796c6f61645f73697a651801200128055215616767726567617465645061796c6f616453697a652282010a12526573706f6e7365506172616d657465727312120a0473697a65180120012805520473697a65121f0a0b696e74657276616c5f7573180220012805520a696e74657276616c557312370a0a636f6d7072657373656418032001280b32172e677270632e74657374696e672e426f6f6c56616c7565520a636f6d7072657373656422e9020a1a53747265616d696e674f757470757443616c6c52657175657374123e0a0d726573706f6e73655f7479706518012001280e32192e677270632e74657374696e672e5061796c6f616454797065520c726573706f6e73655479706512510a13726573706f6e73655f706172616d657465727318022003280b32202e677270632e74657374696e672e526573706f6e7365506172616d65746572735212726573706f6e7365506172616d6574657273122f0a077061796c6f616418032001280b32152e677270632e74657374696e672e5061796c6f616452077061796c6f616412410a0f726573706f6e73655f73746174757318072001280b32182e677270632e74657374696e672e4563686f537461747573520e726573706f6e736553746174757312440a0f6f7263615f6f6f625f7265706f727418082001280b321c2e677270632e74657374696e672e546573744f7263615265706f7274520d6f7263614f6f625265706f7274224e0a1b53747265616d696e674f757470757443616c6c526573706f6e7365122f0a077061796c6f616418012001280b32152e677270632e74657374696e672e5061796c6f616452077061796c6f6164228b030a0e546573744f7263615265706f727412270a0f6370755f7574696c697a6174696f6e180120012801520e6370755574696c697a6174696f6e122d0a126d656d6f72795f7574696c697a6174696f6e18022001280152116d656d6f72795574696c697a6174696f6e12500a0c726571756573745f636f737418032003280b322d2e677270632e74657374696e672e546573744f7263615265706f72742e52657175657374436f7374456e747279520b72657175657374436f7374124f0a0b7574696c697a6174696f6e18042003280b322d2e677270632e74657374696e672e546573744f7263615265706f72742e5574696c697a6174696f6e456e747279520b7574696c697a6174696f6e1a3e0a1052657175657374436f7374456e74727912100a036b657918012001280952036b657912140a0576616c7565180220012801520576616c75653a0238011a3e0a105574696c697a6174696f6e456e74727912100a036b657918012001280952036b657912140a0576616c7565180220012801520576616c75653a0238012a1f0a0b5061796c6f61645479706512100a0c434f4d505245535341424c4510002a6f0a0f477270636c62526f75746554797065121d0a19475250434c425f524f5554455f545950455f554e4b4e4f574e1000121e0a1a475250434c425f524f5554455f545950455f46414c4c4241434b1001121d0a19475250434c425f524f5554455f545950455f4241434b454e441002620670726f746f33")

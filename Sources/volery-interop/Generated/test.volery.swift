@@ -4,38 +4,38 @@
 import Volery
 
 nonisolated enum TestServiceMethods {
-  static let emptyCall = Method<Empty, Empty>(
+  static let emptyCall = VoleryTypes.Method<Empty, Empty>(
     service: "grpc.testing.TestService", name: "EmptyCall", kind: .unary)
-  static let unaryCall = Method<SimpleRequest, SimpleResponse>(
+  static let unaryCall = VoleryTypes.Method<SimpleRequest, SimpleResponse>(
     service: "grpc.testing.TestService", name: "UnaryCall", kind: .unary)
-  static let cacheableUnaryCall = Method<SimpleRequest, SimpleResponse>(
+  static let cacheableUnaryCall = VoleryTypes.Method<SimpleRequest, SimpleResponse>(
     service: "grpc.testing.TestService", name: "CacheableUnaryCall", kind: .unary)
-  static let streamingOutputCall = Method<StreamingOutputCallRequest, StreamingOutputCallResponse>(
+  static let streamingOutputCall = VoleryTypes.Method<StreamingOutputCallRequest, StreamingOutputCallResponse>(
     service: "grpc.testing.TestService", name: "StreamingOutputCall", kind: .serverStreaming)
-  static let streamingInputCall = Method<StreamingInputCallRequest, StreamingInputCallResponse>(
+  static let streamingInputCall = VoleryTypes.Method<StreamingInputCallRequest, StreamingInputCallResponse>(
     service: "grpc.testing.TestService", name: "StreamingInputCall", kind: .clientStreaming)
-  static let fullDuplexCall = Method<StreamingOutputCallRequest, StreamingOutputCallResponse>(
+  static let fullDuplexCall = VoleryTypes.Method<StreamingOutputCallRequest, StreamingOutputCallResponse>(
     service: "grpc.testing.TestService", name: "FullDuplexCall", kind: .bidirectional)
-  static let halfDuplexCall = Method<StreamingOutputCallRequest, StreamingOutputCallResponse>(
+  static let halfDuplexCall = VoleryTypes.Method<StreamingOutputCallRequest, StreamingOutputCallResponse>(
     service: "grpc.testing.TestService", name: "HalfDuplexCall", kind: .bidirectional)
-  static let unimplementedCall = Method<Empty, Empty>(
+  static let unimplementedCall = VoleryTypes.Method<Empty, Empty>(
     service: "grpc.testing.TestService", name: "UnimplementedCall", kind: .unary)
 }
 
-nonisolated protocol TestServiceService: Service {
-  func emptyCall(_ request: Empty, context: ServerContext) async throws -> Empty
-  func unaryCall(_ request: SimpleRequest, context: ServerContext) async throws -> SimpleResponse
-  func cacheableUnaryCall(_ request: SimpleRequest, context: ServerContext) async throws -> SimpleResponse
-  func streamingOutputCall(_ request: StreamingOutputCallRequest, responses: ResponseWriter<StreamingOutputCallResponse>, context: ServerContext) async throws
-  func streamingInputCall(_ requests: RequestStream<StreamingInputCallRequest>, context: ServerContext) async throws -> StreamingInputCallResponse
-  func fullDuplexCall(_ requests: RequestStream<StreamingOutputCallRequest>, responses: ResponseWriter<StreamingOutputCallResponse>, context: ServerContext) async throws
-  func halfDuplexCall(_ requests: RequestStream<StreamingOutputCallRequest>, responses: ResponseWriter<StreamingOutputCallResponse>, context: ServerContext) async throws
+nonisolated protocol TestServiceService: VoleryServer.Service {
+  func emptyCall(_ request: Empty, context: VoleryServer.ServerContext) async throws -> Empty
+  func unaryCall(_ request: SimpleRequest, context: VoleryServer.ServerContext) async throws -> SimpleResponse
+  func cacheableUnaryCall(_ request: SimpleRequest, context: VoleryServer.ServerContext) async throws -> SimpleResponse
+  func streamingOutputCall(_ request: StreamingOutputCallRequest, responses: VoleryServer.ResponseWriter<StreamingOutputCallResponse>, context: VoleryServer.ServerContext) async throws
+  func streamingInputCall(_ requests: VoleryServer.RequestStream<StreamingInputCallRequest>, context: VoleryServer.ServerContext) async throws -> StreamingInputCallResponse
+  func fullDuplexCall(_ requests: VoleryServer.RequestStream<StreamingOutputCallRequest>, responses: VoleryServer.ResponseWriter<StreamingOutputCallResponse>, context: VoleryServer.ServerContext) async throws
+  func halfDuplexCall(_ requests: VoleryServer.RequestStream<StreamingOutputCallRequest>, responses: VoleryServer.ResponseWriter<StreamingOutputCallResponse>, context: VoleryServer.ServerContext) async throws
   /// Never implemented.
-  func unimplementedCall(_ request: Empty, context: ServerContext) async throws -> Empty
+  func unimplementedCall(_ request: Empty, context: VoleryServer.ServerContext) async throws -> Empty
 }
 
 extension TestServiceService {
-  nonisolated var handlers: [MethodHandler] {
+  nonisolated var handlers: [VoleryServer.MethodHandler] {
     [
       .unary(TestServiceMethods.emptyCall) { try await self.emptyCall($0, context: $1) },
       .unary(TestServiceMethods.unaryCall) { try await self.unaryCall($0, context: $1) },
@@ -50,76 +50,76 @@ extension TestServiceService {
 }
 
 nonisolated struct TestServiceClient: Sendable {
-  private let channel: Channel
+  private let _channel: VoleryClient.Channel
 
-  init(_ channel: Channel) { self.channel = channel }
+  init(_ channel: VoleryClient.Channel) { self._channel = channel }
 
-  func emptyCall(_ request: Empty, options: CallOptions = CallOptions()) async throws(StatusError) -> Empty {
-    try await channel.unary(TestServiceMethods.emptyCall, request, options: options).message
+  func emptyCall(_ request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Empty {
+    try await self._channel.unary(TestServiceMethods.emptyCall, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
-  func emptyCallResponse(to request: Empty, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<Empty> {
-    try await channel.unary(TestServiceMethods.emptyCall, request, options: options)
+  func emptyCallResponse(to request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Empty> {
+    try await self._channel.unary(TestServiceMethods.emptyCall, request, options: options)
   }
 
-  func unaryCall(_ request: SimpleRequest, options: CallOptions = CallOptions()) async throws(StatusError) -> SimpleResponse {
-    try await channel.unary(TestServiceMethods.unaryCall, request, options: options).message
-  }
-
-  /// The same with the response's metadata and the server that answered.
-  func unaryCallResponse(to request: SimpleRequest, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<SimpleResponse> {
-    try await channel.unary(TestServiceMethods.unaryCall, request, options: options)
-  }
-
-  func cacheableUnaryCall(_ request: SimpleRequest, options: CallOptions = CallOptions()) async throws(StatusError) -> SimpleResponse {
-    try await channel.unary(TestServiceMethods.cacheableUnaryCall, request, options: options).message
+  func unaryCall(_ request: SimpleRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> SimpleResponse {
+    try await self._channel.unary(TestServiceMethods.unaryCall, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
-  func cacheableUnaryCallResponse(to request: SimpleRequest, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<SimpleResponse> {
-    try await channel.unary(TestServiceMethods.cacheableUnaryCall, request, options: options)
+  func unaryCallResponse(to request: SimpleRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<SimpleResponse> {
+    try await self._channel.unary(TestServiceMethods.unaryCall, request, options: options)
   }
 
-  func streamingOutputCall(_ request: StreamingOutputCallRequest, options: CallOptions = CallOptions()) -> ServerStreamingCall<StreamingOutputCallResponse> {
-    channel.serverStreaming(TestServiceMethods.streamingOutputCall, request, options: options)
+  func cacheableUnaryCall(_ request: SimpleRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> SimpleResponse {
+    try await self._channel.unary(TestServiceMethods.cacheableUnaryCall, request, options: options).message
   }
 
-  func streamingInputCall(options: CallOptions = CallOptions()) -> ClientStreamingCall<StreamingInputCallRequest, StreamingInputCallResponse> {
-    channel.clientStreaming(TestServiceMethods.streamingInputCall, options: options)
+  /// The same with the response's metadata and the server that answered.
+  func cacheableUnaryCallResponse(to request: SimpleRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<SimpleResponse> {
+    try await self._channel.unary(TestServiceMethods.cacheableUnaryCall, request, options: options)
   }
 
-  func fullDuplexCall(options: CallOptions = CallOptions()) -> BidirectionalCall<StreamingOutputCallRequest, StreamingOutputCallResponse> {
-    channel.bidirectional(TestServiceMethods.fullDuplexCall, options: options)
+  func streamingOutputCall(_ request: StreamingOutputCallRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<StreamingOutputCallResponse> {
+    self._channel.serverStreaming(TestServiceMethods.streamingOutputCall, request, options: options)
   }
 
-  func halfDuplexCall(options: CallOptions = CallOptions()) -> BidirectionalCall<StreamingOutputCallRequest, StreamingOutputCallResponse> {
-    channel.bidirectional(TestServiceMethods.halfDuplexCall, options: options)
+  func streamingInputCall(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ClientStreamingCall<StreamingInputCallRequest, StreamingInputCallResponse> {
+    self._channel.clientStreaming(TestServiceMethods.streamingInputCall, options: options)
+  }
+
+  func fullDuplexCall(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<StreamingOutputCallRequest, StreamingOutputCallResponse> {
+    self._channel.bidirectional(TestServiceMethods.fullDuplexCall, options: options)
+  }
+
+  func halfDuplexCall(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<StreamingOutputCallRequest, StreamingOutputCallResponse> {
+    self._channel.bidirectional(TestServiceMethods.halfDuplexCall, options: options)
   }
 
   /// Never implemented.
-  func unimplementedCall(_ request: Empty, options: CallOptions = CallOptions()) async throws(StatusError) -> Empty {
-    try await channel.unary(TestServiceMethods.unimplementedCall, request, options: options).message
+  func unimplementedCall(_ request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Empty {
+    try await self._channel.unary(TestServiceMethods.unimplementedCall, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
-  func unimplementedCallResponse(to request: Empty, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<Empty> {
-    try await channel.unary(TestServiceMethods.unimplementedCall, request, options: options)
+  func unimplementedCallResponse(to request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Empty> {
+    try await self._channel.unary(TestServiceMethods.unimplementedCall, request, options: options)
   }
 }
 
 nonisolated enum UnimplementedServiceMethods {
-  static let unimplementedCall = Method<Empty, Empty>(
+  static let unimplementedCall = VoleryTypes.Method<Empty, Empty>(
     service: "grpc.testing.UnimplementedService", name: "UnimplementedCall", kind: .unary)
 }
 
 /// Never implemented.
-nonisolated protocol UnimplementedServiceService: Service {
-  func unimplementedCall(_ request: Empty, context: ServerContext) async throws -> Empty
+nonisolated protocol UnimplementedServiceService: VoleryServer.Service {
+  func unimplementedCall(_ request: Empty, context: VoleryServer.ServerContext) async throws -> Empty
 }
 
 extension UnimplementedServiceService {
-  nonisolated var handlers: [MethodHandler] {
+  nonisolated var handlers: [VoleryServer.MethodHandler] {
     [
       .unary(UnimplementedServiceMethods.unimplementedCall) { try await self.unimplementedCall($0, context: $1) },
     ]
@@ -128,21 +128,21 @@ extension UnimplementedServiceService {
 
 /// Never implemented.
 nonisolated struct UnimplementedServiceClient: Sendable {
-  private let channel: Channel
+  private let _channel: VoleryClient.Channel
 
-  init(_ channel: Channel) { self.channel = channel }
+  init(_ channel: VoleryClient.Channel) { self._channel = channel }
 
-  func unimplementedCall(_ request: Empty, options: CallOptions = CallOptions()) async throws(StatusError) -> Empty {
-    try await channel.unary(UnimplementedServiceMethods.unimplementedCall, request, options: options).message
+  func unimplementedCall(_ request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Empty {
+    try await self._channel.unary(UnimplementedServiceMethods.unimplementedCall, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
-  func unimplementedCallResponse(to request: Empty, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<Empty> {
-    try await channel.unary(UnimplementedServiceMethods.unimplementedCall, request, options: options)
+  func unimplementedCallResponse(to request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Empty> {
+    try await self._channel.unary(UnimplementedServiceMethods.unimplementedCall, request, options: options)
   }
 }
 
-nonisolated let _table_grpc_testing_test_proto = FileTable(
+nonisolated let _table_grpc_testing_test_proto = VoleryProtobuf.FileTable(
   schema: [
   ],
   imports: [],

@@ -4,316 +4,585 @@
 import Volery
 
 /// Whatever JSON and text format treat in a way of its own.
-nonisolated struct Format: Message {
-  var int32Value: Int32 = 0
-  var int64Value: Int64 = 0
-  var uint32Value: UInt32 = 0
-  var uint64Value: UInt64 = 0
-  var sint32Value: Int32 = 0
-  var sint64Value: Int64 = 0
-  var fixed32Value: UInt32 = 0
-  var fixed64Value: UInt64 = 0
-  var sfixed32Value: Int32 = 0
-  var sfixed64Value: Int64 = 0
-  var floatValue: Float = 0
-  var doubleValue: Double = 0
-  var boolValue: Bool = false
-  var stringValue: String = ""
-  var bytesValue: [UInt8] = []
-  var level: Format.Level = Format.Level()
-  var format: Format? {
-    get { _format?.value }
-    set { _format = newValue.map { Indirect($0) } }
+nonisolated struct Format: VoleryProtobuf.Message {
+  var int32Value: Int32 {
+    get { self._s.storage.fields.int32Value }
+    _modify { yield &self._s.unique.int32Value }
   }
-  private var _format: Indirect<Format>?
-  var maybeInt32: Int32? = nil
-  var maybeString: String? = nil
-  var maybeLevel: Format.Level? = nil
-  var int32List: [Int32] = []
-  var sint64List: [Int64] = []
-  var doubleList: [Double] = []
-  var stringList: [String] = []
-  var bytesList: [[UInt8]] = []
-  var levelList: [Format.Level] = []
-  var formatList: [Format] = []
-  var boolList: [Bool] = []
-  var stringMap: [String: String] = [:]
-  var formatMap: [Int32: Format] = [:]
-  var levelMap: [Bool: Format.Level] = [:]
-  var doubleMap: [UInt64: Double] = [:]
-  var renamed: String = ""
-  var fieldName2WithUnderscores: String = ""
-  var `any`: Google_Protobuf_Any? = nil
-  var timestamp: Google_Protobuf_Timestamp? = nil
-  var duration: Google_Protobuf_Duration? = nil
-  var mask: Google_Protobuf_FieldMask? = nil
-  var structure: Google_Protobuf_Struct? = nil
-  var value: Google_Protobuf_Value? = nil
-  var list: Google_Protobuf_ListValue? = nil
-  var empty: Google_Protobuf_Empty? = nil
-  var boolWrapper: Google_Protobuf_BoolValue? = nil
-  var int32Wrapper: Google_Protobuf_Int32Value? = nil
-  var int64Wrapper: Google_Protobuf_Int64Value? = nil
-  var uint32Wrapper: Google_Protobuf_UInt32Value? = nil
-  var uint64Wrapper: Google_Protobuf_UInt64Value? = nil
-  var floatWrapper: Google_Protobuf_FloatValue? = nil
-  var doubleWrapper: Google_Protobuf_DoubleValue? = nil
-  var stringWrapper: Google_Protobuf_StringValue? = nil
-  var bytesWrapper: Google_Protobuf_BytesValue? = nil
-  var null: Google_Protobuf_NullValue = Google_Protobuf_NullValue()
-  var values: [Google_Protobuf_Value] = []
-  var timestamps: [Google_Protobuf_Timestamp] = []
-  var valueMap: [String: Google_Protobuf_Value] = [:]
-  var anys: [Google_Protobuf_Any] = []
-  var choice: Choice?
-  var unknownFields = UnknownFields()
+  var int64Value: Int64 {
+    get { self._s.storage.fields.int64Value }
+    _modify { yield &self._s.unique.int64Value }
+  }
+  var uint32Value: UInt32 {
+    get { self._s.storage.fields.uint32Value }
+    _modify { yield &self._s.unique.uint32Value }
+  }
+  var uint64Value: UInt64 {
+    get { self._s.storage.fields.uint64Value }
+    _modify { yield &self._s.unique.uint64Value }
+  }
+  var sint32Value: Int32 {
+    get { self._s.storage.fields.sint32Value }
+    _modify { yield &self._s.unique.sint32Value }
+  }
+  var sint64Value: Int64 {
+    get { self._s.storage.fields.sint64Value }
+    _modify { yield &self._s.unique.sint64Value }
+  }
+  var fixed32Value: UInt32 {
+    get { self._s.storage.fields.fixed32Value }
+    _modify { yield &self._s.unique.fixed32Value }
+  }
+  var fixed64Value: UInt64 {
+    get { self._s.storage.fields.fixed64Value }
+    _modify { yield &self._s.unique.fixed64Value }
+  }
+  var sfixed32Value: Int32 {
+    get { self._s.storage.fields.sfixed32Value }
+    _modify { yield &self._s.unique.sfixed32Value }
+  }
+  var sfixed64Value: Int64 {
+    get { self._s.storage.fields.sfixed64Value }
+    _modify { yield &self._s.unique.sfixed64Value }
+  }
+  var floatValue: Float {
+    get { self._s.storage.fields.floatValue }
+    _modify { yield &self._s.unique.floatValue }
+  }
+  var doubleValue: Double {
+    get { self._s.storage.fields.doubleValue }
+    _modify { yield &self._s.unique.doubleValue }
+  }
+  var boolValue: Bool {
+    get { self._s.storage.fields.boolValue }
+    _modify { yield &self._s.unique.boolValue }
+  }
+  var stringValue: String {
+    get { self._s.storage.fields.stringValue }
+    _modify { yield &self._s.unique.stringValue }
+  }
+  var bytesValue: [UInt8] {
+    get { self._s.storage.fields.bytesValue }
+    _modify { yield &self._s.unique.bytesValue }
+  }
+  var level: Format.Level {
+    get { self._s.storage.fields.level }
+    _modify { yield &self._s.unique.level }
+  }
+  var format: Format? {
+    get { self._s.storage.fields.format }
+    _modify { yield &self._s.unique.format }
+  }
+  var maybeInt32: Int32? {
+    get { self._s.storage.fields.maybeInt32 }
+    _modify { yield &self._s.unique.maybeInt32 }
+  }
+  var maybeString: String? {
+    get { self._s.storage.fields.maybeString }
+    _modify { yield &self._s.unique.maybeString }
+  }
+  var maybeLevel: Format.Level? {
+    get { self._s.storage.fields.maybeLevel }
+    _modify { yield &self._s.unique.maybeLevel }
+  }
+  var int32List: [Int32] {
+    get { self._s.storage.fields.int32List }
+    _modify { yield &self._s.unique.int32List }
+  }
+  var sint64List: [Int64] {
+    get { self._s.storage.fields.sint64List }
+    _modify { yield &self._s.unique.sint64List }
+  }
+  var doubleList: [Double] {
+    get { self._s.storage.fields.doubleList }
+    _modify { yield &self._s.unique.doubleList }
+  }
+  var stringList: [String] {
+    get { self._s.storage.fields.stringList }
+    _modify { yield &self._s.unique.stringList }
+  }
+  var bytesList: [[UInt8]] {
+    get { self._s.storage.fields.bytesList }
+    _modify { yield &self._s.unique.bytesList }
+  }
+  var levelList: [Format.Level] {
+    get { self._s.storage.fields.levelList }
+    _modify { yield &self._s.unique.levelList }
+  }
+  var formatList: [Format] {
+    get { self._s.storage.fields.formatList }
+    _modify { yield &self._s.unique.formatList }
+  }
+  var boolList: [Bool] {
+    get { self._s.storage.fields.boolList }
+    _modify { yield &self._s.unique.boolList }
+  }
+  var stringMap: [String: String] {
+    get { self._s.storage.fields.stringMap }
+    _modify { yield &self._s.unique.stringMap }
+  }
+  var formatMap: [Int32: Format] {
+    get { self._s.storage.fields.formatMap }
+    _modify { yield &self._s.unique.formatMap }
+  }
+  var levelMap: [Bool: Format.Level] {
+    get { self._s.storage.fields.levelMap }
+    _modify { yield &self._s.unique.levelMap }
+  }
+  var doubleMap: [UInt64: Double] {
+    get { self._s.storage.fields.doubleMap }
+    _modify { yield &self._s.unique.doubleMap }
+  }
+  var renamed: String {
+    get { self._s.storage.fields.renamed }
+    _modify { yield &self._s.unique.renamed }
+  }
+  var fieldName2WithUnderscores: String {
+    get { self._s.storage.fields.fieldName2WithUnderscores }
+    _modify { yield &self._s.unique.fieldName2WithUnderscores }
+  }
+  var `any`: Google_Protobuf_Any? {
+    get { self._s.storage.fields.`any` }
+    _modify { yield &self._s.unique.`any` }
+  }
+  var timestamp: Google_Protobuf_Timestamp? {
+    get { self._s.storage.fields.timestamp }
+    _modify { yield &self._s.unique.timestamp }
+  }
+  var duration: Google_Protobuf_Duration? {
+    get { self._s.storage.fields.duration }
+    _modify { yield &self._s.unique.duration }
+  }
+  var mask: Google_Protobuf_FieldMask? {
+    get { self._s.storage.fields.mask }
+    _modify { yield &self._s.unique.mask }
+  }
+  var structure: Google_Protobuf_Struct? {
+    get { self._s.storage.fields.structure }
+    _modify { yield &self._s.unique.structure }
+  }
+  var value: Google_Protobuf_Value? {
+    get { self._s.storage.fields.value }
+    _modify { yield &self._s.unique.value }
+  }
+  var list: Google_Protobuf_ListValue? {
+    get { self._s.storage.fields.list }
+    _modify { yield &self._s.unique.list }
+  }
+  var empty: Google_Protobuf_Empty? {
+    get { self._s.storage.fields.empty }
+    _modify { yield &self._s.unique.empty }
+  }
+  var boolWrapper: Google_Protobuf_BoolValue? {
+    get { self._s.storage.fields.boolWrapper }
+    _modify { yield &self._s.unique.boolWrapper }
+  }
+  var int32Wrapper: Google_Protobuf_Int32Value? {
+    get { self._s.storage.fields.int32Wrapper }
+    _modify { yield &self._s.unique.int32Wrapper }
+  }
+  var int64Wrapper: Google_Protobuf_Int64Value? {
+    get { self._s.storage.fields.int64Wrapper }
+    _modify { yield &self._s.unique.int64Wrapper }
+  }
+  var uint32Wrapper: Google_Protobuf_UInt32Value? {
+    get { self._s.storage.fields.uint32Wrapper }
+    _modify { yield &self._s.unique.uint32Wrapper }
+  }
+  var uint64Wrapper: Google_Protobuf_UInt64Value? {
+    get { self._s.storage.fields.uint64Wrapper }
+    _modify { yield &self._s.unique.uint64Wrapper }
+  }
+  var floatWrapper: Google_Protobuf_FloatValue? {
+    get { self._s.storage.fields.floatWrapper }
+    _modify { yield &self._s.unique.floatWrapper }
+  }
+  var doubleWrapper: Google_Protobuf_DoubleValue? {
+    get { self._s.storage.fields.doubleWrapper }
+    _modify { yield &self._s.unique.doubleWrapper }
+  }
+  var stringWrapper: Google_Protobuf_StringValue? {
+    get { self._s.storage.fields.stringWrapper }
+    _modify { yield &self._s.unique.stringWrapper }
+  }
+  var bytesWrapper: Google_Protobuf_BytesValue? {
+    get { self._s.storage.fields.bytesWrapper }
+    _modify { yield &self._s.unique.bytesWrapper }
+  }
+  var null: Google_Protobuf_NullValue {
+    get { self._s.storage.fields.null }
+    _modify { yield &self._s.unique.null }
+  }
+  var values: [Google_Protobuf_Value] {
+    get { self._s.storage.fields.values }
+    _modify { yield &self._s.unique.values }
+  }
+  var timestamps: [Google_Protobuf_Timestamp] {
+    get { self._s.storage.fields.timestamps }
+    _modify { yield &self._s.unique.timestamps }
+  }
+  var valueMap: [String: Google_Protobuf_Value] {
+    get { self._s.storage.fields.valueMap }
+    _modify { yield &self._s.unique.valueMap }
+  }
+  var anys: [Google_Protobuf_Any] {
+    get { self._s.storage.fields.anys }
+    _modify { yield &self._s.unique.anys }
+  }
+  var choice: Choice? {
+    get { self._s.storage.fields.choice }
+    _modify { yield &self._s.unique.choice }
+  }
+  var unknownFields: VoleryProtobuf.UnknownFields {
+    get { self._s.storage.fields.unknownFields }
+    _modify { yield &self._s.unique.unknownFields }
+  }
+  private var _s: VoleryProtobuf.Stored<_Fields>
 
-  nonisolated indirect enum Choice: Hashable, Sendable {
+  nonisolated enum Choice: Hashable, Sendable {
     case choiceString(String)
     case choiceUint32(UInt32)
     case choiceFormat(Format)
     case choiceNull(Google_Protobuf_NullValue)
   }
 
-  init() {}
+  nonisolated struct _Fields: Hashable, Sendable {
+    var int32Value: Int32 = 0
+    var int64Value: Int64 = 0
+    var uint32Value: UInt32 = 0
+    var uint64Value: UInt64 = 0
+    var sint32Value: Int32 = 0
+    var sint64Value: Int64 = 0
+    var fixed32Value: UInt32 = 0
+    var fixed64Value: UInt64 = 0
+    var sfixed32Value: Int32 = 0
+    var sfixed64Value: Int64 = 0
+    var floatValue: Float = 0
+    var doubleValue: Double = 0
+    var boolValue: Bool = false
+    var stringValue: String = ""
+    var bytesValue: [UInt8] = []
+    var level: Format.Level = Format.Level()
+    var format: Format? = nil
+    var maybeInt32: Int32? = nil
+    var maybeString: String? = nil
+    var maybeLevel: Format.Level? = nil
+    var int32List: [Int32] = []
+    var sint64List: [Int64] = []
+    var doubleList: [Double] = []
+    var stringList: [String] = []
+    var bytesList: [[UInt8]] = []
+    var levelList: [Format.Level] = []
+    var formatList: [Format] = []
+    var boolList: [Bool] = []
+    var stringMap: [String: String] = [:]
+    var formatMap: [Int32: Format] = [:]
+    var levelMap: [Bool: Format.Level] = [:]
+    var doubleMap: [UInt64: Double] = [:]
+    var renamed: String = ""
+    var fieldName2WithUnderscores: String = ""
+    var `any`: Google_Protobuf_Any? = nil
+    var timestamp: Google_Protobuf_Timestamp? = nil
+    var duration: Google_Protobuf_Duration? = nil
+    var mask: Google_Protobuf_FieldMask? = nil
+    var structure: Google_Protobuf_Struct? = nil
+    var value: Google_Protobuf_Value? = nil
+    var list: Google_Protobuf_ListValue? = nil
+    var empty: Google_Protobuf_Empty? = nil
+    var boolWrapper: Google_Protobuf_BoolValue? = nil
+    var int32Wrapper: Google_Protobuf_Int32Value? = nil
+    var int64Wrapper: Google_Protobuf_Int64Value? = nil
+    var uint32Wrapper: Google_Protobuf_UInt32Value? = nil
+    var uint64Wrapper: Google_Protobuf_UInt64Value? = nil
+    var floatWrapper: Google_Protobuf_FloatValue? = nil
+    var doubleWrapper: Google_Protobuf_DoubleValue? = nil
+    var stringWrapper: Google_Protobuf_StringValue? = nil
+    var bytesWrapper: Google_Protobuf_BytesValue? = nil
+    var null: Google_Protobuf_NullValue = Google_Protobuf_NullValue()
+    var values: [Google_Protobuf_Value] = []
+    var timestamps: [Google_Protobuf_Timestamp] = []
+    var valueMap: [String: Google_Protobuf_Value] = [:]
+    var anys: [Google_Protobuf_Any] = []
+    var choice: Choice? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if self.int32Value != 0 { m.store(28, self.int32Value); m.setHas(24) }
+      if self.int64Value != 0 { m.store(176, self.int64Value); m.setHas(32) }
+      if self.uint32Value != 0 { m.store(40, self.uint32Value); m.setHas(36) }
+      if self.uint64Value != 0 { m.store(184, self.uint64Value); m.setHas(44) }
+      if self.sint32Value != 0 { m.store(52, self.sint32Value); m.setHas(48) }
+      if self.sint64Value != 0 { m.store(192, self.sint64Value); m.setHas(56) }
+      if self.fixed32Value != 0 { m.store(64, self.fixed32Value); m.setHas(60) }
+      if self.fixed64Value != 0 { m.store(200, self.fixed64Value); m.setHas(68) }
+      if self.sfixed32Value != 0 { m.store(76, self.sfixed32Value); m.setHas(72) }
+      if self.sfixed64Value != 0 { m.store(208, self.sfixed64Value); m.setHas(80) }
+      if self.floatValue.bitPattern != 0 { m.store(88, self.floatValue); m.setHas(84) }
+      if self.doubleValue.bitPattern != 0 { m.store(216, self.doubleValue); m.setHas(92) }
+      if self.boolValue { m.store(224, self.boolValue); m.setHas(96) }
+      if !self.stringValue.isEmpty { m.store(232, self.stringValue, c); m.setHas(100) }
+      if !self.bytesValue.isEmpty { m.store(248, self.bytesValue, c); m.setHas(104) }
+      if self.level.rawValue != 0 { m.store(112, self.level.rawValue); m.setHas(108) }
+      if let v = self.format { m.store(264, message: v, c) }
+      if let v = self.maybeInt32 { m.store(120, v); m.setHas(116) }
+      if let v = self.maybeString { m.store(272, v, c); m.setHas(124) }
+      if let v = self.maybeLevel { m.store(132, v.rawValue); m.setHas(128) }
+      m.storeArray(288, 296, self.int32List, c)
+      m.storeArray(304, 312, self.sint64List, c)
+      m.storeArray(320, 328, self.doubleList, c)
+      m.storeArray(336, 344, self.stringList, c)
+      m.storeArray(352, 360, self.bytesList, c)
+      m.storeArray(368, 376, self.levelList, c) { $0.rawValue }
+      m.storeMessages(384, 392, self.formatList, c)
+      m.storeArray(400, 408, self.boolList, c)
+      m.storeMap(416, 424, self.stringMap, VoleryProtobuf.MessageType(_table_formats_proto, 1), c) {
+        e, k, v in
+        e.store(32, k, c); e.setHas(24)
+        e.store(48, v, c); e.setHas(28)
+      }
+      m.storeMap(432, 440, self.formatMap, VoleryProtobuf.MessageType(_table_formats_proto, 2), c) {
+        e, k, v in
+        e.store(28, k); e.setHas(24)
+        e.store(32, message: v, c)
+      }
+      m.storeMap(448, 456, self.levelMap, VoleryProtobuf.MessageType(_table_formats_proto, 3), c) {
+        e, k, v in
+        e.store(40, k); e.setHas(24)
+        e.store(32, v.rawValue); e.setHas(28)
+      }
+      m.storeMap(464, 472, self.doubleMap, VoleryProtobuf.MessageType(_table_formats_proto, 4), c) {
+        e, k, v in
+        e.store(32, k); e.setHas(24)
+        e.store(40, v); e.setHas(28)
+      }
+      if !self.renamed.isEmpty { m.store(480, self.renamed, c); m.setHas(136) }
+      if !self.fieldName2WithUnderscores.isEmpty { m.store(496, self.fieldName2WithUnderscores, c); m.setHas(140) }
+      if let v = self.`any` { m.store(512, message: v, c) }
+      if let v = self.timestamp { m.store(520, message: v, c) }
+      if let v = self.duration { m.store(528, message: v, c) }
+      if let v = self.mask { m.store(536, message: v, c) }
+      if let v = self.structure { m.store(544, message: v, c) }
+      if let v = self.value { m.store(552, message: v, c) }
+      if let v = self.list { m.store(560, message: v, c) }
+      if let v = self.empty { m.store(568, message: v, c) }
+      if let v = self.boolWrapper { m.store(576, message: v, c) }
+      if let v = self.int32Wrapper { m.store(584, message: v, c) }
+      if let v = self.int64Wrapper { m.store(592, message: v, c) }
+      if let v = self.uint32Wrapper { m.store(600, message: v, c) }
+      if let v = self.uint64Wrapper { m.store(608, message: v, c) }
+      if let v = self.floatWrapper { m.store(616, message: v, c) }
+      if let v = self.doubleWrapper { m.store(624, message: v, c) }
+      if let v = self.stringWrapper { m.store(632, message: v, c) }
+      if let v = self.bytesWrapper { m.store(640, message: v, c) }
+      if self.null.rawValue != 0 { m.store(148, self.null.rawValue); m.setHas(144) }
+      m.storeMessages(648, 656, self.values, c)
+      m.storeMessages(664, 672, self.timestamps, c)
+      m.storeMap(680, 688, self.valueMap, VoleryProtobuf.MessageType(_table_formats_proto, 5), c) {
+        e, k, v in
+        e.store(32, k, c); e.setHas(24)
+        e.store(48, message: v, c)
+      }
+      m.storeMessages(696, 704, self.anys, c)
+      switch self.choice {
+        case nil: break
+        case .choiceString(let v)?: m.store(160, v, c); m.setCase(152, 51)
+        case .choiceUint32(let v)?: m.store(160, v); m.setCase(152, 52)
+        case .choiceFormat(let v)?: m.store(160, message: v, c); m.setCase(152, 53)
+        case .choiceNull(let v)?: m.store(160, v.rawValue); m.setCase(152, 54)
+      }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+
+  private static let _empty = VoleryProtobuf.Stored(VoleryProtobuf.MessageStorage(_Fields()))
+
+  init() { self._s = Self._empty }
 
   init(int32Value: Int32 = 0, int64Value: Int64 = 0, uint32Value: UInt32 = 0, uint64Value: UInt64 = 0, sint32Value: Int32 = 0, sint64Value: Int64 = 0, fixed32Value: UInt32 = 0, fixed64Value: UInt64 = 0, sfixed32Value: Int32 = 0, sfixed64Value: Int64 = 0, floatValue: Float = 0, doubleValue: Double = 0, boolValue: Bool = false, stringValue: String = "", bytesValue: [UInt8] = [], level: Format.Level = Format.Level(), format: Format? = nil, maybeInt32: Int32? = nil, maybeString: String? = nil, maybeLevel: Format.Level? = nil, int32List: [Int32] = [], sint64List: [Int64] = [], doubleList: [Double] = [], stringList: [String] = [], bytesList: [[UInt8]] = [], levelList: [Format.Level] = [], formatList: [Format] = [], boolList: [Bool] = [], stringMap: [String: String] = [:], formatMap: [Int32: Format] = [:], levelMap: [Bool: Format.Level] = [:], doubleMap: [UInt64: Double] = [:], renamed: String = "", fieldName2WithUnderscores: String = "", `any`: Google_Protobuf_Any? = nil, timestamp: Google_Protobuf_Timestamp? = nil, duration: Google_Protobuf_Duration? = nil, mask: Google_Protobuf_FieldMask? = nil, structure: Google_Protobuf_Struct? = nil, value: Google_Protobuf_Value? = nil, list: Google_Protobuf_ListValue? = nil, empty: Google_Protobuf_Empty? = nil, boolWrapper: Google_Protobuf_BoolValue? = nil, int32Wrapper: Google_Protobuf_Int32Value? = nil, int64Wrapper: Google_Protobuf_Int64Value? = nil, uint32Wrapper: Google_Protobuf_UInt32Value? = nil, uint64Wrapper: Google_Protobuf_UInt64Value? = nil, floatWrapper: Google_Protobuf_FloatValue? = nil, doubleWrapper: Google_Protobuf_DoubleValue? = nil, stringWrapper: Google_Protobuf_StringValue? = nil, bytesWrapper: Google_Protobuf_BytesValue? = nil, null: Google_Protobuf_NullValue = Google_Protobuf_NullValue(), values: [Google_Protobuf_Value] = [], timestamps: [Google_Protobuf_Timestamp] = [], valueMap: [String: Google_Protobuf_Value] = [:], anys: [Google_Protobuf_Any] = [], choice: Choice? = nil) {
-    self.int32Value = int32Value
-    self.int64Value = int64Value
-    self.uint32Value = uint32Value
-    self.uint64Value = uint64Value
-    self.sint32Value = sint32Value
-    self.sint64Value = sint64Value
-    self.fixed32Value = fixed32Value
-    self.fixed64Value = fixed64Value
-    self.sfixed32Value = sfixed32Value
-    self.sfixed64Value = sfixed64Value
-    self.floatValue = floatValue
-    self.doubleValue = doubleValue
-    self.boolValue = boolValue
-    self.stringValue = stringValue
-    self.bytesValue = bytesValue
-    self.level = level
-    self.format = format
-    self.maybeInt32 = maybeInt32
-    self.maybeString = maybeString
-    self.maybeLevel = maybeLevel
-    self.int32List = int32List
-    self.sint64List = sint64List
-    self.doubleList = doubleList
-    self.stringList = stringList
-    self.bytesList = bytesList
-    self.levelList = levelList
-    self.formatList = formatList
-    self.boolList = boolList
-    self.stringMap = stringMap
-    self.formatMap = formatMap
-    self.levelMap = levelMap
-    self.doubleMap = doubleMap
-    self.renamed = renamed
-    self.fieldName2WithUnderscores = fieldName2WithUnderscores
-    self.`any` = `any`
-    self.timestamp = timestamp
-    self.duration = duration
-    self.mask = mask
-    self.structure = structure
-    self.value = value
-    self.list = list
-    self.empty = empty
-    self.boolWrapper = boolWrapper
-    self.int32Wrapper = int32Wrapper
-    self.int64Wrapper = int64Wrapper
-    self.uint32Wrapper = uint32Wrapper
-    self.uint64Wrapper = uint64Wrapper
-    self.floatWrapper = floatWrapper
-    self.doubleWrapper = doubleWrapper
-    self.stringWrapper = stringWrapper
-    self.bytesWrapper = bytesWrapper
-    self.null = null
-    self.values = values
-    self.timestamps = timestamps
-    self.valueMap = valueMap
-    self.anys = anys
-    self.choice = choice
+    let _s = VoleryProtobuf.MessageStorage(_Fields())
+    _s.fields.int32Value = int32Value
+    _s.fields.int64Value = int64Value
+    _s.fields.uint32Value = uint32Value
+    _s.fields.uint64Value = uint64Value
+    _s.fields.sint32Value = sint32Value
+    _s.fields.sint64Value = sint64Value
+    _s.fields.fixed32Value = fixed32Value
+    _s.fields.fixed64Value = fixed64Value
+    _s.fields.sfixed32Value = sfixed32Value
+    _s.fields.sfixed64Value = sfixed64Value
+    _s.fields.floatValue = floatValue
+    _s.fields.doubleValue = doubleValue
+    _s.fields.boolValue = boolValue
+    _s.fields.stringValue = stringValue
+    _s.fields.bytesValue = bytesValue
+    _s.fields.level = level
+    _s.fields.format = format
+    _s.fields.maybeInt32 = maybeInt32
+    _s.fields.maybeString = maybeString
+    _s.fields.maybeLevel = maybeLevel
+    _s.fields.int32List = int32List
+    _s.fields.sint64List = sint64List
+    _s.fields.doubleList = doubleList
+    _s.fields.stringList = stringList
+    _s.fields.bytesList = bytesList
+    _s.fields.levelList = levelList
+    _s.fields.formatList = formatList
+    _s.fields.boolList = boolList
+    _s.fields.stringMap = stringMap
+    _s.fields.formatMap = formatMap
+    _s.fields.levelMap = levelMap
+    _s.fields.doubleMap = doubleMap
+    _s.fields.renamed = renamed
+    _s.fields.fieldName2WithUnderscores = fieldName2WithUnderscores
+    _s.fields.`any` = `any`
+    _s.fields.timestamp = timestamp
+    _s.fields.duration = duration
+    _s.fields.mask = mask
+    _s.fields.structure = structure
+    _s.fields.value = value
+    _s.fields.list = list
+    _s.fields.empty = empty
+    _s.fields.boolWrapper = boolWrapper
+    _s.fields.int32Wrapper = int32Wrapper
+    _s.fields.int64Wrapper = int64Wrapper
+    _s.fields.uint32Wrapper = uint32Wrapper
+    _s.fields.uint64Wrapper = uint64Wrapper
+    _s.fields.floatWrapper = floatWrapper
+    _s.fields.doubleWrapper = doubleWrapper
+    _s.fields.stringWrapper = stringWrapper
+    _s.fields.bytesWrapper = bytesWrapper
+    _s.fields.null = null
+    _s.fields.values = values
+    _s.fields.timestamps = timestamps
+    _s.fields.valueMap = valueMap
+    _s.fields.anys = anys
+    _s.fields.choice = choice
+    self._s = VoleryProtobuf.Stored(_s)
   }
 
-  static let messageName = "volery.formats.Format"
-  static let _type = MessageType(_table_formats_proto, 0)
+  static var messageName: String { "volery.formats.Format" }
+  static let _type = VoleryProtobuf.MessageType(_table_formats_proto, 0)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.int32Value = m.load(28, Int32.self)
-    self.int64Value = m.load(176, Int64.self)
-    self.uint32Value = m.load(40, UInt32.self)
-    self.uint64Value = m.load(184, UInt64.self)
-    self.sint32Value = m.load(52, Int32.self)
-    self.sint64Value = m.load(192, Int64.self)
-    self.fixed32Value = m.load(64, UInt32.self)
-    self.fixed64Value = m.load(200, UInt64.self)
-    self.sfixed32Value = m.load(76, Int32.self)
-    self.sfixed64Value = m.load(208, Int64.self)
-    self.floatValue = m.load(88, Float.self)
-    self.doubleValue = m.load(216, Double.self)
-    self.boolValue = m.bool(224)
-    self.stringValue = try m.string(232)
-    self.bytesValue = m.bytes(248)
-    if m.has(108) { self.level = Format.Level(rawValue: m.load(112)) }
-    if let p = m.pointer(264) { self._format = Indirect(try c.message(p)) }
-    if m.has(116) { self.maybeInt32 = m.load(120, Int32.self) }
-    if m.has(124) { self.maybeString = try m.string(272) }
-    if m.has(128) { self.maybeLevel = Format.Level(rawValue: m.load(132)) }
-    self.int32List = m.array(288, 296, Int32.self)
-    self.sint64List = m.array(304, 312, Int64.self)
-    self.doubleList = m.array(320, 328, Double.self)
-    self.stringList = try m.strings(336, 344)
-    self.bytesList = m.bytesArray(352, 360)
-    self.levelList = m.elements(368, 376, Int32.self).map { .init(rawValue: $0) }
-    self.formatList = try m.messages(384, 392, c)
-    self.boolList = m.bools(400, 408)
-    for p in m.elements(416, 424, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      self.stringMap[try e.string(32)] = try e.string(48)
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    let s = VoleryProtobuf.MessageStorage(_Fields())
+    s.fields.int32Value = m.load(28, Int32.self)
+    s.fields.int64Value = m.load(176, Int64.self)
+    s.fields.uint32Value = m.load(40, UInt32.self)
+    s.fields.uint64Value = m.load(184, UInt64.self)
+    s.fields.sint32Value = m.load(52, Int32.self)
+    s.fields.sint64Value = m.load(192, Int64.self)
+    s.fields.fixed32Value = m.load(64, UInt32.self)
+    s.fields.fixed64Value = m.load(200, UInt64.self)
+    s.fields.sfixed32Value = m.load(76, Int32.self)
+    s.fields.sfixed64Value = m.load(208, Int64.self)
+    s.fields.floatValue = m.load(88, Float.self)
+    s.fields.doubleValue = m.load(216, Double.self)
+    s.fields.boolValue = m.bool(224)
+    if m.has(100) { s.fields.stringValue = try m.string(232) }
+    if m.has(104) { s.fields.bytesValue = m.bytes(248, c) }
+    if m.has(108) { s.fields.level = Format.Level(rawValue: m.load(112)) }
+    if let p = m.pointer(264) { s.fields.format = try c.message(p) }
+    if m.has(116) { s.fields.maybeInt32 = m.load(120, Int32.self) }
+    if m.has(124) { s.fields.maybeString = try m.string(272) }
+    if m.has(128) { s.fields.maybeLevel = Format.Level(rawValue: m.load(132)) }
+    if m.has(288) { s.fields.int32List = m.array(288, 296, Int32.self) }
+    if m.has(304) { s.fields.sint64List = m.array(304, 312, Int64.self) }
+    if m.has(320) { s.fields.doubleList = m.array(320, 328, Double.self) }
+    if m.has(336) { s.fields.stringList = try m.strings(336, 344) }
+    if m.has(352) { s.fields.bytesList = m.bytesArray(352, 360, c) }
+    if m.has(368) { s.fields.levelList = m.elements(368, 376, Int32.self).map { Format.Level(rawValue: $0) } }
+    if m.has(384) { s.fields.formatList = try m.messages(384, 392, c) }
+    if m.has(400) { s.fields.boolList = m.bools(400, 408) }
+    if m.has(416) {
+      let entries = m.elements(416, 424, VoleryProtobuf.RawMessage.self)
+      var map = [String: String](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[try e.string(32)] = try e.string(48)
+      }
+      s.fields.stringMap = map
     }
-    for p in m.elements(432, 440, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      var value = Format()
-      if let p = e.pointer(32) { value = try c.message(p) }
-      self.formatMap[e.load(28, Int32.self)] = value
+    if m.has(432) {
+      let entries = m.elements(432, 440, VoleryProtobuf.RawMessage.self)
+      var map = [Int32: Format](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        var value = Format()
+        if let p = e.pointer(32) { value = try c.message(p) }
+        map[e.load(28, Int32.self)] = value
+      }
+      s.fields.formatMap = map
     }
-    for p in m.elements(448, 456, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      self.levelMap[e.bool(40)] = e.has(28) ? Format.Level(rawValue: e.load(32)) : Format.Level()
+    if m.has(448) {
+      let entries = m.elements(448, 456, VoleryProtobuf.RawMessage.self)
+      var map = [Bool: Format.Level](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[e.bool(40)] = e.has(28) ? Format.Level(rawValue: e.load(32)) : Format.Level()
+      }
+      s.fields.levelMap = map
     }
-    for p in m.elements(464, 472, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      self.doubleMap[e.load(32, UInt64.self)] = e.load(40, Double.self)
+    if m.has(464) {
+      let entries = m.elements(464, 472, VoleryProtobuf.RawMessage.self)
+      var map = [UInt64: Double](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[e.load(32, UInt64.self)] = e.load(40, Double.self)
+      }
+      s.fields.doubleMap = map
     }
-    self.renamed = try m.string(480)
-    self.fieldName2WithUnderscores = try m.string(496)
-    if let p = m.pointer(512) { self.`any` = try c.message(p) }
-    if let p = m.pointer(520) { self.timestamp = try c.message(p) }
-    if let p = m.pointer(528) { self.duration = try c.message(p) }
-    if let p = m.pointer(536) { self.mask = try c.message(p) }
-    if let p = m.pointer(544) { self.structure = try c.message(p) }
-    if let p = m.pointer(552) { self.value = try c.message(p) }
-    if let p = m.pointer(560) { self.list = try c.message(p) }
-    if let p = m.pointer(568) { self.empty = try c.message(p) }
-    if let p = m.pointer(576) { self.boolWrapper = try c.message(p) }
-    if let p = m.pointer(584) { self.int32Wrapper = try c.message(p) }
-    if let p = m.pointer(592) { self.int64Wrapper = try c.message(p) }
-    if let p = m.pointer(600) { self.uint32Wrapper = try c.message(p) }
-    if let p = m.pointer(608) { self.uint64Wrapper = try c.message(p) }
-    if let p = m.pointer(616) { self.floatWrapper = try c.message(p) }
-    if let p = m.pointer(624) { self.doubleWrapper = try c.message(p) }
-    if let p = m.pointer(632) { self.stringWrapper = try c.message(p) }
-    if let p = m.pointer(640) { self.bytesWrapper = try c.message(p) }
-    if m.has(144) { self.null = Google_Protobuf_NullValue(rawValue: m.load(148)) }
-    self.values = try m.messages(648, 656, c)
-    self.timestamps = try m.messages(664, 672, c)
-    for p in m.elements(680, 688, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      var value = Google_Protobuf_Value()
-      if let p = e.pointer(48) { value = try c.message(p) }
-      self.valueMap[try e.string(32)] = value
+    if m.has(136) { s.fields.renamed = try m.string(480) }
+    if m.has(140) { s.fields.fieldName2WithUnderscores = try m.string(496) }
+    if let p = m.pointer(512) { s.fields.`any` = try c.message(p) }
+    if let p = m.pointer(520) { s.fields.timestamp = try c.message(p) }
+    if let p = m.pointer(528) { s.fields.duration = try c.message(p) }
+    if let p = m.pointer(536) { s.fields.mask = try c.message(p) }
+    if let p = m.pointer(544) { s.fields.structure = try c.message(p) }
+    if let p = m.pointer(552) { s.fields.value = try c.message(p) }
+    if let p = m.pointer(560) { s.fields.list = try c.message(p) }
+    if let p = m.pointer(568) { s.fields.empty = try c.message(p) }
+    if let p = m.pointer(576) { s.fields.boolWrapper = try c.message(p) }
+    if let p = m.pointer(584) { s.fields.int32Wrapper = try c.message(p) }
+    if let p = m.pointer(592) { s.fields.int64Wrapper = try c.message(p) }
+    if let p = m.pointer(600) { s.fields.uint32Wrapper = try c.message(p) }
+    if let p = m.pointer(608) { s.fields.uint64Wrapper = try c.message(p) }
+    if let p = m.pointer(616) { s.fields.floatWrapper = try c.message(p) }
+    if let p = m.pointer(624) { s.fields.doubleWrapper = try c.message(p) }
+    if let p = m.pointer(632) { s.fields.stringWrapper = try c.message(p) }
+    if let p = m.pointer(640) { s.fields.bytesWrapper = try c.message(p) }
+    if m.has(144) { s.fields.null = Google_Protobuf_NullValue(rawValue: m.load(148)) }
+    if m.has(648) { s.fields.values = try m.messages(648, 656, c) }
+    if m.has(664) { s.fields.timestamps = try m.messages(664, 672, c) }
+    if m.has(680) {
+      let entries = m.elements(680, 688, VoleryProtobuf.RawMessage.self)
+      var map = [String: Google_Protobuf_Value](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        var value = Google_Protobuf_Value()
+        if let p = e.pointer(48) { value = try c.message(p) }
+        map[try e.string(32)] = value
+      }
+      s.fields.valueMap = map
     }
-    self.anys = try m.messages(696, 704, c)
+    if m.has(696) { s.fields.anys = try m.messages(696, 704, c) }
     switch m.load(152, Int32.self) {
-      case 51: self.choice = .choiceString(try m.string(160))
-      case 52: self.choice = .choiceUint32(m.load(160, UInt32.self))
-      case 53: self.choice = .choiceFormat(try c.message(m.pointer(160)!))
-      case 54: self.choice = .choiceNull(Google_Protobuf_NullValue(rawValue: m.load(160)))
+      case 51: s.fields.choice = .choiceString(try m.string(160))
+      case 52: s.fields.choice = .choiceUint32(m.load(160, UInt32.self))
+      case 53: s.fields.choice = .choiceFormat(try c.message(m.pointer(160)!))
+      case 54: s.fields.choice = .choiceNull(Google_Protobuf_NullValue(rawValue: m.load(160)))
       default: break
     }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { s.fields.unknownFields = try m.unknownFields(c) }
+    self._s = VoleryProtobuf.Stored(s)
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
-    if self.int32Value != 0 { m.store(28, self.int32Value); m.setHas(24) }
-    if self.int64Value != 0 { m.store(176, self.int64Value); m.setHas(32) }
-    if self.uint32Value != 0 { m.store(40, self.uint32Value); m.setHas(36) }
-    if self.uint64Value != 0 { m.store(184, self.uint64Value); m.setHas(44) }
-    if self.sint32Value != 0 { m.store(52, self.sint32Value); m.setHas(48) }
-    if self.sint64Value != 0 { m.store(192, self.sint64Value); m.setHas(56) }
-    if self.fixed32Value != 0 { m.store(64, self.fixed32Value); m.setHas(60) }
-    if self.fixed64Value != 0 { m.store(200, self.fixed64Value); m.setHas(68) }
-    if self.sfixed32Value != 0 { m.store(76, self.sfixed32Value); m.setHas(72) }
-    if self.sfixed64Value != 0 { m.store(208, self.sfixed64Value); m.setHas(80) }
-    if self.floatValue.bitPattern != 0 { m.store(88, self.floatValue); m.setHas(84) }
-    if self.doubleValue.bitPattern != 0 { m.store(216, self.doubleValue); m.setHas(92) }
-    if self.boolValue { m.store(224, self.boolValue); m.setHas(96) }
-    if !self.stringValue.isEmpty { m.store(232, self.stringValue, c); m.setHas(100) }
-    if !self.bytesValue.isEmpty { m.store(248, self.bytesValue, c); m.setHas(104) }
-    if self.level.rawValue != 0 { m.store(112, self.level.rawValue); m.setHas(108) }
-    if let v = self._format?.value { m.store(264, message: v, c) }
-    if let v = self.maybeInt32 { m.store(120, v); m.setHas(116) }
-    if let v = self.maybeString { m.store(272, v, c); m.setHas(124) }
-    if let v = self.maybeLevel { m.store(132, v.rawValue); m.setHas(128) }
-    m.storeArray(288, 296, self.int32List, c)
-    m.storeArray(304, 312, self.sint64List, c)
-    m.storeArray(320, 328, self.doubleList, c)
-    m.storeArray(336, 344, self.stringList, c)
-    m.storeArray(352, 360, self.bytesList, c)
-    if !self.levelList.isEmpty { m.storeArray(368, 376, self.levelList.map(\.rawValue), c) }
-    m.storeMessages(384, 392, self.formatList, c)
-    m.storeArray(400, 408, self.boolList, c)
-    m.storeMap(416, 424, self.stringMap, MessageType(_table_formats_proto, 1), c) {
-      e, k, v in
-      e.store(32, k, c); e.setHas(24)
-      e.store(48, v, c); e.setHas(28)
-    }
-    m.storeMap(432, 440, self.formatMap, MessageType(_table_formats_proto, 2), c) {
-      e, k, v in
-      e.store(28, k); e.setHas(24)
-      e.store(32, message: v, c)
-    }
-    m.storeMap(448, 456, self.levelMap, MessageType(_table_formats_proto, 3), c) {
-      e, k, v in
-      e.store(40, k); e.setHas(24)
-      e.store(32, v.rawValue); e.setHas(28)
-    }
-    m.storeMap(464, 472, self.doubleMap, MessageType(_table_formats_proto, 4), c) {
-      e, k, v in
-      e.store(32, k); e.setHas(24)
-      e.store(40, v); e.setHas(28)
-    }
-    if !self.renamed.isEmpty { m.store(480, self.renamed, c); m.setHas(136) }
-    if !self.fieldName2WithUnderscores.isEmpty { m.store(496, self.fieldName2WithUnderscores, c); m.setHas(140) }
-    if let v = self.`any` { m.store(512, message: v, c) }
-    if let v = self.timestamp { m.store(520, message: v, c) }
-    if let v = self.duration { m.store(528, message: v, c) }
-    if let v = self.mask { m.store(536, message: v, c) }
-    if let v = self.structure { m.store(544, message: v, c) }
-    if let v = self.value { m.store(552, message: v, c) }
-    if let v = self.list { m.store(560, message: v, c) }
-    if let v = self.empty { m.store(568, message: v, c) }
-    if let v = self.boolWrapper { m.store(576, message: v, c) }
-    if let v = self.int32Wrapper { m.store(584, message: v, c) }
-    if let v = self.int64Wrapper { m.store(592, message: v, c) }
-    if let v = self.uint32Wrapper { m.store(600, message: v, c) }
-    if let v = self.uint64Wrapper { m.store(608, message: v, c) }
-    if let v = self.floatWrapper { m.store(616, message: v, c) }
-    if let v = self.doubleWrapper { m.store(624, message: v, c) }
-    if let v = self.stringWrapper { m.store(632, message: v, c) }
-    if let v = self.bytesWrapper { m.store(640, message: v, c) }
-    if self.null.rawValue != 0 { m.store(148, self.null.rawValue); m.setHas(144) }
-    m.storeMessages(648, 656, self.values, c)
-    m.storeMessages(664, 672, self.timestamps, c)
-    m.storeMap(680, 688, self.valueMap, MessageType(_table_formats_proto, 5), c) {
-      e, k, v in
-      e.store(32, k, c); e.setHas(24)
-      e.store(48, message: v, c)
-    }
-    m.storeMessages(696, 704, self.anys, c)
-    switch self.choice {
-      case nil: break
-      case .choiceString(let v)?: m.store(160, v, c); m.setCase(152, 51)
-      case .choiceUint32(let v)?: m.store(160, v); m.setCase(152, 52)
-      case .choiceFormat(let v)?: m.store(160, message: v, c); m.setCase(152, 53)
-      case .choiceNull(let v)?: m.store(160, v.rawValue); m.setCase(152, 54)
-    }
-    m.storeUnknown(self.unknownFields, c)
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    self._s.storage.withFields { $0._fill(m, c) }
   }
 
-  nonisolated enum Level: Hashable, Sendable {
+  nonisolated enum Level: Hashable, Sendable, CaseIterable {
     case unspecified
     case low
     case high
@@ -342,13 +611,16 @@ nonisolated struct Format: Message {
         case .unrecognized(let value): value
       }
     }
+
+    /// Every value that the .proto has.
+    static var allCases: [Self] { ([0, 1, 2, -1] as [Int32]).compactMap { Self(rawValue: $0) } }
   }
 }
 
 /// One that only a registry knows: no other message has it.
-nonisolated struct Stranger: Message {
+nonisolated struct Stranger: VoleryProtobuf.Message {
   var name: String = ""
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -356,29 +628,29 @@ nonisolated struct Stranger: Message {
     self.name = name
   }
 
-  static let messageName = "volery.formats.Stranger"
-  static let _type = MessageType(_table_formats_proto, 6)
+  static var messageName: String { "volery.formats.Stranger" }
+  static let _type = VoleryProtobuf.MessageType(_table_formats_proto, 6)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.name = try m.string(32)
-    self.unknownFields = try m.unknownFields()
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.name = try m.string(32) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.name.isEmpty { m.store(32, self.name, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated let _table_formats_proto = FileTable(
+nonisolated let _table_formats_proto = VoleryProtobuf.FileTable(
   schema: [
-    712, 60, 1, 256, 24, 28, 0, 2, 259, 32, 176, 0, 3, 262, 36, 40, 0, 4, 264, 44, 184, 0, 5, 257, 48, 52, 0, 6, 260, 56, 192, 0, 7, 263, 60, 64, 0, 8, 265, 68, 200, 0, 9, 258, 72, 76, 0, 10, 261, 80, 208, 0, 11, 266, 84, 88, 0, 12, 267, 92, 216, 0, 13, 264, 96, 224, 0, 14, 271, 100, 232, 0, 15, 271, 104, 248, 0, 16, 256, 108, 112, 0, 17, 272, 0, 264, 1, 21, 256, 116, 120, 0, 22, 271, 124, 272, 0, 23, 256, 128, 132, 0, 31, 66048, 288, 296, 0, 32, 66052, 304, 312, 0, 33, 66059, 320, 328, 0, 34, 527, 336, 344, 0, 35, 527, 352, 360, 0, 36, 66048, 368, 376, 0, 37, 528, 384, 392, 1, 38, 66056, 400, 408, 0, 41, 528, 416, 424, 2, 42, 528, 432, 440, 3, 43, 528, 448, 456, 4, 44, 528, 464, 472, 5, 51, 262415, 152, 160, 0, 52, 262406, 152, 160, 0, 53, 262416, 152, 160, 1, 54, 262400, 152, 160, 0, 61, 271, 136, 480, 0, 62, 271, 140, 496, 0, 71, 272, 0, 512, -1, 72, 272, 0, 520, -2, 73, 272, 0, 528, -3, 74, 272, 0, 536, -4, 75, 272, 0, 544, -5, 76, 272, 0, 552, -6, 77, 272, 0, 560, -7, 78, 272, 0, 568, -8, 79, 272, 0, 576, -9, 80, 272, 0, 584, -10, 81, 272, 0, 592, -11, 82, 272, 0, 600, -12, 83, 272, 0, 608, -13, 84, 272, 0, 616, -14, 85, 272, 0, 624, -15, 86, 272, 0, 632, -16, 87, 272, 0, 640, -17, 88, 256, 144, 148, 0, 89, 528, 648, 656, -6, 90, 528, 664, 672, -2, 91, 528, 680, 688, 6, 92, 528, 696, 704, -1,
-    72, 2, 1, 271, 24, 32, 0, 2, 271, 28, 48, 0,
-    40, 2, 1, 256, 24, 28, 0, 2, 272, 0, 32, 1,
-    56, 2, 1, 264, 24, 40, 0, 2, 256, 28, 32, 0,
-    56, 2, 1, 264, 24, 32, 0, 2, 267, 28, 40, 0,
-    56, 2, 1, 271, 24, 32, 0, 2, 272, 0, 48, -6,
-    56, 1, 1, 271, 24, 32, 0,
+    712, 60, 0, 1, 256, 24, 28, 0, 0, 2, 259, 32, 176, 0, 0, 3, 262, 36, 40, 0, 0, 4, 264, 44, 184, 0, 0, 5, 257, 48, 52, 0, 0, 6, 260, 56, 192, 0, 0, 7, 263, 60, 64, 0, 0, 8, 265, 68, 200, 0, 0, 9, 258, 72, 76, 0, 0, 10, 261, 80, 208, 0, 0, 11, 266, 84, 88, 0, 0, 12, 267, 92, 216, 0, 0, 13, 264, 96, 224, 0, 0, 14, 67109135, 100, 232, 0, 0, 15, 271, 104, 248, 0, 0, 16, 256, 108, 112, 0, 0, 17, 272, 0, 264, 1, 0, 21, 256, 116, 120, 0, 0, 22, 67109135, 124, 272, 0, 0, 23, 256, 128, 132, 0, 0, 31, 66048, 288, 296, 0, 0, 32, 66052, 304, 312, 0, 0, 33, 66059, 320, 328, 0, 0, 34, 67109391, 336, 344, 0, 0, 35, 527, 352, 360, 0, 0, 36, 66048, 368, 376, 0, 0, 37, 528, 384, 392, 1, 0, 38, 66056, 400, 408, 0, 0, 41, 528, 416, 424, 2, 0, 42, 528, 432, 440, 3, 0, 43, 528, 448, 456, 4, 0, 44, 528, 464, 472, 5, 0, 51, 67371279, 152, 160, 0, 0, 52, 262406, 152, 160, 0, 0, 53, 262416, 152, 160, 1, 0, 54, 262400, 152, 160, 0, 0, 61, 67109135, 136, 480, 0, 0, 62, 67109135, 140, 496, 0, 0, 71, 272, 0, 512, -1, 0, 72, 272, 0, 520, -2, 0, 73, 272, 0, 528, -3, 0, 74, 272, 0, 536, -4, 0, 75, 272, 0, 544, -5, 0, 76, 272, 0, 552, -6, 0, 77, 272, 0, 560, -7, 0, 78, 272, 0, 568, -8, 0, 79, 272, 0, 576, -9, 0, 80, 272, 0, 584, -10, 0, 81, 272, 0, 592, -11, 0, 82, 272, 0, 600, -12, 0, 83, 272, 0, 608, -13, 0, 84, 272, 0, 616, -14, 0, 85, 272, 0, 624, -15, 0, 86, 272, 0, 632, -16, 0, 87, 272, 0, 640, -17, 0, 88, 256, 144, 148, 0, 0, 89, 528, 648, 656, -6, 0, 90, 528, 664, 672, -2, 0, 91, 528, 680, 688, 6, 0, 92, 528, 696, 704, -1, 0,
+    72, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 67109135, 28, 48, 0, 0,
+    40, 2, 4, 1, 256, 24, 28, 0, 0, 2, 272, 0, 32, 1, 0,
+    56, 2, 4, 1, 264, 24, 40, 0, 0, 2, 256, 28, 32, 0, 0,
+    56, 2, 4, 1, 264, 24, 32, 0, 0, 2, 267, 28, 40, 0, 0,
+    56, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, -6, 0,
+    56, 1, 0, 1, 67109135, 24, 32, 0, 0,
   ],
   imports: [Google_Protobuf_Any._type, Google_Protobuf_Timestamp._type, Google_Protobuf_Duration._type, Google_Protobuf_FieldMask._type, Google_Protobuf_Struct._type, Google_Protobuf_Value._type, Google_Protobuf_ListValue._type, Google_Protobuf_Empty._type, Google_Protobuf_BoolValue._type, Google_Protobuf_Int32Value._type, Google_Protobuf_Int64Value._type, Google_Protobuf_UInt32Value._type, Google_Protobuf_UInt64Value._type, Google_Protobuf_FloatValue._type, Google_Protobuf_DoubleValue._type, Google_Protobuf_StringValue._type, Google_Protobuf_BytesValue._type],
   linked: [_table_google_protobuf_any_proto, _table_google_protobuf_duration_proto, _table_google_protobuf_empty_proto, _table_google_protobuf_field_mask_proto, _table_google_protobuf_struct_proto, _table_google_protobuf_timestamp_proto, _table_google_protobuf_wrappers_proto],

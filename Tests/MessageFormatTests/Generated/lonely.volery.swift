@@ -4,9 +4,9 @@
 import Volery
 
 /// A message of a file that nobody imports.
-nonisolated struct Lonely: Message {
+nonisolated struct Lonely: VoleryProtobuf.Message {
   var number: Int32 = 0
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -14,23 +14,23 @@ nonisolated struct Lonely: Message {
     self.number = number
   }
 
-  static let messageName = "volery.formats.Lonely"
-  static let _type = MessageType(_table_lonely_proto, 0)
+  static var messageName: String { "volery.formats.Lonely" }
+  static let _type = VoleryProtobuf.MessageType(_table_lonely_proto, 0)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.number = m.load(28, Int32.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.number != 0 { m.store(28, self.number); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated let _table_lonely_proto = FileTable(
+nonisolated let _table_lonely_proto = VoleryProtobuf.FileTable(
   schema: [
-    40, 1, 1, 256, 24, 28, 0,
+    40, 1, 0, 1, 256, 24, 28, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a0c6c6f6e656c792e70726f746f120e766f6c6572792e666f726d61747322200a064c6f6e656c7912160a066e756d62657218012001280552066e756d626572620670726f746f33")

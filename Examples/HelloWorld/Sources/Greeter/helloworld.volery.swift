@@ -3,9 +3,9 @@
 
 package import Volery
 
-package nonisolated struct HelloRequest: Message {
+package nonisolated struct HelloRequest: VoleryProtobuf.Message {
   package var name: String = ""
-  package var unknownFields = UnknownFields()
+  package var unknownFields = VoleryProtobuf.UnknownFields()
 
   package init() {}
 
@@ -13,23 +13,23 @@ package nonisolated struct HelloRequest: Message {
     self.name = name
   }
 
-  package static let messageName = "helloworld.HelloRequest"
-  package static let _type = MessageType(_table_helloworld_proto, 0)
+  package static var messageName: String { "helloworld.HelloRequest" }
+  package static let _type = VoleryProtobuf.MessageType(_table_helloworld_proto, 0)
 
-  package init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.name = try m.string(32)
-    self.unknownFields = try m.unknownFields()
+  package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.name = try m.string(32) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  package func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.name.isEmpty { m.store(32, self.name, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-package nonisolated struct HelloReply: Message {
+package nonisolated struct HelloReply: VoleryProtobuf.Message {
   package var message: String = ""
-  package var unknownFields = UnknownFields()
+  package var unknownFields = VoleryProtobuf.UnknownFields()
 
   package init() {}
 
@@ -37,31 +37,31 @@ package nonisolated struct HelloReply: Message {
     self.message = message
   }
 
-  package static let messageName = "helloworld.HelloReply"
-  package static let _type = MessageType(_table_helloworld_proto, 1)
+  package static var messageName: String { "helloworld.HelloReply" }
+  package static let _type = VoleryProtobuf.MessageType(_table_helloworld_proto, 1)
 
-  package init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.message = try m.string(32)
-    self.unknownFields = try m.unknownFields()
+  package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.message = try m.string(32) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  package func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.message.isEmpty { m.store(32, self.message, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
 package nonisolated enum GreeterMethods {
-  package static let sayHello = Method<HelloRequest, HelloReply>(
+  package static let sayHello = VoleryTypes.Method<HelloRequest, HelloReply>(
     service: "helloworld.Greeter", name: "SayHello", kind: .unary)
 }
 
-package nonisolated protocol GreeterService: Service {
-  func sayHello(_ request: HelloRequest, context: ServerContext) async throws -> HelloReply
+package nonisolated protocol GreeterService: VoleryServer.Service {
+  func sayHello(_ request: HelloRequest, context: VoleryServer.ServerContext) async throws -> HelloReply
 }
 
 extension GreeterService {
-  package nonisolated var handlers: [MethodHandler] {
+  package nonisolated var handlers: [VoleryServer.MethodHandler] {
     [
       .unary(GreeterMethods.sayHello) { try await self.sayHello($0, context: $1) },
     ]
@@ -69,24 +69,24 @@ extension GreeterService {
 }
 
 package nonisolated struct GreeterClient: Sendable {
-  private let channel: Channel
+  private let _channel: VoleryClient.Channel
 
-  package init(_ channel: Channel) { self.channel = channel }
+  package init(_ channel: VoleryClient.Channel) { self._channel = channel }
 
-  package func sayHello(_ request: HelloRequest, options: CallOptions = CallOptions()) async throws(StatusError) -> HelloReply {
-    try await channel.unary(GreeterMethods.sayHello, request, options: options).message
+  package func sayHello(_ request: HelloRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> HelloReply {
+    try await self._channel.unary(GreeterMethods.sayHello, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
-  package func sayHelloResponse(to request: HelloRequest, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<HelloReply> {
-    try await channel.unary(GreeterMethods.sayHello, request, options: options)
+  package func sayHelloResponse(to request: HelloRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<HelloReply> {
+    try await self._channel.unary(GreeterMethods.sayHello, request, options: options)
   }
 }
 
-package nonisolated let _table_helloworld_proto = FileTable(
+package nonisolated let _table_helloworld_proto = VoleryProtobuf.FileTable(
   schema: [
-    56, 1, 1, 271, 24, 32, 0,
-    56, 1, 1, 271, 24, 32, 0,
+    56, 1, 0, 1, 67109135, 24, 32, 0, 0,
+    56, 1, 0, 1, 67109135, 24, 32, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a1068656c6c6f776f726c642e70726f746f120a68656c6c6f776f726c6422220a0c48656c6c6f5265717565737412120a046e616d6518012001280952046e616d6522260a0a48656c6c6f5265706c7912180a076d65737361676518012001280952076d65737361676532470a0747726565746572123c0a0853617948656c6c6f12182e68656c6c6f776f726c642e48656c6c6f526571756573741a162e68656c6c6f776f726c642e48656c6c6f5265706c79620670726f746f33")

@@ -5,54 +5,177 @@ import VoleryProtobuf
 import VoleryTypes
 
 /// One of everything that proto3 has.
-nonisolated struct Everything: Message {
-  var doubleValue: Double = 0
-  var floatValue: Float = 0
-  var int32Value: Int32 = 0
-  var int64Value: Int64 = 0
-  var uint32Value: UInt32 = 0
-  var uint64Value: UInt64 = 0
-  var sint32Value: Int32 = 0
-  var sint64Value: Int64 = 0
-  var fixed32Value: UInt32 = 0
-  var fixed64Value: UInt64 = 0
-  var sfixed32Value: Int32 = 0
-  var sfixed64Value: Int64 = 0
-  var boolValue: Bool = false
-  var stringValue: String = ""
-  var bytesValue: [UInt8] = []
-  var colour: Everything.Colour = Everything.Colour()
-  var inner: Everything.Inner? = nil
-  var again: Everything? {
-    get { _again?.value }
-    set { _again = newValue.map { Indirect($0) } }
+nonisolated struct Everything: VoleryProtobuf.Message {
+  var doubleValue: Double {
+    get { self._s.storage.fields.doubleValue }
+    _modify { yield &self._s.unique.doubleValue }
   }
-  private var _again: Indirect<Everything>?
-  var maybeInt32: Int32? = nil
-  var maybeString: String? = nil
-  var maybeBool: Bool? = nil
-  var maybeColour: Everything.Colour? = nil
-  var int32List: [Int32] = []
-  var sint64List: [Int64] = []
-  var fixed64List: [UInt64] = []
-  var doubleList: [Double] = []
-  var boolList: [Bool] = []
-  var stringList: [String] = []
-  var bytesList: [[UInt8]] = []
-  var colourList: [Everything.Colour] = []
-  var innerList: [Everything.Inner] = []
-  var unpackedList: [Int32] = []
-  var stringMap: [String: String] = [:]
-  var innerMap: [Int32: Everything.Inner] = [:]
-  var colourMap: [Bool: Everything.Colour] = [:]
-  var bytesMap: [Int64: [UInt8]] = [:]
+  var floatValue: Float {
+    get { self._s.storage.fields.floatValue }
+    _modify { yield &self._s.unique.floatValue }
+  }
+  var int32Value: Int32 {
+    get { self._s.storage.fields.int32Value }
+    _modify { yield &self._s.unique.int32Value }
+  }
+  var int64Value: Int64 {
+    get { self._s.storage.fields.int64Value }
+    _modify { yield &self._s.unique.int64Value }
+  }
+  var uint32Value: UInt32 {
+    get { self._s.storage.fields.uint32Value }
+    _modify { yield &self._s.unique.uint32Value }
+  }
+  var uint64Value: UInt64 {
+    get { self._s.storage.fields.uint64Value }
+    _modify { yield &self._s.unique.uint64Value }
+  }
+  var sint32Value: Int32 {
+    get { self._s.storage.fields.sint32Value }
+    _modify { yield &self._s.unique.sint32Value }
+  }
+  var sint64Value: Int64 {
+    get { self._s.storage.fields.sint64Value }
+    _modify { yield &self._s.unique.sint64Value }
+  }
+  var fixed32Value: UInt32 {
+    get { self._s.storage.fields.fixed32Value }
+    _modify { yield &self._s.unique.fixed32Value }
+  }
+  var fixed64Value: UInt64 {
+    get { self._s.storage.fields.fixed64Value }
+    _modify { yield &self._s.unique.fixed64Value }
+  }
+  var sfixed32Value: Int32 {
+    get { self._s.storage.fields.sfixed32Value }
+    _modify { yield &self._s.unique.sfixed32Value }
+  }
+  var sfixed64Value: Int64 {
+    get { self._s.storage.fields.sfixed64Value }
+    _modify { yield &self._s.unique.sfixed64Value }
+  }
+  var boolValue: Bool {
+    get { self._s.storage.fields.boolValue }
+    _modify { yield &self._s.unique.boolValue }
+  }
+  var stringValue: String {
+    get { self._s.storage.fields.stringValue }
+    _modify { yield &self._s.unique.stringValue }
+  }
+  var bytesValue: [UInt8] {
+    get { self._s.storage.fields.bytesValue }
+    _modify { yield &self._s.unique.bytesValue }
+  }
+  var colour: Everything.Colour {
+    get { self._s.storage.fields.colour }
+    _modify { yield &self._s.unique.colour }
+  }
+  var inner: Everything.Inner? {
+    get { self._s.storage.fields.inner }
+    _modify { yield &self._s.unique.inner }
+  }
+  var again: Everything? {
+    get { self._s.storage.fields.again }
+    _modify { yield &self._s.unique.again }
+  }
+  var maybeInt32: Int32? {
+    get { self._s.storage.fields.maybeInt32 }
+    _modify { yield &self._s.unique.maybeInt32 }
+  }
+  var maybeString: String? {
+    get { self._s.storage.fields.maybeString }
+    _modify { yield &self._s.unique.maybeString }
+  }
+  var maybeBool: Bool? {
+    get { self._s.storage.fields.maybeBool }
+    _modify { yield &self._s.unique.maybeBool }
+  }
+  var maybeColour: Everything.Colour? {
+    get { self._s.storage.fields.maybeColour }
+    _modify { yield &self._s.unique.maybeColour }
+  }
+  var int32List: [Int32] {
+    get { self._s.storage.fields.int32List }
+    _modify { yield &self._s.unique.int32List }
+  }
+  var sint64List: [Int64] {
+    get { self._s.storage.fields.sint64List }
+    _modify { yield &self._s.unique.sint64List }
+  }
+  var fixed64List: [UInt64] {
+    get { self._s.storage.fields.fixed64List }
+    _modify { yield &self._s.unique.fixed64List }
+  }
+  var doubleList: [Double] {
+    get { self._s.storage.fields.doubleList }
+    _modify { yield &self._s.unique.doubleList }
+  }
+  var boolList: [Bool] {
+    get { self._s.storage.fields.boolList }
+    _modify { yield &self._s.unique.boolList }
+  }
+  var stringList: [String] {
+    get { self._s.storage.fields.stringList }
+    _modify { yield &self._s.unique.stringList }
+  }
+  var bytesList: [[UInt8]] {
+    get { self._s.storage.fields.bytesList }
+    _modify { yield &self._s.unique.bytesList }
+  }
+  var colourList: [Everything.Colour] {
+    get { self._s.storage.fields.colourList }
+    _modify { yield &self._s.unique.colourList }
+  }
+  var innerList: [Everything.Inner] {
+    get { self._s.storage.fields.innerList }
+    _modify { yield &self._s.unique.innerList }
+  }
+  var unpackedList: [Int32] {
+    get { self._s.storage.fields.unpackedList }
+    _modify { yield &self._s.unique.unpackedList }
+  }
+  var stringMap: [String: String] {
+    get { self._s.storage.fields.stringMap }
+    _modify { yield &self._s.unique.stringMap }
+  }
+  var innerMap: [Int32: Everything.Inner] {
+    get { self._s.storage.fields.innerMap }
+    _modify { yield &self._s.unique.innerMap }
+  }
+  var colourMap: [Bool: Everything.Colour] {
+    get { self._s.storage.fields.colourMap }
+    _modify { yield &self._s.unique.colourMap }
+  }
+  var bytesMap: [Int64: [UInt8]] {
+    get { self._s.storage.fields.bytesMap }
+    _modify { yield &self._s.unique.bytesMap }
+  }
   /// Names that are words of Swift.
-  var `class`: String = ""
-  var self_p: String = ""
-  var description_p: String = ""
-  var init_p: Int32 = 0
-  var choice: Choice?
-  var unknownFields = UnknownFields()
+  var `class`: String {
+    get { self._s.storage.fields.`class` }
+    _modify { yield &self._s.unique.`class` }
+  }
+  var self_p: String {
+    get { self._s.storage.fields.self_p }
+    _modify { yield &self._s.unique.self_p }
+  }
+  var description_p: String {
+    get { self._s.storage.fields.description_p }
+    _modify { yield &self._s.unique.description_p }
+  }
+  var init_p: Int32 {
+    get { self._s.storage.fields.init_p }
+    _modify { yield &self._s.unique.init_p }
+  }
+  var choice: Choice? {
+    get { self._s.storage.fields.choice }
+    _modify { yield &self._s.unique.choice }
+  }
+  var unknownFields: VoleryProtobuf.UnknownFields {
+    get { self._s.storage.fields.unknownFields }
+    _modify { yield &self._s.unique.unknownFields }
+  }
+  private var _s: VoleryProtobuf.Stored<_Fields>
 
   nonisolated enum Choice: Hashable, Sendable {
     case choiceString(String)
@@ -62,190 +185,267 @@ nonisolated struct Everything: Message {
     case choiceColour(Everything.Colour)
   }
 
-  init() {}
+  nonisolated struct _Fields: Hashable, Sendable {
+    var doubleValue: Double = 0
+    var floatValue: Float = 0
+    var int32Value: Int32 = 0
+    var int64Value: Int64 = 0
+    var uint32Value: UInt32 = 0
+    var uint64Value: UInt64 = 0
+    var sint32Value: Int32 = 0
+    var sint64Value: Int64 = 0
+    var fixed32Value: UInt32 = 0
+    var fixed64Value: UInt64 = 0
+    var sfixed32Value: Int32 = 0
+    var sfixed64Value: Int64 = 0
+    var boolValue: Bool = false
+    var stringValue: String = ""
+    var bytesValue: [UInt8] = []
+    var colour: Everything.Colour = Everything.Colour()
+    var inner: Everything.Inner? = nil
+    var again: Everything? = nil
+    var maybeInt32: Int32? = nil
+    var maybeString: String? = nil
+    var maybeBool: Bool? = nil
+    var maybeColour: Everything.Colour? = nil
+    var int32List: [Int32] = []
+    var sint64List: [Int64] = []
+    var fixed64List: [UInt64] = []
+    var doubleList: [Double] = []
+    var boolList: [Bool] = []
+    var stringList: [String] = []
+    var bytesList: [[UInt8]] = []
+    var colourList: [Everything.Colour] = []
+    var innerList: [Everything.Inner] = []
+    var unpackedList: [Int32] = []
+    var stringMap: [String: String] = [:]
+    var innerMap: [Int32: Everything.Inner] = [:]
+    var colourMap: [Bool: Everything.Colour] = [:]
+    var bytesMap: [Int64: [UInt8]] = [:]
+    var `class`: String = ""
+    var self_p: String = ""
+    var description_p: String = ""
+    var init_p: Int32 = 0
+    var choice: Choice? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if self.doubleValue.bitPattern != 0 { m.store(184, self.doubleValue); m.setHas(24) }
+      if self.floatValue.bitPattern != 0 { m.store(32, self.floatValue); m.setHas(28) }
+      if self.int32Value != 0 { m.store(40, self.int32Value); m.setHas(36) }
+      if self.int64Value != 0 { m.store(192, self.int64Value); m.setHas(44) }
+      if self.uint32Value != 0 { m.store(52, self.uint32Value); m.setHas(48) }
+      if self.uint64Value != 0 { m.store(200, self.uint64Value); m.setHas(56) }
+      if self.sint32Value != 0 { m.store(64, self.sint32Value); m.setHas(60) }
+      if self.sint64Value != 0 { m.store(208, self.sint64Value); m.setHas(68) }
+      if self.fixed32Value != 0 { m.store(76, self.fixed32Value); m.setHas(72) }
+      if self.fixed64Value != 0 { m.store(216, self.fixed64Value); m.setHas(80) }
+      if self.sfixed32Value != 0 { m.store(88, self.sfixed32Value); m.setHas(84) }
+      if self.sfixed64Value != 0 { m.store(224, self.sfixed64Value); m.setHas(92) }
+      if self.boolValue { m.store(232, self.boolValue); m.setHas(96) }
+      if !self.stringValue.isEmpty { m.store(240, self.stringValue, c); m.setHas(100) }
+      if !self.bytesValue.isEmpty { m.store(256, self.bytesValue, c); m.setHas(104) }
+      if self.colour.rawValue != 0 { m.store(112, self.colour.rawValue); m.setHas(108) }
+      if let v = self.inner { m.store(272, message: v, c) }
+      if let v = self.again { m.store(280, message: v, c) }
+      if let v = self.maybeInt32 { m.store(120, v); m.setHas(116) }
+      if let v = self.maybeString { m.store(288, v, c); m.setHas(124) }
+      if let v = self.maybeBool { m.store(304, v); m.setHas(128) }
+      if let v = self.maybeColour { m.store(136, v.rawValue); m.setHas(132) }
+      m.storeArray(312, 320, self.int32List, c)
+      m.storeArray(328, 336, self.sint64List, c)
+      m.storeArray(344, 352, self.fixed64List, c)
+      m.storeArray(360, 368, self.doubleList, c)
+      m.storeArray(376, 384, self.boolList, c)
+      m.storeArray(392, 400, self.stringList, c)
+      m.storeArray(408, 416, self.bytesList, c)
+      m.storeArray(424, 432, self.colourList, c) { $0.rawValue }
+      m.storeMessages(440, 448, self.innerList, c)
+      m.storeArray(456, 464, self.unpackedList, c)
+      m.storeMap(472, 480, self.stringMap, VoleryProtobuf.MessageType(_table_everything_proto, 1), c) {
+        e, k, v in
+        e.store(32, k, c); e.setHas(24)
+        e.store(48, v, c); e.setHas(28)
+      }
+      m.storeMap(488, 496, self.innerMap, VoleryProtobuf.MessageType(_table_everything_proto, 2), c) {
+        e, k, v in
+        e.store(28, k); e.setHas(24)
+        e.store(32, message: v, c)
+      }
+      m.storeMap(504, 512, self.colourMap, VoleryProtobuf.MessageType(_table_everything_proto, 3), c) {
+        e, k, v in
+        e.store(40, k); e.setHas(24)
+        e.store(32, v.rawValue); e.setHas(28)
+      }
+      m.storeMap(520, 528, self.bytesMap, VoleryProtobuf.MessageType(_table_everything_proto, 4), c) {
+        e, k, v in
+        e.store(32, k); e.setHas(24)
+        e.store(40, v, c); e.setHas(28)
+      }
+      if !self.`class`.isEmpty { m.store(536, self.`class`, c); m.setHas(140) }
+      if !self.self_p.isEmpty { m.store(552, self.self_p, c); m.setHas(144) }
+      if !self.description_p.isEmpty { m.store(568, self.description_p, c); m.setHas(148) }
+      if self.init_p != 0 { m.store(156, self.init_p); m.setHas(152) }
+      switch self.choice {
+        case nil: break
+        case .choiceString(let v)?: m.store(168, v, c); m.setCase(160, 61)
+        case .choiceInner(let v)?: m.store(168, message: v, c); m.setCase(160, 62)
+        case .choiceBool(let v)?: m.store(168, v); m.setCase(160, 63)
+        case .choiceBytes(let v)?: m.store(168, v, c); m.setCase(160, 64)
+        case .choiceColour(let v)?: m.store(168, v.rawValue); m.setCase(160, 65)
+      }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+
+  private static let _empty = VoleryProtobuf.Stored(VoleryProtobuf.MessageStorage(_Fields()))
+
+  init() { self._s = Self._empty }
 
   init(doubleValue: Double = 0, floatValue: Float = 0, int32Value: Int32 = 0, int64Value: Int64 = 0, uint32Value: UInt32 = 0, uint64Value: UInt64 = 0, sint32Value: Int32 = 0, sint64Value: Int64 = 0, fixed32Value: UInt32 = 0, fixed64Value: UInt64 = 0, sfixed32Value: Int32 = 0, sfixed64Value: Int64 = 0, boolValue: Bool = false, stringValue: String = "", bytesValue: [UInt8] = [], colour: Everything.Colour = Everything.Colour(), inner: Everything.Inner? = nil, again: Everything? = nil, maybeInt32: Int32? = nil, maybeString: String? = nil, maybeBool: Bool? = nil, maybeColour: Everything.Colour? = nil, int32List: [Int32] = [], sint64List: [Int64] = [], fixed64List: [UInt64] = [], doubleList: [Double] = [], boolList: [Bool] = [], stringList: [String] = [], bytesList: [[UInt8]] = [], colourList: [Everything.Colour] = [], innerList: [Everything.Inner] = [], unpackedList: [Int32] = [], stringMap: [String: String] = [:], innerMap: [Int32: Everything.Inner] = [:], colourMap: [Bool: Everything.Colour] = [:], bytesMap: [Int64: [UInt8]] = [:], `class`: String = "", self_p: String = "", description_p: String = "", init_p: Int32 = 0, choice: Choice? = nil) {
-    self.doubleValue = doubleValue
-    self.floatValue = floatValue
-    self.int32Value = int32Value
-    self.int64Value = int64Value
-    self.uint32Value = uint32Value
-    self.uint64Value = uint64Value
-    self.sint32Value = sint32Value
-    self.sint64Value = sint64Value
-    self.fixed32Value = fixed32Value
-    self.fixed64Value = fixed64Value
-    self.sfixed32Value = sfixed32Value
-    self.sfixed64Value = sfixed64Value
-    self.boolValue = boolValue
-    self.stringValue = stringValue
-    self.bytesValue = bytesValue
-    self.colour = colour
-    self.inner = inner
-    self.again = again
-    self.maybeInt32 = maybeInt32
-    self.maybeString = maybeString
-    self.maybeBool = maybeBool
-    self.maybeColour = maybeColour
-    self.int32List = int32List
-    self.sint64List = sint64List
-    self.fixed64List = fixed64List
-    self.doubleList = doubleList
-    self.boolList = boolList
-    self.stringList = stringList
-    self.bytesList = bytesList
-    self.colourList = colourList
-    self.innerList = innerList
-    self.unpackedList = unpackedList
-    self.stringMap = stringMap
-    self.innerMap = innerMap
-    self.colourMap = colourMap
-    self.bytesMap = bytesMap
-    self.`class` = `class`
-    self.self_p = self_p
-    self.description_p = description_p
-    self.init_p = init_p
-    self.choice = choice
+    let _s = VoleryProtobuf.MessageStorage(_Fields())
+    _s.fields.doubleValue = doubleValue
+    _s.fields.floatValue = floatValue
+    _s.fields.int32Value = int32Value
+    _s.fields.int64Value = int64Value
+    _s.fields.uint32Value = uint32Value
+    _s.fields.uint64Value = uint64Value
+    _s.fields.sint32Value = sint32Value
+    _s.fields.sint64Value = sint64Value
+    _s.fields.fixed32Value = fixed32Value
+    _s.fields.fixed64Value = fixed64Value
+    _s.fields.sfixed32Value = sfixed32Value
+    _s.fields.sfixed64Value = sfixed64Value
+    _s.fields.boolValue = boolValue
+    _s.fields.stringValue = stringValue
+    _s.fields.bytesValue = bytesValue
+    _s.fields.colour = colour
+    _s.fields.inner = inner
+    _s.fields.again = again
+    _s.fields.maybeInt32 = maybeInt32
+    _s.fields.maybeString = maybeString
+    _s.fields.maybeBool = maybeBool
+    _s.fields.maybeColour = maybeColour
+    _s.fields.int32List = int32List
+    _s.fields.sint64List = sint64List
+    _s.fields.fixed64List = fixed64List
+    _s.fields.doubleList = doubleList
+    _s.fields.boolList = boolList
+    _s.fields.stringList = stringList
+    _s.fields.bytesList = bytesList
+    _s.fields.colourList = colourList
+    _s.fields.innerList = innerList
+    _s.fields.unpackedList = unpackedList
+    _s.fields.stringMap = stringMap
+    _s.fields.innerMap = innerMap
+    _s.fields.colourMap = colourMap
+    _s.fields.bytesMap = bytesMap
+    _s.fields.`class` = `class`
+    _s.fields.self_p = self_p
+    _s.fields.description_p = description_p
+    _s.fields.init_p = init_p
+    _s.fields.choice = choice
+    self._s = VoleryProtobuf.Stored(_s)
   }
 
-  static let messageName = "volery.tests.Everything"
-  static let _type = MessageType(_table_everything_proto, 0)
+  static var messageName: String { "volery.tests.Everything" }
+  static let _type = VoleryProtobuf.MessageType(_table_everything_proto, 0)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.doubleValue = m.load(184, Double.self)
-    self.floatValue = m.load(32, Float.self)
-    self.int32Value = m.load(40, Int32.self)
-    self.int64Value = m.load(192, Int64.self)
-    self.uint32Value = m.load(52, UInt32.self)
-    self.uint64Value = m.load(200, UInt64.self)
-    self.sint32Value = m.load(64, Int32.self)
-    self.sint64Value = m.load(208, Int64.self)
-    self.fixed32Value = m.load(76, UInt32.self)
-    self.fixed64Value = m.load(216, UInt64.self)
-    self.sfixed32Value = m.load(88, Int32.self)
-    self.sfixed64Value = m.load(224, Int64.self)
-    self.boolValue = m.bool(232)
-    self.stringValue = try m.string(240)
-    self.bytesValue = m.bytes(256)
-    if m.has(108) { self.colour = Everything.Colour(rawValue: m.load(112)) }
-    if let p = m.pointer(272) { self.inner = try c.message(p) }
-    if let p = m.pointer(280) { self._again = Indirect(try c.message(p)) }
-    if m.has(116) { self.maybeInt32 = m.load(120, Int32.self) }
-    if m.has(124) { self.maybeString = try m.string(288) }
-    if m.has(128) { self.maybeBool = m.bool(304) }
-    if m.has(132) { self.maybeColour = Everything.Colour(rawValue: m.load(136)) }
-    self.int32List = m.array(312, 320, Int32.self)
-    self.sint64List = m.array(328, 336, Int64.self)
-    self.fixed64List = m.array(344, 352, UInt64.self)
-    self.doubleList = m.array(360, 368, Double.self)
-    self.boolList = m.bools(376, 384)
-    self.stringList = try m.strings(392, 400)
-    self.bytesList = m.bytesArray(408, 416)
-    self.colourList = m.elements(424, 432, Int32.self).map { .init(rawValue: $0) }
-    self.innerList = try m.messages(440, 448, c)
-    self.unpackedList = m.array(456, 464, Int32.self)
-    for p in m.elements(472, 480, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      self.stringMap[try e.string(32)] = try e.string(48)
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    let s = VoleryProtobuf.MessageStorage(_Fields())
+    s.fields.doubleValue = m.load(184, Double.self)
+    s.fields.floatValue = m.load(32, Float.self)
+    s.fields.int32Value = m.load(40, Int32.self)
+    s.fields.int64Value = m.load(192, Int64.self)
+    s.fields.uint32Value = m.load(52, UInt32.self)
+    s.fields.uint64Value = m.load(200, UInt64.self)
+    s.fields.sint32Value = m.load(64, Int32.self)
+    s.fields.sint64Value = m.load(208, Int64.self)
+    s.fields.fixed32Value = m.load(76, UInt32.self)
+    s.fields.fixed64Value = m.load(216, UInt64.self)
+    s.fields.sfixed32Value = m.load(88, Int32.self)
+    s.fields.sfixed64Value = m.load(224, Int64.self)
+    s.fields.boolValue = m.bool(232)
+    if m.has(100) { s.fields.stringValue = try m.string(240) }
+    if m.has(104) { s.fields.bytesValue = m.bytes(256, c) }
+    if m.has(108) { s.fields.colour = Everything.Colour(rawValue: m.load(112)) }
+    if let p = m.pointer(272) { s.fields.inner = try c.message(p) }
+    if let p = m.pointer(280) { s.fields.again = try c.message(p) }
+    if m.has(116) { s.fields.maybeInt32 = m.load(120, Int32.self) }
+    if m.has(124) { s.fields.maybeString = try m.string(288) }
+    if m.has(128) { s.fields.maybeBool = m.bool(304) }
+    if m.has(132) { s.fields.maybeColour = Everything.Colour(rawValue: m.load(136)) }
+    if m.has(312) { s.fields.int32List = m.array(312, 320, Int32.self) }
+    if m.has(328) { s.fields.sint64List = m.array(328, 336, Int64.self) }
+    if m.has(344) { s.fields.fixed64List = m.array(344, 352, UInt64.self) }
+    if m.has(360) { s.fields.doubleList = m.array(360, 368, Double.self) }
+    if m.has(376) { s.fields.boolList = m.bools(376, 384) }
+    if m.has(392) { s.fields.stringList = try m.strings(392, 400) }
+    if m.has(408) { s.fields.bytesList = m.bytesArray(408, 416, c) }
+    if m.has(424) { s.fields.colourList = m.elements(424, 432, Int32.self).map { Everything.Colour(rawValue: $0) } }
+    if m.has(440) { s.fields.innerList = try m.messages(440, 448, c) }
+    if m.has(456) { s.fields.unpackedList = m.array(456, 464, Int32.self) }
+    if m.has(472) {
+      let entries = m.elements(472, 480, VoleryProtobuf.RawMessage.self)
+      var map = [String: String](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[try e.string(32)] = try e.string(48)
+      }
+      s.fields.stringMap = map
     }
-    for p in m.elements(488, 496, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      var value = Everything.Inner()
-      if let p = e.pointer(32) { value = try c.message(p) }
-      self.innerMap[e.load(28, Int32.self)] = value
+    if m.has(488) {
+      let entries = m.elements(488, 496, VoleryProtobuf.RawMessage.self)
+      var map = [Int32: Everything.Inner](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        var value = Everything.Inner()
+        if let p = e.pointer(32) { value = try c.message(p) }
+        map[e.load(28, Int32.self)] = value
+      }
+      s.fields.innerMap = map
     }
-    for p in m.elements(504, 512, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      self.colourMap[e.bool(40)] = e.has(28) ? Everything.Colour(rawValue: e.load(32)) : Everything.Colour()
+    if m.has(504) {
+      let entries = m.elements(504, 512, VoleryProtobuf.RawMessage.self)
+      var map = [Bool: Everything.Colour](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[e.bool(40)] = e.has(28) ? Everything.Colour(rawValue: e.load(32)) : Everything.Colour()
+      }
+      s.fields.colourMap = map
     }
-    for p in m.elements(520, 528, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      self.bytesMap[e.load(32, Int64.self)] = e.bytes(40)
+    if m.has(520) {
+      let entries = m.elements(520, 528, VoleryProtobuf.RawMessage.self)
+      var map = [Int64: [UInt8]](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[e.load(32, Int64.self)] = e.bytes(40, c)
+      }
+      s.fields.bytesMap = map
     }
-    self.`class` = try m.string(536)
-    self.self_p = try m.string(552)
-    self.description_p = try m.string(568)
-    self.init_p = m.load(156, Int32.self)
+    if m.has(140) { s.fields.`class` = try m.string(536) }
+    if m.has(144) { s.fields.self_p = try m.string(552) }
+    if m.has(148) { s.fields.description_p = try m.string(568) }
+    s.fields.init_p = m.load(156, Int32.self)
     switch m.load(160, Int32.self) {
-      case 61: self.choice = .choiceString(try m.string(168))
-      case 62: self.choice = .choiceInner(try c.message(m.pointer(168)!))
-      case 63: self.choice = .choiceBool(m.bool(168))
-      case 64: self.choice = .choiceBytes(m.bytes(168))
-      case 65: self.choice = .choiceColour(Everything.Colour(rawValue: m.load(168)))
+      case 61: s.fields.choice = .choiceString(try m.string(168))
+      case 62: s.fields.choice = .choiceInner(try c.message(m.pointer(168)!))
+      case 63: s.fields.choice = .choiceBool(m.bool(168))
+      case 64: s.fields.choice = .choiceBytes(m.bytes(168, c))
+      case 65: s.fields.choice = .choiceColour(Everything.Colour(rawValue: m.load(168)))
       default: break
     }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { s.fields.unknownFields = try m.unknownFields(c) }
+    self._s = VoleryProtobuf.Stored(s)
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
-    if self.doubleValue.bitPattern != 0 { m.store(184, self.doubleValue); m.setHas(24) }
-    if self.floatValue.bitPattern != 0 { m.store(32, self.floatValue); m.setHas(28) }
-    if self.int32Value != 0 { m.store(40, self.int32Value); m.setHas(36) }
-    if self.int64Value != 0 { m.store(192, self.int64Value); m.setHas(44) }
-    if self.uint32Value != 0 { m.store(52, self.uint32Value); m.setHas(48) }
-    if self.uint64Value != 0 { m.store(200, self.uint64Value); m.setHas(56) }
-    if self.sint32Value != 0 { m.store(64, self.sint32Value); m.setHas(60) }
-    if self.sint64Value != 0 { m.store(208, self.sint64Value); m.setHas(68) }
-    if self.fixed32Value != 0 { m.store(76, self.fixed32Value); m.setHas(72) }
-    if self.fixed64Value != 0 { m.store(216, self.fixed64Value); m.setHas(80) }
-    if self.sfixed32Value != 0 { m.store(88, self.sfixed32Value); m.setHas(84) }
-    if self.sfixed64Value != 0 { m.store(224, self.sfixed64Value); m.setHas(92) }
-    if self.boolValue { m.store(232, self.boolValue); m.setHas(96) }
-    if !self.stringValue.isEmpty { m.store(240, self.stringValue, c); m.setHas(100) }
-    if !self.bytesValue.isEmpty { m.store(256, self.bytesValue, c); m.setHas(104) }
-    if self.colour.rawValue != 0 { m.store(112, self.colour.rawValue); m.setHas(108) }
-    if let v = self.inner { m.store(272, message: v, c) }
-    if let v = self._again?.value { m.store(280, message: v, c) }
-    if let v = self.maybeInt32 { m.store(120, v); m.setHas(116) }
-    if let v = self.maybeString { m.store(288, v, c); m.setHas(124) }
-    if let v = self.maybeBool { m.store(304, v); m.setHas(128) }
-    if let v = self.maybeColour { m.store(136, v.rawValue); m.setHas(132) }
-    m.storeArray(312, 320, self.int32List, c)
-    m.storeArray(328, 336, self.sint64List, c)
-    m.storeArray(344, 352, self.fixed64List, c)
-    m.storeArray(360, 368, self.doubleList, c)
-    m.storeArray(376, 384, self.boolList, c)
-    m.storeArray(392, 400, self.stringList, c)
-    m.storeArray(408, 416, self.bytesList, c)
-    if !self.colourList.isEmpty { m.storeArray(424, 432, self.colourList.map(\.rawValue), c) }
-    m.storeMessages(440, 448, self.innerList, c)
-    m.storeArray(456, 464, self.unpackedList, c)
-    m.storeMap(472, 480, self.stringMap, MessageType(_table_everything_proto, 1), c) {
-      e, k, v in
-      e.store(32, k, c); e.setHas(24)
-      e.store(48, v, c); e.setHas(28)
-    }
-    m.storeMap(488, 496, self.innerMap, MessageType(_table_everything_proto, 2), c) {
-      e, k, v in
-      e.store(28, k); e.setHas(24)
-      e.store(32, message: v, c)
-    }
-    m.storeMap(504, 512, self.colourMap, MessageType(_table_everything_proto, 3), c) {
-      e, k, v in
-      e.store(40, k); e.setHas(24)
-      e.store(32, v.rawValue); e.setHas(28)
-    }
-    m.storeMap(520, 528, self.bytesMap, MessageType(_table_everything_proto, 4), c) {
-      e, k, v in
-      e.store(32, k); e.setHas(24)
-      e.store(40, v, c); e.setHas(28)
-    }
-    if !self.`class`.isEmpty { m.store(536, self.`class`, c); m.setHas(140) }
-    if !self.self_p.isEmpty { m.store(552, self.self_p, c); m.setHas(144) }
-    if !self.description_p.isEmpty { m.store(568, self.description_p, c); m.setHas(148) }
-    if self.init_p != 0 { m.store(156, self.init_p); m.setHas(152) }
-    switch self.choice {
-      case nil: break
-      case .choiceString(let v)?: m.store(168, v, c); m.setCase(160, 61)
-      case .choiceInner(let v)?: m.store(168, message: v, c); m.setCase(160, 62)
-      case .choiceBool(let v)?: m.store(168, v); m.setCase(160, 63)
-      case .choiceBytes(let v)?: m.store(168, v, c); m.setCase(160, 64)
-      case .choiceColour(let v)?: m.store(168, v.rawValue); m.setCase(160, 65)
-    }
-    m.storeUnknown(self.unknownFields, c)
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    self._s.storage.withFields { $0._fill(m, c) }
   }
 
-  nonisolated enum Colour: Hashable, Sendable {
+  nonisolated enum Colour: Hashable, Sendable, CaseIterable {
     case unspecified
     case red
     case `default`
@@ -258,7 +458,7 @@ nonisolated struct Everything: Message {
       switch rawValue {
         case 0: self = .unspecified
         case 1: self = .red
-        case 2: self = .`default`
+        case 2: self = .default
         case -1: self = .negative
         default: self = .unrecognized(rawValue)
       }
@@ -268,18 +468,21 @@ nonisolated struct Everything: Message {
       switch self {
         case .unspecified: 0
         case .red: 1
-        case .`default`: 2
+        case .default: 2
         case .negative: -1
         case .unrecognized(let value): value
       }
     }
+
+    /// Every value that the .proto has.
+    static var allCases: [Self] { ([0, 1, 2, -1] as [Int32]).compactMap { Self(rawValue: $0) } }
   }
 
-  nonisolated struct Inner: Message {
+  nonisolated struct Inner: VoleryProtobuf.Message {
     var number: Int32 = 0
     var numbers: [Int32] = []
     var text: String = ""
-    var unknownFields = UnknownFields()
+    var unknownFields = VoleryProtobuf.UnknownFields()
 
     init() {}
 
@@ -289,17 +492,17 @@ nonisolated struct Everything: Message {
       self.text = text
     }
 
-    static let messageName = "volery.tests.Everything.Inner"
-    static let _type = MessageType(_table_everything_proto, 5)
+    static var messageName: String { "volery.tests.Everything.Inner" }
+    static let _type = VoleryProtobuf.MessageType(_table_everything_proto, 5)
 
-    init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
       self.number = m.load(28, Int32.self)
-      self.numbers = m.array(40, 48, Int32.self)
-      self.text = try m.string(56)
-      self.unknownFields = try m.unknownFields()
+      if m.has(40) { self.numbers = m.array(40, 48, Int32.self) }
+      if m.has(32) { self.text = try m.string(56) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
     }
 
-    func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
       if self.number != 0 { m.store(28, self.number); m.setHas(24) }
       m.storeArray(40, 48, self.numbers, c)
       if !self.text.isEmpty { m.store(56, self.text, c); m.setHas(32) }
@@ -309,10 +512,10 @@ nonisolated struct Everything: Message {
 }
 
 /// The far end of the field numbers.
-nonisolated struct Numbers: Message {
+nonisolated struct Numbers: VoleryProtobuf.Message {
   var first: Int32 = 0
   var last: Int32 = 0
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -321,49 +524,115 @@ nonisolated struct Numbers: Message {
     self.last = last
   }
 
-  static let messageName = "volery.tests.Numbers"
-  static let _type = MessageType(_table_everything_proto, 6)
+  static var messageName: String { "volery.tests.Numbers" }
+  static let _type = VoleryProtobuf.MessageType(_table_everything_proto, 6)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.first = m.load(28, Int32.self)
     self.last = m.load(36, Int32.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.first != 0 { m.store(28, self.first); m.setHas(24) }
     if self.last != 0 { m.store(36, self.last); m.setHas(32) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct Nothing: Message {
-  var unknownFields = UnknownFields()
+nonisolated struct Nothing: VoleryProtobuf.Message {
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
-  static let messageName = "volery.tests.Nothing"
-  static let _type = MessageType(_table_everything_proto, 7)
+  static var messageName: String { "volery.tests.Nothing" }
+  static let _type = VoleryProtobuf.MessageType(_table_everything_proto, 7)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.unknownFields = try m.unknownFields()
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated let _table_everything_proto = FileTable(
+/// Contains itself.
+nonisolated struct Tree: VoleryProtobuf.Message {
+  var value: Int32 {
+    get { self._s.storage.fields.value }
+    _modify { yield &self._s.unique.value }
+  }
+  var left: Tree? {
+    get { self._s.storage.fields.left }
+    _modify { yield &self._s.unique.left }
+  }
+  var children: [Tree] {
+    get { self._s.storage.fields.children }
+    _modify { yield &self._s.unique.children }
+  }
+  var unknownFields: VoleryProtobuf.UnknownFields {
+    get { self._s.storage.fields.unknownFields }
+    _modify { yield &self._s.unique.unknownFields }
+  }
+  private var _s: VoleryProtobuf.Stored<_Fields>
+
+  nonisolated struct _Fields: Hashable, Sendable {
+    var value: Int32 = 0
+    var left: Tree? = nil
+    var children: [Tree] = []
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if self.value != 0 { m.store(28, self.value); m.setHas(24) }
+      if let v = self.left { m.store(32, message: v, c) }
+      m.storeMessages(40, 48, self.children, c)
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+
+  private static let _empty = VoleryProtobuf.Stored(VoleryProtobuf.MessageStorage(_Fields()))
+
+  init() { self._s = Self._empty }
+
+  init(value: Int32 = 0, left: Tree? = nil, children: [Tree] = []) {
+    let _s = VoleryProtobuf.MessageStorage(_Fields())
+    _s.fields.value = value
+    _s.fields.left = left
+    _s.fields.children = children
+    self._s = VoleryProtobuf.Stored(_s)
+  }
+
+  static var messageName: String { "volery.tests.Tree" }
+  static let _type = VoleryProtobuf.MessageType(_table_everything_proto, 8)
+
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    let s = VoleryProtobuf.MessageStorage(_Fields())
+    s.fields.value = m.load(28, Int32.self)
+    if let p = m.pointer(32) { s.fields.left = try c.message(p) }
+    if m.has(40) { s.fields.children = try m.messages(40, 48, c) }
+    if m.hasUnknownFields { s.fields.unknownFields = try m.unknownFields(c) }
+    self._s = VoleryProtobuf.Stored(s)
+  }
+
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    self._s.storage.withFields { $0._fill(m, c) }
+  }
+}
+
+nonisolated let _table_everything_proto = VoleryProtobuf.FileTable(
   schema: [
-    584, 45, 1, 267, 24, 184, 0, 2, 266, 28, 32, 0, 3, 256, 36, 40, 0, 4, 259, 44, 192, 0, 5, 262, 48, 52, 0, 6, 264, 56, 200, 0, 7, 257, 60, 64, 0, 8, 260, 68, 208, 0, 9, 263, 72, 76, 0, 10, 265, 80, 216, 0, 11, 258, 84, 88, 0, 12, 261, 92, 224, 0, 13, 264, 96, 232, 0, 14, 271, 100, 240, 0, 15, 271, 104, 256, 0, 16, 256, 108, 112, 0, 17, 272, 0, 272, 6, 18, 272, 0, 280, 1, 19, 256, 116, 120, 0, 20, 271, 124, 288, 0, 21, 264, 128, 304, 0, 22, 256, 132, 136, 0, 31, 66048, 312, 320, 0, 32, 66052, 328, 336, 0, 33, 66057, 344, 352, 0, 34, 66059, 360, 368, 0, 35, 66056, 376, 384, 0, 36, 527, 392, 400, 0, 37, 527, 408, 416, 0, 38, 66048, 424, 432, 0, 39, 528, 440, 448, 6, 40, 512, 456, 464, 0, 51, 528, 472, 480, 2, 52, 528, 488, 496, 3, 53, 528, 504, 512, 4, 54, 528, 520, 528, 5, 61, 262415, 160, 168, 0, 62, 262416, 160, 168, 6, 63, 262408, 160, 168, 0, 64, 262415, 160, 168, 0, 65, 262400, 160, 168, 0, 71, 271, 140, 536, 0, 72, 271, 144, 552, 0, 73, 271, 148, 568, 0, 74, 256, 152, 156, 0,
-    72, 2, 1, 271, 24, 32, 0, 2, 271, 28, 48, 0,
-    40, 2, 1, 256, 24, 28, 0, 2, 272, 0, 32, 6,
-    56, 2, 1, 264, 24, 40, 0, 2, 256, 28, 32, 0,
-    56, 2, 1, 260, 24, 32, 0, 2, 271, 28, 40, 0,
-    72, 3, 1, 256, 24, 28, 0, 2, 66048, 40, 48, 0, 3, 271, 32, 56, 0,
-    40, 2, 1, 256, 24, 28, 0, 536870911, 256, 32, 36, 0,
-    24, 0,
+    584, 45, 0, 1, 267, 24, 184, 0, 0, 2, 266, 28, 32, 0, 0, 3, 256, 36, 40, 0, 0, 4, 259, 44, 192, 0, 0, 5, 262, 48, 52, 0, 0, 6, 264, 56, 200, 0, 0, 7, 257, 60, 64, 0, 0, 8, 260, 68, 208, 0, 0, 9, 263, 72, 76, 0, 0, 10, 265, 80, 216, 0, 0, 11, 258, 84, 88, 0, 0, 12, 261, 92, 224, 0, 0, 13, 264, 96, 232, 0, 0, 14, 67109135, 100, 240, 0, 0, 15, 271, 104, 256, 0, 0, 16, 256, 108, 112, 0, 0, 17, 272, 0, 272, 6, 0, 18, 272, 0, 280, 1, 0, 19, 256, 116, 120, 0, 0, 20, 67109135, 124, 288, 0, 0, 21, 264, 128, 304, 0, 0, 22, 256, 132, 136, 0, 0, 31, 66048, 312, 320, 0, 0, 32, 66052, 328, 336, 0, 0, 33, 66057, 344, 352, 0, 0, 34, 66059, 360, 368, 0, 0, 35, 66056, 376, 384, 0, 0, 36, 67109391, 392, 400, 0, 0, 37, 527, 408, 416, 0, 0, 38, 66048, 424, 432, 0, 0, 39, 528, 440, 448, 6, 0, 40, 512, 456, 464, 0, 0, 51, 528, 472, 480, 2, 0, 52, 528, 488, 496, 3, 0, 53, 528, 504, 512, 4, 0, 54, 528, 520, 528, 5, 0, 61, 67371279, 160, 168, 0, 0, 62, 262416, 160, 168, 6, 0, 63, 262408, 160, 168, 0, 0, 64, 262415, 160, 168, 0, 0, 65, 262400, 160, 168, 0, 0, 71, 67109135, 140, 536, 0, 0, 72, 67109135, 144, 552, 0, 0, 73, 67109135, 148, 568, 0, 0, 74, 256, 152, 156, 0, 0,
+    72, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 67109135, 28, 48, 0, 0,
+    40, 2, 4, 1, 256, 24, 28, 0, 0, 2, 272, 0, 32, 6, 0,
+    56, 2, 4, 1, 264, 24, 40, 0, 0, 2, 256, 28, 32, 0, 0,
+    56, 2, 4, 1, 260, 24, 32, 0, 0, 2, 271, 28, 40, 0, 0,
+    72, 3, 0, 1, 256, 24, 28, 0, 0, 2, 66048, 40, 48, 0, 0, 3, 67109135, 32, 56, 0, 0,
+    40, 2, 0, 1, 256, 24, 28, 0, 0, 536870911, 256, 32, 36, 0, 0,
+    24, 0, 0,
+    56, 3, 0, 1, 256, 24, 28, 0, 0, 2, 272, 0, 32, 9, 0, 3, 528, 40, 48, 9, 0,
   ],
   imports: [],
-  fileDescriptor: "0a1065766572797468696e672e70726f746f120c766f6c6572792e746573747322a9130a0a45766572797468696e6712210a0c646f75626c655f76616c7565180120012801520b646f75626c6556616c7565121f0a0b666c6f61745f76616c7565180220012802520a666c6f617456616c7565121f0a0b696e7433325f76616c7565180320012805520a696e74333256616c7565121f0a0b696e7436345f76616c7565180420012803520a696e74363456616c756512210a0c75696e7433325f76616c756518052001280d520b75696e74333256616c756512210a0c75696e7436345f76616c7565180620012804520b75696e74363456616c756512210a0c73696e7433325f76616c7565180720012811520b73696e74333256616c756512210a0c73696e7436345f76616c7565180820012812520b73696e74363456616c756512230a0d666978656433325f76616c7565180920012807520c6669786564333256616c756512230a0d666978656436345f76616c7565180a20012806520c6669786564363456616c756512250a0e73666978656433325f76616c7565180b2001280f520d736669786564333256616c756512250a0e73666978656436345f76616c7565180c20012810520d736669786564363456616c7565121d0a0a626f6f6c5f76616c7565180d200128085209626f6f6c56616c756512210a0c737472696e675f76616c7565180e20012809520b737472696e6756616c7565121f0a0b62797465735f76616c7565180f2001280c520a627974657356616c756512370a06636f6c6f757218102001280e321f2e766f6c6572792e74657374732e45766572797468696e672e436f6c6f75725206636f6c6f757212340a05696e6e657218112001280b321e2e766f6c6572792e74657374732e45766572797468696e672e496e6e65725205696e6e6572122e0a05616761696e18122001280b32182e766f6c6572792e74657374732e45766572797468696e675205616761696e12240a0b6d617962655f696e7433321813200128054801520a6d61796265496e74333288010112260a0c6d617962655f737472696e671814200128094802520b6d61796265537472696e6788010112220a0a6d617962655f626f6f6c181520012808480352096d61796265426f6f6c88010112470a0c6d617962655f636f6c6f757218162001280e321f2e766f6c6572792e74657374732e45766572797468696e672e436f6c6f75724804520b6d61796265436f6c6f7572880101121d0a0a696e7433325f6c697374181f200328055209696e7433324c697374121f0a0b73696e7436345f6c697374182020032812520a73696e7436344c69737412210a0c666978656436345f6c697374182120032806520b666978656436344c697374121f0a0b646f75626c655f6c697374182220032801520a646f75626c654c697374121b0a09626f6f6c5f6c6973741823200328085208626f6f6c4c697374121f0a0b737472696e675f6c697374182420032809520a737472696e674c697374121d0a0a62797465735f6c69737418252003280c520962797465734c69737412400a0b636f6c6f75725f6c69737418262003280e321f2e766f6c6572792e74657374732e45766572797468696e672e436f6c6f7572520a636f6c6f75724c697374123d0a0a696e6e65725f6c69737418272003280b321e2e766f6c6572792e74657374732e45766572797468696e672e496e6e65725209696e6e65724c69737412270a0d756e7061636b65645f6c69737418282003280542021000520c756e7061636b65644c69737412460a0a737472696e675f6d617018332003280b32272e766f6c6572792e74657374732e45766572797468696e672e537472696e674d6170456e7472795209737472696e674d617012430a09696e6e65725f6d617018342003280b32262e766f6c6572792e74657374732e45766572797468696e672e496e6e65724d6170456e7472795208696e6e65724d617012460a0a636f6c6f75725f6d617018352003280b32272e766f6c6572792e74657374732e45766572797468696e672e436f6c6f75724d6170456e7472795209636f6c6f75724d617012430a0962797465735f6d617018362003280b32262e766f6c6572792e74657374732e45766572797468696e672e42797465734d6170456e747279520862797465734d617012250a0d63686f6963655f737472696e67183d200128094800520c63686f696365537472696e6712430a0c63686f6963655f696e6e6572183e2001280b321e2e766f6c6572792e74657374732e45766572797468696e672e496e6e65724800520b63686f696365496e6e657212210a0b63686f6963655f626f6f6c183f200128084800520a63686f696365426f6f6c12230a0c63686f6963655f627974657318402001280c4800520b63686f696365427974657312460a0d63686f6963655f636f6c6f757218412001280e321f2e766f6c6572792e74657374732e45766572797468696e672e436f6c6f75724800520c63686f696365436f6c6f757212140a05636c6173731847200128095205636c61737312120a0473656c66184820012809520473656c6612200a0b6465736372697074696f6e184920012809520b6465736372697074696f6e12120a04696e6974184a200128055204696e69741a3c0a0e537472696e674d6170456e74727912100a036b657918012001280952036b657912140a0576616c7565180220012809520576616c75653a0238011a5b0a0d496e6e65724d6170456e74727912100a036b657918012001280552036b657912340a0576616c756518022001280b321e2e766f6c6572792e74657374732e45766572797468696e672e496e6e6572520576616c75653a0238011a5d0a0e436f6c6f75724d6170456e74727912100a036b657918012001280852036b657912350a0576616c756518022001280e321f2e766f6c6572792e74657374732e45766572797468696e672e436f6c6f7572520576616c75653a0238011a3b0a0d42797465734d6170456e74727912100a036b657918012001281252036b657912140a0576616c756518022001280c520576616c75653a0238011a4d0a05496e6e657212160a066e756d62657218012001280552066e756d62657212180a076e756d6265727318022003280552076e756d6265727312120a047465787418032001280952047465787422620a06436f6c6f757212160a12434f4c4f55525f554e5350454349464945441000120e0a0a434f4c4f55525f524544100112120a0e434f4c4f55525f44454641554c541002121c0a0f434f4c4f55525f4e4547415449564510ffffffffffffffffff0142080a0663686f696365420e0a0c5f6d617962655f696e743332420f0a0d5f6d617962655f737472696e67420d0a0b5f6d617962655f626f6f6c420f0a0d5f6d617962655f636f6c6f757222370a074e756d6265727312140a0566697273741801200128055205666972737412160a046c61737418ffffffff012001280552046c61737422090a074e6f7468696e67620670726f746f33")
+  fileDescriptor: "0a1065766572797468696e672e70726f746f120c766f6c6572792e746573747322a9130a0a45766572797468696e6712210a0c646f75626c655f76616c7565180120012801520b646f75626c6556616c7565121f0a0b666c6f61745f76616c7565180220012802520a666c6f617456616c7565121f0a0b696e7433325f76616c7565180320012805520a696e74333256616c7565121f0a0b696e7436345f76616c7565180420012803520a696e74363456616c756512210a0c75696e7433325f76616c756518052001280d520b75696e74333256616c756512210a0c75696e7436345f76616c7565180620012804520b75696e74363456616c756512210a0c73696e7433325f76616c7565180720012811520b73696e74333256616c756512210a0c73696e7436345f76616c7565180820012812520b73696e74363456616c756512230a0d666978656433325f76616c7565180920012807520c6669786564333256616c756512230a0d666978656436345f76616c7565180a20012806520c6669786564363456616c756512250a0e73666978656433325f76616c7565180b2001280f520d736669786564333256616c756512250a0e73666978656436345f76616c7565180c20012810520d736669786564363456616c7565121d0a0a626f6f6c5f76616c7565180d200128085209626f6f6c56616c756512210a0c737472696e675f76616c7565180e20012809520b737472696e6756616c7565121f0a0b62797465735f76616c7565180f2001280c520a627974657356616c756512370a06636f6c6f757218102001280e321f2e766f6c6572792e74657374732e45766572797468696e672e436f6c6f75725206636f6c6f757212340a05696e6e657218112001280b321e2e766f6c6572792e74657374732e45766572797468696e672e496e6e65725205696e6e6572122e0a05616761696e18122001280b32182e766f6c6572792e74657374732e45766572797468696e675205616761696e12240a0b6d617962655f696e7433321813200128054801520a6d61796265496e74333288010112260a0c6d617962655f737472696e671814200128094802520b6d61796265537472696e6788010112220a0a6d617962655f626f6f6c181520012808480352096d61796265426f6f6c88010112470a0c6d617962655f636f6c6f757218162001280e321f2e766f6c6572792e74657374732e45766572797468696e672e436f6c6f75724804520b6d61796265436f6c6f7572880101121d0a0a696e7433325f6c697374181f200328055209696e7433324c697374121f0a0b73696e7436345f6c697374182020032812520a73696e7436344c69737412210a0c666978656436345f6c697374182120032806520b666978656436344c697374121f0a0b646f75626c655f6c697374182220032801520a646f75626c654c697374121b0a09626f6f6c5f6c6973741823200328085208626f6f6c4c697374121f0a0b737472696e675f6c697374182420032809520a737472696e674c697374121d0a0a62797465735f6c69737418252003280c520962797465734c69737412400a0b636f6c6f75725f6c69737418262003280e321f2e766f6c6572792e74657374732e45766572797468696e672e436f6c6f7572520a636f6c6f75724c697374123d0a0a696e6e65725f6c69737418272003280b321e2e766f6c6572792e74657374732e45766572797468696e672e496e6e65725209696e6e65724c69737412270a0d756e7061636b65645f6c69737418282003280542021000520c756e7061636b65644c69737412460a0a737472696e675f6d617018332003280b32272e766f6c6572792e74657374732e45766572797468696e672e537472696e674d6170456e7472795209737472696e674d617012430a09696e6e65725f6d617018342003280b32262e766f6c6572792e74657374732e45766572797468696e672e496e6e65724d6170456e7472795208696e6e65724d617012460a0a636f6c6f75725f6d617018352003280b32272e766f6c6572792e74657374732e45766572797468696e672e436f6c6f75724d6170456e7472795209636f6c6f75724d617012430a0962797465735f6d617018362003280b32262e766f6c6572792e74657374732e45766572797468696e672e42797465734d6170456e747279520862797465734d617012250a0d63686f6963655f737472696e67183d200128094800520c63686f696365537472696e6712430a0c63686f6963655f696e6e6572183e2001280b321e2e766f6c6572792e74657374732e45766572797468696e672e496e6e65724800520b63686f696365496e6e657212210a0b63686f6963655f626f6f6c183f200128084800520a63686f696365426f6f6c12230a0c63686f6963655f627974657318402001280c4800520b63686f696365427974657312460a0d63686f6963655f636f6c6f757218412001280e321f2e766f6c6572792e74657374732e45766572797468696e672e436f6c6f75724800520c63686f696365436f6c6f757212140a05636c6173731847200128095205636c61737312120a0473656c66184820012809520473656c6612200a0b6465736372697074696f6e184920012809520b6465736372697074696f6e12120a04696e6974184a200128055204696e69741a3c0a0e537472696e674d6170456e74727912100a036b657918012001280952036b657912140a0576616c7565180220012809520576616c75653a0238011a5b0a0d496e6e65724d6170456e74727912100a036b657918012001280552036b657912340a0576616c756518022001280b321e2e766f6c6572792e74657374732e45766572797468696e672e496e6e6572520576616c75653a0238011a5d0a0e436f6c6f75724d6170456e74727912100a036b657918012001280852036b657912350a0576616c756518022001280e321f2e766f6c6572792e74657374732e45766572797468696e672e436f6c6f7572520576616c75653a0238011a3b0a0d42797465734d6170456e74727912100a036b657918012001281252036b657912140a0576616c756518022001280c520576616c75653a0238011a4d0a05496e6e657212160a066e756d62657218012001280552066e756d62657212180a076e756d6265727318022003280552076e756d6265727312120a047465787418032001280952047465787422620a06436f6c6f757212160a12434f4c4f55525f554e5350454349464945441000120e0a0a434f4c4f55525f524544100112120a0e434f4c4f55525f44454641554c541002121c0a0f434f4c4f55525f4e4547415449564510ffffffffffffffffff0142080a0663686f696365420e0a0c5f6d617962655f696e743332420f0a0d5f6d617962655f737472696e67420d0a0b5f6d617962655f626f6f6c420f0a0d5f6d617962655f636f6c6f757222370a074e756d6265727312140a0566697273741801200128055205666972737412160a046c61737418ffffffff012001280552046c61737422090a074e6f7468696e6722740a045472656512140a0576616c7565180120012805520576616c756512260a046c65667418022001280b32122e766f6c6572792e74657374732e5472656552046c656674122e0a086368696c6472656e18032003280b32122e766f6c6572792e74657374732e5472656552086368696c6472656e620670726f746f33")

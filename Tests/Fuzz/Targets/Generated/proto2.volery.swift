@@ -4,14 +4,75 @@
 import VoleryProtobuf
 import VoleryTypes
 
+/// A closed enum, with an alias and a negative number; the deprecated value has a number of its own.
+nonisolated enum Closed: Hashable, Sendable, CaseIterable, _Deprecated_Closed {
+  case one
+  case minus
+  case far
+  @available(*, deprecated)
+  case gone
+  static var uno: Self { .one }
+
+  init() { self = .one }
+
+  init?(rawValue: Int32) {
+    switch rawValue {
+      case 1: self = .one
+      case -1: self = .minus
+      case 2147483647: self = .far
+      case 7: self = Self._deprecated.gone
+      default: return nil
+    }
+  }
+
+  var rawValue: Int32 {
+    switch self {
+      case .one: 1
+      case .minus: -1
+      case .far: 2147483647
+      case .gone: 7
+    }
+  }
+
+  /// Every value that the .proto has.
+  static var allCases: [Self] { ([1, -1, 2147483647, 7] as [Int32]).compactMap { Self(rawValue: $0) } }
+
+  private static var _deprecated: any _Deprecated_Closed.Type { self }
+}
+
+nonisolated enum Switch: Hashable, Sendable, CaseIterable {
+  case off
+  case on
+
+  init() { self = .off }
+
+  init?(rawValue: Int32) {
+    switch rawValue {
+      case 0: self = .off
+      case 5: self = .on
+      default: return nil
+    }
+  }
+
+  var rawValue: Int32 {
+    switch self {
+      case .off: 0
+      case .on: 5
+    }
+  }
+
+  /// Every value that the .proto has.
+  static var allCases: [Self] { ([0, 5] as [Int32]).compactMap { Self(rawValue: $0) } }
+}
+
 /// What only proto2 has.
-nonisolated struct Old: Message {
+nonisolated struct Old: VoleryProtobuf.Message {
   var needed: Int32? = nil
   var text: String? = nil
   var unpacked: [Int32] = []
   var packed: [Int32] = []
   var size: Old.Size? = nil
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -23,20 +84,26 @@ nonisolated struct Old: Message {
     self.size = size
   }
 
-  static let messageName = "volery.tests.Old"
-  static let _type = MessageType(_table_proto2_proto, 0)
+  /// `text`, or where it is not set the default that the .proto gives it.
+  var textOrDefault: String { self.text ?? "say \"hello\"\u{a}\\ ü" }
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    if m.has(24) { self.needed = m.load(28, Int32.self) }
+  /// `size`, or where it is not set the default that the .proto gives it.
+  var sizeOrDefault: Old.Size { self.size ?? Old.Size(rawValue: 2)! }
+
+  static var messageName: String { "volery.tests.Old" }
+  static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 0)
+
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.needed = m.load(28, Int32.self) } else { try c.missing("volery.tests.Old.needed") }
     if m.has(32) { self.text = try m.string(48) }
-    self.unpacked = m.array(64, 72, Int32.self)
-    self.packed = m.array(80, 88, Int32.self)
-    if m.has(36) { self.size = Old.Size(rawValue: m.load(40)) }
-    self.unknownFields = try m.unknownFields()
+    if m.has(64) { self.unpacked = m.array(64, 72, Int32.self) }
+    if m.has(80) { self.packed = m.array(80, 88, Int32.self) }
+    if m.has(36) { self.size = Old.Size(rawValue: m.load(40)) ?? Old.Size() }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
-    if let v = self.needed { m.store(28, v); m.setHas(24) }
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    if let v = self.needed { m.store(28, v); m.setHas(24) } else { c.missing("volery.tests.Old.needed") }
     if let v = self.text { m.store(48, v, c); m.setHas(32) }
     m.storeArray(64, 72, self.unpacked, c)
     m.storeArray(80, 88, self.packed, c)
@@ -44,18 +111,17 @@ nonisolated struct Old: Message {
     m.storeUnknown(self.unknownFields, c)
   }
 
-  nonisolated enum Size: Hashable, Sendable {
+  nonisolated enum Size: Hashable, Sendable, CaseIterable {
     case small
     case large
-    case unrecognized(Int32)
 
     init() { self = .small }
 
-    init(rawValue: Int32) {
+    init?(rawValue: Int32) {
       switch rawValue {
         case 1: self = .small
         case 2: self = .large
-        default: self = .unrecognized(rawValue)
+        default: return nil
       }
     }
 
@@ -63,15 +129,1073 @@ nonisolated struct Old: Message {
       switch self {
         case .small: 1
         case .large: 2
-        case .unrecognized(let value): value
       }
+    }
+
+    /// Every value that the .proto has.
+    static var allCases: [Self] { ([1, 2] as [Int32]).compactMap { Self(rawValue: $0) } }
+  }
+}
+
+/// Fields with defaults of every kind.
+nonisolated struct Defaults: VoleryProtobuf.Message {
+  var inf: Double? = nil
+  var negativeInf: Double? = nil
+  var notANumber: Float? = nil
+  var negativeZero: Double? = nil
+  var number: Float? = nil
+  var least: Int64? = nil
+  var most: UInt64? = nil
+  var yes: Bool? = nil
+  var data: [UInt8]? = nil
+  var closed: Closed? = nil
+  var none: String? = nil
+  var unknownFields = VoleryProtobuf.UnknownFields()
+
+  init() {}
+
+  init(inf: Double? = nil, negativeInf: Double? = nil, notANumber: Float? = nil, negativeZero: Double? = nil, number: Float? = nil, least: Int64? = nil, most: UInt64? = nil, yes: Bool? = nil, data: [UInt8]? = nil, closed: Closed? = nil, none: String? = nil) {
+    self.inf = inf
+    self.negativeInf = negativeInf
+    self.notANumber = notANumber
+    self.negativeZero = negativeZero
+    self.number = number
+    self.least = least
+    self.most = most
+    self.yes = yes
+    self.data = data
+    self.closed = closed
+    self.none = none
+  }
+
+  /// `inf`, or where it is not set the default that the .proto gives it.
+  var infOrDefault: Double { self.inf ?? .infinity }
+
+  /// `negativeInf`, or where it is not set the default that the .proto gives it.
+  var negativeInfOrDefault: Double { self.negativeInf ?? -.infinity }
+
+  /// `notANumber`, or where it is not set the default that the .proto gives it.
+  var notANumberOrDefault: Float { self.notANumber ?? .nan }
+
+  /// `negativeZero`, or where it is not set the default that the .proto gives it.
+  var negativeZeroOrDefault: Double { self.negativeZero ?? -0.0 }
+
+  /// `number`, or where it is not set the default that the .proto gives it.
+  var numberOrDefault: Float { self.number ?? 1.5e-10 }
+
+  /// `least`, or where it is not set the default that the .proto gives it.
+  var leastOrDefault: Int64 { self.least ?? -9223372036854775808 }
+
+  /// `most`, or where it is not set the default that the .proto gives it.
+  var mostOrDefault: UInt64 { self.most ?? 18446744073709551615 }
+
+  /// `yes`, or where it is not set the default that the .proto gives it.
+  var yesOrDefault: Bool { self.yes ?? true }
+
+  /// `data`, or where it is not set the default that the .proto gives it.
+  var dataOrDefault: [UInt8] { self.data ?? [0, 255, 97, 34, 65] }
+
+  /// `closed`, or where it is not set the default that the .proto gives it.
+  var closedOrDefault: Closed { self.closed ?? Closed(rawValue: -1)! }
+
+  static var messageName: String { "volery.tests.Defaults" }
+  static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 1)
+
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.inf = m.load(80, Double.self) }
+    if m.has(28) { self.negativeInf = m.load(88, Double.self) }
+    if m.has(32) { self.notANumber = m.load(36, Float.self) }
+    if m.has(40) { self.negativeZero = m.load(96, Double.self) }
+    if m.has(44) { self.number = m.load(48, Float.self) }
+    if m.has(52) { self.least = m.load(104, Int64.self) }
+    if m.has(56) { self.most = m.load(112, UInt64.self) }
+    if m.has(60) { self.yes = m.bool(120) }
+    if m.has(64) { self.data = m.bytes(128, c) }
+    if m.has(68) { self.closed = Closed(rawValue: m.load(72)) ?? Closed() }
+    if m.has(76) { self.none = try m.string(144) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+  }
+
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    if let v = self.inf { m.store(80, v); m.setHas(24) }
+    if let v = self.negativeInf { m.store(88, v); m.setHas(28) }
+    if let v = self.notANumber { m.store(36, v); m.setHas(32) }
+    if let v = self.negativeZero { m.store(96, v); m.setHas(40) }
+    if let v = self.number { m.store(48, v); m.setHas(44) }
+    if let v = self.least { m.store(104, v); m.setHas(52) }
+    if let v = self.most { m.store(112, v); m.setHas(56) }
+    if let v = self.yes { m.store(120, v); m.setHas(60) }
+    if let v = self.data { m.store(128, v, c); m.setHas(64) }
+    if let v = self.closed { m.store(72, v.rawValue); m.setHas(68) }
+    if let v = self.none { m.store(144, v, c); m.setHas(76) }
+    m.storeUnknown(self.unknownFields, c)
+  }
+}
+
+/// Closed enums wherever an enum can be.
+nonisolated struct ClosedEnums: VoleryProtobuf.Message {
+  var one: Closed? {
+    get { self._s.storage.fields.one }
+    _modify { yield &self._s.unique.one }
+  }
+  var many: [Closed] {
+    get { self._s.storage.fields.many }
+    _modify { yield &self._s.unique.many }
+  }
+  var packed: [Closed] {
+    get { self._s.storage.fields.packed }
+    _modify { yield &self._s.unique.packed }
+  }
+  var byNumber: [Int32: Switch] {
+    get { self._s.storage.fields.byNumber }
+    _modify { yield &self._s.unique.byNumber }
+  }
+  var inner: ClosedEnums? {
+    get { self._s.storage.fields.inner }
+    _modify { yield &self._s.unique.inner }
+  }
+  var choice: Choice? {
+    get { self._s.storage.fields.choice }
+    _modify { yield &self._s.unique.choice }
+  }
+  var unknownFields: VoleryProtobuf.UnknownFields {
+    get { self._s.storage.fields.unknownFields }
+    _modify { yield &self._s.unique.unknownFields }
+  }
+  private var _s: VoleryProtobuf.Stored<_Fields>
+
+  nonisolated enum Choice: Hashable, Sendable {
+    case chosen(Closed)
+    case text(String)
+  }
+
+  nonisolated struct _Fields: Hashable, Sendable {
+    var one: Closed? = nil
+    var many: [Closed] = []
+    var packed: [Closed] = []
+    var byNumber: [Int32: Switch] = [:]
+    var inner: ClosedEnums? = nil
+    var choice: Choice? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if let v = self.one { m.store(28, v.rawValue); m.setHas(24) }
+      m.storeArray(56, 64, self.many, c) { $0.rawValue }
+      m.storeArray(72, 80, self.packed, c) { $0.rawValue }
+      m.storeMap(88, 96, self.byNumber, VoleryProtobuf.MessageType(_table_proto2_proto, 3), c) {
+        e, k, v in
+        e.store(28, k); e.setHas(24)
+        e.store(36, v.rawValue); e.setHas(32)
+      }
+      if let v = self.inner { m.store(104, message: v, c) }
+      switch self.choice {
+        case nil: break
+        case .chosen(let v)?: m.store(40, v.rawValue); m.setCase(32, 5)
+        case .text(let v)?: m.store(40, v, c); m.setCase(32, 6)
+      }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+
+  private static let _empty = VoleryProtobuf.Stored(VoleryProtobuf.MessageStorage(_Fields()))
+
+  init() { self._s = Self._empty }
+
+  init(one: Closed? = nil, many: [Closed] = [], packed: [Closed] = [], byNumber: [Int32: Switch] = [:], inner: ClosedEnums? = nil, choice: Choice? = nil) {
+    let _s = VoleryProtobuf.MessageStorage(_Fields())
+    _s.fields.one = one
+    _s.fields.many = many
+    _s.fields.packed = packed
+    _s.fields.byNumber = byNumber
+    _s.fields.inner = inner
+    _s.fields.choice = choice
+    self._s = VoleryProtobuf.Stored(_s)
+  }
+
+  static var messageName: String { "volery.tests.ClosedEnums" }
+  static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 2)
+
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    let s = VoleryProtobuf.MessageStorage(_Fields())
+    if m.has(24) { s.fields.one = Closed(rawValue: m.load(28)) ?? Closed() }
+    if m.has(56) { s.fields.many = m.elements(56, 64, Int32.self).map { Closed(rawValue: $0) ?? Closed() } }
+    if m.has(72) { s.fields.packed = m.elements(72, 80, Int32.self).map { Closed(rawValue: $0) ?? Closed() } }
+    if m.has(88) {
+      let entries = m.elements(88, 96, VoleryProtobuf.RawMessage.self)
+      var map = [Int32: Switch](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[e.load(28, Int32.self)] = e.has(32) ? Switch(rawValue: e.load(36)) ?? Switch() : Switch()
+      }
+      s.fields.byNumber = map
+    }
+    if let p = m.pointer(104) { s.fields.inner = try c.message(p) }
+    switch m.load(32, Int32.self) {
+      case 5: s.fields.choice = .chosen(Closed(rawValue: m.load(40)) ?? Closed())
+      case 6: s.fields.choice = .text(try m.string(40))
+      default: break
+    }
+    if m.hasUnknownFields { s.fields.unknownFields = try m.unknownFields(c) }
+    self._s = VoleryProtobuf.Stored(s)
+  }
+
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    self._s.storage.withFields { $0._fill(m, c) }
+  }
+}
+
+/// Groups wherever a group can be.
+nonisolated struct Groups: VoleryProtobuf.Message {
+  var single: Groups.Single? {
+    get { self._s.storage.fields.single }
+    _modify { yield &self._s.unique.single }
+  }
+  var several: [Groups.Several] {
+    get { self._s.storage.fields.several }
+    _modify { yield &self._s.unique.several }
+  }
+  var number: Int32? {
+    get { self._s.storage.fields.number }
+    _modify { yield &self._s.unique.number }
+  }
+  var choice: Choice? {
+    get { self._s.storage.fields.choice }
+    _modify { yield &self._s.unique.choice }
+  }
+  var unknownFields: VoleryProtobuf.UnknownFields {
+    get { self._s.storage.fields.unknownFields }
+    _modify { yield &self._s.unique.unknownFields }
+  }
+  private var _s: VoleryProtobuf.Stored<_Fields>
+
+  nonisolated enum Choice: Hashable, Sendable {
+    case chosen(Groups.Chosen)
+    case text(String)
+  }
+
+  nonisolated struct _Fields: Hashable, Sendable {
+    var single: Groups.Single? = nil
+    var several: [Groups.Several] = []
+    var number: Int32? = nil
+    var choice: Choice? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if let v = self.single { m.store(56, message: v, c) }
+      m.storeMessages(64, 72, self.several, c)
+      if let v = self.number { m.store(28, v); m.setHas(24) }
+      switch self.choice {
+        case nil: break
+        case .chosen(let v)?: m.store(40, message: v, c); m.setCase(32, 536870918)
+        case .text(let v)?: m.store(40, v, c); m.setCase(32, 8)
+      }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+
+  private static let _empty = VoleryProtobuf.Stored(VoleryProtobuf.MessageStorage(_Fields()))
+
+  init() { self._s = Self._empty }
+
+  init(single: Groups.Single? = nil, several: [Groups.Several] = [], number: Int32? = nil, choice: Choice? = nil) {
+    let _s = VoleryProtobuf.MessageStorage(_Fields())
+    _s.fields.single = single
+    _s.fields.several = several
+    _s.fields.number = number
+    _s.fields.choice = choice
+    self._s = VoleryProtobuf.Stored(_s)
+  }
+
+  static var messageName: String { "volery.tests.Groups" }
+  static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 4)
+
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    let s = VoleryProtobuf.MessageStorage(_Fields())
+    if let p = m.pointer(56) { s.fields.single = try c.message(p) }
+    if m.has(64) { s.fields.several = try m.messages(64, 72, c) }
+    if m.has(24) { s.fields.number = m.load(28, Int32.self) }
+    switch m.load(32, Int32.self) {
+      case 536870918: s.fields.choice = .chosen(try c.message(m.pointer(40)!))
+      case 8: s.fields.choice = .text(try m.string(40))
+      default: break
+    }
+    if m.hasUnknownFields { s.fields.unknownFields = try m.unknownFields(c) }
+    self._s = VoleryProtobuf.Stored(s)
+  }
+
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    self._s.storage.withFields { $0._fill(m, c) }
+  }
+
+  nonisolated struct Single: VoleryProtobuf.Message {
+    var number: Int32? {
+      get { self._s.storage.fields.number }
+      _modify { yield &self._s.unique.number }
+    }
+    var inner: Groups? {
+      get { self._s.storage.fields.inner }
+      _modify { yield &self._s.unique.inner }
+    }
+    var unknownFields: VoleryProtobuf.UnknownFields {
+      get { self._s.storage.fields.unknownFields }
+      _modify { yield &self._s.unique.unknownFields }
+    }
+    private var _s: VoleryProtobuf.Stored<_Fields>
+
+    nonisolated struct _Fields: Hashable, Sendable {
+      var number: Int32? = nil
+      var inner: Groups? = nil
+      var unknownFields = VoleryProtobuf.UnknownFields()
+
+      init() {}
+
+      func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+        if let v = self.number { m.store(28, v); m.setHas(24) }
+        if let v = self.inner { m.store(32, message: v, c) }
+        m.storeUnknown(self.unknownFields, c)
+      }
+    }
+
+    private static let _empty = VoleryProtobuf.Stored(VoleryProtobuf.MessageStorage(_Fields()))
+
+    init() { self._s = Self._empty }
+
+    init(number: Int32? = nil, inner: Groups? = nil) {
+      let _s = VoleryProtobuf.MessageStorage(_Fields())
+      _s.fields.number = number
+      _s.fields.inner = inner
+      self._s = VoleryProtobuf.Stored(_s)
+    }
+
+    static var messageName: String { "volery.tests.Groups.Single" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 5)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      let s = VoleryProtobuf.MessageStorage(_Fields())
+      if m.has(24) { s.fields.number = m.load(28, Int32.self) }
+      if let p = m.pointer(32) { s.fields.inner = try c.message(p) }
+      if m.hasUnknownFields { s.fields.unknownFields = try m.unknownFields(c) }
+      self._s = VoleryProtobuf.Stored(s)
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      self._s.storage.withFields { $0._fill(m, c) }
+    }
+  }
+
+  nonisolated struct Several: VoleryProtobuf.Message {
+    var text: String? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    init(text: String? = nil) {
+      self.text = text
+    }
+
+    static var messageName: String { "volery.tests.Groups.Several" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 6)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.text = try m.string(32) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if let v = self.text { m.store(32, v, c); m.setHas(24) }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+
+  nonisolated struct Chosen: VoleryProtobuf.Message {
+    var number: Int32? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    init(number: Int32? = nil) {
+      self.number = number
+    }
+
+    static var messageName: String { "volery.tests.Groups.Chosen" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 7)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.number = m.load(28, Int32.self) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if let v = self.number { m.store(28, v); m.setHas(24) }
+      m.storeUnknown(self.unknownFields, c)
     }
   }
 }
 
-nonisolated let _table_proto2_proto = FileTable(
+nonisolated struct Required: VoleryProtobuf.Message {
+  var name: String? = nil
+  var old: Old? = nil
+  var olds: [Old] = []
+  var byName: [String: Old] = [:]
+  var unknownFields = VoleryProtobuf.UnknownFields()
+
+  init() {}
+
+  init(name: String? = nil, old: Old? = nil, olds: [Old] = [], byName: [String: Old] = [:]) {
+    self.name = name
+    self.old = old
+    self.olds = olds
+    self.byName = byName
+  }
+
+  static var messageName: String { "volery.tests.Required" }
+  static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 8)
+
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.name = try m.string(32) } else { try c.missing("volery.tests.Required.name") }
+    if let p = m.pointer(48) { self.old = try c.message(p) } else { try c.missing("volery.tests.Required.old") }
+    if m.has(56) { self.olds = try m.messages(56, 64, c) }
+    if m.has(72) {
+      let entries = m.elements(72, 80, VoleryProtobuf.RawMessage.self)
+      var map = [String: Old](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        var value = Old()
+        if let p = e.pointer(48) { value = try c.message(p) }
+        map[try e.string(32)] = value
+      }
+      self.byName = map
+    }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+  }
+
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    if let v = self.name { m.store(32, v, c); m.setHas(24) } else { c.missing("volery.tests.Required.name") }
+    if let v = self.old { m.store(48, message: v, c) } else { c.missing("volery.tests.Required.old") }
+    m.storeMessages(56, 64, self.olds, c)
+    m.storeMap(72, 80, self.byName, VoleryProtobuf.MessageType(_table_proto2_proto, 9), c) {
+      e, k, v in
+      e.store(32, k, c); e.setHas(24)
+      e.store(48, message: v, c)
+    }
+    m.storeUnknown(self.unknownFields, c)
+  }
+}
+
+nonisolated struct Extended: VoleryProtobuf.Message {
+  var id: Int32? = nil
+  var note: String? = nil
+  var unknownFields = VoleryProtobuf.UnknownFields()
+
+  init() {}
+
+  init(id: Int32? = nil, note: String? = nil) {
+    self.id = id
+    self.note = note
+  }
+
+  static var messageName: String { "volery.tests.Extended" }
+  static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 10)
+
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.id = m.load(28, Int32.self) }
+    if m.has(32) { self.note = try m.string(40) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+  }
+
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    if let v = self.id { m.store(28, v); m.setHas(24) }
+    if let v = self.note { m.store(40, v, c); m.setHas(32) }
+    m.storeUnknown(self.unknownFields, c)
+  }
+}
+
+nonisolated struct Grouped: VoleryProtobuf.Message {
+  var number: Int32? = nil
+  var unknownFields = VoleryProtobuf.UnknownFields()
+
+  init() {}
+
+  init(number: Int32? = nil) {
+    self.number = number
+  }
+
+  static var messageName: String { "volery.tests.Grouped" }
+  static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 11)
+
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.number = m.load(28, Int32.self) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+  }
+
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    if let v = self.number { m.store(28, v); m.setHas(24) }
+    m.storeUnknown(self.unknownFields, c)
+  }
+}
+
+nonisolated struct ExtensionScope: VoleryProtobuf.Message {
+  var unknownFields = VoleryProtobuf.UnknownFields()
+
+  init() {}
+
+  static var messageName: String { "volery.tests.ExtensionScope" }
+  static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 12)
+
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+  }
+
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    m.storeUnknown(self.unknownFields, c)
+  }
+}
+
+/// Differ in underscores only.
+nonisolated struct Underscores: VoleryProtobuf.Message {
+  var fooBar: Int32? = nil
+  var fooBar_22: Int32? = nil
+  var fooBar_23: Int32? = nil
+  var fooBar_21: Int32? = nil
+  var fooBarOrDefault: Int32? = nil
+  var fooBar_p: FooBar? = nil
+  var unknownFields = VoleryProtobuf.UnknownFields()
+
+  nonisolated enum FooBar: Hashable, Sendable {
+    case aB(Int32)
+    case aB_p(Int32)
+  }
+
+  init() {}
+
+  init(fooBar: Int32? = nil, fooBar_22: Int32? = nil, fooBar_23: Int32? = nil, fooBar_21: Int32? = nil, fooBarOrDefault: Int32? = nil, fooBar_p: FooBar? = nil) {
+    self.fooBar = fooBar
+    self.fooBar_22 = fooBar_22
+    self.fooBar_23 = fooBar_23
+    self.fooBar_21 = fooBar_21
+    self.fooBarOrDefault = fooBarOrDefault
+    self.fooBar_p = fooBar_p
+  }
+
+  /// `fooBar_23`, or where it is not set the default that the .proto gives it.
+  var fooBar_23OrDefault: Int32 { self.fooBar_23 ?? 5 }
+
+  /// `fooBar_21`, or where it is not set the default that the .proto gives it.
+  var fooBar_21OrDefault: Int32 { self.fooBar_21 ?? 4 }
+
+  static var messageName: String { "volery.tests.Underscores" }
+  static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 13)
+
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.fooBar = m.load(28, Int32.self) }
+    if m.has(32) { self.fooBar_22 = m.load(36, Int32.self) }
+    if m.has(40) { self.fooBar_23 = m.load(44, Int32.self) }
+    if m.has(48) { self.fooBar_21 = m.load(52, Int32.self) }
+    if m.has(56) { self.fooBarOrDefault = m.load(60, Int32.self) }
+    switch m.load(64, Int32.self) {
+      case 25: self.fooBar_p = .aB(m.load(72, Int32.self))
+      case 26: self.fooBar_p = .aB_p(m.load(72, Int32.self))
+      default: break
+    }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+  }
+
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    if let v = self.fooBar { m.store(28, v); m.setHas(24) }
+    if let v = self.fooBar_22 { m.store(36, v); m.setHas(32) }
+    if let v = self.fooBar_23 { m.store(44, v); m.setHas(40) }
+    if let v = self.fooBar_21 { m.store(52, v); m.setHas(48) }
+    if let v = self.fooBarOrDefault { m.store(60, v); m.setHas(56) }
+    switch self.fooBar_p {
+      case nil: break
+      case .aB(let v)?: m.store(72, v); m.setCase(64, 25)
+      case .aB_p(let v)?: m.store(72, v); m.setCase(64, 26)
+    }
+    m.storeUnknown(self.unknownFields, c)
+  }
+}
+
+nonisolated struct Items: VoleryProtobuf.Message {
+  var unknownFields = VoleryProtobuf.UnknownFields()
+
+  init() {}
+
+  static var messageName: String { "volery.tests.Items" }
+  static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 14)
+
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+  }
+
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    m.storeUnknown(self.unknownFields, c)
+  }
+}
+
+nonisolated struct Item: VoleryProtobuf.Message {
+  var number: Int32? = nil
+  var more: Items? = nil
+  var unknownFields = VoleryProtobuf.UnknownFields()
+
+  init() {}
+
+  init(number: Int32? = nil, more: Items? = nil) {
+    self.number = number
+    self.more = more
+  }
+
+  static var messageName: String { "volery.tests.Item" }
+  static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 15)
+
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.number = m.load(28, Int32.self) }
+    if let p = m.pointer(32) { self.more = try c.message(p) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+  }
+
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    if let v = self.number { m.store(28, v); m.setHas(24) }
+    if let v = self.more { m.store(32, message: v, c) }
+    m.storeUnknown(self.unknownFields, c)
+  }
+}
+
+extension Extended {
+  nonisolated var plain: Int32? {
+    get { self._extension(PlainExtension.self) }
+    set { self._setExtension(PlainExtension.self, newValue) }
+  }
+
+  /// The extension `volery.tests.plain`, for `value(of:)`.
+  nonisolated struct PlainExtension: VoleryProtobuf.MessageExtension {
+    typealias ExtendedMessage = Extended
+    static var fieldNumber: Int { 100 }
+
+    var value: Int32? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    init(value: Int32? = nil) {
+      self.value = value
+    }
+
+    static var messageName: String { "volery.tests.plain" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 16)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.value = m.load(28, Int32.self) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if let v = self.value { m.store(28, v); m.setHas(24) }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+}
+
+extension Extended {
+  /// Its name is one of the message's own.
+  nonisolated var id_101: String? {
+    get { self._extension(IdExtension.self) }
+    set { self._setExtension(IdExtension.self, newValue) }
+  }
+
+  /// `id_101`, or where it is not set the default that the .proto gives it.
+  nonisolated var id_101OrDefault: String {
+    self._extension(IdExtension.self) ?? "none"
+  }
+
+  /// The extension `volery.tests.id`, for `value(of:)`.
+  nonisolated struct IdExtension: VoleryProtobuf.MessageExtension {
+    typealias ExtendedMessage = Extended
+    static var fieldNumber: Int { 101 }
+
+    var value: String? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    init(value: String? = nil) {
+      self.value = value
+    }
+
+    /// `value`, or where it is not set the default that the .proto gives it.
+    var valueOrDefault: String { self.value ?? "none" }
+
+    static var messageName: String { "volery.tests.id" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 17)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.value = try m.string(32) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if let v = self.value { m.store(32, v, c); m.setHas(24) }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+}
+
+extension Extended {
+  nonisolated var numbers: [Int32] {
+    get { self._extension(NumbersExtension.self) }
+    set { self._setExtension(NumbersExtension.self, newValue) }
+  }
+
+  /// The extension `volery.tests.numbers`, for `value(of:)`.
+  nonisolated struct NumbersExtension: VoleryProtobuf.MessageExtension {
+    typealias ExtendedMessage = Extended
+    static var fieldNumber: Int { 102 }
+
+    var value: [Int32] = []
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    init(value: [Int32] = []) {
+      self.value = value
+    }
+
+    static var messageName: String { "volery.tests.numbers" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 18)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.value = m.array(24, 32, Int32.self) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      m.storeArray(24, 32, self.value, c)
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+}
+
+extension Extended {
+  nonisolated var packedNumbers: [Int32] {
+    get { self._extension(PackedNumbersExtension.self) }
+    set { self._setExtension(PackedNumbersExtension.self, newValue) }
+  }
+
+  /// The extension `volery.tests.packed_numbers`, for `value(of:)`.
+  nonisolated struct PackedNumbersExtension: VoleryProtobuf.MessageExtension {
+    typealias ExtendedMessage = Extended
+    static var fieldNumber: Int { 103 }
+
+    var value: [Int32] = []
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    init(value: [Int32] = []) {
+      self.value = value
+    }
+
+    static var messageName: String { "volery.tests.packed_numbers" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 19)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.value = m.array(24, 32, Int32.self) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      m.storeArray(24, 32, self.value, c)
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+}
+
+extension Extended {
+  nonisolated var old: Old? {
+    get { self._extension(OldExtension.self) }
+    set { self._setExtension(OldExtension.self, newValue) }
+  }
+
+  /// The extension `volery.tests.old`, for `value(of:)`.
+  nonisolated struct OldExtension: VoleryProtobuf.MessageExtension {
+    typealias ExtendedMessage = Extended
+    static var fieldNumber: Int { 104 }
+
+    var value: Old? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    init(value: Old? = nil) {
+      self.value = value
+    }
+
+    static var messageName: String { "volery.tests.old" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 20)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if let p = m.pointer(24) { self.value = try c.message(p) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if let v = self.value { m.store(24, message: v, c) }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+}
+
+extension Extended {
+  nonisolated var olds: [Old] {
+    get { self._extension(OldsExtension.self) }
+    set { self._setExtension(OldsExtension.self, newValue) }
+  }
+
+  /// The extension `volery.tests.olds`, for `value(of:)`.
+  nonisolated struct OldsExtension: VoleryProtobuf.MessageExtension {
+    typealias ExtendedMessage = Extended
+    static var fieldNumber: Int { 105 }
+
+    var value: [Old] = []
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    init(value: [Old] = []) {
+      self.value = value
+    }
+
+    static var messageName: String { "volery.tests.olds" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 21)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.value = try m.messages(24, 32, c) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      m.storeMessages(24, 32, self.value, c)
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+}
+
+extension Extended {
+  nonisolated var closed: Closed? {
+    get { self._extension(ClosedExtension.self) }
+    set { self._setExtension(ClosedExtension.self, newValue) }
+  }
+
+  /// The extension `volery.tests.closed`, for `value(of:)`.
+  nonisolated struct ClosedExtension: VoleryProtobuf.MessageExtension {
+    typealias ExtendedMessage = Extended
+    static var fieldNumber: Int { 106 }
+
+    var value: Closed? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    init(value: Closed? = nil) {
+      self.value = value
+    }
+
+    static var messageName: String { "volery.tests.closed" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 22)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.value = Closed(rawValue: m.load(28)) ?? Closed() }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if let v = self.value { m.store(28, v.rawValue); m.setHas(24) }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+}
+
+extension Extended {
+  nonisolated var grouped: Grouped? {
+    get { self._extension(GroupedExtension.self) }
+    set { self._setExtension(GroupedExtension.self, newValue) }
+  }
+
+  /// The extension `volery.tests.grouped`, for `value(of:)`.
+  nonisolated struct GroupedExtension: VoleryProtobuf.MessageExtension {
+    typealias ExtendedMessage = Extended
+    static var fieldNumber: Int { 107 }
+
+    var value: Grouped? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    init(value: Grouped? = nil) {
+      self.value = value
+    }
+
+    static var messageName: String { "volery.tests.grouped" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 23)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if let p = m.pointer(24) { self.value = try c.message(p) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if let v = self.value { m.store(24, message: v, c) }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+}
+
+extension Extended {
+  nonisolated var far: [UInt8]? {
+    get { self._extension(FarExtension.self) }
+    set { self._setExtension(FarExtension.self, newValue) }
+  }
+
+  /// The extension `volery.tests.far`, for `value(of:)`.
+  nonisolated struct FarExtension: VoleryProtobuf.MessageExtension {
+    typealias ExtendedMessage = Extended
+    static var fieldNumber: Int { 536870911 }
+
+    var value: [UInt8]? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    init(value: [UInt8]? = nil) {
+      self.value = value
+    }
+
+    static var messageName: String { "volery.tests.far" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 24)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.value = m.bytes(32, c) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if let v = self.value { m.store(32, v, c); m.setHas(24) }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+}
+
+extension Extended {
+  nonisolated var scoped: Double? {
+    get { self._extension(ScopedExtension.self) }
+    set { self._setExtension(ScopedExtension.self, newValue) }
+  }
+
+  /// The extension `volery.tests.ExtensionScope.scoped`, for `value(of:)`.
+  nonisolated struct ScopedExtension: VoleryProtobuf.MessageExtension {
+    typealias ExtendedMessage = Extended
+    static var fieldNumber: Int { 110 }
+
+    var value: Double? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    init(value: Double? = nil) {
+      self.value = value
+    }
+
+    static var messageName: String { "volery.tests.ExtensionScope.scoped" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 25)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.value = m.load(32, Double.self) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if let v = self.value { m.store(32, v); m.setHas(24) }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+}
+
+extension Groups {
+  nonisolated var groupNote: String? {
+    get { self._extension(GroupNoteExtension.self) }
+    set { self._setExtension(GroupNoteExtension.self, newValue) }
+  }
+
+  /// The extension `volery.tests.ExtensionScope.group_note`, for `value(of:)`.
+  nonisolated struct GroupNoteExtension: VoleryProtobuf.MessageExtension {
+    typealias ExtendedMessage = Groups
+    static var fieldNumber: Int { 111 }
+
+    var value: String? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    init(value: String? = nil) {
+      self.value = value
+    }
+
+    static var messageName: String { "volery.tests.ExtensionScope.group_note" }
+    static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 26)
+
+    init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      if m.has(24) { self.value = try m.string(32) }
+      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    }
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if let v = self.value { m.store(32, v, c); m.setHas(24) }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+}
+
+private nonisolated protocol _Deprecated_Closed {
+  static var gone: Closed { get }
+}
+
+nonisolated let _table_proto2_proto = VoleryProtobuf.FileTable(
   schema: [
-    104, 5, 1, 256, 24, 28, 0, 2, 271, 32, 48, 0, 3, 512, 64, 72, 0, 4, 66048, 80, 88, 0, 5, 256, 36, 40, 0,
+    104, 5, 1, 1, 256, 24, 28, 0, 0, 2, 67109135, 32, 48, 0, 0, 3, 512, 64, 72, 0, 0, 4, 66048, 80, 88, 0, 0, 5, 33554688, 36, 40, 0, 0,
+    168, 11, 1, 1, 267, 24, 80, 0, 0, 2, 267, 28, 88, 0, 0, 3, 266, 32, 36, 0, 0, 4, 267, 40, 96, 0, 0, 5, 266, 44, 48, 0, 0, 6, 259, 52, 104, 0, 0, 7, 264, 56, 112, 0, 0, 8, 264, 60, 120, 0, 0, 9, 271, 64, 128, 0, 0, 10, 33554688, 68, 72, 0, 1, 11, 67109135, 76, 144, 0, 0,
+    120, 7, 1, 1, 33554688, 24, 28, 0, 1, 2, 33554944, 56, 64, 0, 1, 3, 33620480, 72, 80, 0, 1, 4, 528, 88, 96, 4, 0, 5, 33816832, 32, 40, 0, 1, 6, 67371279, 32, 40, 0, 0, 7, 272, 0, 104, 3, 0,
+    40, 2, 5, 1, 256, 24, 28, 0, 0, 2, 33554688, 32, 36, 0, 2,
+    88, 5, 3, 8, 67371279, 32, 40, 0, 0, 9, 256, 24, 28, 0, 0, 536870913, 16777488, 0, 56, 6, 0, 536870916, 16777744, 64, 72, 7, 0, 536870918, 17039632, 32, 40, 8, 0,
+    40, 2, 3, 2, 256, 24, 28, 0, 0, 3, 272, 0, 32, 5, 0,
+    56, 1, 0, 5, 67109135, 24, 32, 0, 0,
+    40, 1, 0, 7, 256, 24, 28, 0, 0,
+    88, 4, 1, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, 1, 0, 3, 528, 56, 64, 1, 0, 4, 528, 72, 80, 10, 0,
+    56, 2, 5, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, 1, 0,
+    56, 2, 0, 1, 256, 24, 28, 0, 0, 2, 67109135, 32, 40, 0, 0,
+    40, 1, 0, 1, 256, 24, 28, 0, 0,
+    24, 0, 0,
+    88, 7, 0, 20, 256, 24, 28, 0, 0, 21, 256, 48, 52, 0, 0, 22, 256, 32, 36, 0, 0, 23, 256, 40, 44, 0, 0, 24, 256, 56, 60, 0, 0, 25, 262400, 64, 72, 0, 0, 26, 262400, 64, 72, 0, 0,
+    24, 0, 0,
+    40, 2, 0, 1, 256, 24, 28, 0, 0, 2, 272, 0, 32, 15, 0,
+    40, 1, 0, 100, 256, 24, 28, 0, 0,
+    56, 1, 0, 101, 67109135, 24, 32, 0, 0,
+    40, 1, 0, 102, 512, 24, 32, 0, 0,
+    40, 1, 0, 103, 66048, 24, 32, 0, 0,
+    40, 1, 1, 104, 272, 0, 24, 1, 0,
+    40, 1, 1, 105, 528, 24, 32, 1, 0,
+    40, 1, 1, 106, 33554688, 24, 28, 0, 1,
+    40, 1, 3, 536871019, 16777488, 0, 24, 12, 0,
+    56, 1, 0, 536870911, 271, 24, 32, 0, 0,
+    40, 1, 0, 110, 267, 24, 32, 0, 0,
+    56, 1, 0, 111, 67109135, 24, 32, 0, 0,
   ],
   imports: [],
-  fileDescriptor: "0a0c70726f746f322e70726f746f120c766f6c6572792e746573747322c1010a034f6c6412160a066e656564656418012002280552066e656564656412190a04746578741802200128093a0568656c6c6f520474657874121a0a08756e7061636b65641803200328055208756e7061636b6564121a0a067061636b65641804200328054202100152067061636b656412310a0473697a6518052001280e32162e766f6c6572792e74657374732e4f6c642e53697a653a054c41524745520473697a65221c0a0453697a6512090a05534d414c4c100112090a054c415247451002")
+  closedEnums: [
+    [1, 2],
+    [-1, 1, 7, 2147483647],
+    [0, 5],
+  ],
+  fileDescriptor: "0a0c70726f746f322e70726f746f120c766f6c6572792e746573747322cc010a034f6c6412160a066e656564656418012002280552066e656564656412240a04746578741802200128093a10736179202268656c6c6f220a5c20c3bc520474657874121a0a08756e7061636b65641803200328055208756e7061636b6564121a0a067061636b65641804200328054202100152067061636b656412310a0473697a6518052001280e32162e766f6c6572792e74657374732e4f6c642e53697a653a054c41524745520473697a65221c0a0453697a6512090a05534d414c4c100112090a054c4152474510022294030a0844656661756c747312150a03696e661801200128013a03696e665203696e6612270a0c6e656761746976655f696e661802200128013a042d696e66520b6e65676174697665496e6612250a0c6e6f745f615f6e756d6265721803200128023a036e616e520a6e6f74414e756d62657212270a0d6e656761746976655f7a65726f1804200128013a022d30520c6e656761746976655a65726f121f0a066e756d6265721805200128023a07312e35652d313052066e756d626572122a0a056c656173741806200128033a142d3932323333373230333638353437373538303852056c6561737412280a046d6f73741807200128043a14313834343637343430373337303935353136313552046d6f737412160a037965731808200128083a0474727565520379657312200a046461746118092001280c3a0c5c3030305c333737615c224152046461746112330a06636c6f736564180a2001280e32142e766f6c6572792e74657374732e436c6f7365643a054d494e55535206636c6f73656412120a046e6f6e65180b2001280952046e6f6e6522ab030a0b436c6f736564456e756d7312260a036f6e6518012001280e32142e766f6c6572792e74657374732e436c6f73656452036f6e6512280a046d616e7918022003280e32142e766f6c6572792e74657374732e436c6f73656452046d616e7912300a067061636b656418032003280e32142e766f6c6572792e74657374732e436c6f7365644202100152067061636b656412440a0962795f6e756d62657218042003280b32272e766f6c6572792e74657374732e436c6f736564456e756d732e42794e756d626572456e747279520862794e756d626572122e0a0663686f73656e18052001280e32142e766f6c6572792e74657374732e436c6f7365644800520663686f73656e12140a04746578741806200128094800520474657874122f0a05696e6e657218072001280b32192e766f6c6572792e74657374732e436c6f736564456e756d735205696e6e65721a510a0d42794e756d626572456e74727912100a036b657918012001280552036b6579122a0a0576616c756518022001280e32142e766f6c6572792e74657374732e537769746368520576616c75653a02380142080a0663686f69636522fa020a0647726f75707312330a0673696e676c6518012001280a321b2e766f6c6572792e74657374732e47726f7570732e53696e676c65520673696e676c6512360a077365766572616c18042003280a321c2e766f6c6572792e74657374732e47726f7570732e5365766572616c52077365766572616c12350a0663686f73656e18062001280a321b2e766f6c6572792e74657374732e47726f7570732e43686f73656e4800520663686f73656e12140a0474657874180820012809480052047465787412160a066e756d62657218092001280552066e756d6265721a4c0a0653696e676c6512160a066e756d62657218022001280552066e756d626572122a0a05696e6e657218032001280b32142e766f6c6572792e74657374732e47726f7570735205696e6e65721a1d0a075365766572616c12120a04746578741805200128095204746578741a200a0643686f73656e12160a066e756d62657218072001280552066e756d6265722a05086410c80142080a0663686f69636522f5010a08526571756972656412120a046e616d6518012002280952046e616d6512230a036f6c6418022002280b32112e766f6c6572792e74657374732e4f6c6452036f6c6412250a046f6c647318032003280b32112e766f6c6572792e74657374732e4f6c6452046f6c6473123b0a0762795f6e616d6518042003280b32222e766f6c6572792e74657374732e52657175697265642e42794e616d65456e747279520662794e616d651a4c0a0b42794e616d65456e74727912100a036b657918012001280952036b657912270a0576616c756518022001280b32112e766f6c6572792e74657374732e4f6c64520576616c75653a02380122380a08457874656e646564120e0a0269641801200128055202696412120a046e6f746518022001280952046e6f74652a08086410808080800222210a0747726f7570656412160a066e756d62657218012001280552066e756d62657222750a0e457874656e73696f6e53636f7065322e0a0673636f70656412162e766f6c6572792e74657374732e457874656e646564186e20012801520673636f70656432330a0a67726f75705f6e6f746512142e766f6c6572792e74657374732e47726f757073186f20012809520967726f75704e6f746522c1010a0b556e64657273636f72657312120a07666f6f5f62617218142001280552016112130a08666f6f5f5f62617218162001280552016212170a095f666f6f5f6261725f1817200128053a013552016312140a06666f6f4261721815200128053a0134520164122b0a12666f6f5f6261725f6f725f64656661756c74181820012805520f666f6f4261724f7244656661756c7412100a03615f62181920012805480052016512110a04615f5f62181a20012805480052016642080a06466f6f42617222150a054974656d732a08080410ffffffff073a0208012284010a044974656d12160a066e756d62657218012001280552066e756d62657212270a046d6f726518022001280b32132e766f6c6572792e74657374732e4974656d7352046d6f7265323b0a046974656d12132e766f6c6572792e74657374732e4974656d7318042001280b32122e766f6c6572792e74657374732e4974656d52046974656d2a4d0a06436c6f73656412070a034f4e45100112070a03554e4f100112120a054d494e555310ffffffffffffffffff01120b0a0346415210ffffffff07120c0a04474f4e4510071a0208011a0210012a190a0653776974636812070a034f4646100012060a024f4e10053a2c0a05706c61696e12162e766f6c6572792e74657374732e457874656e6465641864200128055205706c61696e3a2c0a02696412162e766f6c6572792e74657374732e457874656e6465641865200128093a046e6f6e65520269643a300a076e756d6265727312162e766f6c6572792e74657374732e457874656e64656418662003280552076e756d626572733a410a0e7061636b65645f6e756d6265727312162e766f6c6572792e74657374732e457874656e64656418672003280542021001520d7061636b65644e756d626572733a3b0a036f6c6412162e766f6c6572792e74657374732e457874656e64656418682001280b32112e766f6c6572792e74657374732e4f6c6452036f6c643a3d0a046f6c647312162e766f6c6572792e74657374732e457874656e64656418692003280b32112e766f6c6572792e74657374732e4f6c6452046f6c64733a440a06636c6f73656412162e766f6c6572792e74657374732e457874656e646564186a2001280e32142e766f6c6572792e74657374732e436c6f7365645206636c6f7365643a470a0767726f7570656412162e766f6c6572792e74657374732e457874656e646564186b2001280a32152e766f6c6572792e74657374732e47726f75706564520767726f757065643a2c0a0366617212162e766f6c6572792e74657374732e457874656e64656418ffffffff012001280c5203666172")

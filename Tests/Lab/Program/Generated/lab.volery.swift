@@ -4,9 +4,9 @@
 import Volery
 
 /// Names a logical call, so that a pod can tell whether it has run it before.
-nonisolated struct Question: Message {
+nonisolated struct Question: VoleryProtobuf.Message {
   var key: String = ""
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -14,24 +14,24 @@ nonisolated struct Question: Message {
     self.key = key
   }
 
-  static let messageName = "volery.lab.Question"
-  static let _type = MessageType(_table_lab_proto, 0)
+  static var messageName: String { "volery.lab.Question" }
+  static let _type = VoleryProtobuf.MessageType(_table_lab_proto, 0)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.key = try m.string(32)
-    self.unknownFields = try m.unknownFields()
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.key = try m.string(32) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.key.isEmpty { m.store(32, self.key, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct Answer: Message {
+nonisolated struct Answer: VoleryProtobuf.Message {
   /// The name of the pod that answered.
   var pod: String = ""
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -39,41 +39,41 @@ nonisolated struct Answer: Message {
     self.pod = pod
   }
 
-  static let messageName = "volery.lab.Answer"
-  static let _type = MessageType(_table_lab_proto, 1)
+  static var messageName: String { "volery.lab.Answer" }
+  static let _type = VoleryProtobuf.MessageType(_table_lab_proto, 1)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.pod = try m.string(32)
-    self.unknownFields = try m.unknownFields()
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.pod = try m.string(32) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.pod.isEmpty { m.store(32, self.pod, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
 nonisolated enum LabMethods {
-  static let call = Method<Question, Answer>(
+  static let call = VoleryTypes.Method<Question, Answer>(
     service: "volery.lab.Lab", name: "Call", kind: .unary)
-  static let read = Method<Question, Answer>(
+  static let read = VoleryTypes.Method<Question, Answer>(
     service: "volery.lab.Lab", name: "Read", kind: .unary, idempotency: .noSideEffects)
-  static let chat = Method<Question, Answer>(
+  static let chat = VoleryTypes.Method<Question, Answer>(
     service: "volery.lab.Lab", name: "Chat", kind: .bidirectional)
 }
 
 /// What the pods of the laboratory serve, ours and those of other implementations.
-nonisolated protocol LabService: Service {
+nonisolated protocol LabService: VoleryServer.Service {
   /// May not be repeated.
-  func call(_ request: Question, context: ServerContext) async throws -> Answer
+  func call(_ request: Question, context: VoleryServer.ServerContext) async throws -> Answer
   /// May be repeated.
-  func read(_ request: Question, context: ServerContext) async throws -> Answer
+  func read(_ request: Question, context: VoleryServer.ServerContext) async throws -> Answer
   /// Answers every question with the pod's name.
-  func chat(_ requests: RequestStream<Question>, responses: ResponseWriter<Answer>, context: ServerContext) async throws
+  func chat(_ requests: VoleryServer.RequestStream<Question>, responses: VoleryServer.ResponseWriter<Answer>, context: VoleryServer.ServerContext) async throws
 }
 
 extension LabService {
-  nonisolated var handlers: [MethodHandler] {
+  nonisolated var handlers: [VoleryServer.MethodHandler] {
     [
       .unary(LabMethods.call) { try await self.call($0, context: $1) },
       .unary(LabMethods.read) { try await self.read($0, context: $1) },
@@ -84,40 +84,40 @@ extension LabService {
 
 /// What the pods of the laboratory serve, ours and those of other implementations.
 nonisolated struct LabClient: Sendable {
-  private let channel: Channel
+  private let _channel: VoleryClient.Channel
 
-  init(_ channel: Channel) { self.channel = channel }
+  init(_ channel: VoleryClient.Channel) { self._channel = channel }
 
   /// May not be repeated.
-  func call(_ request: Question, options: CallOptions = CallOptions()) async throws(StatusError) -> Answer {
-    try await channel.unary(LabMethods.call, request, options: options).message
+  func call(_ request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Answer {
+    try await self._channel.unary(LabMethods.call, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
-  func callResponse(to request: Question, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<Answer> {
-    try await channel.unary(LabMethods.call, request, options: options)
+  func callResponse(to request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Answer> {
+    try await self._channel.unary(LabMethods.call, request, options: options)
   }
 
   /// May be repeated.
-  func read(_ request: Question, options: CallOptions = CallOptions()) async throws(StatusError) -> Answer {
-    try await channel.unary(LabMethods.read, request, options: options).message
+  func read(_ request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Answer {
+    try await self._channel.unary(LabMethods.read, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
-  func readResponse(to request: Question, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<Answer> {
-    try await channel.unary(LabMethods.read, request, options: options)
+  func readResponse(to request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Answer> {
+    try await self._channel.unary(LabMethods.read, request, options: options)
   }
 
   /// Answers every question with the pod's name.
-  func chat(options: CallOptions = CallOptions()) -> BidirectionalCall<Question, Answer> {
-    channel.bidirectional(LabMethods.chat, options: options)
+  func chat(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<Question, Answer> {
+    self._channel.bidirectional(LabMethods.chat, options: options)
   }
 }
 
-nonisolated let _table_lab_proto = FileTable(
+nonisolated let _table_lab_proto = VoleryProtobuf.FileTable(
   schema: [
-    56, 1, 1, 271, 24, 32, 0,
-    56, 1, 1, 271, 24, 32, 0,
+    56, 1, 0, 1, 67109135, 24, 32, 0, 0,
+    56, 1, 0, 1, 67109135, 24, 32, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a096c61622e70726f746f120a766f6c6572792e6c6162221c0a085175657374696f6e12100a036b657918012001280952036b6579221a0a06416e7377657212100a03706f641801200128095203706f6432a4010a034c616212300a0443616c6c12142e766f6c6572792e6c61622e5175657374696f6e1a122e766f6c6572792e6c61622e416e7377657212350a045265616412142e766f6c6572792e6c61622e5175657374696f6e1a122e766f6c6572792e6c61622e416e73776572220390020112340a044368617412142e766f6c6572792e6c61622e5175657374696f6e1a122e766f6c6572792e6c61622e416e7377657228013001620670726f746f33")

@@ -3,7 +3,7 @@
 
 import VoleryProtobuf
 
-nonisolated enum State: Hashable, Sendable {
+nonisolated enum State: Hashable, Sendable, CaseIterable {
   case unspecified
   case `open`
   case paid
@@ -15,7 +15,7 @@ nonisolated enum State: Hashable, Sendable {
   init(rawValue: Int32) {
     switch rawValue {
       case 0: self = .unspecified
-      case 1: self = .`open`
+      case 1: self = .open
       case 2: self = .paid
       case 3: self = .shipped
       default: self = .unrecognized(rawValue)
@@ -25,17 +25,20 @@ nonisolated enum State: Hashable, Sendable {
   var rawValue: Int32 {
     switch self {
       case .unspecified: 0
-      case .`open`: 1
+      case .open: 1
       case .paid: 2
       case .shipped: 3
       case .unrecognized(let value): value
     }
   }
+
+  /// Every value that the .proto has.
+  static var allCases: [Self] { ([0, 1, 2, 3] as [Int32]).compactMap { Self(rawValue: $0) } }
 }
 
-nonisolated struct Hello: Message {
+nonisolated struct Hello: VoleryProtobuf.Message {
   var name: String = ""
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -43,24 +46,24 @@ nonisolated struct Hello: Message {
     self.name = name
   }
 
-  static let messageName = "bench.Hello"
-  static let _type = MessageType(_table_bench_proto, 0)
+  static var messageName: String { "bench.Hello" }
+  static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 0)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.name = try m.string(32)
-    self.unknownFields = try m.unknownFields()
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.name = try m.string(32) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.name.isEmpty { m.store(32, self.name, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct Payload: Message {
+nonisolated struct Payload: VoleryProtobuf.Message {
   var type: Int32 = 0
   var body: [UInt8] = []
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -69,27 +72,27 @@ nonisolated struct Payload: Message {
     self.body = body
   }
 
-  static let messageName = "bench.Payload"
-  static let _type = MessageType(_table_bench_proto, 1)
+  static var messageName: String { "bench.Payload" }
+  static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 1)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.type = m.load(28, Int32.self)
-    self.body = m.bytes(40)
-    self.unknownFields = try m.unknownFields()
+    if m.has(32) { self.body = m.bytes(40, c) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.type != 0 { m.store(28, self.type); m.setHas(24) }
     if !self.body.isEmpty { m.store(40, self.body, c); m.setHas(32) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct SimpleResponse: Message {
+nonisolated struct SimpleResponse: VoleryProtobuf.Message {
   var payload: Payload? = nil
   var username: String = ""
   var oauthScope: String = ""
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -99,17 +102,17 @@ nonisolated struct SimpleResponse: Message {
     self.oauthScope = oauthScope
   }
 
-  static let messageName = "bench.SimpleResponse"
-  static let _type = MessageType(_table_bench_proto, 2)
+  static var messageName: String { "bench.SimpleResponse" }
+  static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 2)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     if let p = m.pointer(32) { self.payload = try c.message(p) }
-    self.username = try m.string(40)
-    self.oauthScope = try m.string(56)
-    self.unknownFields = try m.unknownFields()
+    if m.has(24) { self.username = try m.string(40) }
+    if m.has(28) { self.oauthScope = try m.string(56) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if let v = self.payload { m.store(32, message: v, c) }
     if !self.username.isEmpty { m.store(40, self.username, c); m.setHas(24) }
     if !self.oauthScope.isEmpty { m.store(56, self.oauthScope, c); m.setHas(28) }
@@ -117,11 +120,11 @@ nonisolated struct SimpleResponse: Message {
   }
 }
 
-nonisolated struct Money: Message {
+nonisolated struct Money: VoleryProtobuf.Message {
   var currency: String = ""
   var units: Int64 = 0
   var nanos: Int32 = 0
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -131,17 +134,17 @@ nonisolated struct Money: Message {
     self.nanos = nanos
   }
 
-  static let messageName = "bench.Money"
-  static let _type = MessageType(_table_bench_proto, 3)
+  static var messageName: String { "bench.Money" }
+  static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 3)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.currency = try m.string(40)
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.currency = try m.string(40) }
     self.units = m.load(56, Int64.self)
     self.nanos = m.load(36, Int32.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.currency.isEmpty { m.store(40, self.currency, c); m.setHas(24) }
     if self.units != 0 { m.store(56, self.units); m.setHas(28) }
     if self.nanos != 0 { m.store(36, self.nanos); m.setHas(32) }
@@ -149,13 +152,13 @@ nonisolated struct Money: Message {
   }
 }
 
-nonisolated struct Address: Message {
+nonisolated struct Address: VoleryProtobuf.Message {
   var name: String = ""
   var street: String = ""
   var city: String = ""
   var zip: String = ""
   var country: String = ""
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -167,19 +170,19 @@ nonisolated struct Address: Message {
     self.country = country
   }
 
-  static let messageName = "bench.Address"
-  static let _type = MessageType(_table_bench_proto, 4)
+  static var messageName: String { "bench.Address" }
+  static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 4)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.name = try m.string(48)
-    self.street = try m.string(64)
-    self.city = try m.string(80)
-    self.zip = try m.string(96)
-    self.country = try m.string(112)
-    self.unknownFields = try m.unknownFields()
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.name = try m.string(48) }
+    if m.has(28) { self.street = try m.string(64) }
+    if m.has(32) { self.city = try m.string(80) }
+    if m.has(36) { self.zip = try m.string(96) }
+    if m.has(40) { self.country = try m.string(112) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.name.isEmpty { m.store(48, self.name, c); m.setHas(24) }
     if !self.street.isEmpty { m.store(64, self.street, c); m.setHas(28) }
     if !self.city.isEmpty { m.store(80, self.city, c); m.setHas(32) }
@@ -189,12 +192,12 @@ nonisolated struct Address: Message {
   }
 }
 
-nonisolated struct Card: Message {
+nonisolated struct Card: VoleryProtobuf.Message {
   var holder: String = ""
   var number: String = ""
   var month: UInt32 = 0
   var year: UInt32 = 0
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -205,18 +208,18 @@ nonisolated struct Card: Message {
     self.year = year
   }
 
-  static let messageName = "bench.Card"
-  static let _type = MessageType(_table_bench_proto, 5)
+  static var messageName: String { "bench.Card" }
+  static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 5)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.holder = try m.string(48)
-    self.number = try m.string(64)
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.holder = try m.string(48) }
+    if m.has(28) { self.number = try m.string(64) }
     self.month = m.load(36, UInt32.self)
     self.year = m.load(44, UInt32.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.holder.isEmpty { m.store(48, self.holder, c); m.setHas(24) }
     if !self.number.isEmpty { m.store(64, self.number, c); m.setHas(28) }
     if self.month != 0 { m.store(36, self.month); m.setHas(32) }
@@ -225,13 +228,13 @@ nonisolated struct Card: Message {
   }
 }
 
-nonisolated struct Item: Message {
+nonisolated struct Item: VoleryProtobuf.Message {
   var sku: String = ""
   var title: String = ""
   var quantity: UInt32 = 0
   var price: Int64 = 0
   var attributes: [String: String] = [:]
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -243,27 +246,32 @@ nonisolated struct Item: Message {
     self.attributes = attributes
   }
 
-  static let messageName = "bench.Item"
-  static let _type = MessageType(_table_bench_proto, 6)
+  static var messageName: String { "bench.Item" }
+  static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 6)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.sku = try m.string(48)
-    self.title = try m.string(64)
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.sku = try m.string(48) }
+    if m.has(28) { self.title = try m.string(64) }
     self.quantity = m.load(36, UInt32.self)
     self.price = m.load(80, Int64.self)
-    for p in m.elements(88, 96, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      self.attributes[try e.string(32)] = try e.string(48)
+    if m.has(88) {
+      let entries = m.elements(88, 96, VoleryProtobuf.RawMessage.self)
+      var map = [String: String](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[try e.string(32)] = try e.string(48)
+      }
+      self.attributes = map
     }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.sku.isEmpty { m.store(48, self.sku, c); m.setHas(24) }
     if !self.title.isEmpty { m.store(64, self.title, c); m.setHas(28) }
     if self.quantity != 0 { m.store(36, self.quantity); m.setHas(32) }
     if self.price != 0 { m.store(80, self.price); m.setHas(40) }
-    m.storeMap(88, 96, self.attributes, MessageType(_table_bench_proto, 7), c) {
+    m.storeMap(88, 96, self.attributes, VoleryProtobuf.MessageType(_table_bench_proto, 7), c) {
       e, k, v in
       e.store(32, k, c); e.setHas(24)
       e.store(48, v, c); e.setHas(28)
@@ -272,38 +280,132 @@ nonisolated struct Item: Message {
   }
 }
 
-nonisolated struct Order: Message {
-  var id: String = ""
-  var customer: String = ""
-  var state: State = State()
-  var created: Int64 = 0
-  var updated: Int64 = 0
-  var total: Money? = nil
-  var shippingCost: Money? = nil
-  var billing: Address? = nil
-  var shipping: Address? = nil
-  var items: [Item] = []
-  var labels: [String: String] = [:]
-  var counters: [String: Int64] = [:]
-  var tags: [String] = []
-  var ratings: [Int32] = []
-  var weights: [Double] = []
-  var signature: [UInt8] = []
-  var gift: Bool = false
-  var note: String? = nil
-  var priority: Int32? = nil
-  var checksum: UInt64 = 0
-  var shard: UInt32 = 0
-  var balance: Int64 = 0
-  var offset: Int32 = 0
-  var discount: Float = 0
-  var tax: Double = 0
-  var version: UInt32 = 0
-  var channel: String = ""
-  var locale: String = ""
-  var history: [State] = []
-  var payment: Payment?
-  var unknownFields = UnknownFields()
+nonisolated struct Order: VoleryProtobuf.Message {
+  var id: String {
+    get { self._s.storage.fields.id }
+    _modify { yield &self._s.unique.id }
+  }
+  var customer: String {
+    get { self._s.storage.fields.customer }
+    _modify { yield &self._s.unique.customer }
+  }
+  var state: State {
+    get { self._s.storage.fields.state }
+    _modify { yield &self._s.unique.state }
+  }
+  var created: Int64 {
+    get { self._s.storage.fields.created }
+    _modify { yield &self._s.unique.created }
+  }
+  var updated: Int64 {
+    get { self._s.storage.fields.updated }
+    _modify { yield &self._s.unique.updated }
+  }
+  var total: Money? {
+    get { self._s.storage.fields.total }
+    _modify { yield &self._s.unique.total }
+  }
+  var shippingCost: Money? {
+    get { self._s.storage.fields.shippingCost }
+    _modify { yield &self._s.unique.shippingCost }
+  }
+  var billing: Address? {
+    get { self._s.storage.fields.billing }
+    _modify { yield &self._s.unique.billing }
+  }
+  var shipping: Address? {
+    get { self._s.storage.fields.shipping }
+    _modify { yield &self._s.unique.shipping }
+  }
+  var items: [Item] {
+    get { self._s.storage.fields.items }
+    _modify { yield &self._s.unique.items }
+  }
+  var labels: [String: String] {
+    get { self._s.storage.fields.labels }
+    _modify { yield &self._s.unique.labels }
+  }
+  var counters: [String: Int64] {
+    get { self._s.storage.fields.counters }
+    _modify { yield &self._s.unique.counters }
+  }
+  var tags: [String] {
+    get { self._s.storage.fields.tags }
+    _modify { yield &self._s.unique.tags }
+  }
+  var ratings: [Int32] {
+    get { self._s.storage.fields.ratings }
+    _modify { yield &self._s.unique.ratings }
+  }
+  var weights: [Double] {
+    get { self._s.storage.fields.weights }
+    _modify { yield &self._s.unique.weights }
+  }
+  var signature: [UInt8] {
+    get { self._s.storage.fields.signature }
+    _modify { yield &self._s.unique.signature }
+  }
+  var gift: Bool {
+    get { self._s.storage.fields.gift }
+    _modify { yield &self._s.unique.gift }
+  }
+  var note: String? {
+    get { self._s.storage.fields.note }
+    _modify { yield &self._s.unique.note }
+  }
+  var priority: Int32? {
+    get { self._s.storage.fields.priority }
+    _modify { yield &self._s.unique.priority }
+  }
+  var checksum: UInt64 {
+    get { self._s.storage.fields.checksum }
+    _modify { yield &self._s.unique.checksum }
+  }
+  var shard: UInt32 {
+    get { self._s.storage.fields.shard }
+    _modify { yield &self._s.unique.shard }
+  }
+  var balance: Int64 {
+    get { self._s.storage.fields.balance }
+    _modify { yield &self._s.unique.balance }
+  }
+  var offset: Int32 {
+    get { self._s.storage.fields.offset }
+    _modify { yield &self._s.unique.offset }
+  }
+  var discount: Float {
+    get { self._s.storage.fields.discount }
+    _modify { yield &self._s.unique.discount }
+  }
+  var tax: Double {
+    get { self._s.storage.fields.tax }
+    _modify { yield &self._s.unique.tax }
+  }
+  var version: UInt32 {
+    get { self._s.storage.fields.version }
+    _modify { yield &self._s.unique.version }
+  }
+  var channel: String {
+    get { self._s.storage.fields.channel }
+    _modify { yield &self._s.unique.channel }
+  }
+  var locale: String {
+    get { self._s.storage.fields.locale }
+    _modify { yield &self._s.unique.locale }
+  }
+  var history: [State] {
+    get { self._s.storage.fields.history }
+    _modify { yield &self._s.unique.history }
+  }
+  var payment: Payment? {
+    get { self._s.storage.fields.payment }
+    _modify { yield &self._s.unique.payment }
+  }
+  var unknownFields: VoleryProtobuf.UnknownFields {
+    get { self._s.storage.fields.unknownFields }
+    _modify { yield &self._s.unique.unknownFields }
+  }
+  private var _s: VoleryProtobuf.Stored<_Fields>
 
   nonisolated enum Payment: Hashable, Sendable {
     case card(Card)
@@ -311,140 +413,196 @@ nonisolated struct Order: Message {
     case account(UInt64)
   }
 
-  init() {}
+  nonisolated struct _Fields: Hashable, Sendable {
+    var id: String = ""
+    var customer: String = ""
+    var state: State = State()
+    var created: Int64 = 0
+    var updated: Int64 = 0
+    var total: Money? = nil
+    var shippingCost: Money? = nil
+    var billing: Address? = nil
+    var shipping: Address? = nil
+    var items: [Item] = []
+    var labels: [String: String] = [:]
+    var counters: [String: Int64] = [:]
+    var tags: [String] = []
+    var ratings: [Int32] = []
+    var weights: [Double] = []
+    var signature: [UInt8] = []
+    var gift: Bool = false
+    var note: String? = nil
+    var priority: Int32? = nil
+    var checksum: UInt64 = 0
+    var shard: UInt32 = 0
+    var balance: Int64 = 0
+    var offset: Int32 = 0
+    var discount: Float = 0
+    var tax: Double = 0
+    var version: UInt32 = 0
+    var channel: String = ""
+    var locale: String = ""
+    var history: [State] = []
+    var payment: Payment? = nil
+    var unknownFields = VoleryProtobuf.UnknownFields()
+
+    init() {}
+
+    func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if !self.id.isEmpty { m.store(144, self.id, c); m.setHas(24) }
+      if !self.customer.isEmpty { m.store(160, self.customer, c); m.setHas(28) }
+      if self.state.rawValue != 0 { m.store(36, self.state.rawValue); m.setHas(32) }
+      if self.created != 0 { m.store(176, self.created); m.setHas(40) }
+      if self.updated != 0 { m.store(184, self.updated); m.setHas(44) }
+      if let v = self.total { m.store(192, message: v, c) }
+      if let v = self.shippingCost { m.store(200, message: v, c) }
+      if let v = self.billing { m.store(208, message: v, c) }
+      if let v = self.shipping { m.store(216, message: v, c) }
+      m.storeMessages(224, 232, self.items, c)
+      m.storeMap(240, 248, self.labels, VoleryProtobuf.MessageType(_table_bench_proto, 9), c) {
+        e, k, v in
+        e.store(32, k, c); e.setHas(24)
+        e.store(48, v, c); e.setHas(28)
+      }
+      m.storeMap(256, 264, self.counters, VoleryProtobuf.MessageType(_table_bench_proto, 10), c) {
+        e, k, v in
+        e.store(32, k, c); e.setHas(24)
+        e.store(48, v); e.setHas(28)
+      }
+      m.storeArray(272, 280, self.tags, c)
+      m.storeArray(288, 296, self.ratings, c)
+      m.storeArray(304, 312, self.weights, c)
+      if !self.signature.isEmpty { m.store(320, self.signature, c); m.setHas(48) }
+      if self.gift { m.store(336, self.gift); m.setHas(52) }
+      if let v = self.note { m.store(344, v, c); m.setHas(56) }
+      if let v = self.priority { m.store(64, v); m.setHas(60) }
+      if self.checksum != 0 { m.store(360, self.checksum); m.setHas(68) }
+      if self.shard != 0 { m.store(76, self.shard); m.setHas(72) }
+      if self.balance != 0 { m.store(368, self.balance); m.setHas(80) }
+      if self.offset != 0 { m.store(88, self.offset); m.setHas(84) }
+      if self.discount.bitPattern != 0 { m.store(96, self.discount); m.setHas(92) }
+      if self.tax.bitPattern != 0 { m.store(376, self.tax); m.setHas(100) }
+      if self.version != 0 { m.store(108, self.version); m.setHas(104) }
+      if !self.channel.isEmpty { m.store(384, self.channel, c); m.setHas(112) }
+      if !self.locale.isEmpty { m.store(400, self.locale, c); m.setHas(116) }
+      m.storeArray(416, 424, self.history, c) { $0.rawValue }
+      switch self.payment {
+        case nil: break
+        case .card(let v)?: m.store(128, message: v, c); m.setCase(120, 20)
+        case .voucher(let v)?: m.store(128, v, c); m.setCase(120, 21)
+        case .account(let v)?: m.store(128, v); m.setCase(120, 22)
+      }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
+
+  private static let _empty = VoleryProtobuf.Stored(VoleryProtobuf.MessageStorage(_Fields()))
+
+  init() { self._s = Self._empty }
 
   init(id: String = "", customer: String = "", state: State = State(), created: Int64 = 0, updated: Int64 = 0, total: Money? = nil, shippingCost: Money? = nil, billing: Address? = nil, shipping: Address? = nil, items: [Item] = [], labels: [String: String] = [:], counters: [String: Int64] = [:], tags: [String] = [], ratings: [Int32] = [], weights: [Double] = [], signature: [UInt8] = [], gift: Bool = false, note: String? = nil, priority: Int32? = nil, checksum: UInt64 = 0, shard: UInt32 = 0, balance: Int64 = 0, offset: Int32 = 0, discount: Float = 0, tax: Double = 0, version: UInt32 = 0, channel: String = "", locale: String = "", history: [State] = [], payment: Payment? = nil) {
-    self.id = id
-    self.customer = customer
-    self.state = state
-    self.created = created
-    self.updated = updated
-    self.total = total
-    self.shippingCost = shippingCost
-    self.billing = billing
-    self.shipping = shipping
-    self.items = items
-    self.labels = labels
-    self.counters = counters
-    self.tags = tags
-    self.ratings = ratings
-    self.weights = weights
-    self.signature = signature
-    self.gift = gift
-    self.note = note
-    self.priority = priority
-    self.checksum = checksum
-    self.shard = shard
-    self.balance = balance
-    self.offset = offset
-    self.discount = discount
-    self.tax = tax
-    self.version = version
-    self.channel = channel
-    self.locale = locale
-    self.history = history
-    self.payment = payment
+    let _s = VoleryProtobuf.MessageStorage(_Fields())
+    _s.fields.id = id
+    _s.fields.customer = customer
+    _s.fields.state = state
+    _s.fields.created = created
+    _s.fields.updated = updated
+    _s.fields.total = total
+    _s.fields.shippingCost = shippingCost
+    _s.fields.billing = billing
+    _s.fields.shipping = shipping
+    _s.fields.items = items
+    _s.fields.labels = labels
+    _s.fields.counters = counters
+    _s.fields.tags = tags
+    _s.fields.ratings = ratings
+    _s.fields.weights = weights
+    _s.fields.signature = signature
+    _s.fields.gift = gift
+    _s.fields.note = note
+    _s.fields.priority = priority
+    _s.fields.checksum = checksum
+    _s.fields.shard = shard
+    _s.fields.balance = balance
+    _s.fields.offset = offset
+    _s.fields.discount = discount
+    _s.fields.tax = tax
+    _s.fields.version = version
+    _s.fields.channel = channel
+    _s.fields.locale = locale
+    _s.fields.history = history
+    _s.fields.payment = payment
+    self._s = VoleryProtobuf.Stored(_s)
   }
 
-  static let messageName = "bench.Order"
-  static let _type = MessageType(_table_bench_proto, 8)
+  static var messageName: String { "bench.Order" }
+  static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 8)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.id = try m.string(144)
-    self.customer = try m.string(160)
-    if m.has(32) { self.state = State(rawValue: m.load(36)) }
-    self.created = m.load(176, Int64.self)
-    self.updated = m.load(184, Int64.self)
-    if let p = m.pointer(192) { self.total = try c.message(p) }
-    if let p = m.pointer(200) { self.shippingCost = try c.message(p) }
-    if let p = m.pointer(208) { self.billing = try c.message(p) }
-    if let p = m.pointer(216) { self.shipping = try c.message(p) }
-    self.items = try m.messages(224, 232, c)
-    for p in m.elements(240, 248, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      self.labels[try e.string(32)] = try e.string(48)
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    let s = VoleryProtobuf.MessageStorage(_Fields())
+    if m.has(24) { s.fields.id = try m.string(144) }
+    if m.has(28) { s.fields.customer = try m.string(160) }
+    if m.has(32) { s.fields.state = State(rawValue: m.load(36)) }
+    s.fields.created = m.load(176, Int64.self)
+    s.fields.updated = m.load(184, Int64.self)
+    if let p = m.pointer(192) { s.fields.total = try c.message(p) }
+    if let p = m.pointer(200) { s.fields.shippingCost = try c.message(p) }
+    if let p = m.pointer(208) { s.fields.billing = try c.message(p) }
+    if let p = m.pointer(216) { s.fields.shipping = try c.message(p) }
+    if m.has(224) { s.fields.items = try m.messages(224, 232, c) }
+    if m.has(240) {
+      let entries = m.elements(240, 248, VoleryProtobuf.RawMessage.self)
+      var map = [String: String](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[try e.string(32)] = try e.string(48)
+      }
+      s.fields.labels = map
     }
-    for p in m.elements(256, 264, UnsafeRawPointer.self) {
-      let e = RawMessage(p)
-      self.counters[try e.string(32)] = e.load(48, Int64.self)
+    if m.has(256) {
+      let entries = m.elements(256, 264, VoleryProtobuf.RawMessage.self)
+      var map = [String: Int64](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        map[try e.string(32)] = e.load(48, Int64.self)
+      }
+      s.fields.counters = map
     }
-    self.tags = try m.strings(272, 280)
-    self.ratings = m.array(288, 296, Int32.self)
-    self.weights = m.array(304, 312, Double.self)
-    self.signature = m.bytes(320)
-    self.gift = m.bool(336)
-    if m.has(56) { self.note = try m.string(344) }
-    if m.has(60) { self.priority = m.load(64, Int32.self) }
-    self.checksum = m.load(360, UInt64.self)
-    self.shard = m.load(76, UInt32.self)
-    self.balance = m.load(368, Int64.self)
-    self.offset = m.load(88, Int32.self)
-    self.discount = m.load(96, Float.self)
-    self.tax = m.load(376, Double.self)
-    self.version = m.load(108, UInt32.self)
-    self.channel = try m.string(384)
-    self.locale = try m.string(400)
-    self.history = m.elements(416, 424, Int32.self).map { .init(rawValue: $0) }
+    if m.has(272) { s.fields.tags = try m.strings(272, 280) }
+    if m.has(288) { s.fields.ratings = m.array(288, 296, Int32.self) }
+    if m.has(304) { s.fields.weights = m.array(304, 312, Double.self) }
+    if m.has(48) { s.fields.signature = m.bytes(320, c) }
+    s.fields.gift = m.bool(336)
+    if m.has(56) { s.fields.note = try m.string(344) }
+    if m.has(60) { s.fields.priority = m.load(64, Int32.self) }
+    s.fields.checksum = m.load(360, UInt64.self)
+    s.fields.shard = m.load(76, UInt32.self)
+    s.fields.balance = m.load(368, Int64.self)
+    s.fields.offset = m.load(88, Int32.self)
+    s.fields.discount = m.load(96, Float.self)
+    s.fields.tax = m.load(376, Double.self)
+    s.fields.version = m.load(108, UInt32.self)
+    if m.has(112) { s.fields.channel = try m.string(384) }
+    if m.has(116) { s.fields.locale = try m.string(400) }
+    if m.has(416) { s.fields.history = m.elements(416, 424, Int32.self).map { State(rawValue: $0) } }
     switch m.load(120, Int32.self) {
-      case 20: self.payment = .card(try c.message(m.pointer(128)!))
-      case 21: self.payment = .voucher(try m.string(128))
-      case 22: self.payment = .account(m.load(128, UInt64.self))
+      case 20: s.fields.payment = .card(try c.message(m.pointer(128)!))
+      case 21: s.fields.payment = .voucher(try m.string(128))
+      case 22: s.fields.payment = .account(m.load(128, UInt64.self))
       default: break
     }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { s.fields.unknownFields = try m.unknownFields(c) }
+    self._s = VoleryProtobuf.Stored(s)
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
-    if !self.id.isEmpty { m.store(144, self.id, c); m.setHas(24) }
-    if !self.customer.isEmpty { m.store(160, self.customer, c); m.setHas(28) }
-    if self.state.rawValue != 0 { m.store(36, self.state.rawValue); m.setHas(32) }
-    if self.created != 0 { m.store(176, self.created); m.setHas(40) }
-    if self.updated != 0 { m.store(184, self.updated); m.setHas(44) }
-    if let v = self.total { m.store(192, message: v, c) }
-    if let v = self.shippingCost { m.store(200, message: v, c) }
-    if let v = self.billing { m.store(208, message: v, c) }
-    if let v = self.shipping { m.store(216, message: v, c) }
-    m.storeMessages(224, 232, self.items, c)
-    m.storeMap(240, 248, self.labels, MessageType(_table_bench_proto, 9), c) {
-      e, k, v in
-      e.store(32, k, c); e.setHas(24)
-      e.store(48, v, c); e.setHas(28)
-    }
-    m.storeMap(256, 264, self.counters, MessageType(_table_bench_proto, 10), c) {
-      e, k, v in
-      e.store(32, k, c); e.setHas(24)
-      e.store(48, v); e.setHas(28)
-    }
-    m.storeArray(272, 280, self.tags, c)
-    m.storeArray(288, 296, self.ratings, c)
-    m.storeArray(304, 312, self.weights, c)
-    if !self.signature.isEmpty { m.store(320, self.signature, c); m.setHas(48) }
-    if self.gift { m.store(336, self.gift); m.setHas(52) }
-    if let v = self.note { m.store(344, v, c); m.setHas(56) }
-    if let v = self.priority { m.store(64, v); m.setHas(60) }
-    if self.checksum != 0 { m.store(360, self.checksum); m.setHas(68) }
-    if self.shard != 0 { m.store(76, self.shard); m.setHas(72) }
-    if self.balance != 0 { m.store(368, self.balance); m.setHas(80) }
-    if self.offset != 0 { m.store(88, self.offset); m.setHas(84) }
-    if self.discount.bitPattern != 0 { m.store(96, self.discount); m.setHas(92) }
-    if self.tax.bitPattern != 0 { m.store(376, self.tax); m.setHas(100) }
-    if self.version != 0 { m.store(108, self.version); m.setHas(104) }
-    if !self.channel.isEmpty { m.store(384, self.channel, c); m.setHas(112) }
-    if !self.locale.isEmpty { m.store(400, self.locale, c); m.setHas(116) }
-    if !self.history.isEmpty { m.storeArray(416, 424, self.history.map(\.rawValue), c) }
-    switch self.payment {
-      case nil: break
-      case .card(let v)?: m.store(128, message: v, c); m.setCase(120, 20)
-      case .voucher(let v)?: m.store(128, v, c); m.setCase(120, 21)
-      case .account(let v)?: m.store(128, v); m.setCase(120, 22)
-    }
-    m.storeUnknown(self.unknownFields, c)
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    self._s.storage.withFields { $0._fill(m, c) }
   }
 }
 
-nonisolated struct Blob: Message {
+nonisolated struct Blob: VoleryProtobuf.Message {
   var data: [UInt8] = []
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -452,26 +610,26 @@ nonisolated struct Blob: Message {
     self.data = data
   }
 
-  static let messageName = "bench.Blob"
-  static let _type = MessageType(_table_bench_proto, 11)
+  static var messageName: String { "bench.Blob" }
+  static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 11)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.data = m.bytes(32)
-    self.unknownFields = try m.unknownFields()
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.data = m.bytes(32, c) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.data.isEmpty { m.store(32, self.data, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct Reading: Message {
+nonisolated struct Reading: VoleryProtobuf.Message {
   var sensor: String = ""
   var time: Int64 = 0
   var value: Double = 0
   var price: Money? = nil
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -482,18 +640,18 @@ nonisolated struct Reading: Message {
     self.price = price
   }
 
-  static let messageName = "bench.Reading"
-  static let _type = MessageType(_table_bench_proto, 12)
+  static var messageName: String { "bench.Reading" }
+  static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 12)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.sensor = try m.string(40)
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.sensor = try m.string(40) }
     self.time = m.load(56, Int64.self)
     self.value = m.load(64, Double.self)
     if let p = m.pointer(72) { self.price = try c.message(p) }
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.sensor.isEmpty { m.store(40, self.sensor, c); m.setHas(24) }
     if self.time != 0 { m.store(56, self.time); m.setHas(28) }
     if self.value.bitPattern != 0 { m.store(64, self.value); m.setHas(32) }
@@ -502,9 +660,9 @@ nonisolated struct Reading: Message {
   }
 }
 
-nonisolated struct Readings: Message {
+nonisolated struct Readings: VoleryProtobuf.Message {
   var readings: [Reading] = []
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -512,24 +670,24 @@ nonisolated struct Readings: Message {
     self.readings = readings
   }
 
-  static let messageName = "bench.Readings"
-  static let _type = MessageType(_table_bench_proto, 13)
+  static var messageName: String { "bench.Readings" }
+  static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 13)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.readings = try m.messages(24, 32, c)
-    self.unknownFields = try m.unknownFields()
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.readings = try m.messages(24, 32, c) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     m.storeMessages(24, 32, self.readings, c)
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated struct Numbers: Message {
+nonisolated struct Numbers: VoleryProtobuf.Message {
   var varints: [Int32] = []
   var fixed: [UInt64] = []
-  var unknownFields = UnknownFields()
+  var unknownFields = VoleryProtobuf.UnknownFields()
 
   init() {}
 
@@ -538,39 +696,39 @@ nonisolated struct Numbers: Message {
     self.fixed = fixed
   }
 
-  static let messageName = "bench.Numbers"
-  static let _type = MessageType(_table_bench_proto, 14)
+  static var messageName: String { "bench.Numbers" }
+  static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 14)
 
-  init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.varints = m.array(24, 32, Int32.self)
-    self.fixed = m.array(40, 48, UInt64.self)
-    self.unknownFields = try m.unknownFields()
+  init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.varints = m.array(24, 32, Int32.self) }
+    if m.has(40) { self.fixed = m.array(40, 48, UInt64.self) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     m.storeArray(24, 32, self.varints, c)
     m.storeArray(40, 48, self.fixed, c)
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-nonisolated let _table_bench_proto = FileTable(
+nonisolated let _table_bench_proto = VoleryProtobuf.FileTable(
   schema: [
-    56, 1, 1, 271, 24, 32, 0,
-    56, 2, 1, 256, 24, 28, 0, 2, 271, 32, 40, 0,
-    72, 3, 1, 272, 0, 32, 2, 2, 271, 24, 40, 0, 3, 271, 28, 56, 0,
-    72, 3, 1, 271, 24, 40, 0, 2, 259, 28, 56, 0, 3, 256, 32, 36, 0,
-    136, 5, 1, 271, 24, 48, 0, 2, 271, 28, 64, 0, 3, 271, 32, 80, 0, 4, 271, 36, 96, 0, 5, 271, 40, 112, 0,
-    88, 4, 1, 271, 24, 48, 0, 2, 271, 28, 64, 0, 3, 262, 32, 36, 0, 4, 262, 40, 44, 0,
-    104, 5, 1, 271, 24, 48, 0, 2, 271, 28, 64, 0, 3, 262, 32, 36, 0, 4, 259, 40, 80, 0, 5, 528, 88, 96, 8,
-    72, 2, 1, 271, 24, 32, 0, 2, 271, 28, 48, 0,
-    440, 32, 1, 271, 24, 144, 0, 2, 271, 28, 160, 0, 3, 256, 32, 36, 0, 4, 259, 40, 176, 0, 5, 259, 44, 184, 0, 6, 272, 0, 192, 4, 7, 272, 0, 200, 4, 8, 272, 0, 208, 5, 9, 272, 0, 216, 5, 10, 528, 224, 232, 7, 11, 528, 240, 248, 10, 12, 528, 256, 264, 11, 13, 527, 272, 280, 0, 14, 66048, 288, 296, 0, 15, 66059, 304, 312, 0, 16, 271, 48, 320, 0, 17, 264, 52, 336, 0, 18, 271, 56, 344, 0, 19, 256, 60, 64, 0, 20, 262416, 120, 128, 6, 21, 262415, 120, 128, 0, 22, 262408, 120, 128, 0, 23, 265, 68, 360, 0, 24, 263, 72, 76, 0, 25, 260, 80, 368, 0, 26, 257, 84, 88, 0, 27, 266, 92, 96, 0, 28, 267, 100, 376, 0, 29, 262, 104, 108, 0, 30, 271, 112, 384, 0, 31, 271, 116, 400, 0, 32, 66048, 416, 424, 0,
-    72, 2, 1, 271, 24, 32, 0, 2, 271, 28, 48, 0,
-    56, 2, 1, 271, 24, 32, 0, 2, 259, 28, 48, 0,
-    56, 1, 1, 271, 24, 32, 0,
-    88, 4, 1, 271, 24, 40, 0, 2, 259, 28, 56, 0, 3, 267, 32, 64, 0, 4, 272, 0, 72, 4,
-    40, 1, 1, 528, 24, 32, 13,
-    56, 2, 1, 66048, 24, 32, 0, 2, 66057, 40, 48, 0,
+    56, 1, 0, 1, 67109135, 24, 32, 0, 0,
+    56, 2, 0, 1, 256, 24, 28, 0, 0, 2, 271, 32, 40, 0, 0,
+    72, 3, 0, 1, 272, 0, 32, 2, 0, 2, 67109135, 24, 40, 0, 0, 3, 67109135, 28, 56, 0, 0,
+    72, 3, 0, 1, 67109135, 24, 40, 0, 0, 2, 259, 28, 56, 0, 0, 3, 256, 32, 36, 0, 0,
+    136, 5, 0, 1, 67109135, 24, 48, 0, 0, 2, 67109135, 28, 64, 0, 0, 3, 67109135, 32, 80, 0, 0, 4, 67109135, 36, 96, 0, 0, 5, 67109135, 40, 112, 0, 0,
+    88, 4, 0, 1, 67109135, 24, 48, 0, 0, 2, 67109135, 28, 64, 0, 0, 3, 262, 32, 36, 0, 0, 4, 262, 40, 44, 0, 0,
+    104, 5, 0, 1, 67109135, 24, 48, 0, 0, 2, 67109135, 28, 64, 0, 0, 3, 262, 32, 36, 0, 0, 4, 259, 40, 80, 0, 0, 5, 528, 88, 96, 8, 0,
+    72, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 67109135, 28, 48, 0, 0,
+    440, 32, 0, 1, 67109135, 24, 144, 0, 0, 2, 67109135, 28, 160, 0, 0, 3, 256, 32, 36, 0, 0, 4, 259, 40, 176, 0, 0, 5, 259, 44, 184, 0, 0, 6, 272, 0, 192, 4, 0, 7, 272, 0, 200, 4, 0, 8, 272, 0, 208, 5, 0, 9, 272, 0, 216, 5, 0, 10, 528, 224, 232, 7, 0, 11, 528, 240, 248, 10, 0, 12, 528, 256, 264, 11, 0, 13, 67109391, 272, 280, 0, 0, 14, 66048, 288, 296, 0, 0, 15, 66059, 304, 312, 0, 0, 16, 271, 48, 320, 0, 0, 17, 264, 52, 336, 0, 0, 18, 67109135, 56, 344, 0, 0, 19, 256, 60, 64, 0, 0, 20, 262416, 120, 128, 6, 0, 21, 67371279, 120, 128, 0, 0, 22, 262408, 120, 128, 0, 0, 23, 265, 68, 360, 0, 0, 24, 263, 72, 76, 0, 0, 25, 260, 80, 368, 0, 0, 26, 257, 84, 88, 0, 0, 27, 266, 92, 96, 0, 0, 28, 267, 100, 376, 0, 0, 29, 262, 104, 108, 0, 0, 30, 67109135, 112, 384, 0, 0, 31, 67109135, 116, 400, 0, 0, 32, 66048, 416, 424, 0, 0,
+    72, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 67109135, 28, 48, 0, 0,
+    56, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 259, 28, 48, 0, 0,
+    56, 1, 0, 1, 271, 24, 32, 0, 0,
+    88, 4, 0, 1, 67109135, 24, 40, 0, 0, 2, 259, 28, 56, 0, 0, 3, 267, 32, 64, 0, 0, 4, 272, 0, 72, 4, 0,
+    40, 1, 0, 1, 528, 24, 32, 13, 0,
+    56, 2, 0, 1, 66048, 24, 32, 0, 0, 2, 66057, 40, 48, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a0b62656e63682e70726f746f120562656e6368221b0a0548656c6c6f12120a046e616d6518012001280952046e616d6522310a075061796c6f616412120a047479706518012001280552047479706512120a04626f647918022001280c5204626f647922770a0e53696d706c65526573706f6e736512280a077061796c6f616418012001280b320e2e62656e63682e5061796c6f616452077061796c6f6164121a0a08757365726e616d651802200128095208757365726e616d65121f0a0b6f617574685f73636f7065180320012809520a6f6175746853636f7065224f0a054d6f6e6579121a0a0863757272656e6379180120012809520863757272656e637912140a05756e6974731802200128035205756e69747312140a056e616e6f7318032001280552056e616e6f7322750a074164647265737312120a046e616d6518012001280952046e616d6512160a06737472656574180220012809520673747265657412120a046369747918032001280952046369747912100a037a697018042001280952037a697012180a07636f756e7472791805200128095207636f756e74727922600a044361726412160a06686f6c6465721801200128095206686f6c64657212160a066e756d62657218022001280952066e756d62657212140a056d6f6e746818032001280d52056d6f6e746812120a047965617218042001280d52047965617222dc010a044974656d12100a03736b751801200128095203736b7512140a057469746c6518022001280952057469746c65121a0a087175616e7469747918032001280d52087175616e7469747912140a05707269636518042001280352057072696365123b0a0a6174747269627574657318052003280b321b2e62656e63682e4974656d2e41747472696275746573456e747279520a617474726962757465731a3d0a0f41747472696275746573456e74727912100a036b657918012001280952036b657912140a0576616c7565180220012809520576616c75653a02380122f3080a054f72646572120e0a02696418012001280952026964121a0a08637573746f6d65721802200128095208637573746f6d657212220a05737461746518032001280e320c2e62656e63682e53746174655205737461746512180a076372656174656418042001280352076372656174656412180a077570646174656418052001280352077570646174656412220a05746f74616c18062001280b320c2e62656e63682e4d6f6e65795205746f74616c12310a0d7368697070696e675f636f737418072001280b320c2e62656e63682e4d6f6e6579520c7368697070696e67436f737412280a0762696c6c696e6718082001280b320e2e62656e63682e41646472657373520762696c6c696e67122a0a087368697070696e6718092001280b320e2e62656e63682e4164647265737352087368697070696e6712210a056974656d73180a2003280b320b2e62656e63682e4974656d52056974656d7312300a066c6162656c73180b2003280b32182e62656e63682e4f726465722e4c6162656c73456e74727952066c6162656c7312360a08636f756e74657273180c2003280b321a2e62656e63682e4f726465722e436f756e74657273456e7472795208636f756e7465727312120a0474616773180d2003280952047461677312180a07726174696e6773180e200328055207726174696e677312180a0777656967687473180f20032801520777656967687473121c0a097369676e617475726518102001280c52097369676e617475726512120a046769667418112001280852046769667412170a046e6f7465181220012809480152046e6f7465880101121f0a087072696f72697479181320012805480252087072696f7269747988010112210a046361726418142001280b320b2e62656e63682e436172644800520463617264121a0a07766f756368657218152001280948005207766f7563686572121a0a076163636f756e74181620012804480052076163636f756e74121a0a08636865636b73756d1817200128065208636865636b73756d12140a0573686172641818200128075205736861726412180a0762616c616e6365181920012812520762616c616e636512160a066f6666736574181a2001281152066f6666736574121a0a08646973636f756e74181b200128025208646973636f756e7412100a03746178181c20012801520374617812180a0776657273696f6e181d2001280d520776657273696f6e12180a076368616e6e656c181e2001280952076368616e6e656c12160a066c6f63616c65181f2001280952066c6f63616c6512260a07686973746f727918202003280e320c2e62656e63682e53746174655207686973746f72791a390a0b4c6162656c73456e74727912100a036b657918012001280952036b657912140a0576616c7565180220012809520576616c75653a0238011a3b0a0d436f756e74657273456e74727912100a036b657918012001280952036b657912140a0576616c7565180220012803520576616c75653a02380142090a077061796d656e7442070a055f6e6f7465420b0a095f7072696f72697479221a0a04426c6f6212120a046461746118012001280c520464617461226f0a0752656164696e6712160a0673656e736f72180120012809520673656e736f7212120a0474696d65180220012803520474696d6512140a0576616c7565180320012801520576616c756512220a05707269636518042001280b320c2e62656e63682e4d6f6e65795205707269636522360a0852656164696e6773122a0a0872656164696e677318012003280b320e2e62656e63682e52656164696e67520872656164696e677322390a074e756d6265727312180a07766172696e74731801200328055207766172696e747312140a056669786564180220032806520566697865642a510a05537461746512150a1153544154455f554e5350454349464945441000120e0a0a53544154455f4f50454e1001120e0a0a53544154455f50414944100212110a0d53544154455f534849505045441003620670726f746f33")
