@@ -19,6 +19,7 @@ Protos|grpc/health/v1/health.proto|Sources/VoleryServices/Generated|FileNaming=D
 Examples/Pods/Protos|pods.proto|Examples/Pods/Shared|Visibility=package
 Examples/RouteGuide/Protos|route_guide.proto|Examples/RouteGuide/Sources|FileNaming=DropPath
 Examples/HelloWorld/Protos|helloworld.proto|Examples/HelloWorld/Sources/Greeter|Visibility=package
+Examples/Codegen/Sources/Shipping|Protos/shipping.proto|Examples/Codegen/Sources/Shipping/Generated|Visibility=public,FileNaming=DropPath,Server=false
 Tests/Benchmark/Protos|benchmark.proto order.proto|Sources/volery-bench|
 Tests/Benchmark/Messages/Protos|bench.proto|Tests/Benchmark/Messages/Sources/messages-bench|Module=VoleryProtobuf
 Tests/ProtobufTests|everything.proto proto2.proto|Tests/Fuzz/Targets/Generated|FileNaming=DropPath,Module=VoleryProtobuf+VoleryTypes

@@ -3,9 +3,9 @@
 
 public import Volery
 
-public nonisolated struct Parcel: Message {
+public nonisolated struct Parcel: VoleryProtobuf.Message {
   public var grams: UInt32 = 0
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -13,23 +13,23 @@ public nonisolated struct Parcel: Message {
     self.grams = grams
   }
 
-  public static let messageName = "volery.examples.shipping.Parcel"
-  public static let _type = MessageType(_table_Protos_shipping_proto, 0)
+  public static var messageName: String { "volery.examples.shipping.Parcel" }
+  public static let _type = VoleryProtobuf.MessageType(_table_Protos_shipping_proto, 0)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     self.grams = m.load(28, UInt32.self)
-    self.unknownFields = try m.unknownFields()
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if self.grams != 0 { m.store(28, self.grams); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
-public nonisolated struct Label: Message {
+public nonisolated struct Label: VoleryProtobuf.Message {
   public var text: String = ""
-  public var unknownFields = UnknownFields()
+  public var unknownFields = VoleryProtobuf.UnknownFields()
 
   public init() {}
 
@@ -37,44 +37,44 @@ public nonisolated struct Label: Message {
     self.text = text
   }
 
-  public static let messageName = "volery.examples.shipping.Label"
-  public static let _type = MessageType(_table_Protos_shipping_proto, 1)
+  public static var messageName: String { "volery.examples.shipping.Label" }
+  public static let _type = VoleryProtobuf.MessageType(_table_Protos_shipping_proto, 1)
 
-  public init(_ m: RawMessage, _ c: borrowing DecodeContext) throws(ProtobufError) {
-    self.text = try m.string(32)
-    self.unknownFields = try m.unknownFields()
+  public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    if m.has(24) { self.text = try m.string(32) }
+    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
   }
 
-  public func _fill(_ m: MutableRawMessage, _ c: borrowing EncodeContext) {
+  public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.text.isEmpty { m.store(32, self.text, c); m.setHas(24) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
 
 public nonisolated enum ShippingMethods {
-  public static let printLabel = Method<Parcel, Label>(
+  public static let printLabel = VoleryTypes.Method<Parcel, Label>(
     service: "volery.examples.shipping.Shipping", name: "PrintLabel", kind: .unary)
 }
 
 public nonisolated struct ShippingClient: Sendable {
-  private let channel: Channel
+  private let _channel: VoleryClient.Channel
 
-  public init(_ channel: Channel) { self.channel = channel }
+  public init(_ channel: VoleryClient.Channel) { self._channel = channel }
 
-  public func printLabel(_ request: Parcel, options: CallOptions = CallOptions()) async throws(StatusError) -> Label {
-    try await channel.unary(ShippingMethods.printLabel, request, options: options).message
+  public func printLabel(_ request: Parcel, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Label {
+    try await self._channel.unary(ShippingMethods.printLabel, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
-  public func printLabelResponse(to request: Parcel, options: CallOptions = CallOptions()) async throws(StatusError) -> ClientResponse<Label> {
-    try await channel.unary(ShippingMethods.printLabel, request, options: options)
+  public func printLabelResponse(to request: Parcel, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Label> {
+    try await self._channel.unary(ShippingMethods.printLabel, request, options: options)
   }
 }
 
-public nonisolated let _table_Protos_shipping_proto = FileTable(
+public nonisolated let _table_Protos_shipping_proto = VoleryProtobuf.FileTable(
   schema: [
-    40, 1, 1, 262, 24, 28, 0,
-    56, 1, 1, 271, 24, 32, 0,
+    40, 1, 0, 1, 262, 24, 28, 0, 0,
+    56, 1, 0, 1, 67109135, 24, 32, 0, 0,
   ],
   imports: [],
   fileDescriptor: "0a1550726f746f732f7368697070696e672e70726f746f1218766f6c6572792e6578616d706c65732e7368697070696e67221e0a0650617263656c12140a056772616d7318012001280d52056772616d73221b0a054c6162656c12120a0474657874180120012809520474657874325b0a085368697070696e67124f0a0a5072696e744c6162656c12202e766f6c6572792e6578616d706c65732e7368697070696e672e50617263656c1a1f2e766f6c6572792e6578616d706c65732e7368697070696e672e4c6162656c620670726f746f33")
