@@ -9,9 +9,15 @@ import VoleryProtobuf
 extension Google_Protobuf_Timestamp {
   /// What the machine's clock says.
   public static var now: Google_Protobuf_Timestamp {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Google_Protobuf_Timestamp(seconds: Int64(time.tv_sec), nanos: Int32(time.tv_nsec))
+    // Two words, read as such: in an optimised build Swift takes the members of timespec for those of a module of its own
+    // that can't be imported.
+    withUnsafeTemporaryAllocation(of: timespec.self, capacity: 1) { time in
+      clock_gettime(CLOCK_REALTIME, time.baseAddress!)
+      let words = UnsafeRawBufferPointer(time)
+      return Google_Protobuf_Timestamp(
+        seconds: Int64(words.load(as: Int.self)),
+        nanos: Int32(words.load(fromByteOffset: MemoryLayout<Int>.size, as: Int.self)))
+    }
   }
 
   /// The point in time so long after 1970-01-01T00:00:00Z, or before; what is less than a nanosecond is cut off downwards.
