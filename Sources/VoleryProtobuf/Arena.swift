@@ -87,8 +87,10 @@ public final class Arena {
     return key
   }()
 
+  // What reaches for the slot must not be inlined: the C function is a static one of each object file, and so is its slot.
+
   /// The thread's arena, begun; a fresh one where that is in use already (a message within a message's own coding).
-  static func begin(memoryLimit: Int) -> Unmanaged<Arena> {
+  @inline(never) static func begin(memoryLimit: Int) -> Unmanaged<Arena> {
     if let stored = volery_arena_slot().pointee {
       let own = Unmanaged<Arena>.fromOpaque(stored)
       if own._withUnsafeGuaranteedRef({ $0.take(memoryLimit: memoryLimit) }) { return own }
@@ -223,7 +225,7 @@ public final class Arena {
   @usableFromInline var isStackLow: Bool { volery_stack_address() <= stackFloor }
 
   /// The same without an arena at hand.
-  static func isStackLow() -> Bool {
+  @inline(never) static func isStackLow() -> Bool {
     guard let stored = volery_arena_slot().pointee else { return false }
     return Unmanaged<Arena>.fromOpaque(stored)._withUnsafeGuaranteedRef { $0.isStackLow }
   }
