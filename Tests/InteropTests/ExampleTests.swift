@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -60,5 +61,29 @@ import Testing
 
         """)
     #expect(code == 0)
+  }
+
+  @Test("watch prints who is behind a target, and each change") func watch() throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("volery-watch-\(UUID().uuidString).json")
+    defer { try? FileManager.default.removeItem(at: file) }
+    func write(_ text: String) throws { try text.write(to: file, atomically: true, encoding: .utf8) }
+    try write(#"{"endpoints": ["127.0.0.1:1", {"address": "127.0.0.1:2", "weight": 7}]}"#)
+    let program = InteropTests.program.replacing("volery-interop", with: "watch")
+    let child = try ChildProcess([program, "file://\(file.path)"])
+    var output = ""
+    func wait(for text: String) {
+      while !output.contains(text) {
+        let more = child.read()
+        guard !more.isEmpty else { return #expect(Bool(false), "\(text) is missing in \(output)") }
+        output += more
+      }
+    }
+    wait(for: "+ 127.0.0.1:1\n")
+    wait(for: "+ 127.0.0.1:2 weight 7\n")
+    try write(#"{"endpoints": ["127.0.0.1:2"]}"#)
+    wait(for: "- 127.0.0.1:1\n")
+    try write("{")
+    wait(for: "is bad: not JSON")
+    #expect(child.stop(SIGTERM) == 128 + SIGTERM)
   }
 }
