@@ -33,18 +33,18 @@ final class AddressSearch {
   private func askNext() {
     guard let name = remaining.popFirst() else { return }
     replies = [:]
-    client.ask(name, .a) { [self] in received(.ipv4, AddressSearch.addresses($0, .a), name) }
-    client.ask(name, .aaaa) { [self] in received(.ipv6, AddressSearch.addresses($0, .aaaa), name) }
+    client.ask(name, .a) { [self] in received(.ipv4, AddressSearch.addresses($0), name) }
+    client.ask(name, .aaaa) { [self] in received(.ipv6, AddressSearch.addresses($0), name) }
   }
 
-  private static func addresses(_ reply: DNSReply, _ type: DNSRecordType) -> DNSAnswer {
+  private static func addresses(_ reply: DNSReply) -> DNSAnswer {
     switch reply {
     case .none(let reason): return .none(reason)
     case .failed(let reason): return .failed(reason)
     case .message(let message):
       return .addresses(
         message.answers.compactMap { record in
-          if case .address(let text, type) = record.data { text } else { nil }
+          if case .address(let text) = record { text } else { nil }
         })
     }
   }

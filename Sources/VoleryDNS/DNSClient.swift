@@ -109,15 +109,8 @@ final class DNSClient {
   }
 
   private static func read(_ bytes: UnsafeRawBufferPointer, _ type: DNSRecordType) -> DNSReply {
-    guard let message = try? DNSMessage(parsing: bytes) else { return .failed("a malformed answer") }
-    let hasSome = message.answers.contains { record in
-      switch record.data {
-      case .address(_, let found): found == type
-      case .service: type == .srv
-      case .text: type == .txt
-      }
-    }
-    return hasSome ? .message(message) : .none("no \(type) record")
+    guard let message = try? DNSMessage(parsing: bytes, for: type) else { return .failed("a malformed answer") }
+    return message.answers.isEmpty ? .none("no \(type) record") : .message(message)
   }
 
   /// What /etc/hosts says, which comes first, as everywhere else; nil where it does not know the name.

@@ -129,7 +129,7 @@ final class DNSLookup {
     case .message(let message):
       return .texts(
         message.answers.compactMap { record in
-          if case .text(let text) = record.data { text } else { nil }
+          if case .text(let text) = record { text } else { nil }
         })
     }
   }

@@ -48,15 +48,12 @@ final class ServiceSearch {
   private func received(_ message: DNSMessage) {
     for record in message.answers.prefix(ServiceSearch.maxServices) {
       // The root as target: there is no such service here.
-      guard case .service(let priority, let weight, let port, let target) = record.data, !target.isEmpty else {
+      guard case .service(let priority, let weight, let port, let target) = record, !target.isEmpty else {
         continue
       }
       services.append(Service(priority: priority, weight: weight, port: port, target: target))
     }
-    for record in message.additional {
-      guard case .address(let text, _) = record.data else { continue }
-      if addresses[record.name, default: []].count < 16 { addresses[record.name, default: []].append(text) }
-    }
+    addresses = message.additional.mapValues { Array($0.prefix(16)) }
     var seen: Set<String> = []
     unasked = services.map(\.target).filter { addresses[$0] == nil && seen.insert($0).inserted }[...]
     askMore()
