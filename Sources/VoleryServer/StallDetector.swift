@@ -36,26 +36,3 @@ package struct StallDetector {
     return Stall(tag: sample.tag, duration: duration)
   }
 }
-
-/// Lets through one report a method and period: a slow method that is called all the time is told once a minute.
-package struct StallReportLimit {
-  package static let period = Duration.seconds(60)
-
-  private struct Entry {
-    var told: ContinuousClock.Instant
-    var leftOut = 0
-  }
-
-  private var entries: [String: Entry] = [:]
-
-  package init() {}
-
-  /// How many reports of this method were left out since the last one; nil: leave this one out too.
-  package mutating func admit(_ method: String, at now: ContinuousClock.Instant) -> Int? {
-    if let entry = entries[method], entry.told.duration(to: now) < StallReportLimit.period {
-      entries[method]!.leftOut += 1
-      return nil
-    }
-    return entries.updateValue(Entry(told: now), forKey: method)?.leftOut ?? 0
-  }
-}

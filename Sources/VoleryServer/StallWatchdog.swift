@@ -7,7 +7,12 @@ import VoleryEventLoops
 final class StallWatchdog: Sendable {
   private struct State {
     var detectors: [StallDetector]
-    var limit = StallReportLimit()
+    /// By the method: one that is called all the time is told once a minute.
+    var limits: [String: ReportLimit] = [:]
+
+    mutating func admit(_ method: String, at now: ContinuousClock.Instant) -> Int? {
+      limits[method, default: ReportLimit(1, per: .seconds(60))].admit(at: now)
+    }
   }
 
   private let loops: [EventLoop]
@@ -48,7 +53,7 @@ final class StallWatchdog: Sendable {
 
   private func report(_ stall: StallDetector.Stall, at now: ContinuousClock.Instant) {
     guard let method = stall.tag == LoopActivity.unnamed ? "code that is no handler" : name(stall.tag) else { return }
-    guard let leftOut = state.withLock({ $0.limit.admit(method, at: now) }) else { return }
+    guard let leftOut = state.withLock({ $0.admit(method, at: now) }) else { return }
     var metadata: Logger.Metadata = ["method": "\(method)", "for at least": "\(stall.duration)"]
     if leftOut > 0 { metadata["left out before"] = "\(leftOut)" }
     logger.warning(

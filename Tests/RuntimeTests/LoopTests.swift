@@ -234,19 +234,18 @@ struct Worksite: Service {
     #expect(look(4, 9, 5200) == .init(tag: 9, duration: .milliseconds(199)))
   }
 
-  @Test("reports of one method are left out for a minute, counted, and don't silence another's") func reportLimit() {
-    var limit = StallReportLimit()
+  @Test("so many reports a period are let through, the others are counted", arguments: [1, 3])
+  func reportLimit(_ count: Int) {
+    var limit = ReportLimit(count, per: .seconds(60))
     let start = ContinuousClock.now
-    func admit(_ method: String, _ seconds: Int) -> Int? {
-      limit.admit(method, at: start.advanced(by: .seconds(seconds)))
-    }
-    #expect(admit("/a/B", 0) == 0)
-    #expect(admit("/a/B", 1) == nil)
-    #expect(admit("/a/C", 1) == 0)
-    #expect(admit("/a/B", 59) == nil)
-    #expect(admit("/a/B", 60) == 2)
-    #expect(admit("/a/B", 61) == nil)
-    #expect(admit("/a/B", 200) == 1)
+    func admit(_ seconds: Int) -> Int? { limit.admit(at: start.advanced(by: .seconds(seconds))) }
+    for _ in 0..<count { #expect(admit(0) == 0) }
+    #expect(admit(1) == nil)
+    #expect(admit(59) == nil)
+    #expect(admit(60) == 2)
+    for _ in 1..<count { #expect(admit(61) == 0) }
+    #expect(admit(61) == nil)
+    #expect(admit(200) == 1)
   }
 }
 
