@@ -13,11 +13,13 @@ public final class Subchannel: Sendable {
   package let connection: any Sendable & AnyObject
   private let outstanding = Atomic<Int>(0)
 
+  /// - Parameter isSetAside: Whether its server is left alone for a while when calls fail on it (`isAside`).
   package init(
-    id: Int, endpoint: Endpoint, connection: any Sendable & AnyObject,
+    id: Int, endpoint: Endpoint, connection: any Sendable & AnyObject, isSetAside: Bool = true,
     now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
   ) {
     health = HealthRecord(now: now)
+    self.isSetAside = isSetAside
     self.id = id
     self.endpoint = endpoint
     self.connection = connection
@@ -28,9 +30,10 @@ public final class Subchannel: Sendable {
 
   private let full = Atomic<Bool>(false)
   let health: HealthRecord
+  private let isSetAside: Bool
 
   /// Whether its server has failed calls in a row, or not answered several: pickers go elsewhere for a while, as long as no
-  /// more than half of the servers are in that state.
+  /// more than half of the servers are in that state. Never, where the channel's options say so (`setsServersAside`).
   public var isAside: Bool { health.isAside() }
 
   /// Whether its connection runs as many calls as the server allows (MAX_CONCURRENT_STREAMS): a call would have to wait
@@ -42,7 +45,7 @@ public final class Subchannel: Sendable {
   package func callStarted() { outstanding.add(1, ordering: .relaxed) }
   package func callEnded(code: StatusCode, origin: StatusError.Origin) {
     outstanding.subtract(1, ordering: .relaxed)
-    health.callEnded(code: code, origin: origin)
+    if isSetAside { health.callEnded(code: code, origin: origin) }
   }
 
   /// A new connection is ready: what was held against the old one's server is forgotten.

@@ -38,23 +38,17 @@ extension ClientCall {
   }
 
   private func startHedge() {
-    let tried = Set(state.withLock { $0.attempts }.map(\.subchannel.id))
-    let request = PickRequest(path: method.path, metadata: metadata)
-    // Another server than those that have the call already, if the policy comes to one soon.
-    for isLast in [false, false, false, true] {
-      switch core.pick(request, waitForReady: waitForReady) {
-      case .connection(_, let subchannel) where !isLast && tried.contains(subchannel.id):
-        subchannel.callEnded(code: .cancelled, origin: .local)
-      case .connection(let connection, let subchannel): return startAttempt(on: connection, subchannel)
-      case .wait, .fail, .drop: return hedgeFoundNone()
-      }
+    let tried = state.withLock { state in state.failedOn.union(state.attempts.map(\.subchannel.id)) }
+    switch picked(besides: tried) {
+    case .connection(let connection, let subchannel): startAttempt(on: connection, subchannel)
+    case .wait, .fail, .drop: hedgeFoundNone()
     }
   }
 
   /// The others go on; without others it is as for any call.
   private func hedgeFoundNone() {
     if state.withLock({ $0.hedgeHasNoConnection() }) {
-      pick()
+      pickAgain()
     } else {
       scheduleHedge(after: max(hedgingDelay, .milliseconds(100)))
     }

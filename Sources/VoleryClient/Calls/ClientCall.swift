@@ -101,9 +101,9 @@ final class ClientCall: PickWaiter, Sendable {
 
   var metadata: Metadata { options.metadata }
 
-  func pick() {
-    let request = PickRequest(path: method.path, metadata: options.metadata)
-    switch core.pick(request, waitForReady: waitForReady) {
+  /// - Parameter tried: Subchannels than which others are preferred.
+  private func pick(besides tried: Set<Int> = []) {
+    switch picked(besides: tried) {
     case .connection(let connection, let subchannel):
       startAttempt(on: connection, subchannel)
     case .wait(let generation):
@@ -114,8 +114,12 @@ final class ClientCall: PickWaiter, Sendable {
     }
   }
 
-  func pickerChanged() {
-    if state.withLock({ !$0.hasEnded }) { pick() }
+  func pickerChanged() { pickAgain() }
+
+  /// Not where an attempt has failed already, if there is somewhere else.
+  func pickAgain() {
+    let (hasEnded, failedOn) = state.withLock { ($0.hasEnded, $0.failedOn) }
+    if !hasEnded { pick(besides: failedOn) }
   }
 
   func startAttempt(on connection: any ClientConnection, _ subchannel: Subchannel) {
@@ -278,11 +282,9 @@ final class ClientCall: PickWaiter, Sendable {
     if hedgeTimer != nil, hedgeClosed(outcome, on: attempt) { return }
     switch state.withLock({ $0.attemptClosed(outcome, on: attempt, throttle: core.retryThrottle) }) {
     case nil: return
-    case .pickAgain: pick()
+    case .pickAgain: pickAgain()
     case .retry(let delay):
-      _ = attempt.connection.transportLoop.scheduleTimer(after: delay) { [self] in
-        if !hasEnded { pick() }
-      }
+      _ = attempt.connection.transportLoop.scheduleTimer(after: delay) { [self] in pickAgain() }
     case .end(let waiters): ended(waiters)
     }
   }

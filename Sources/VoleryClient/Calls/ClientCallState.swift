@@ -1,3 +1,4 @@
+import VoleryLoadBalancing
 import VoleryTransport
 import VoleryTypes
 
@@ -30,6 +31,8 @@ struct ClientCallState: @unchecked Sendable {
   /// The server of the current or last attempt.
   var lastPeer: Peer?
   var refusals = 0
+  /// The subchannels of attempts that failed: the next one prefers others.
+  var failedOn: Set<Int> = []
   /// Nil: failed attempts are not followed by others, but for transparent retries.
   var retry: RetryState?
   /// Nil: there is one attempt at a time, or the call is committed.
@@ -163,6 +166,7 @@ struct ClientCallState: @unchecked Sendable {
     _ outcome: StreamOutcome, on attempt: ClientCallAttempt, throttle: RetryThrottle
   ) -> ClosedVerdict? {
     guard isCurrent(attempt) else { return nil }
+    failedOn.insert(attempt.subchannel.id)
     if !isCommitted, mayRetryTransparently(outcome) {
       startOver()
       return .pickAgain

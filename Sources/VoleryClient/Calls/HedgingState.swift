@@ -1,3 +1,4 @@
+import VoleryLoadBalancing
 import VoleryTransport
 import VoleryTypes
 
@@ -86,6 +87,7 @@ extension ClientCallState {
   ) -> HedgeVerdict? {
     guard let hedging, let index = hedging.index(of: attempt) else { return nil }
     hedging.running.remove(at: index)
+    failedOn.insert(attempt.subchannel.id)
     phase = hedging.running.last.map { .active($0.attempt) } ?? .picking
     if outcome.processing == .neverSent { return .again }
     if outcome.processing == .refused, hedging.refusals == 0 {

@@ -68,6 +68,11 @@ public struct ChannelOptions: Sendable {
   /// Without one, the server as a whole is asked once it has answered a call, and one that says NOT_SERVING gets no new calls while another one is
   /// there; servers without the health service are as good as any. `pick_first` never asks. True.
   public var checksHealth = true
+  /// Whether a server that fails five calls in a row (UNAVAILABLE, or the server's own RESOURCE_EXHAUSTED, INTERNAL or UNKNOWN),
+  /// or lets two deadlines in a row pass, gets no more calls but a probe now and then, until it has answered one; never more
+  /// than half of the servers. False for servers that say these codes of what the caller asked, not of themselves. It is
+  /// nothing to do with the policy `outlier_detection`, which works either way. True.
+  public var setsServersAside = true
   public var logger = Logger(label: "volery.channel")
   /// Of the channel's credentials.
   var callCredentials: [any CallCredentials] = []

@@ -37,7 +37,8 @@ final class SubchannelDriver: @unchecked Sendable {
 
   /// The policies' side of this; its driver is held by it, not the other way round.
   func makeSubchannel() -> Subchannel {
-    let subchannel = Subchannel(id: id, endpoint: endpoint, connection: self)
+    let subchannel = Subchannel(
+      id: id, endpoint: endpoint, connection: self, isSetAside: core.options.setsServersAside)
     self.subchannel = subchannel
     return subchannel
   }
