@@ -221,6 +221,7 @@ def main():
         for result in results:
             if result["timeline"] and result["name"] in PICTURES:
                 picture_file = page.parent / "Pictures" / PICTURES[result["name"]]
+                picture_file.parent.mkdir(exist_ok=True)
                 picture_file.write_text(picture.draw(result["timeline"]))
     sys.exit(
         0
