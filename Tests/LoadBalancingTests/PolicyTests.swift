@@ -211,6 +211,42 @@ import VoleryTypes
     #expect(channel.states[id] == .connecting)
   }
 
+  /// How often each of three servers comes first, of 3,000 channels.
+  private func firsts(_ configuration: JSONValue, weights: [UInt32?]) throws -> [Int] {
+    var counts = [0, 0, 0]
+    for seed in 1...3000 as ClosedRange<UInt64> {
+      let channel = try FakeChannel("pick_first", seed: seed &* 0x9e37_79b9_7f4a_7c15, configuration: configuration)
+      channel.run { policy, effects in
+        _ = policy.update(
+          weights.enumerated().map { index, weight in
+            var endpoint = Endpoint(.tcp("10.0.0.1", index))
+            endpoint.attributes.weight = weight
+            return endpoint
+          }, &effects)
+      }
+      let first = try #require(channel.subchannels.values.first?.endpoint.addresses.first)
+      for index in 0..<3 where first == .tcp("10.0.0.1", index) { counts[index] += 1 }
+    }
+    return counts
+  }
+
+  @Test("pick_first keeps the list's order unless it is to shuffle") func unshuffled() throws {
+    #expect(try firsts(.null, weights: [1, 2, 5]) == [3000, 0, 0])
+    #expect(try firsts(.object(["shuffleAddressList": .bool(false)]), weights: [1, 2, 5]) == [3000, 0, 0])
+  }
+
+  @Test(
+    "shuffled, a server comes first as often as its weight says (gRFC A113)",
+    arguments: [
+      ([nil, nil, nil], [1000, 1000, 1000]), ([1, 2, 5], [375, 750, 1875]), ([nil, 0, 4], [500, 500, 2000]),
+    ])
+  func shuffled(_ weights: [UInt32?], _ expected: [Int]) throws {
+    let counts = try firsts(.object(["shuffleAddressList": .bool(true)]), weights: weights)
+    for (count, expected) in zip(counts, expected) {
+      #expect(abs(count - expected) < 110, "four standard deviations at most: \(counts)")
+    }
+  }
+
   @Test("families alternate, starting with the first one's") func interleaving() {
     let v4 = (1...3).map { SocketAddress.tcp("10.0.0.\($0)", 1) }
     let v6 = (1...2).map { SocketAddress.tcp("::\($0)", 1) }

@@ -13,16 +13,16 @@ public struct ConnectionBackoff: Hashable, Sendable {
 }
 
 /// The failures in a row of something that is tried again and again, and the wait that follows each.
-struct Backoff {
+package struct Backoff {
   private let values: ConnectionBackoff
-  private(set) var failures = 0
+  package private(set) var failures = 0
 
-  init(_ values: ConnectionBackoff = ConnectionBackoff()) { self.values = values }
+  package init(_ values: ConnectionBackoff = ConnectionBackoff()) { self.values = values }
 
   /// The attempt that has just failed was the next in a row: how long after its *start* the next one may begin.
   ///
   /// - Parameter random: From 0 up to 1.
-  mutating func failed(random: Double) -> Duration {
+  package mutating func failed(random: Double) -> Duration {
     defer { failures += 1 }
     var delay = max(values.initial, .milliseconds(1))
     guard failures > 0 else { return min(delay, values.maximum) }
@@ -32,5 +32,5 @@ struct Backoff {
     return min(delay, values.maximum) * (1 + jitter * (2 * random - 1))
   }
 
-  mutating func reset() { failures = 0 }
+  package mutating func reset() { failures = 0 }
 }

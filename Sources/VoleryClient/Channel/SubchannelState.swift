@@ -1,4 +1,4 @@
-import VoleryTypes
+package import VoleryTypes
 
 /// Decides how one subchannel behaves; never acts. Owned by the channel's control plane, so it needs no lock.
 ///
@@ -10,10 +10,10 @@ import VoleryTypes
 /// The wait after a failed attempt is the specification's, counted from the attempt's start (doc/connection-backoff.md).
 /// It starts over once a connection has proved itself: lived for a while, or had a call answered. The specification resets
 /// when the peer's SETTINGS arrive, which lets a server that says GOAWAY at once make its clients connect without end.
-struct SubchannelState {
-  typealias Instant = ChannelClock.Instant
+package struct SubchannelState {
+  package typealias Instant = ChannelClock.Instant
 
-  enum Phase: Equatable {
+  package enum Phase: Equatable {
     case idle
     /// Told to connect; waits because the address may be gone, or so that a server's clients do not come all at once.
     case pausing
@@ -24,7 +24,7 @@ struct SubchannelState {
   }
 
   /// What the driver has to do.
-  enum Action: Equatable {
+  package enum Action: Equatable {
     case none
     /// Open a connection, and give up after this time.
     case connect(timeout: Duration)
@@ -34,13 +34,13 @@ struct SubchannelState {
   }
 
   /// Connections that ended sooner after their SETTINGS were short-lived.
-  static let shortLife = Duration.milliseconds(500)
+  package static let shortLife = Duration.milliseconds(500)
   /// So many useless connections in a row are taken for bad luck.
-  static let toleratedShortLives = 3
+  package static let toleratedShortLives = 3
 
-  private(set) var phase = Phase.idle
+  package private(set) var phase = Phase.idle
   /// Why the last attempt failed; nil once one has succeeded.
-  private(set) var error: StatusError?
+  package private(set) var error: StatusError?
   private let connectTimeout: Duration
   private var backoff: Backoff
   private var attempts = 0
@@ -52,13 +52,13 @@ struct SubchannelState {
   /// Not before this either, unless the resolver has answered meanwhile.
   private var resolutionLimit: Instant?
 
-  init(backoff: ConnectionBackoff = ConnectionBackoff(), connectTimeout: Duration = .seconds(20)) {
+  package init(backoff: ConnectionBackoff = ConnectionBackoff(), connectTimeout: Duration = .seconds(20)) {
     self.backoff = Backoff(backoff)
     self.connectTimeout = connectTimeout
   }
 
   /// The state as policies see it.
-  var connectivity: ConnectivityState {
+  package var connectivity: ConnectivityState {
     switch phase {
     case .idle: .idle
     case .pausing, .connecting: .connecting
@@ -70,7 +70,7 @@ struct SubchannelState {
 
   // MARK: What is wanted
 
-  mutating func connectRequested(now: Instant) -> Action {
+  package mutating func connectRequested(now: Instant) -> Action {
     switch phase {
     case .idle: return begin(now)
     case .backingOff: isWanted = true
@@ -80,7 +80,7 @@ struct SubchannelState {
   }
 
   /// The application wants no more waiting.
-  mutating func backoffReset(now: Instant) -> Action {
+  package mutating func backoffReset(now: Instant) -> Action {
     backoff.reset()
     shortLives = 0
     notBefore = nil
@@ -95,19 +95,19 @@ struct SubchannelState {
   /// There is nothing else to go to, and the resolver insists: tries at once, without starting the backoff over.
   ///
   /// - Parameter limit: Unless the last attempt has begun later than this.
-  mutating func retryWanted(ifStartedBefore limit: Instant, now: Instant) -> Action {
+  package mutating func retryWanted(ifStartedBefore limit: Instant, now: Instant) -> Action {
     guard phase == .backingOff, let attemptStart, attemptStart <= limit else { return .none }
     return leaveBackoff(now)
   }
 
-  mutating func removed() -> Action {
+  package mutating func removed() -> Action {
     phase = .shutDown
     return .stopWaiting
   }
 
   // MARK: What happens
 
-  mutating func waitOver(now: Instant) -> Action {
+  package mutating func waitOver(now: Instant) -> Action {
     switch phase {
     case .pausing: begin(now)
     case .backingOff: leaveBackoff(now)
@@ -116,35 +116,44 @@ struct SubchannelState {
   }
 
   /// The look-up that a lost connection caused is answered, and this endpoint is still there.
-  mutating func resolutionAnswered(now: Instant) -> Action {
+  package mutating func resolutionAnswered(now: Instant) -> Action {
     resolutionLimit = nil
     return phase == .pausing ? begin(now) : .none
   }
 
-  mutating func connectionOpened(now: Instant) {
+  package mutating func connectionOpened(now: Instant) {
     guard case .connecting = phase else { return }
     phase = .ready(since: now)
     error = nil
     attempts = 0
   }
 
-  mutating func attemptFailed(_ error: StatusError, now: Instant, random: Double) -> Action {
+  package mutating func attemptFailed(_ error: StatusError, now: Instant, random: Double) -> Action {
     guard case .connecting(let start) = phase else { return .none }
     return backOff(error, from: start, now: now, random: random)
   }
 
   /// How the last connection of a ready subchannel ended.
-  struct Loss {
+  package struct Loss {
     var reason: String
     /// A call on it was answered.
     var wasUseful: Bool
     /// Wait this long before the next attempt.
-    var pause = Duration.zero
+    var pause: Duration
     /// Wait for the resolver, at most this long.
-    var resolutionLimit = Duration.zero
+    var resolutionLimit: Duration
+
+    package init(
+      reason: String, wasUseful: Bool, pause: Duration = .zero, resolutionLimit: Duration = .zero
+    ) {
+      self.reason = reason
+      self.wasUseful = wasUseful
+      self.pause = pause
+      self.resolutionLimit = resolutionLimit
+    }
   }
 
-  mutating func connectionLost(_ loss: Loss, now: Instant, random: Double) -> Action {
+  package mutating func connectionLost(_ loss: Loss, now: Instant, random: Double) -> Action {
     guard case .ready(let since) = phase else { return .none }
     let isShortLived = since.duration(to: now) < SubchannelState.shortLife
     shortLives = isShortLived ? shortLives + 1 : 0

@@ -1,4 +1,4 @@
-import VoleryTypes
+package import VoleryTypes
 
 /// What a channel asks servers of their health.
 struct HealthQuestion: Hashable {
@@ -13,8 +13,8 @@ struct HealthQuestion: Hashable {
 /// server does not serve. Without one, servers that offer the health service are heard all the same, but only as advice: a
 /// subchannel is ready at once, and one whose server does not want calls fails only while another one is ready. So a policy
 /// of any kind, an outsider's too, sends calls elsewhere, and never to nowhere.
-struct HealthGate {
-  enum Verdict: Hashable {
+package struct HealthGate {
+  package enum Verdict: Hashable {
     /// Not answered yet.
     case unknown
     /// Or it does not say, or can't be asked.
@@ -23,12 +23,12 @@ struct HealthGate {
     case notServing(String)
   }
 
-  enum Mode { case off, advice, required }
+  package enum Mode { case off, advice, required }
 
-  struct Report: Equatable {
-    var id: Int
-    var state: ConnectivityState
-    var error: StatusError?
+  package struct Report: Equatable {
+    package var id: Int
+    package var state: ConnectivityState
+    package var error: StatusError?
   }
 
   private struct Entry {
@@ -40,15 +40,15 @@ struct HealthGate {
     var isNotServing: Bool { if case .notServing = verdict { true } else { false } }
   }
 
-  private(set) var mode: Mode
+  package private(set) var mode: Mode
   private var entries: [Int: Entry] = [:]
   /// Ready, but not serving.
   private var avoided: Set<Int> = []
 
-  init(mode: Mode) { self.mode = mode }
+  package init(mode: Mode) { self.mode = mode }
 
   /// A subchannel's own state has changed; what was said of its health counts for its connection only.
-  mutating func changed(_ id: Int, to state: ConnectivityState, error: StatusError?) -> [Report] {
+  package mutating func changed(_ id: Int, to state: ConnectivityState, error: StatusError?) -> [Report] {
     update(id) { entry in
       entry.state = state
       entry.error = error
@@ -56,18 +56,18 @@ struct HealthGate {
     }
   }
 
-  mutating func heard(_ verdict: Verdict, of id: Int) -> [Report] {
+  package mutating func heard(_ verdict: Verdict, of id: Int) -> [Report] {
     guard entries[id]?.state == .ready else { return [] }
     return update(id) { $0.verdict = verdict }
   }
 
-  mutating func removed(_ id: Int) -> [Report] {
+  package mutating func removed(_ id: Int) -> [Report] {
     entries[id] = nil
     avoided.remove(id)
     return reportAvoided()
   }
 
-  mutating func changed(to mode: Mode) -> [Report] {
+  package mutating func changed(to mode: Mode) -> [Report] {
     self.mode = mode
     return entries.keys.sorted().compactMap { report($0) }
   }
