@@ -18,6 +18,8 @@ package struct StreamOutcome: Sendable {
   package var processing: Processing
   /// The server answered with one header block and no message (a Trailers-Only response).
   package var isTrailersOnly: Bool
+  /// The server; set by the call, where it failed.
+  package var peer: Peer?
 
   package init(
     status: Status, trailingMetadata: Metadata = Metadata(), origin: StatusError.Origin,

@@ -16,6 +16,9 @@ public struct StatusError: Error, Hashable, Sendable, CustomStringConvertible {
   /// Trailing metadata: what the peer sent with the failure, or what a handler wants sent with it.
   public var metadata: Metadata
   public var origin: Origin
+  /// The server that a failed call was on, or was on last, whoever made the status; nil where the call never had a connection,
+  /// and in errors that no call has thrown.
+  public var peer: Peer?
 
   public init(_ code: StatusCode, _ message: String = "", metadata: Metadata = Metadata()) {
     self.init(status: Status(code: code, message: message), metadata: metadata, origin: .local)

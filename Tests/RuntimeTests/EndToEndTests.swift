@@ -104,6 +104,8 @@ extension SocketAddress {
       #expect(error?.message == text)
       #expect(error?.origin == .peer)
       #expect(error?.metadata["reason"] == "asked")
+      let server = try await channel.unary(RawEcho.unary, [], options: Self.timely).peer
+      #expect(error?.peer == server && server != nil)
     }
   }
 

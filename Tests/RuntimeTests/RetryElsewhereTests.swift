@@ -65,12 +65,13 @@ import Volery
 
   private struct Stage {
     let servers: [Server]
+    let addresses: [SocketAddress]
     let channel: Channel
     let picked = Picked()
 
     init(_ services: [RetryTests.Flaky], attempts: Int) throws {
       servers = services.map { Server(services: [$0]) }
-      let addresses = try servers.map { try $0.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0] }
+      addresses = try servers.map { try $0.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0] }
       var options = ChannelOptions()
       options.loadBalancingPolicies.register(Factory(picked: picked))
       options.loadBalancingPolicy = "sticky"
@@ -108,6 +109,20 @@ import Volery
     try await stage.call()
     #expect(services.map(\.attempts.value) == [1, 1, 1])
     #expect(stage.picked.outstandingCalls == [0, 0, 0])
+  }
+
+  @Test("the error of a call that failed everywhere says which server was the last") func lastPeer() async throws {
+    let stage = try Stage([RetryTests.Flaky(failures: .max), RetryTests.Flaky(failures: .max)], attempts: 2)
+    defer { stage.shutDown() }
+    let error = await #expect(throws: StatusError.self) { try await stage.call() }
+    #expect(error?.message == "not yet")
+    #expect(error?.peer?.address == stage.addresses[1])
+  }
+
+  @Test("an error before any connection names no server") func noPeer() async throws {
+    let channel = try Channel("static:///127.0.0.1:1")
+    let error = await #expect(throws: StatusError.self) { try await channel.unary(RetryTests.Flaky.method, [33]) }
+    #expect(error?.peer == nil)
   }
 
   @Test("the only server is tried again") func only() async throws {

@@ -25,10 +25,12 @@ extension ClientCall {
     return ContinuousClock.now.advanced(by: .milliseconds(20)) >= instant
   }
 
-  /// Adds what the caller should know to a stream that this side has ended.
+  /// Adds what the caller should know: the server, and more to a stream that this side has ended.
   func explained(_ outcome: StreamOutcome, on attempt: ClientCallAttempt) -> StreamOutcome {
-    guard let error = outcome.error, outcome.origin == .local || isOwnDeadline(outcome) else { return outcome }
+    guard let error = outcome.error else { return outcome }
     var outcome = outcome
+    outcome.peer = attempt.connection.peer
+    guard outcome.origin == .local || isOwnDeadline(outcome) else { return outcome }
     outcome.status = explained(error, on: attempt.connection.peer).status
     return outcome
   }

@@ -417,7 +417,10 @@ extension ClientCallState {
 extension StreamOutcome {
   /// What the caller is thrown; nil when the call ended with OK.
   var error: StatusError? {
-    status.isOK ? nil : StatusError(status: status, metadata: trailingMetadata, origin: origin)
+    guard !status.isOK else { return nil }
+    var error = StatusError(status: status, metadata: trailingMetadata, origin: origin)
+    error.peer = peer
+    return error
   }
 }
 

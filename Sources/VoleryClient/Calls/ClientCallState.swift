@@ -202,6 +202,8 @@ struct ClientCallState: @unchecked Sendable {
   /// The call is over; everybody who waits has to look. Empty when it was over before.
   mutating func end(_ outcome: StreamOutcome) -> WaiterList {
     guard !hasEnded else { return WaiterList() }
+    var outcome = outcome
+    if outcome.peer == nil { outcome.peer = lastPeer }
     phase = .ended(outcome)
     hedging = nil
     frames = []
