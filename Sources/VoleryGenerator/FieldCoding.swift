@@ -63,15 +63,18 @@ extension FieldEmitter {
     let zero = try zero(entry.value)
     let at = "\(self.place.quantifier), \(self.place.value)"
     let type = try type
-    out.block("if m.has(\(self.place.quantifier))") { out in
+    try out.block("if m.has(\(self.place.quantifier))") { out in
       out.line("let entries = m.elements(\(at), \(Runtime.rawMessage).self)")
       out.line("var map = \(type)(minimumCapacity: entries.count)")
-      out.block("for e in entries") { out in
+      try out.block("for e in entries") { out in
         out.line("try e.checkUnknownFields(c)")
         switch entry.value.kind {
         case .message:
           out.line("var value = \(zero)")
-          out.line("if let p = e.pointer(\(place.value)) { value = try c.message(p) }")
+          // An entry without a value has an empty message, which may lack required fields of its own.
+          let required = try types[entry.value.typeName].message?.fields.first(where: \.isRequired)
+          let missing = required.map { " else { try c.missing(\"\($0.fullName)\") }" } ?? ""
+          out.line("if let p = e.pointer(\(place.value)) { value = try c.message(p) }\(missing)")
           out.line("map[\(key)] = value")
         case .enum: out.line("map[\(key)] = e.has(\(place.quantifier)) ? \(value) : \(zero)")
         default: out.line("map[\(key)] = \(value)")

@@ -45,6 +45,13 @@ import VoleryProtobuf
     #expect(try Required(decoding: bytes, options: DecodeOptions(allowsPartial: true)) == message)
   }
 
+  @Test("a map's entry without a value has a message without its required fields") func requiredInEntry() throws {
+    let bytes = try Required(name: "n", old: Self.old).encoded() + [0x22, 3, 0x0a, 1, 0x6b]
+    let error = #expect(throws: ProtobufError.self) { try Required(decoding: bytes) }
+    #expect(error == .missingRequired(field: "volery.tests.Old.needed"))
+    #expect(try Required(decoding: bytes, options: DecodeOptions(allowsPartial: true)).byName == ["k": Old()])
+  }
+
   // MARK: Closed enums
 
   @Test(

@@ -565,7 +565,7 @@ nonisolated struct Required: VoleryProtobuf.Message {
       for e in entries {
         try e.checkUnknownFields(c)
         var value = Old()
-        if let p = e.pointer(48) { value = try c.message(p) }
+        if let p = e.pointer(48) { value = try c.message(p) } else { try c.missing("volery.tests.Old.needed") }
         map[try e.string(32)] = value
       }
       self.byName = map
