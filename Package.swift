@@ -157,13 +157,14 @@ let package = Package(
     tests(
       "InteropTests",
       [
-        "TestSupport", "volery-interop", "own-messages", "bearer-token", "zone-policy", "watch", "in-memory-registry",
+        "TestSupport", "Volery", "volery-interop", "own-messages", "bearer-token", "zone-policy", "watch",
+        "in-memory-registry",
       ]),
     tests(
       "TLSTests",
       ["TestSupport", "Volery", "VoleryClient", "VoleryServer", "VoleryTLSSession", "VoleryTypes", logging]),
     .target(
-      name: "FuzzTargets", dependencies: ["VoleryTypes", "VoleryProtobuf", "VoleryGenerator"],
+      name: "FuzzTargets", dependencies: ["VoleryTypes", "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryGenerator"],
       path: "Tests/Fuzz/Targets",
       swiftSettings: strict),
     tests("FuzzTests", ["FuzzTargets"]),
@@ -171,11 +172,9 @@ let package = Package(
   ]
 )
 
-// The fuzzer's program links only where libFuzzer brings its `main` (Tests/Fuzz/run.sh).
+// The fuzzer's program links only with libFuzzer (Tests/Fuzz/run.sh).
 if Context.environment["VOLERY_FUZZ"] != nil {
   package.targets.append(
-    .executableTarget(
-      name: "volery-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program",
-      swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
+    program("volery-fuzz", path: "Tests/Fuzz/Program", ["FuzzTargets"]))
   package.products.append(.executable(name: "volery-fuzz", targets: ["volery-fuzz"]))
 }
