@@ -23,6 +23,7 @@ Examples/Codegen/Sources/Shipping|Protos/shipping.proto|Examples/Codegen/Sources
 Tests/Benchmark/Protos|benchmark.proto order.proto|Sources/volery-bench|
 Tests/Benchmark/Messages/Protos|bench.proto|Tests/Benchmark/Messages/Sources/messages-bench|Module=VoleryProtobuf
 Tests/ProtobufTests|everything.proto proto2.proto|Tests/Fuzz/Targets/Generated|FileNaming=DropPath,Module=VoleryProtobuf+VoleryTypes
+Tests/MessageFormatTests|formats.proto|Tests/Fuzz/Targets/Generated|FileNaming=DropPath,Module=VoleryProtobuf+VoleryTypes
 Tests/Lab/Protos|lab.proto|Tests/Lab/Program/Generated|
 Tests/MessageFormatTests|formats.proto lonely.proto|Tests/MessageFormatTests/Generated|FileNaming=DropPath
 Tests/ProtobufTests|everything.proto proto2.proto|Tests/ProtobufTests/Generated|FileNaming=DropPath

@@ -9,8 +9,9 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = ROOT / "Tests/ProtobufTests"
-# By the first byte (BinaryTarget.swift): file, message, texts.
-BINARY = {
+FORMATS = ROOT / "Tests/MessageFormatTests"
+# By the first byte (FuzzedMessage.swift): file, message, texts.
+MESSAGES = {
     0: ("everything.proto", "volery.tests.Everything", [
         "double_value: -0.0 float_value: nan int32_value: -1 int64_value: -9223372036854775808 uint32_value: 4294967295",
         "uint64_value: 18446744073709551615 sint32_value: -5 sint64_value: -6 fixed32_value: 7 fixed64_value: 8",
@@ -29,7 +30,66 @@ BINARY = {
         "needed: 1 text: 'old' unpacked: [1, 2] packed: [3, 4] size: SMALL", "needed: 0",
     ]),
     2: ("everything.proto", "volery.tests.Numbers", ["first: 1 last: 2"]),
+    4: ("formats.proto", "volery.formats.Format", [
+        "any { [type.googleapis.com/volery.formats.Format] { int32_value: 1 any { } } }",
+        "anys { [type.googleapis.com/google.protobuf.Duration] { seconds: -1 nanos: -5 } } anys { type_url: 'x/y.Z' value: 'z' }",
+        "timestamp { seconds: -62135596800 nanos: 999999999 } duration { seconds: 315576000000 } mask { paths: 'a.b_c' }",
+        "structure { fields { key: 'k' value { struct_value { } } } fields { key: '' value { bool_value: true } } }",
+        "value { list_value { values { null_value: NULL_VALUE } values { number_value: 1e300 } } } list { } empty { }",
+        "bool_wrapper { value: true } int32_wrapper { } int64_wrapper { value: -1 } uint32_wrapper { value: 1 }",
+        "uint64_wrapper { value: 18446744073709551615 } float_wrapper { value: inf } double_wrapper { value: -0.0 }",
+        "string_wrapper { value: 's' } bytes_wrapper { value: '\\377' } null: NULL_VALUE values { string_value: 'v' }",
+        "timestamps { } timestamps { nanos: 1 } value_map { key: 'k' value { list_value { } } } level_list: [LEVEL_TOP, -1]",
+        "choice_null: NULL_VALUE", "format_map { key: -1 value { double_map { key: 5 value: nan } } }",
+    ]),
+    5: ("proto2.proto", "volery.tests.Groups", [
+        "Single { number: 1 inner { number: 2 } } Several { text: 'a' } Several { } Chosen { number: 3 } number: 4",
+        "text: 'chosen' [volery.tests.ExtensionScope.group_note]: 'note'",
+    ]),
+    6: ("proto2.proto", "volery.tests.Extended", [
+        "id: 1 note: 'n' [volery.tests.plain]: 1 [volery.tests.id]: 'x' [volery.tests.numbers]: [1, 2]",
+        "[volery.tests.packed_numbers]: 3 [volery.tests.old] { needed: 1 } [volery.tests.olds] { needed: 2 }",
+        "[volery.tests.closed]: FAR [volery.tests.grouped] { number: 1 } [volery.tests.far]: 'f'",
+        "[volery.tests.ExtensionScope.scoped]: 1.5",
+    ]),
+    7: ("proto2.proto", "volery.tests.ClosedEnums", [
+        "one: UNO many: [MINUS, FAR] packed: [ONE, GONE] by_number { key: 1 value: ON } chosen: ONE inner { text: 't' }",
+    ]),
+    8: ("proto2.proto", "volery.tests.Required", [
+        "name: 'n' old { needed: 1 } olds { needed: 2 } by_name { key: 'k' value { needed: 3 } }",
+    ]),
+    9: ("proto2.proto", "volery.tests.Defaults", [
+        "inf: -inf negative_inf: 1 not_a_number: 2 negative_zero: 0 number: 1e10 least: 1 most: 1 yes: false data: ''",
+        "closed: ONE none: ''",
+    ]),
+    10: ("everything.proto", "volery.tests.Tree", ["value: 1 left { left { } children { } } children { value: 2 }"]),
+    11: ("proto2.proto", "volery.tests.Items", ["[volery.tests.Item.item] { number: 1 more { } }"]),
+    12: ("proto2.proto", "volery.tests.Underscores", [
+        "foo_bar: 1 foo__bar: 2 _foo_bar_: 3 fooBar: 4 foo_bar_or_default: 5 a_b: 6",
+    ]),
 }
+# The same for JSON; 16 more passes over unknown members.
+JSON = [
+    (0, '{"doubleValue":-0.0,"floatValue":"NaN","int32Value":1e3,"int64Value":"-9223372036854775808","uint32_value":1.0}'),
+    (0, '{"boolValue":true,"stringValue":"h\\u00e9\\ud83d\\ude00","bytesValue":"AP_-","colour":"COLOUR_RED"}'),
+    (0, '{"int32List":[1,"2"],"doubleList":["Infinity",1.5e-7],"stringMap":{"k":"v"},"innerMap":{"-1":{"numbers":[3]}}}'),
+    (0, '{"choiceBytes":"","maybeInt32":null,"again":{"again":{"colourMap":{"true":-1}}},"inner":{"number":1}}'),
+    (16, '{"nobody":[{"knows":null}],"colour":"COLOUR_PUCE"}'), (1, '{"needed":1,"size":"LARGE"}'), (2, '{"last":2}'),
+    (3, '{}'), (4, '{"any":{"@type":"t/volery.formats.Format","any":{"@type":"t/google.protobuf.Value","value":[1]}}}'),
+    (4, '{"anys":[{"value":"1.5s","@type":"t/google.protobuf.Duration"},{"@type":"t/google.protobuf.Empty","value":{}}]}'),
+    (4, '{"timestamp":"2006-01-02T15:04:05.999999999+01:00","duration":"-0.000001s","mask":"a.bC,d","empty":{}}'),
+    (4, '{"structure":{"b":[1,true,null],"a":{"c":"d"}},"value":{"e":[]},"list":[-1.5e3,"f",{}],"null":null}'),
+    (4, '{"boolWrapper":true,"int32Wrapper":1,"int64Wrapper":"-2","uint32Wrapper":3,"uint64Wrapper":"4"}'),
+    (4, '{"floatWrapper":"Infinity","doubleWrapper":1e-300,"stringWrapper":"s","bytesWrapper":"_-8="}'),
+    (4, '{"values":[null,1],"timestamps":["0001-01-01T00:00:00Z"],"valueMap":{"k":null},"doubleMap":{"5":"NaN"}}'),
+    (4, '{"levelMap":{"true":"LEVEL_TOP"},"levelList":[2,"LEVEL_LOW"],"choiceNull":null,"other\\"name":"x"}'),
+    (5, '{"single":{"number":1,"inner":{}},"several":[{"text":"a"}],"[volery.tests.ExtensionScope.group_note]":"n"}'),
+    (6, '{"[volery.tests.plain]":1,"[volery.tests.olds]":[{"needed":1}],"[volery.tests.closed]":"UNO"}'),
+    (7, '{"one":"UNO","many":["MINUS",1],"byNumber":{"1":"ON"},"chosen":7}'),
+    (8, '{"name":"n","old":{"needed":1},"byName":{"k":{"needed":2}}}'), (9, '{"inf":"-Infinity","most":"5","data":"AA"}'),
+    (10, '{"left":{"left":{},"children":[{}]}}'), (11, '{"[volery.tests.Item.item]":{"number":1}}'),
+    (12, '{"a":1,"b":2,"c":3,"d":4,"e":5}'),
+]
 # Wire data that no text makes: groups, merged sub-messages, other wire types, over-long varints, lies about lengths.
 RAW = [
     "00 03 08 01 04", "00 8a 01 02 08 01 8a 01 02 1a 00", "00 1d 01 02 03 04", "00 18 80 80 80 80 80 80 80 80 80 01",
@@ -56,14 +116,17 @@ def field(number, data):
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    for target in ("binary", "plugin"):
+    for target in ("binary", "json", "text", "plugin"):
         (out / target).mkdir(parents=True, exist_ok=True)
-    for choice, (file, message, texts) in BINARY.items():
+    for choice, (file, message, texts) in MESSAGES.items():
         everything = [" ".join(texts[:9])] if len(texts) > 9 else []
         for number, text in enumerate(texts + everything):
-            run = subprocess.run(["protoc", "-I", TESTS, f"--encode={message}", file], input=text.encode(),
+            run = subprocess.run(["protoc", "-I", TESTS, "-I", FORMATS, f"--encode={message}", file], input=text.encode(),
                                  stdout=subprocess.PIPE, check=True)
             (out / "binary" / f"seed-{choice}-{number}").write_bytes(bytes([choice]) + run.stdout)
+            (out / "text" / f"seed-{choice}-{number}").write_bytes(bytes([choice]) + text.encode())
+    for number, (choice, text) in enumerate(JSON):
+        (out / "json" / f"seed-{number}").write_bytes(bytes([choice]) + text.encode())
     for number, text in enumerate(RAW):
         (out / "binary" / f"seed-raw-{number}").write_bytes(bytes.fromhex(text))
     for number, (folder, file, parameter) in enumerate(PROTOS):

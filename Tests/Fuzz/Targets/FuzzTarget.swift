@@ -3,12 +3,18 @@
 package enum FuzzTarget: String, CaseIterable, Sendable {
   /// The binary format of messages.
   case binary
+  /// The JSON of messages.
+  case json
+  /// The text format of messages.
+  case text
   /// What protoc sends the plugin.
   case plugin
 
   package func run(_ input: UnsafeRawBufferPointer) {
     switch self {
     case .binary: BinaryTarget.run(input)
+    case .json: JSONTarget.run(input)
+    case .text: TextTarget.run(input)
     case .plugin: PluginTarget.run(input)
     }
   }
