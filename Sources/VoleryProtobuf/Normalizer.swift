@@ -74,20 +74,20 @@ private struct Rewriter {
 
   mutating func take(_ field: WireReader.Field, depth: Int) throws(ProtobufError) {
     guard let known = descriptor.pointee.field(wireNumber: field.number), known.fits(field.value) else {
-      return aside.append(contentsOf: UnsafeBufferPointer(field.raw))
+      return putAside(field)
     }
     switch field.value {
     case .varint(let value) where !known.accepts(value):
       // As if the field had not come: a oneof keeps the member that it had.
       hasUnknownEnum = true
-      aside.append(contentsOf: UnsafeBufferPointer(field.raw))
+      putAside(field)
     case .bytes(let content) where known.isClosedEnum:
       parts.append(.content(known, try takePacked(content, known)))
     case .bytes(let content) where known.isMessage && known.message.pointee.isMapEntry:
       let entry = try normalizer.rewrite(content, known.message, depth: depth + 1)
       guard entry.hasUnknownEnum else { return parts.append(.content(known, entry.bytes)) }
       // A map has no place for it: the whole entry is unknown.
-      aside.append(contentsOf: UnsafeBufferPointer(field.raw))
+      putAside(field)
     case .bytes(let content) where known.isMessage, .group(let content):
       takeMessage(content, known)
     case .bytes(let content) where known.isString && !_isUTF8(UnsafeBufferPointer(content)):
@@ -97,6 +97,12 @@ private struct Rewriter {
       if known.isOneof { enterOneof(known) }
       place(.raw(field.raw), known)
     }
+  }
+
+  /// With a tag as short as it can be, as the library has the unknown fields that it reads itself.
+  private mutating func putAside(_ field: WireReader.Field) {
+    UnknownFields.appendVarint(UInt64(field.number) << 3 | UInt64(field.raw[0] & 7), to: &aside)
+    aside.append(contentsOf: field.raw[field.tagByteCount...])
   }
 
   private mutating func takeMessage(

@@ -14,6 +14,8 @@ package struct WireReader {
     package let value: Value
     /// Tag and value as they stand.
     package let raw: UnsafeRawBufferPointer
+    /// How many bytes of `raw` are the tag.
+    package let tagByteCount: Int
   }
 
   private let bytes: UnsafeRawBufferPointer
@@ -37,8 +39,10 @@ package struct WireReader {
     let number = Int(tag >> 3)
     // A tag takes 5 bytes at the most, however it is written.
     guard tag <= UInt64(UInt32.max), number > 0, index - start <= 5 else { throw .malformed }
+    let tagByteCount = index - start
     let value = try value(number, wireType: Int(tag & 7), depth: depth)
-    return Field(number: number, value: value, raw: UnsafeRawBufferPointer(rebasing: bytes[start..<index]))
+    let raw = UnsafeRawBufferPointer(rebasing: bytes[start..<index])
+    return Field(number: number, value: value, raw: raw, tagByteCount: tagByteCount)
   }
 
   /// The next element of a packed field; nil at the end.

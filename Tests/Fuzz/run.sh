@@ -26,12 +26,15 @@ longest() { # what an input may have; a request to the plugin is longer than a m
 
 if [ "${MERGE:-}" = 1 ]; then
   for target in "${targets[@]}"; do
-    mkdir -p "$folder/$target" "$folder/merged-$target"
-    rm -f "$folder/merged-$target"/*
-    VOLERY_FUZZ_TARGET=$target "$program" -merge=1 -max_len="$(longest "$target")" "$folder/merged-$target" \
-      "$here/Corpus/$target" "$folder/$target" >"$folder/merge-$target.log" 2>&1
+    mkdir -p "$folder/$target" "$folder/merged"
+    rm -rf "$folder/merged"/* "$folder/control"
+    VOLERY_FUZZ_TARGET=$target "$program" -set_cover_merge=1 -use_counters=0 -max_len="$(longest "$target")" \
+      -merge_control_file="$folder/control" "$folder/merged" "$here/Corpus/$target" "$folder/$target" \
+      >"$folder/merge-$target.log" 2>&1
+    rm -f "$folder/merged"/*
+    "$here/minimise.py" "$folder/control" "$folder/merged"
     rm -f "$here/Corpus/$target"/*
-    cp "$folder/merged-$target"/* "$here/Corpus/$target/"
+    cp "$folder/merged"/* "$here/Corpus/$target/"
     echo "fuzz: $target: the corpus has $(ls "$here/Corpus/$target" | wc -l) inputs"
   done
   exit 0

@@ -94,6 +94,16 @@ import VoleryProtobuf
     #expect(try message.encoded() == [8, 1] + unknown)
   }
 
+  @Test(
+    "the tag of an unknown field is kept as short as it can be, whoever has read it",
+    arguments: [[], [0x12, 1, 0x61, 0x12, 1, 0x62]] as [[UInt8]])
+  func overlongTag(_ known: [UInt8]) throws {
+    // A string that comes twice is read by another way.
+    let message = try Extended(decoding: known + [0xb0, 0x80, 0, 0x16])
+    #expect(message.unknownFields.bytes == [0x30, 0x16])
+    #expect(try Extended(decoding: message.encoded()) == message)
+  }
+
   @Test("a known field with another wire type is an unknown field") func wireTypeMismatch() throws {
     let message = try Numbers(decoding: [13, 1, 0, 0, 0, 8, 2])
     #expect(message.first == 2)
