@@ -23,8 +23,9 @@ final class RoundRobinPicker: Picker {
 }
 
 /// The default: the next in the ring against one other at random; the other one wins only with strictly fewer calls
-/// outstanding. Exact shares while all servers are alike, and a slow or hung one gets out of the way: round robin's
-/// evenness with least request's protection (Docs/Balancing.md has the simulation).
+/// outstanding. A turn that was lost so is given back by one who has taken another's, as soon as that costs nothing: shares
+/// stay even while all servers are alike, and a slow or hung one gets out of the way: round robin's evenness with least
+/// request's protection (Docs/Balancing.md has the simulation).
 final class RoundRobinLeastRequestPicker: Picker {
   private let subchannels: [Subchannel]
   private let counter: Atomic<Int>
@@ -48,7 +49,11 @@ final class RoundRobinLeastRequestPicker: Picker {
     }
     if candidate.isFull, !other.isFull { return .pick(other) }
     if !candidate.isFull, other.isFull { return .pick(candidate) }
-    guard other.outstandingCalls < candidate.outstandingCalls, !other.health.isMarked else { return .pick(candidate) }
+    let (own, others) = (candidate.outstandingCalls, other.outstandingCalls)
+    guard others < own || others == own && candidate.owesTurn(to: other), !other.health.isMarked else {
+      return .pick(candidate)
+    }
+    candidate.giveTurn(to: other)
     return .pick(other)
   }
 }
@@ -103,6 +108,23 @@ final class RandomPicker: Picker {
     let drawn = subchannels[index]
     if drawn.isAside, !subchannels.areMostlyAside { return .pick(subchannels.standIn(from: UInt(mix(turn &+ 1)))) }
     return .pick(drawn)
+  }
+}
+
+extension Subchannel {
+  /// Who has lost more turns than this is not unlucky but slow, and gets none of them back.
+  private static let maxOwedTurns = 8
+
+  fileprivate func owesTurn(to other: Subchannel) -> Bool {
+    let owed = other.owedTurns.load(ordering: .relaxed)
+    return owed > 0 && owed < Subchannel.maxOwedTurns && owedTurns.load(ordering: .relaxed) < 0
+  }
+
+  fileprivate func giveTurn(to other: Subchannel) {
+    if owedTurns.load(ordering: .relaxed) < Subchannel.maxOwedTurns { owedTurns.add(1, ordering: .relaxed) }
+    if other.owedTurns.load(ordering: .relaxed) > -Subchannel.maxOwedTurns {
+      other.owedTurns.subtract(1, ordering: .relaxed)
+    }
   }
 }
 

@@ -28,6 +28,8 @@ public final class Subchannel: Sendable {
   /// Calls picked for this subchannel that have not ended: what least-request policies compare.
   public var outstandingCalls: Int { outstanding.load(ordering: .relaxed) }
 
+  /// Turns that others took because it was busier, less those that it took of others (`RoundRobinLeastRequestPicker`).
+  let owedTurns = Atomic<Int>(0)
   private let full = Atomic<Bool>(false)
   let health: HealthRecord
   private let isSetAside: Bool
@@ -51,6 +53,7 @@ public final class Subchannel: Sendable {
   /// A new connection is ready: what was held against the old one's server is forgotten.
   package func connected() {
     full.store(false, ordering: .relaxed)
+    owedTurns.store(0, ordering: .relaxed)
     health.forget()
   }
 }

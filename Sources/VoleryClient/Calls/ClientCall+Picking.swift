@@ -9,6 +9,7 @@ extension ClientCall {
   /// come to another one sooner.
   func picked(besides tried: Set<Int>) -> PickOutcome {
     let request = PickRequest(path: method.path, metadata: metadata)
+    guard !tried.isEmpty else { return core.pick(request, waitForReady: waitForReady) }
     var rejected: [Subchannel] = []
     defer { for subchannel in rejected { subchannel.callEnded(code: .cancelled, origin: .local) } }
     while true {

@@ -9,7 +9,7 @@ import Testing
     let table = try SimulationTable()
     let row = try #require(table.rows.first)
     #expect(row.policy == "rr_least_request")
-    #expect(row.skew500 <= 1.02)
+    #expect(row.skew500 <= 1.005, "turns that were lost by chance are given back")
     #expect(row.skew20 <= 1.01)
     #expect(row.skewTenClients <= 1.05)
     #expect(row.slowShare <= 8)
