@@ -56,6 +56,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   private static let jobsPerTurn = 1024
 
   package init() {
+    _ = HeapThreshold.isRaised
     uv = .allocate(capacity: 1)
     wake = .allocate(capacity: 1)
     prepare = .allocate(capacity: 1)

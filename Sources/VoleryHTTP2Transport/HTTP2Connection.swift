@@ -20,7 +20,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   @exclusivity(unchecked) private var isEnding = false
 
   /// The most bytes that are pulled before the kernel has taken them.
-  private static let writeLimit = 256 << 10
+  private static let writeLimit = 512 << 10
 
   init(socket: Socket, role: HTTP2Session.Role, settings: HTTP2Settings, filter: (any ByteFilter)?) {
     self.loop = socket.loop

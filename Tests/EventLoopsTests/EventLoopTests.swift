@@ -2,6 +2,10 @@ import Synchronization
 import Testing
 import VoleryEventLoops
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// What several threads collect.
 private final class Collected<Value: Sendable>: Sendable {
   let value: Mutex<Value>
@@ -30,6 +34,22 @@ private final class Collected<Value: Sendable>: Sendable {
     for thread in 0..<8 { #expect(seen.value.withLock { $0[thread] } == Array(0..<2000)) }
     group.stop()
   }
+
+  #if canImport(Glibc)
+    /// What glibc notes in front of a block that has pages of its own.
+    private func isMapped(_ byteCount: Int) throws -> Bool {
+      let block = try #require(malloc(byteCount))
+      defer { free(block) }
+      return (block - MemoryLayout<UInt>.size).load(as: UInt.self) & 2 != 0
+    }
+
+    @Test("memory for messages of the usual limit is not mapped anew for each of them") func heapThreshold() throws {
+      let group = EventLoopGroup(loops: 1)
+      #expect(try !isMapped(5 << 20))
+      #expect(try isMapped(64 << 20))
+      group.stop()
+    }
+  #endif
 
   @Test("timers fire in order, and cancelled ones never") func timers() async {
     let group = EventLoopGroup(loops: 1)
