@@ -1,6 +1,6 @@
 package import VoleryHTTP2Session
 import VoleryTransport
-import VoleryTypes
+package import VoleryTypes
 
 /// A call attempt as the client's end of a connection carries it.
 package final class HTTP2ClientStream: ReceivingStream, ClientStream, ConnectionBoundStream {
@@ -135,9 +135,10 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
 
   // MARK: Intents
 
-  package func send(_ frame: [UInt8], endsStream: Bool) {
+  package func send(_ frame: MessageFrame, endsStream: Bool) {
     guard phase != .ended else { return }
-    sendBody(frame)
+    sendBody(frame.head)
+    for piece in frame.pieces { sendBody(piece) }
     if endsStream { endBody() }
     connection.setNeedsFlush()
   }

@@ -130,10 +130,11 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     answered()
   }
 
-  package func send(_ frame: [UInt8]) {
+  package func send(_ frame: MessageFrame) {
     guard phase == .open else { return }
     if !areHeadersSubmitted { sendInitialMetadata(Metadata(), messageEncoding: nil) }
-    sendBody(frame)
+    sendBody(frame.head)
+    for piece in frame.pieces { sendBody(piece) }
     answered()
   }
 

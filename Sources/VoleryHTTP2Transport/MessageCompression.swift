@@ -14,17 +14,17 @@ extension Compression {
 
   /// The frame with its message compressed and its flag set; unchanged where that would not make it smaller, which the flag
   /// tells the peer.
-  package func compress(_ frame: [UInt8]) -> [UInt8] {
+  package func compress(_ frame: MessageFrame) -> MessageFrame {
     guard let format else { return frame }
     let prefix = MessageSink.prefixByteCount
-    let compressed = frame.withUnsafeBytes { bytes in
+    let compressed = frame.joined.withUnsafeBytes { bytes in
       Zlib.compress(UnsafeRawBufferPointer(rebasing: bytes[prefix...]), format, prefixByteCount: prefix)
     }
     guard var compressed else { return frame }
     compressed[0] = 1
     let count = UInt32(truncatingIfNeeded: compressed.count - prefix)
     for place in 0..<4 { compressed[1 + place] = UInt8(truncatingIfNeeded: count >> (24 - 8 * place)) }
-    return compressed
+    return MessageFrame(compressed)
   }
 
   /// A message's bytes as its sender had them. `limit` bounds them: a small message may promise gigabytes.

@@ -53,6 +53,9 @@ public final class Arena {
   /// Why the message that is being encoded can't be.
   @exclusivity(unchecked) @usableFromInline var failure: ProtobufError? { didSet { isDirty = true } }
 
+  /// Large byte fields of the message that is being encoded.
+  @exclusivity(unchecked) private(set) var lent: [[UInt8]] = []
+
   @exclusivity(unchecked) var allocator = ProtobufCAllocator()
 
   private init(isKept: Bool) {
@@ -143,6 +146,7 @@ public final class Arena {
     isNormalized = false
     failure = nil
     large.removeAll(keepingCapacity: large.capacity <= 64)
+    lent.removeAll(keepingCapacity: lent.capacity <= 64)
     isDirty = false
   }
 
@@ -209,6 +213,11 @@ public final class Arena {
     let size = (block - Arena.headerByteCount).load(as: Int.self)
     // The generator gives messages a size of 8 modulo 16. A string of just the size of a list is not looked at.
     if size & (size &- 1) != 0 || size < Arena.smallestListByteCount { sawValueFreed = true }
+  }
+
+  @usableFromInline @inline(never) func lend(_ bytes: [UInt8]) {
+    lent.append(bytes)
+    isDirty = true
   }
 
   /// The array of a large block; nil when the bytes are not one.

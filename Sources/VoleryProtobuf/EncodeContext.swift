@@ -63,6 +63,11 @@ public struct EncodeContext: ~Copyable {
 
   public func finish(_ root: MutableRawMessage, into sink: inout MessageSink) throws(ProtobufError) {
     let size = try packedSize(root)
+    let hasLent = arena._withUnsafeGuaranteedRef { !$0.lent.isEmpty }
+    // What writes groups goes behind the library's back, into memory that it knows.
+    if hasLent, !root.descriptor.pointee.hasGroup {
+      return PieceBuffer.pack(root.message, arena._withUnsafeGuaranteedRef { $0.lent }, into: &sink)
+    }
     sink.write(byteCount: size) { buffer in
       let out = buffer.baseAddress!.assumingMemoryBound(to: UInt8.self)
       _ = protobuf_c_message_pack(root.message, out)
@@ -82,6 +87,7 @@ public struct EncodeContext: ~Copyable {
   /// An array's storage does not move while the message has it.
   @inlinable func data(_ bytes: [UInt8]) -> ProtobufCBinaryData {
     guard !bytes.isEmpty else { return ProtobufCBinaryData(len: 0, data: nil) }
+    if bytes.count >= MessageSink.sharedByteCount { arena._withUnsafeGuaranteedRef { $0.lend(bytes) } }
     return bytes.withUnsafeBufferPointer {
       ProtobufCBinaryData(len: $0.count, data: UnsafeMutablePointer(mutating: $0.baseAddress))
     }

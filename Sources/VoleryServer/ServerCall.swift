@@ -228,13 +228,13 @@ public import VoleryTypes
   /// A framed response, compressed as the call's responses are unless `isCompressed` is false.
   @inlinable func frame<Message>(
     _ message: Message, _ serializer: Serializer<Message>, isCompressed: Bool = true
-  ) throws(StatusError) -> [UInt8] {
+  ) throws(StatusError) -> MessageFrame {
     var sink = MessageSink()
     do { try serializer.serialize(message, &sink) } catch { throw unserializable(error) }
     return frame(sink.finish(), isCompressed)
   }
 
-  @usableFromInline func frame(_ frame: [UInt8], _ isCompressed: Bool) -> [UInt8] {
+  @usableFromInline func frame(_ frame: MessageFrame, _ isCompressed: Bool) -> MessageFrame {
     let compression = responseCompression.fix()
     return compression == .identity || !isCompressed ? frame : compression.compress(frame)
   }
@@ -244,7 +244,7 @@ public import VoleryTypes
   }
 
   /// Sends the one response of a method whose server does not stream.
-  @usableFromInline func respond(_ frame: [UInt8]) {
+  @usableFromInline func respond(_ frame: MessageFrame) {
     if loop.isCurrent { return sendNow(frame) }
     loop.execute { [self] in sendNow(frame) }
   }
@@ -264,7 +264,7 @@ public import VoleryTypes
       messageEncoding: compression == .identity ? nil : compression.name)
   }
 
-  private func sendNow(_ frame: [UInt8]) {
+  private func sendNow(_ frame: MessageFrame) {
     guard !isFinished else { return }
     if !hasSentHeaders { sendHeaders() }
     stream.send(frame)
@@ -272,7 +272,7 @@ public import VoleryTypes
 
   /// Sends a response where the handler runs on the loop. Returns whether that is all: false elsewhere, where nothing is
   /// sent, and above the high-water mark.
-  @usableFromInline func sendOnLoop(_ frame: [UInt8]) throws(StatusError) -> Bool {
+  @usableFromInline func sendOnLoop(_ frame: MessageFrame) throws(StatusError) -> Bool {
     guard loop.isCurrent else { return false }
     guard closeError == nil, !isFinished else { throw over }
     sendNow(frame)
@@ -280,7 +280,7 @@ public import VoleryTypes
   }
 
   /// What is left to do after that: sends the response from anywhere, and suspends above the high-water mark.
-  @usableFromInline func send(_ frame: [UInt8]) async throws(StatusError) {
+  @usableFromInline func send(_ frame: MessageFrame) async throws(StatusError) {
     if !loop.isCurrent {
       let isOpen = await hop { [self] in
         sendNow(frame)

@@ -38,7 +38,7 @@ package struct ClientRequestHead: Sendable {
 ///     [head, by opening it] message* [halfClose]      (and cancel at any time, which is final)
 package protocol ClientStream: AnyObject {
   /// Queues a framed message (5-byte prefix included, `MessageSink.finish`). `endsStream` half-closes after it.
-  func send(_ frame: [UInt8], endsStream: Bool)
+  func send(_ frame: MessageFrame, endsStream: Bool)
 
   /// Half-closes: no more messages.
   func halfClose()

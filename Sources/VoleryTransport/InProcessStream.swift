@@ -72,15 +72,15 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
     }
   }
 
-  func send(_ frame: [UInt8], endsStream: Bool) {
+  func send(_ frame: MessageFrame, endsStream: Bool) {
     guard !isOver else { return }
     requests.sent(frame.count)
     toServer { stream in stream.deliverRequest(frame) }
     if endsStream { halfClose() }
   }
 
-  private func deliverRequest(_ frame: [UInt8]) {
-    let byteCount = frame.count - MessageSink.prefixByteCount
+  private func deliverRequest(_ frame: MessageFrame) {
+    let byteCount = frame.messageByteCount
     if let limit = acceptor?.maxRequestMessageBytes, byteCount > limit {
       let text = "a message of \(byteCount) bytes is over the server's limit of \(limit)"
       let error = StatusError(.resourceExhausted, text)
@@ -90,7 +90,7 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
       return
     }
     guard let server else { return }
-    server.messageReceived(Array(frame.dropFirst(MessageSink.prefixByteCount)), isCompressed: frame[0] == 1)
+    server.messageReceived(Array(frame.joined.dropFirst(MessageSink.prefixByteCount)), isCompressed: frame.head[0] == 1)
   }
 
   func halfClose() {
@@ -114,22 +114,22 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
     later { [self] in client?.initialMetadataReceived(metadata, messageEncoding: messageEncoding) }
   }
 
-  fileprivate func sendResponse(_ frame: [UInt8]) {
+  fileprivate func sendResponse(_ frame: MessageFrame) {
     guard !isServerFinished else { return }
     if !hasInitialMetadata { sendInitialMetadata(Metadata(), messageEncoding: nil) }
     responses.sent(frame.count)
     later { [self] in deliverResponse(frame) }
   }
 
-  private func deliverResponse(_ frame: [UInt8]) {
-    let byteCount = frame.count - MessageSink.prefixByteCount
+  private func deliverResponse(_ frame: MessageFrame) {
+    let byteCount = frame.messageByteCount
     guard byteCount <= head.maxResponseMessageBytes else {
       let text = "a message of \(byteCount) bytes is over the client's limit of \(head.maxResponseMessageBytes)"
       end(StreamOutcome(status: Status(code: .resourceExhausted, message: text), origin: .local))
       server.take()?.closed(StatusError(.cancelled, "the client cancelled the call"))
       return
     }
-    client?.messageReceived(Array(frame.dropFirst(MessageSink.prefixByteCount)), isCompressed: frame[0] == 1)
+    client?.messageReceived(Array(frame.joined.dropFirst(MessageSink.prefixByteCount)), isCompressed: frame.head[0] == 1)
   }
 
   fileprivate func finish(_ status: Status, trailingMetadata: Metadata) {
@@ -202,7 +202,7 @@ private final class InProcessServerStream: ServerStream {
     stream.sendInitialMetadata(metadata, messageEncoding: messageEncoding)
   }
 
-  func send(_ frame: [UInt8]) { stream.sendResponse(frame) }
+  func send(_ frame: MessageFrame) { stream.sendResponse(frame) }
 
   func finish(_ status: Status, trailingMetadata: Metadata) {
     stream.finish(status, trailingMetadata: trailingMetadata)

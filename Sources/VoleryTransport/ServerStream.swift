@@ -36,7 +36,7 @@ package protocol ServerStream: AnyObject {
   func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?)
 
   /// Queues a framed message (5-byte prefix included, `MessageSink.finish`).
-  func send(_ frame: [UInt8])
+  func send(_ frame: MessageFrame)
 
   /// Ends the call: trailers, or a Trailers-Only response when nothing was sent. If the client has not half-closed, its
   /// stream is reset with NO_ERROR behind the trailers. Nothing may be sent after it.

@@ -3,12 +3,19 @@ public struct MessageSink: ~Copyable {
   /// 1 byte compressed flag + 4 bytes length, big-endian (doc/PROTOCOL-HTTP2.md, Length-Prefixed-Message).
   @usableFromInline package static let prefixByteCount = 5
 
+  /// The prefix and the message; its first part only where `pieces` has the rest, which is rare.
   @usableFromInline var bytes: [UInt8] = []
+  @usableFromInline var pieces: [[UInt8]]?
+
+  /// Byte fields from this size on are sent from where they are.
+  @usableFromInline package static let sharedByteCount = 32 << 10
 
   @usableFromInline package init() {}
 
   /// Bytes of the message so far.
-  public var byteCount: Int { bytes.isEmpty ? 0 : bytes.count - MessageSink.prefixByteCount }
+  public var byteCount: Int {
+    bytes.isEmpty ? 0 : (pieces ?? []).reduce(bytes.count - MessageSink.prefixByteCount) { $0 + $1.count }
+  }
 
   /// Appends exactly `byteCount` bytes that `body` writes. Call it once with the whole size where that is known: the
   /// first call allocates exactly.
@@ -16,6 +23,7 @@ public struct MessageSink: ~Copyable {
   public mutating func write<Failure: Error>(
     byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
+    if pieces != nil { return try writePiece(byteCount: byteCount, body) }
     let start = bytes.isEmpty ? MessageSink.prefixByteCount : bytes.count
     if bytes.isEmpty { bytes = MessageSink.frame(byteCount: byteCount) } else { grow(by: byteCount) }
     var failure: Failure?
@@ -29,15 +37,40 @@ public struct MessageSink: ~Copyable {
     if let failure { throw failure }
   }
 
+  /// Appends these bytes; many of them (32 KiB and more) without a copy.
   public mutating func write(_ message: [UInt8]) {
-    message.withUnsafeBytes { source in write(byteCount: source.count) { $0.copyMemory(from: source) } }
+    if message.count >= MessageSink.sharedByteCount {
+      if bytes.isEmpty { bytes = MessageSink.frame(byteCount: 0) }
+      append(piece: message)
+    } else {
+      message.withUnsafeBytes { source in write(byteCount: source.count) { $0.copyMemory(from: source) } }
+    }
   }
 
   /// The finished frame, prefix filled in, not compressed.
-  @usableFromInline package consuming func finish() -> [UInt8] {
+  @usableFromInline package consuming func finish() -> MessageFrame {
     if bytes.isEmpty { bytes = [0, 0, 0, 0, 0] }
-    return bytes
+    return MessageFrame(head: bytes, tail: pieces)
   }
+
+  @inlinable
+  mutating func writePiece<Failure: Error>(
+    byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) {
+    var piece = MessageSink.uninitialized(byteCount)
+    var failure: Failure?
+    piece.withUnsafeMutableBytes { buffer in
+      do throws(Failure) { try body(buffer) } catch { failure = error }
+    }
+    if let failure { throw failure }
+    append(piece: piece)
+  }
+
+  @usableFromInline mutating func append(piece: [UInt8]) {
+    if pieces == nil { pieces = [piece] } else { pieces?.append(piece) }
+  }
+
+  @usableFromInline static func uninitialized(_ count: Int) -> [UInt8] { [UInt8](uninitializedCount: count) }
 
   /// A frame for one piece of so many bytes: the prefix, and room that is still to be filled.
   @usableFromInline

@@ -25,7 +25,7 @@ extension ClientCall {
   /// the call with INTERNAL.
   func frame<Message>(
     _ message: Message, _ serializer: Serializer<Message>, isCompressed: Bool = true
-  ) throws(StatusError) -> [UInt8] {
+  ) throws(StatusError) -> MessageFrame {
     var sink = MessageSink()
     do {
       try serializer.serialize(message, &sink)

@@ -181,7 +181,7 @@ final class ClientCall: PickWaiter, Sendable {
   // MARK: Sending
 
   /// Queues one framed message; suspends while the server or the network does not keep up.
-  func send(_ frame: [UInt8]) async throws(StatusError) {
+  func send(_ frame: MessageFrame) async throws(StatusError) {
     try checkSize(of: frame)
     while true {
       switch state.withLock({ $0.send(frame) }) {
@@ -206,7 +206,7 @@ final class ClientCall: PickWaiter, Sendable {
   }
 
   /// Queues the one message of a call whose client does not stream, before `start`.
-  func setRequest(_ frame: [UInt8]) throws(StatusError) {
+  func setRequest(_ frame: MessageFrame) throws(StatusError) {
     try checkSize(of: frame)
     state.withLock { state in
       _ = state.send(frame)
@@ -214,8 +214,8 @@ final class ClientCall: PickWaiter, Sendable {
     }
   }
 
-  private func checkSize(of frame: [UInt8]) throws(StatusError) {
-    let byteCount = frame.count - MessageSink.prefixByteCount
+  private func checkSize(of frame: MessageFrame) throws(StatusError) {
+    let byteCount = frame.messageByteCount
     guard byteCount > maxRequestBytes else { return }
     let error = StatusError(
       .resourceExhausted, "a message of \(byteCount) bytes is over the limit of \(maxRequestBytes) for \(method.path)")

@@ -37,7 +37,7 @@ final class ClientCallAttempt: ClientStreamHandler, @unchecked Sendable {
   }
 
   /// Sends frames; returns the bytes that the transport has queued for this stream.
-  func send(_ frames: ArraySlice<[UInt8]>, halfClose: Bool) -> Int {
+  func send(_ frames: ArraySlice<MessageFrame>, halfClose: Bool) -> Int {
     guard let stream else { return 0 }
     var remaining = frames.count
     for frame in frames {

@@ -40,7 +40,7 @@ struct ClientCallState: @unchecked Sendable {
 
   // What the caller sends.
   /// Frames of the call that have to be kept: the first `sentCount` have been given to the current attempt.
-  var frames: [[UInt8]] = []
+  var frames: [MessageFrame] = []
   var sentCount = 0
   var keptBytes = 0
   var unsentBytes = 0
@@ -87,7 +87,7 @@ struct ClientCallState: @unchecked Sendable {
     case ended(StreamOutcome)
   }
 
-  mutating func send(_ frame: [UInt8]) -> SendVerdict {
+  mutating func send(_ frame: MessageFrame) -> SendVerdict {
     if case .ended(let outcome) = phase { return .ended(outcome) }
     if isTransportFull || unsentBytes >= ClientCallState.highWaterMark { return .wait }
     precondition(!isHalfClosed, "a message was sent after the request stream was finished")
@@ -111,7 +111,7 @@ struct ClientCallState: @unchecked Sendable {
 
   /// Frames for the current attempt, in order, and whether the request ends behind them.
   struct Flush {
-    var frames: ArraySlice<[UInt8]>
+    var frames: ArraySlice<MessageFrame>
     var halfClose: Bool
     /// Attempts that the call has left, to be cancelled.
     var abandoned: [ClientCallAttempt] = []

@@ -8,7 +8,7 @@ enum HealthMessages {
   static let notServing = 2
 
   /// HealthCheckRequest { string service = 1; }, framed.
-  static func request(service: String) -> [UInt8] {
+  static func request(service: String) -> MessageFrame {
     let name = Array(service.utf8)
     var message: [UInt8] = []
     if !name.isEmpty {
