@@ -20,6 +20,41 @@ package struct FixedHeaders: @unchecked Sendable {
   }
 }
 
+/// Header fields that somebody keeps, ready to be sent again and again: nghttp2 points to them while a request waits, so they
+/// have to live as long as the session.
+package final class KeptHeaders {
+  fileprivate let fields: UnsafeMutableBufferPointer<nghttp2_nv>
+  private let bytes: UnsafeMutableBufferPointer<UInt8>
+
+  package init(_ list: consuming HeaderList) {
+    (fields, bytes) = list.withEntries { entries in
+      let fields = UnsafeMutableBufferPointer<nghttp2_nv>.allocate(capacity: entries.count)
+      let bytes = UnsafeMutableBufferPointer<UInt8>.allocate(
+        capacity: entries.reduce(0) { $0 + $1.namelen + $1.valuelen })
+      var next = bytes.baseAddress!
+      func keep(_ start: UnsafeMutablePointer<UInt8>?, _ count: Int) -> UnsafeMutablePointer<UInt8> {
+        if let start { memcpy(next, start, count) }
+        defer { next += count }
+        return next
+      }
+      for (index, entry) in entries.enumerated() {
+        let flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
+        fields.initializeElement(
+          at: index,
+          to: nghttp2_nv(
+            name: keep(entry.name, entry.namelen), value: keep(entry.value, entry.valuelen), namelen: entry.namelen,
+            valuelen: entry.valuelen, flags: flags))
+      }
+      return (fields, bytes)
+    }
+  }
+
+  deinit {
+    fields.deallocate()
+    bytes.deallocate()
+  }
+}
+
 /// Header fields that have to be sent: fixed names and values without a copy, the others in one flat buffer. Its memory is
 /// used again after `removeAll`.
 package struct HeaderList: ~Copyable {
@@ -49,6 +84,10 @@ package struct HeaderList: ~Copyable {
   package mutating func removeAll() {
     count = 0
     byteCount = 0
+  }
+
+  package mutating func append(_ kept: KeptHeaders) {
+    for field in kept.fields { add(field) }
   }
 
   package mutating func append(_ name: StaticString, _ value: StaticString) {

@@ -27,7 +27,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   private let options: ClientConnectionOptions
   /// The channel's own, which TLS has checked.
   private let authority: String
-  private let isSecure: Bool
+  @exclusivity(unchecked) private var requestPrefixes: RequestPrefixes
   @exclusivity(unchecked) private var isReady = false
   @exclusivity(unchecked) private var isDraining = false
   @exclusivity(unchecked) private var wasFull = false
@@ -44,7 +44,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     self.authority = authority
     self.observer = observer
     self.options = options
-    self.isSecure = filter != nil
+    requestPrefixes = RequestPrefixes(isSecure: filter != nil, userAgent: options.userAgent)
     let settings = ConnectionLiveness.Settings(
       keepaliveTime: options.keepaliveTime, answerTime: options.keepaliveTimeout,
       asksWithoutCalls: options.keepaliveTime != nil && options.keepaliveWithoutCalls)
@@ -86,17 +86,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   }
 
   private func append(_ head: ClientRequestHead, to headers: inout HeaderList) {
-    headers.append(":method", "POST")
-    if isSecure { headers.append(":scheme", "https") } else { headers.append(":scheme", "http") }
-    headers.append(":path", head.path)
-    headers.append(":authority", head.authority)
-    headers.append("te", "trailers")
-    switch head.contentSubtype {
-    case nil: headers.append("content-type", "application/grpc")
-    case "proto": headers.append("content-type", "application/grpc+proto")
-    case let subtype?: headers.append("content-type", "application/grpc+\(subtype)")
-    }
-    headers.append("user-agent", options.userAgent)
+    requestPrefixes.append(head, to: &headers)
     if let timeout = head.timeout { Timeout.withText(timeout) { headers.append("grpc-timeout", bytes: $0) } }
     if let encoding = head.messageEncoding { headers.append("grpc-encoding", encoding) }
     if let encodings = head.acceptedEncodings { headers.append("grpc-accept-encoding", encodings) }

@@ -52,15 +52,12 @@ final class ClientCall: PickWaiter, Sendable {
       options.maxResponseMessageBytes, configuration?.maxResponseMessageBytes,
       default: core.options.maxResponseMessageBytes)
     self.compression = options.compression ?? core.options.compression
-    var state = ClientCallState()
-    if let hedging = configuration?.hedgingPolicy {
-      state.hedging = HedgingState(hedging)
-    } else {
-      state.retry = ClientCall.retryPolicy(method, configuration).map { RetryState($0) }
-    }
+    let hedging = configuration?.hedgingPolicy
+    let retry = hedging == nil ? ClientCall.retryPolicy(method, configuration).map { RetryState($0) } : nil
+    // Made in place: a variable of it would be copied.
+    self.state = Mutex(ClientCallState(retry: retry, hedging: hedging.map { HedgingState($0) }))
     self.hedgeTimer = configuration?.hedgingPolicy.map { _ in HedgeTimer() }
     self.hedgingDelay = configuration?.hedgingPolicy?.hedgingDelay ?? .zero
-    self.state = Mutex(state)
     core.callStarted()
   }
 

@@ -67,6 +67,11 @@ struct ClientCallState: @unchecked Sendable {
   /// Who waits for the end.
   var enders = WaiterList()
 
+  init(retry: RetryState? = nil, hedging: HedgingState? = nil) {
+    self.retry = retry
+    self.hedging = hedging
+  }
+
   var hasEnded: Bool { if case .ended = phase { true } else { false } }
 
   var attempt: ClientCallAttempt? { if case .active(let attempt) = phase { attempt } else { nil } }
@@ -166,13 +171,12 @@ struct ClientCallState: @unchecked Sendable {
     _ outcome: StreamOutcome, on attempt: ClientCallAttempt, throttle: RetryThrottle
   ) -> ClosedVerdict? {
     guard isCurrent(attempt) else { return nil }
-    failedOn.insert(attempt.subchannel.id)
     if !isCommitted, mayRetryTransparently(outcome) {
-      startOver()
+      startOver(after: attempt)
       return .pickAgain
     }
     if let delay = retry?.delay(after: outcome, isCommitted: isCommitted, throttle: throttle) {
-      startOver()
+      startOver(after: attempt)
       previousAttempts += 1
       return .retry(after: delay)
     }
@@ -180,7 +184,8 @@ struct ClientCallState: @unchecked Sendable {
   }
 
   /// Back to picking, with everything still to be sent.
-  private mutating func startOver() {
+  private mutating func startOver(after attempt: ClientCallAttempt) {
+    failedOn.insert(attempt.subchannel.id)
     phase = .picking
     sentCount = 0
     isHalfCloseSent = false

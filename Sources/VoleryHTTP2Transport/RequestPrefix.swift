@@ -1,0 +1,63 @@
+import VoleryHTTP2Session
+import VoleryTransport
+
+/// The header fields that all calls of a method have in common on a connection, ready to be sent.
+private struct RequestPrefix {
+  let path: String
+  let authority: String
+  let contentSubtype: String?
+  let fields: KeptHeaders
+
+  init(_ head: ClientRequestHead, _ fields: KeptHeaders) {
+    path = head.path
+    authority = head.authority
+    contentSubtype = head.contentSubtype
+    self.fields = fields
+  }
+
+  /// Strings that are the same have the same storage as a rule, which is compared first.
+  func isFor(_ head: ClientRequestHead) -> Bool {
+    path == head.path && authority == head.authority && contentSubtype == head.contentSubtype
+  }
+}
+
+/// The beginnings of a connection's requests, made once for each method and kept as long as the connection: nghttp2 points
+/// to them while requests wait. A program has few methods; one that has many (a proxy) pays for those beyond the limit with
+/// every call.
+struct RequestPrefixes {
+  private let isSecure: Bool
+  private let userAgent: String
+  private var prefixes: [RequestPrefix] = []
+  private static let limit = 32
+
+  init(isSecure: Bool, userAgent: String) {
+    self.isSecure = isSecure
+    self.userAgent = userAgent
+  }
+
+  /// Appends what calls like this one begin with.
+  mutating func append(_ head: ClientRequestHead, to headers: inout HeaderList) {
+    if let prefix = prefixes.first(where: { $0.isFor(head) }) { return headers.append(prefix.fields) }
+    guard prefixes.count < RequestPrefixes.limit else { return build(head, &headers) }
+    var list = HeaderList()
+    build(head, &list)
+    let fields = KeptHeaders(list)
+    prefixes.append(RequestPrefix(head, fields))
+    headers.append(fields)
+  }
+
+  /// doc/PROTOCOL-HTTP2.md, Requests.
+  private func build(_ head: ClientRequestHead, _ headers: inout HeaderList) {
+    headers.append(":method", "POST")
+    if isSecure { headers.append(":scheme", "https") } else { headers.append(":scheme", "http") }
+    headers.append(":path", head.path)
+    headers.append(":authority", head.authority)
+    headers.append("te", "trailers")
+    switch head.contentSubtype {
+    case nil: headers.append("content-type", "application/grpc")
+    case "proto": headers.append("content-type", "application/grpc+proto")
+    case let subtype?: headers.append("content-type", "application/grpc+\(subtype)")
+    }
+    headers.append("user-agent", userAgent)
+  }
+}
