@@ -41,7 +41,9 @@ class Network:
         self.resolv.write_text(text)
 
     def add_address(self, address):
-        ip("addr", "add", f"{address}/{128 if ':' in address else 32}", "dev", "lo")
+        # Without a test for duplicates, until which nobody can listen there: a busy kernel takes its time.
+        length, flags = (128, ["nodad"]) if ":" in address else (32, [])
+        ip("addr", "add", f"{address}/{length}", "dev", "lo", *flags)
 
     def open_hole(self, address):
         """From now on every packet from or to the address is lost without a word."""
