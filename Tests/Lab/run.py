@@ -149,9 +149,11 @@ def second_tries(results, options):
 def chosen(options):
     cases = sorted(CASES.values(), key=lambda case: (case.statement[0], int(case.statement[1:]), case.name))
     if options.cases:
-        wanted = [word.upper().replace("-GRPCIO", "-grpcio") for word in options.cases]
+        wanted = [word.lower() for word in options.cases]
         unknown = [
-            word for word in wanted if not any(case.name == word or case.statement.startswith(word) for case in cases)
+            word
+            for word in wanted
+            if not any(case.name.lower() == word or case.statement.lower().startswith(word) for case in cases)
         ]
         if unknown:
             sys.exit(f"no such case: {', '.join(unknown)}; known are {', '.join(case.name for case in cases)}")
@@ -159,7 +161,9 @@ def chosen(options):
             case
             for case in cases
             if any(
-                case.name == word or case.statement == word or (len(word) == 1 and case.statement[0] == word)
+                case.name.lower() == word
+                or case.statement.lower() == word
+                or (len(word) == 1 and case.statement[0].lower() == word)
                 for word in wanted
             )
         ]

@@ -1,7 +1,6 @@
 """A scenario: a named case with the statement's number, its bars, and what was measured."""
 
 import time
-from collections import Counter
 
 from . import client as clients
 from .dns import DNSMasq
@@ -162,19 +161,18 @@ class Laboratory:
         bad = clients.failed(calls)
         if kind == "grpcio":
             # Between the signal and its GOAWAY it may answer a call that it has not begun with this status of its own,
-            # which no client can tell from one that ran. That lasts as long as the machine takes for it.
-            own = [call for call in bad if call.code == 1 and call.message == "CANCELLED" and self._stop_before(call)]
+            # which no client can tell from one that ran. How many they are depends on how busy the machine is; the bar is
+            # there for the client's own losses, which must not pass for these.
+            own = [call for call in bad if call.code == 1 and call.message == "CANCELLED" and self._is_after_stop(call)]
             bad = [call for call in bad if call not in own]
-            most = max(Counter(self._stop_before(call) for call in own).values(), default=0)
-            words = "calls that a stopping grpcio server itself has cancelled, most at one stop"
-            self.check(words, most, at_most=5, text=f"{most}, {len(own)} in all")
+            words = "calls that a stopping grpcio server itself has cancelled"
+            share = 100 * len(own) / max(1, len(calls))
+            self.check(words, share, at_most=1, unit=" %", text=f"{len(own)} of {len(calls):,}")
         self.check(f"failed calls{when}", len(bad), equal=0, text=f"{len(bad)} of {len(calls):,}")
         self.notes += clients.causes(bad)
 
-    def _stop_before(self, call):
-        """When the server was told to stop that may have cancelled this call."""
-        stops = [pod.terminated for pod in self._pods if pod.terminated]
-        return max((when for when in stops if when <= call.ended <= when + 0.5), default=None)
+    def _is_after_stop(self, call):
+        return any(pod.terminated and pod.terminated <= call.ended <= pod.terminated + 0.5 for pod in self._pods)
 
     def note(self, text):
         self.notes.append(text)
