@@ -1,5 +1,5 @@
 import Testing
-import VoleryProtobuf
+import Volery
 
 @Suite("Messages of proto2", .timeLimit(.minutes(1))) struct Proto2Tests {
   // MARK: Defaults
@@ -89,6 +89,24 @@ import VoleryProtobuf
     known.unknownFields = UnknownFields()
     #expect(known == expected)
     #expect(try ClosedEnums(decoding: message.encoded()) == message)
+  }
+
+  @Test("an entry with such a number is unknown in JSON and text format, too") func unknownEntries() throws {
+    let unknown: [UInt8] = [0x22, 4, 0x08, 1, 0x10, 46]
+    let message = try ClosedEnums(decoding: unknown + unknown + [0x22, 4, 0x08, 1, 0x10, 5])
+    #expect(message.byNumber == [1: .on])
+    #expect(try message.jsonString() == #"{"byNumber":{"1":"ON"}}"#)
+    let text = "by_number {\n  key: 1\n  value: ON\n}\n"
+    #expect(message.textFormat == text + String(repeating: "4 {\n  1: 1\n  2: 46\n}\n", count: 2))
+  }
+
+  @Test("of a map's entries with one key the last counts, also in an Any") func entriesOfOneKey() throws {
+    let entries: [UInt8] = [0x22, 4, 0x08, 1, 0x10, 5, 0x22, 2, 0x08, 2, 0x22, 4, 0x08, 1, 0x10, 0]
+    let any = Google_Protobuf_Any(typeURL: "t/volery.tests.ClosedEnums", value: entries)
+    var options = JSONEncodingOptions()
+    options.types = TypeRegistry([ClosedEnums.self])
+    let text = #"{"@type":"t/volery.tests.ClosedEnums","byNumber":{"1":"OFF","2":"OFF"}}"#
+    #expect(try any.jsonString(options: options) == text)
   }
 
   @Test("aliases, negative and deprecated values are there") func enumValues() {

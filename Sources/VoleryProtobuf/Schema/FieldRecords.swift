@@ -18,7 +18,7 @@ struct FieldRecords {
     while let field = try reader.next(depth: depth) {
       let known =
         schema.field(numbered: field.number) ?? extensions.field(of: schema.fullName, numbered: field.number)
-      guard let known, known.accepts(field.value) else {
+      guard let known, known.accepts(field.value), try !known.isUnknownEntry(field.value) else {
         unknown.append(field)
         continue
       }
@@ -86,6 +86,18 @@ extension FieldSchema {
     case .bytes: return kind.wireType == 2 || isRepeated && kind.wireType != 3
     case .group: return kind.wireType == 3
     }
+  }
+
+  /// Whether it is a map's entry with a number that the value's closed enum does not have: all of it is unknown then.
+  fileprivate func isUnknownEntry(_ value: WireReader.Value) throws(ProtobufError) -> Bool {
+    guard isMap, let number = message.field(numbered: 2), number.kind == .enum, number.enumeration.isClosed else {
+      return false
+    }
+    var reader = WireReader(FieldSchema.content(value))
+    while let part = try reader.next() {
+      if part.number == 2, case .varint = part.value, !number.accepts(part.value) { return true }
+    }
+    return false
   }
 
   /// The scalar of a value that the field accepts; the first one where they are packed.

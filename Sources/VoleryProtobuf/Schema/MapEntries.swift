@@ -1,4 +1,5 @@
-/// A map's entries by their keys, in their order: a Dictionary's own would differ from run to run.
+/// A map's entries by their keys, in their order: a Dictionary's own would differ from run to run. Of several entries with one
+/// key there is the last.
 struct MapEntries {
   struct Entry {
     let key: WireScalar
@@ -19,7 +20,15 @@ struct MapEntries {
       let values = parts.dropFirst(keys.count).prefix { $0.field === value }
       entries.append(Entry(key: keys.last.map { key.scalar($0.value) } ?? key.zero, values: values))
     }
-    entries.sort { $0.key.isBefore($1.key) }
+    let sorted = entries.enumerated().sorted { one, other in
+      if one.element.key.isBefore(other.element.key) { return true }
+      return one.offset < other.offset && !other.element.key.isBefore(one.element.key)
+    }
+    entries = []
+    for (_, entry) in sorted {
+      if let last = entries.last, !last.key.isBefore(entry.key) { entries.removeLast() }
+      entries.append(entry)
+    }
   }
 }
 
