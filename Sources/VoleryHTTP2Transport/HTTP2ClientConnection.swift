@@ -56,13 +56,14 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
 
   // MARK: ClientConnection
 
-  package func openStream(_ head: ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream {
+  package func openStream(_ head: consuming ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream {
     let stream = HTTP2ClientStream(
       connection: self, handler: handler, maxMessageBytes: head.maxResponseMessageBytes,
       windowByteCount: options.http2.streamWindowByteCount, receptions: liveness.receptions,
       isBackground: head.isBackground)
     guard head.authority == authority || mayBeCalled(head.authority) else {
-      loop.execute { stream.refuseAuthority(head.authority) }
+      let authority = head.authority
+      loop.execute { stream.refuseAuthority(authority) }
       return stream
     }
     if livenessTimer == nil, !head.isBackground { scheduleLivenessCheck(after: ConnectionLiveness.silence) }
@@ -85,7 +86,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     return filter.peerHasName(ServerName(authority: name).host)
   }
 
-  private func append(_ head: ClientRequestHead, to headers: inout HeaderList) {
+  private func append(_ head: borrowing ClientRequestHead, to headers: inout HeaderList) {
     requestPrefixes.append(head, to: &headers)
     if let timeout = head.timeout { Timeout.withText(timeout) { headers.append("grpc-timeout", bytes: $0) } }
     if let encoding = head.messageEncoding { headers.append("grpc-encoding", encoding) }

@@ -42,7 +42,7 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     }
   }
 
-  private func firstHeadersReceived(_ headers: ResponseHeaders, endsStream: Bool) {
+  private func firstHeadersReceived(_ headers: borrowing ResponseHeaders, endsStream: Bool) {
     guard !headers.isTooLarge else {
       return fail(.resourceExhausted, "the server's metadata is over the limit")
     }
@@ -54,14 +54,14 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   }
 
   /// Something that does not speak gRPC has answered: a proxy, or a server for something else.
-  private func answeredByHTTP(_ headers: ResponseHeaders) {
+  private func answeredByHTTP(_ headers: borrowing ResponseHeaders) {
     let status = headers.httpStatus ?? 0
     let type = headers.contentType.map { "content-type '\($0)'" } ?? "no content-type"
     let code = statusCode(httpStatus: status)
     fail(code, "the server answered with HTTP status \(status) and \(type), which is not gRPC", origin: .peer)
   }
 
-  private func trailersReceived(_ headers: ResponseHeaders, isTrailersOnly: Bool) {
+  private func trailersReceived(_ headers: borrowing ResponseHeaders, isTrailersOnly: Bool) {
     let status =
       headers.status
       ?? Status(

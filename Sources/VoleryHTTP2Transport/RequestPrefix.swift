@@ -8,7 +8,7 @@ private struct RequestPrefix {
   let contentSubtype: String?
   let fields: KeptHeaders
 
-  init(_ head: ClientRequestHead, _ fields: KeptHeaders) {
+  init(_ head: borrowing ClientRequestHead, _ fields: KeptHeaders) {
     path = head.path
     authority = head.authority
     contentSubtype = head.contentSubtype
@@ -16,7 +16,7 @@ private struct RequestPrefix {
   }
 
   /// Strings that are the same have the same storage as a rule, which is compared first.
-  func isFor(_ head: ClientRequestHead) -> Bool {
+  func isFor(_ head: borrowing ClientRequestHead) -> Bool {
     path == head.path && authority == head.authority && contentSubtype == head.contentSubtype
   }
 }
@@ -36,7 +36,7 @@ struct RequestPrefixes {
   }
 
   /// Appends what calls like this one begin with.
-  mutating func append(_ head: ClientRequestHead, to headers: inout HeaderList) {
+  mutating func append(_ head: borrowing ClientRequestHead, to headers: inout HeaderList) {
     if let prefix = prefixes.first(where: { $0.isFor(head) }) { return headers.append(prefix.fields) }
     guard prefixes.count < RequestPrefixes.limit else { return build(head, &headers) }
     var list = HeaderList()
@@ -47,7 +47,7 @@ struct RequestPrefixes {
   }
 
   /// doc/PROTOCOL-HTTP2.md, Requests.
-  private func build(_ head: ClientRequestHead, _ headers: inout HeaderList) {
+  private func build(_ head: borrowing ClientRequestHead, _ headers: inout HeaderList) {
     headers.append(":method", "POST")
     if isSecure { headers.append(":scheme", "https") } else { headers.append(":scheme", "http") }
     headers.append(":path", head.path)

@@ -2,8 +2,9 @@ import VoleryHTTP2Session
 import VoleryTransport
 import VoleryTypes
 
-/// A response's header block or its trailers (doc/PROTOCOL-HTTP2.md, Responses).
-struct ResponseHeaders {
+/// A response's header block or its trailers (doc/PROTOCOL-HTTP2.md, Responses). Looked at once: a copy would count the
+/// references of each field.
+struct ResponseHeaders: ~Copyable {
   var httpStatus: Int?
   var isGRPC = false
   var contentType: String?

@@ -11,7 +11,7 @@ package protocol ClientConnection: AnyObject, Sendable {
   /// Opens a stream for a call attempt; on the loop only. Above the peer's MAX_CONCURRENT_STREAMS it is queued, first in
   /// first out, until a stream ends. On a connection that is going away or gone, `handler.closed` is called (in a later
   /// turn, never from inside this function) with `neverSent`, and the call picks again.
-  func openStream(_ head: ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream
+  func openStream(_ head: consuming ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream
 
   /// Opens no more streams, lets those that run finish, then closes. Any thread.
   func drain()

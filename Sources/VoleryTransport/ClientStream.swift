@@ -1,7 +1,7 @@
 package import VoleryTypes
 
 /// What a client says when it opens a stream.
-package struct ClientRequestHead: Sendable {
+package struct ClientRequestHead: ~Copyable, Sendable {
   /// `/package.Service/Method`.
   package var path: String
   package var authority: String

@@ -24,7 +24,7 @@ package final class InProcessConnection: ClientConnection, ConnectionAttempt, @u
     transportLoop.execute { [self] in observer?.connectionReady(self) }
   }
 
-  package func openStream(_ head: ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream {
+  package func openStream(_ head: consuming ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream {
     let stream = InProcessStream(connection: self, head: head, handler: handler)
     if isDraining || isClosed {
       transportLoop.execute { stream.refuse() }

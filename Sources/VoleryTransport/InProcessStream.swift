@@ -36,7 +36,7 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
     }
   }
 
-  init(connection: InProcessConnection, head: ClientRequestHead, handler: any ClientStreamHandler) {
+  init(connection: InProcessConnection, head: consuming ClientRequestHead, handler: any ClientStreamHandler) {
     self.connection = connection
     self.head = head
     self.client = handler
@@ -129,7 +129,8 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
       server.take()?.closed(StatusError(.cancelled, "the client cancelled the call"))
       return
     }
-    client?.messageReceived(Array(frame.joined.dropFirst(MessageSink.prefixByteCount)), isCompressed: frame.head[0] == 1)
+    client?.messageReceived(
+      Array(frame.joined.dropFirst(MessageSink.prefixByteCount)), isCompressed: frame.head[0] == 1)
   }
 
   fileprivate func finish(_ status: Status, trailingMetadata: Metadata) {

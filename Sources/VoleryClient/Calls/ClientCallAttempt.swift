@@ -31,7 +31,7 @@ final class ClientCallAttempt: ClientStreamHandler, @unchecked Sendable {
     if connection.transportLoop.isCurrent { work() } else { connection.transportLoop.execute(work) }
   }
 
-  func open(_ head: ClientRequestHead) {
+  func open(_ head: consuming ClientRequestHead) {
     guard !isOver else { return }
     stream = connection.openStream(head, handler: self)
   }

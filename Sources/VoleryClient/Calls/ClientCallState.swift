@@ -10,7 +10,7 @@ import VoleryTypes
 ///     (a deadline or a cancel goes to ended from anywhere)
 ///
 /// Not Sendable by parts (the attempt belongs to its connection's loop), but only handed around under the lock.
-struct ClientCallState: @unchecked Sendable {
+struct ClientCallState: ~Copyable, @unchecked Sendable {
   enum Phase {
     case picking
     case active(ClientCallAttempt)
