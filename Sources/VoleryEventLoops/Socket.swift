@@ -130,7 +130,29 @@ package final class Socket {
     }
     var total = 0
     for piece in pieces { total += piece.count }
-    if taken < total { writeLater(pieces, skipping: taken, total: total) }
+    if taken < total { writeLater(pieces, skipping: taken, count: total - taken) }
+  }
+
+  /// Of what the kernel does not take at once, so much is copied and waits.
+  private static let waitingLimit = 16 << 10
+
+  /// Writes as much as the kernel takes now, in one system call. Returns how many bytes the caller need not keep: all, or
+  /// those and a few more, which wait here for the kernel; `writesDrained` says when to go on.
+  package func writeSome(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Int {
+    guard waitingByteCount == 0 else { return 0 }
+    var total = 0
+    for piece in pieces { total += piece.count }
+    guard !isClosed, total > 0 else { return total }
+    let result = tryToWrite(pieces)
+    if result < 0, result != UV_EAGAIN.rawValue, result != UV_ENOSYS.rawValue {
+      failLater(SocketError(code: result))
+      return total
+    }
+    let taken = max(0, Int(result))
+    guard taken < total else { return total }
+    let count = min(total - taken, Socket.waitingLimit)
+    writeLater(pieces, skipping: taken, count: count)
+    return taken + count
   }
 
   /// The same for bytes that are in one place.
@@ -149,14 +171,14 @@ package final class Socket {
     }
   }
 
-  private func writeLater(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>, skipping: Int, total: Int) {
-    let count = total - skipping
+  private func writeLater(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>, skipping: Int, count: Int) {
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
     var offset = 0
     var skip = skipping
     for piece in pieces {
-      let rest = UnsafeRawBufferPointer(rebasing: piece.dropFirst(min(skip, piece.count)))
-      skip -= piece.count - rest.count
+      let unsent = piece.dropFirst(min(skip, piece.count))
+      skip -= piece.count - unsent.count
+      let rest = UnsafeRawBufferPointer(rebasing: unsent.prefix(count - offset))
       guard let start = rest.baseAddress, !rest.isEmpty else { continue }
       (copy.baseAddress! + offset).copyMemory(from: start, byteCount: rest.count)
       offset += rest.count

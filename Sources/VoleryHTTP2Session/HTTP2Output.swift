@@ -20,12 +20,17 @@ struct HTTP2Output: ~Copyable {
   private var payloads: [Payload] = []
   /// All of it, payloads too.
   private(set) var byteCount = 0
+  /// Bytes at the front that have been taken.
+  private var takenByteCount = 0
   /// A buffer that has become larger than this is not kept.
   private static let maxKeptCapacity = 512 << 10
 
   deinit { free(bytes) }
 
   var isEmpty: Bool { byteCount == 0 }
+
+  /// Whether some of it has been taken: nothing is appended before the rest has.
+  var isPartlyTaken: Bool { takenByteCount > 0 }
 
   mutating func append(_ start: UnsafeRawPointer, _ length: Int) {
     if capacity - count < length { grow(by: length) }
@@ -46,15 +51,25 @@ struct HTTP2Output: ~Copyable {
     precondition(bytes != nil, "no memory for a connection's output")
   }
 
-  /// Everything, in order; valid during the call.
-  borrowing func withPieces(_ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Void) {
+  /// Gives away everything that is left, in order; valid during the call. `body` returns how many bytes it has taken.
+  mutating func give(_ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Int) {
+    takenByteCount += withPieces(body)
+    if takenByteCount >= byteCount { removeAll() }
+  }
+
+  private borrowing func withPieces(_ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Int) -> Int {
     withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: 2 * payloads.count + 1) { pieces in
       var pieceCount = 0
       var written = 0
+      var skipped = takenByteCount
       func add(_ piece: UnsafeRawBufferPointer) {
-        guard !piece.isEmpty else { return }
-        pieces.initializeElement(at: pieceCount, to: piece)
+        guard piece.count > skipped else {
+          skipped -= piece.count
+          return
+        }
+        pieces.initializeElement(at: pieceCount, to: UnsafeRawBufferPointer(rebasing: piece.dropFirst(skipped)))
         pieceCount += 1
+        skipped = 0
       }
       for payload in payloads {
         add(UnsafeRawBufferPointer(start: bytes.map { $0 + written }, count: payload.position - written))
@@ -63,13 +78,14 @@ struct HTTP2Output: ~Copyable {
         payload.chunk.withUnsafeBytes { add(UnsafeRawBufferPointer(rebasing: $0[payload.range])) }
       }
       add(UnsafeRawBufferPointer(start: bytes.map { $0 + written }, count: count - written))
-      body(UnsafeBufferPointer(rebasing: pieces[..<pieceCount]))
+      return body(UnsafeBufferPointer(rebasing: pieces[..<pieceCount]))
     }
   }
 
-  mutating func removeAll() {
+  private mutating func removeAll() {
     count = 0
     byteCount = 0
+    takenByteCount = 0
     if !payloads.isEmpty { payloads.removeAll(keepingCapacity: true) }
     guard capacity > HTTP2Output.maxKeptCapacity else { return }
     free(bytes)

@@ -90,8 +90,13 @@ package final class HTTP2Session {
   }
 
   /// Gives what has to go to the peer, in order, in pieces that are valid during the call, until about `limit` bytes are
-  /// there. Returns whether there may be more.
-  package func pull(limit: Int, _ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Void) -> Bool {
+  /// there. `body` returns how many bytes it has taken; the rest is what the next `pull` gives. Returns whether there may
+  /// be more.
+  package func pull(limit: Int, _ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Int) -> Bool {
+    if output.isPartlyTaken {
+      output.give(body)
+      return true
+    }
     outputLimit = limit
     var isComplete = false
     while output.byteCount < limit {
@@ -104,11 +109,8 @@ package final class HTTP2Session {
       }
       output.append(data, count)
     }
-    if !output.isEmpty {
-      output.withPieces(body)
-      output.removeAll()
-    }
-    return !isComplete
+    if !output.isEmpty { output.give(body) }
+    return !isComplete || !output.isEmpty
   }
 
   /// Whether there is nothing left to do: after a GOAWAY and the last stream, or after a connection error.

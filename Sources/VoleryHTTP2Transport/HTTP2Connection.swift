@@ -141,12 +141,13 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   }
 
   private func pull() -> Bool {
-    guard let filter else { return session.pull(limit: HTTP2Connection.writeLimit) { socket.write($0) } }
+    guard let filter else { return session.pull(limit: HTTP2Connection.writeLimit) { socket.writeSome($0) } }
     var hasMore = false
     var failure: (any Error)?
     if filter.isEstablished {
       hasMore = session.pull(limit: HTTP2Connection.writeLimit) { pieces in
         do { for bytes in pieces { try filter.send(bytes) } } catch { failure = error }
+        return pieces.reduce(0) { $0 + $1.count }
       }
     }
     filter.takeOutgoing { socket.write($0) }
