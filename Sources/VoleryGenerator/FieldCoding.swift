@@ -23,21 +23,33 @@ extension FieldEmitter {
     return try isClosedEnum(field) ? "\(type)(rawValue: \(number)) ?? \(type)()" : "\(type)(rawValue: \(number))"
   }
 
-  /// - Parameter target: What the property is a member of, with the dot.
-  func emitRead(_ target: String, _ variable: String, _ out: inout CodeWriter) throws {
-    let property = target + variable
-    if let entry = try mapEntry { return try emitMapRead(property, entry, &out) }
-    // What is empty already is not assigned: that would cost a call.
-    if field.isRepeated { return out.line("if m.has(\(place.quantifier)) { \(property) = \(try repeatedRead) }") }
-    let missing = field.isRequired ? " else { try c.missing(\"\(field.fullName)\") }" : ""
-    if field.kind == .message {
-      return out.line("if let p = m.pointer(\(place.value)) { \(property) = try c.message(p) }\(missing)")
+  /// What a message that has its fields in itself reads a field into: only once all are read the message's fields
+  /// are set. A message with fields that are set while reading may still fail is copied at the end.
+  var local: String { "_\(name)" }
+
+  /// - Parameter isStored: Whether the field is one of the storage `s`, which has its initial value already; else a local
+  ///   constant is made.
+  func emitRead(isStored: Bool, _ out: inout CodeWriter) throws {
+    let target = isStored ? "s.fields.\(property)" : local
+    if let entry = try mapEntry { return try emitMapRead(target, isStored: isStored, entry, &out) }
+    let isAlwaysThere =
+      !field.isRepeated && !field.hasPresence && ![.enum, .string, .bytes, .message].contains(field.kind)
+    if isAlwaysThere {
+      return out.line("\(isStored ? "" : "let ")\(target) = \(try read(field, "m", place.value))")
     }
-    let value = try read(field, "m", place.value)
-    if field.hasPresence || [.enum, .string, .bytes].contains(field.kind) {
-      out.line("if m.has(\(place.quantifier)) { \(property) = \(value) }\(missing)")
+    var absent = field.isRequired ? ["try c.missing(\"\(field.fullName)\")"] : []
+    if !isStored {
+      absent.append("\(target) = \(try initialValue)")
+      out.line("let \(target): \(try type)")
+    }
+    let otherwise = absent.isEmpty ? "" : " else { \(absent.joined(separator: "; ")) }"
+    if field.isRepeated {
+      // What is empty already is not assigned: that would cost a call.
+      out.line("if m.has(\(place.quantifier)) { \(target) = \(try repeatedRead) }\(otherwise)")
+    } else if field.kind == .message {
+      out.line("if let p = m.pointer(\(place.value)) { \(target) = try c.message(p) }\(otherwise)")
     } else {
-      out.line("\(property) = \(value)")
+      out.line("if m.has(\(place.quantifier)) { \(target) = \(try read(field, "m", place.value)) }\(otherwise)")
     }
   }
 
@@ -55,7 +67,9 @@ extension FieldEmitter {
     }
   }
 
-  private func emitMapRead(_ property: String, _ entry: MapEntry, _ out: inout CodeWriter) throws {
+  private func emitMapRead(
+    _ target: String, isStored: Bool, _ entry: MapEntry, _ out: inout CodeWriter
+  ) throws {
     let layout = MessageLayout(entry.type)
     let key = try read(entry.key, "e", layout.places[1]!.value)
     let place = layout.places[2]!
@@ -63,6 +77,7 @@ extension FieldEmitter {
     let zero = try zero(entry.value)
     let at = "\(self.place.quantifier), \(self.place.value)"
     let type = try type
+    if !isStored { out.line("var \(target): \(type) = [:]") }
     try out.block("if m.has(\(self.place.quantifier))") { out in
       out.line("let entries = m.elements(\(at), \(Runtime.rawMessage).self)")
       out.line("var map = \(type)(minimumCapacity: entries.count)")
@@ -80,7 +95,7 @@ extension FieldEmitter {
         default: out.line("map[\(key)] = \(value)")
         }
       }
-      out.line("\(property) = map")
+      out.line("\(target) = map")
     }
   }
 

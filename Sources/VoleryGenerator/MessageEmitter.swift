@@ -142,19 +142,22 @@ struct MessageEmitter {
 
   // MARK: Coding
 
-  /// What the properties are members of.
-  private var target: String { isStored ? "s.fields." : "self." }
-
   private func emitCoding(_ out: inout CodeWriter) throws {
     out.line()
     try out.block(
       "\(visibility)init(_ m: \(Runtime.rawMessage), _ c: borrowing \(Runtime.decodeContext)) throws(\(Runtime.error))"
     ) { out in
       if isStored { out.line("let s = \(Runtime.messageStorage)(_Fields())") }
-      for field in fields { try field.emitRead(target, field.variable(isStored: isStored), &out) }
-      for oneof in oneofs { try oneof.emitRead(target, &out) }
-      out.line("if m.hasUnknownFields { \(target)unknownFields = try m.unknownFields(c) }")
-      if isStored { out.line("self._s = \(Runtime.stored)(s)") }
+      for field in fields { try field.emitRead(isStored: isStored, &out) }
+      for oneof in oneofs { try oneof.emitRead(isStored: isStored, &out) }
+      if isStored {
+        out.line("if m.hasUnknownFields { s.fields.unknownFields = try m.unknownFields(c) }")
+        return out.line("self._s = \(Runtime.stored)(s)")
+      }
+      out.line("let _unknownFields = try m.unknownFields(c)")
+      for field in fields { out.line("self.\(field.variable(isStored: false)) = \(field.local)") }
+      for oneof in oneofs { out.line("self.\(oneof.property) = \(oneof.local)") }
+      out.line("self.unknownFields = _unknownFields")
     }
     out.line()
     try out.block(

@@ -38,13 +38,18 @@ struct OneofEmitter {
     }
   }
 
-  func emitRead(_ target: String, _ out: inout CodeWriter) throws {
+  /// See `FieldEmitter.local`.
+  var local: String { "_\(context.names.oneofs[index]!)" }
+
+  func emitRead(isStored: Bool, _ out: inout CodeWriter) throws {
+    let target = isStored ? "s.fields.\(property)" : local
+    if !isStored { out.line("let \(target): \(type)?") }
     try out.block("switch m.load(\(context.layout.cases[index]!), \(context.types.standard("Int32")).self)") { out in
       for member in members {
         let value = try member.read(member.field, "m", member.place.value)
-        out.line("case \(member.field.libraryNumber): \(target)\(property) = .\(member.name)(\(value))")
+        out.line("case \(member.field.libraryNumber): \(target) = .\(member.name)(\(value))")
       }
-      out.line("default: break")
+      out.line("default: \(isStored ? "break" : "\(target) = nil")")
     }
   }
 

@@ -31,12 +31,12 @@ public final class Arena {
 
   // Plain memory of one thread; the compiler's checks of exclusive access would cost more than the work.
   @exclusivity(unchecked) private var chunk: UnsafeMutableRawPointer
-  @exclusivity(unchecked) private var next: UnsafeMutableRawPointer
-  @exclusivity(unchecked) private var chunkEnd: UnsafeMutableRawPointer
+  @exclusivity(unchecked) @usableFromInline var next: UnsafeMutableRawPointer
+  @exclusivity(unchecked) @usableFromInline var chunkEnd: UnsafeMutableRawPointer
   /// Chunks that are full.
   @exclusivity(unchecked) private var fullChunks: [UnsafeMutableRawPointer] = []
   private let stackFloor: UInt
-  @exclusivity(unchecked) private var memoryLeft = 0
+  @exclusivity(unchecked) private(set) var memoryLeft = 0
   @exclusivity(unchecked) private var large: [LargeBlock] = []
   @exclusivity(unchecked) private var isInUse = false
   /// Whether it belongs to the thread, and lives on.
@@ -177,6 +177,13 @@ public final class Arena {
     return block
   }
 
+  /// As if nothing had been read yet, though what was allocated stays till the end.
+  func startAgain(memoryLeft: Int) {
+    self.memoryLeft = memoryLeft
+    limit = nil
+    sawValueFreed = false
+  }
+
   @inline(never) private func refuse() -> UnsafeMutableRawPointer? {
     limit = memoryLeft < 0 ? .memory : .stack
     return nil
@@ -200,10 +207,18 @@ public final class Arena {
     return start
   }
 
-  /// Memory for encoding, whose content is of no matter; that has no limit but the machine's.
-  @usableFromInline func memory(_ size: Int) -> UnsafeMutableRawPointer {
+  /// Memory for encoding, whose content is of no matter; that has no limit but the machine's, and is not given back.
+  @inlinable @inline(__always) func memory(_ size: Int) -> UnsafeMutableRawPointer {
+    let total = (size &+ 15) & ~15
+    guard total <= chunkEnd - next, total < Arena.largeByteCount else { return moreMemory(size) }
+    let block = next
+    next += total
+    return block
+  }
+
+  @usableFromInline @inline(never) func moreMemory(_ size: Int) -> UnsafeMutableRawPointer {
     // Only a stack that is nearly full can be the reason: that is an error already, told when the message is packed.
-    return allocate(size) ?? allocateLarge(size)!
+    allocate(size) ?? allocateLarge(size)!
   }
 
   /// The library's lists of what it has scanned: 32 of these on 64 bits (`ScannedMember`), then 64, 128...

@@ -28,6 +28,11 @@ public struct DecodeContext: ~Copyable {
         return try unpackNormalized(type, bytes)
       }
     }
+    if bytes.count >= PackedNumbers.smallestByteCount, let packedAsBytes = type.descriptor.pointee.packedAsBytes,
+      let message = unpackPacked(type.descriptor, packedAsBytes, bytes)
+    {
+      return message
+    }
     if let message = unpackOnce(type.descriptor, bytes), !arena._withUnsafeGuaranteedRef({ $0.sawValueFreed }) {
       return message
     }
@@ -52,6 +57,26 @@ public struct DecodeContext: ~Copyable {
     let input = UnsafeRawBufferPointer(start: copy, count: normal.count)
     guard let message = unpackOnce(type.descriptor, input) else { throw limitFailure ?? .malformed }
     return message
+  }
+
+  /// Nil where a list is not packed, comes in several pieces or is malformed, and where anything else needs another look:
+  /// then as if it had not been tried.
+  @inline(never)
+  private func unpackPacked(
+    _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>,
+    _ packedAsBytes: UnsafePointer<ProtobufCMessageDescriptor>, _ bytes: UnsafeRawBufferPointer
+  ) -> RawMessage? {
+    let memoryLeft = arena._withUnsafeGuaranteedRef { $0.memoryLeft }
+    let message = unpackOnce(packedAsBytes, bytes)
+    return arena._withUnsafeGuaranteedRef { arena in
+      if let message, !arena.sawValueFreed,
+        PackedNumbers.expand(UnsafeMutableRawPointer(mutating: message.base), descriptor, arena)
+      {
+        return message
+      }
+      arena.startAgain(memoryLeft: memoryLeft)
+      return nil
+    }
   }
 
   private var limitFailure: ProtobufError? {

@@ -48,6 +48,7 @@ public struct EncodeContext: ~Copyable {
   private func packedSize(_ root: MutableRawMessage) throws(ProtobufError) -> Int {
     if let failure = arena._withUnsafeGuaranteedRef({ $0.failure }) { throw failure }
     if root.descriptor.pointee.hasGroup { GroupEncoding.prepare(root, self) }
+    PackedNumbers.pack(root, self)
     let size = protobuf_c_message_get_packed_size(root.message)
     guard size <= Int(Int32.max) else { throw .tooLarge }
     return size
@@ -76,7 +77,9 @@ public struct EncodeContext: ~Copyable {
 
   // MARK: Memory
 
-  @inlinable func memory(_ size: Int) -> UnsafeMutableRawPointer { arena._withUnsafeGuaranteedRef { $0.memory(size) } }
+  @inlinable @inline(__always) func memory(_ size: Int) -> UnsafeMutableRawPointer {
+    arena._withUnsafeGuaranteedRef { $0.memory(size) }
+  }
 
   @inlinable func memory<Value>(_ count: Int, _ type: Value.Type) -> UnsafeMutablePointer<Value> {
     memory(max(1, count) * MemoryLayout<Value>.stride).assumingMemoryBound(to: Value.self)
@@ -101,10 +104,17 @@ public struct EncodeContext: ~Copyable {
       if bytes.count > EncodeContext.smallStringByteCount {
         return ProtobufCBinaryData(len: bytes.count, data: UnsafeMutablePointer(mutating: bytes.baseAddress))
       }
-      return copy(bytes)
+      return copySmall(bytes)
     }
     // A string whose bytes are elsewhere (bridged ones on Apple's systems).
     return borrowed ?? Array(string.utf8).withUnsafeBufferPointer { copy($0) }
+  }
+
+  private func copySmall(_ bytes: UnsafeBufferPointer<UInt8>) -> ProtobufCBinaryData {
+    guard bytes.count > 0, let start = bytes.baseAddress else { return ProtobufCBinaryData(len: 0, data: nil) }
+    let memory = memory(EncodeContext.smallStringByteCount + 1)
+    SmallText.copy(UnsafeRawPointer(start), bytes.count, to: memory)
+    return ProtobufCBinaryData(len: bytes.count, data: memory.assumingMemoryBound(to: UInt8.self))
   }
 
   private func copy(_ bytes: UnsafeBufferPointer<UInt8>) -> ProtobufCBinaryData {

@@ -8,6 +8,7 @@ extension ProtobufCFieldDescriptor {
   var isString: Bool { reserved_flags & FileTable.FieldFlags.string != 0 }
   var isOneof: Bool { flags & FileTable.FieldFlags.oneof != 0 }
   var isMessage: Bool { type == PROTOBUF_C_TYPE_MESSAGE }
+  var isPacked: Bool { flags & FileTable.FieldFlags.packed != 0 }
   var isRepeated: Bool { label == PROTOBUF_C_LABEL_REPEATED }
 
   /// The number that the .proto gives it.
@@ -56,6 +57,11 @@ extension ProtobufCMessageDescriptor {
   var needsScan: Bool { traits & FileTable.MessageFlags.needsScan != 0 }
   var hasGroup: Bool { traits & FileTable.MessageFlags.hasGroup != 0 }
   var isMapEntry: Bool { traits & FileTable.MessageFlags.isMapEntry != 0 }
+
+  /// The same message with its packed varints as bytes; nil where it has none.
+  var packedAsBytes: UnsafePointer<ProtobufCMessageDescriptor>? {
+    reserved2.map { UnsafePointer($0.assumingMemoryBound(to: ProtobufCMessageDescriptor.self)) }
+  }
 
   /// The field that has this number on the wire.
   func field(wireNumber number: Int) -> ProtobufCFieldDescriptor? {

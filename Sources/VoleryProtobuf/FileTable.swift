@@ -133,6 +133,22 @@ public final class FileTable: @unchecked Sendable {
     let rangeMemory = UnsafeMutablePointer<ProtobufCIntRange>.allocate(capacity: ranges.count)
     rangeMemory.initialize(from: ranges, count: ranges.count)
     descriptor.field_ranges = UnsafePointer(rangeMemory)
+    descriptor.reserved2 = packedAsBytes(descriptor)
+  }
+
+  /// See PackedNumbers. Kept for ever, as all of the table.
+  private func packedAsBytes(_ descriptor: ProtobufCMessageDescriptor) -> UnsafeMutableRawPointer? {
+    let fields = UnsafeBufferPointer(start: descriptor.fields, count: Int(descriptor.n_fields))
+    guard fields.contains(where: PackedNumbers.isCandidate) else { return nil }
+    let others = UnsafeMutablePointer<ProtobufCFieldDescriptor>.allocate(capacity: fields.count)
+    for (index, field) in fields.enumerated() {
+      others.advanced(by: index).initialize(
+        to: PackedNumbers.isCandidate(field) ? PackedNumbers.asBytes(field) : field)
+    }
+    let other = UnsafeMutablePointer<ProtobufCMessageDescriptor>.allocate(capacity: 1)
+    other.initialize(to: descriptor)
+    other.pointee.fields = UnsafePointer(others)
+    return UnsafeMutableRawPointer(other)
   }
 
   private func field(

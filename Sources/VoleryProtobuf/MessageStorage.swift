@@ -33,7 +33,7 @@ public final class MessageStorage<Fields: Hashable & Sendable> {
 
   /// Lends the fields where they are: reading them one by one would retain each. `body` must not change the message.
   @inlinable public func withFields(_ body: (borrowing Fields) -> Void) {
-    withUnsafePointer(to: &fields) { body($0.pointee) }
+    withUnsafeMutablePointer(to: &fields) { Lent.read(UnsafePointer($0), body) }
   }
 }
 

@@ -67,33 +67,27 @@ public import CProtobufC
   @inlinable public func storeArray(_ count: Int, _ offset: Int, _ values: [String], _ context: borrowing EncodeContext)
   {
     guard !values.isEmpty else { return }
-    values.withUnsafeBufferPointer { values in
-      let memory = context.memory(values.count, ProtobufCBinaryData.self)
-      for index in values.indices { memory[index] = context.data(values[index]) }
-      setElements(count, offset, memory, values.count)
-    }
+    let memory = context.memory(values.count, ProtobufCBinaryData.self)
+    Lent.readAll(values) { memory[$0] = context.data($1) }
+    setElements(count, offset, memory, values.count)
   }
 
   @inlinable public func storeArray(
     _ count: Int, _ offset: Int, _ values: [[UInt8]], _ context: borrowing EncodeContext
   ) {
     guard !values.isEmpty else { return }
-    values.withUnsafeBufferPointer { values in
-      let memory = context.memory(values.count, ProtobufCBinaryData.self)
-      for index in values.indices { memory[index] = context.data(values[index]) }
-      setElements(count, offset, memory, values.count)
-    }
+    let memory = context.memory(values.count, ProtobufCBinaryData.self)
+    Lent.readAll(values) { memory[$0] = context.data($1) }
+    setElements(count, offset, memory, values.count)
   }
 
   @inlinable public func storeMessages<M: Message>(
     _ count: Int, _ offset: Int, _ values: [M], _ context: borrowing EncodeContext
   ) {
     guard !values.isEmpty else { return }
-    values.withUnsafeBufferPointer { values in
-      let memory = context.memory(values.count, UnsafeMutableRawPointer.self)
-      for index in values.indices { memory[index] = context.fill(values[index]) }
-      setElements(count, offset, memory, values.count)
-    }
+    let memory = context.memory(values.count, UnsafeMutableRawPointer.self)
+    Lent.readAll(values) { memory[$0] = context.fill($1) }
+    setElements(count, offset, memory, values.count)
   }
 
   /// A map is a list of entries.

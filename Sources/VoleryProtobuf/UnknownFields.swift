@@ -1,7 +1,7 @@
 import VoleryTypes
 
 /// Fields that a message had on the wire and this program's .proto does not know, as they stood.
-public struct UnknownFields: Hashable, Sendable {
+@frozen public struct UnknownFields: Hashable, Sendable {
   /// Wire format: tags and values one after another.
   public internal(set) var bytes: [UInt8] = []
 

@@ -17,8 +17,11 @@ nonisolated struct Echo: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_benchmark_proto, 0)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.payload = m.bytes(32, c) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _payload: [UInt8]
+    if m.has(24) { _payload = m.bytes(32, c) } else { _payload = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.payload = _payload
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -44,9 +47,12 @@ nonisolated struct StreamRequest: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_benchmark_proto, 1)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.count = m.load(28, UInt32.self)
-    self.size = m.load(36, UInt32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _count = m.load(28, UInt32.self)
+    let _size = m.load(36, UInt32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.count = _count
+    self.size = _size
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

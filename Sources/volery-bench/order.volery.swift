@@ -199,12 +199,20 @@ nonisolated struct Order: VoleryProtobuf.Message {
     static let _type = VoleryProtobuf.MessageType(_table_order_proto, 2)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.article = try m.string(48) }
-      if m.has(28) { self.title = try m.string(64) }
-      self.quantity = m.load(36, UInt32.self)
-      self.price = m.load(80, Double.self)
-      self.gift = m.bool(88)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _article: String
+      if m.has(24) { _article = try m.string(48) } else { _article = "" }
+      let _title: String
+      if m.has(28) { _title = try m.string(64) } else { _title = "" }
+      let _quantity = m.load(36, UInt32.self)
+      let _price = m.load(80, Double.self)
+      let _gift = m.bool(88)
+      let _unknownFields = try m.unknownFields(c)
+      self.article = _article
+      self.title = _title
+      self.quantity = _quantity
+      self.price = _price
+      self.gift = _gift
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -237,11 +245,20 @@ nonisolated struct Order: VoleryProtobuf.Message {
     static let _type = VoleryProtobuf.MessageType(_table_order_proto, 3)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.name = try m.string(40) }
-      if m.has(56) { self.lines = try m.strings(56, 64) }
-      if m.has(28) { self.postcode = try m.string(72) }
-      if m.has(32) { self.country = try m.string(88) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _name: String
+      if m.has(24) { _name = try m.string(40) } else { _name = "" }
+      let _lines: [String]
+      if m.has(56) { _lines = try m.strings(56, 64) } else { _lines = [] }
+      let _postcode: String
+      if m.has(28) { _postcode = try m.string(72) } else { _postcode = "" }
+      let _country: String
+      if m.has(32) { _country = try m.string(88) } else { _country = "" }
+      let _unknownFields = try m.unknownFields(c)
+      self.name = _name
+      self.lines = _lines
+      self.postcode = _postcode
+      self.country = _country
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

@@ -17,8 +17,11 @@ package nonisolated struct Question: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_pods_proto, 0)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.text = try m.string(32) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _text: String
+    if m.has(24) { _text = try m.string(32) } else { _text = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.text = _text
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -42,8 +45,11 @@ package nonisolated struct Answer: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_pods_proto, 1)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.pod = try m.string(32) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _pod: String
+    if m.has(24) { _pod = try m.string(32) } else { _pod = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.pod = _pod
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

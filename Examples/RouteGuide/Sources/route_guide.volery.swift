@@ -20,9 +20,12 @@ nonisolated struct Point: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 0)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.latitude = m.load(28, Int32.self)
-    self.longitude = m.load(36, Int32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _latitude = m.load(28, Int32.self)
+    let _longitude = m.load(36, Int32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.latitude = _latitude
+    self.longitude = _longitude
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -48,9 +51,14 @@ nonisolated struct Rectangle: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 1)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if let p = m.pointer(24) { self.low = try c.message(p) }
-    if let p = m.pointer(32) { self.high = try c.message(p) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _low: Point?
+    if let p = m.pointer(24) { _low = try c.message(p) } else { _low = nil }
+    let _high: Point?
+    if let p = m.pointer(32) { _high = try c.message(p) } else { _high = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.low = _low
+    self.high = _high
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -76,9 +84,14 @@ nonisolated struct Feature: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 2)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.name = try m.string(32) }
-    if let p = m.pointer(48) { self.location = try c.message(p) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _name: String
+    if m.has(24) { _name = try m.string(32) } else { _name = "" }
+    let _location: Point?
+    if let p = m.pointer(48) { _location = try c.message(p) } else { _location = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.name = _name
+    self.location = _location
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -104,9 +117,14 @@ nonisolated struct RouteNote: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 3)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if let p = m.pointer(32) { self.location = try c.message(p) }
-    if m.has(24) { self.message = try m.string(40) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _location: Point?
+    if let p = m.pointer(32) { _location = try c.message(p) } else { _location = nil }
+    let _message: String
+    if m.has(24) { _message = try m.string(40) } else { _message = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.location = _location
+    self.message = _message
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -132,9 +150,12 @@ nonisolated struct RouteSummary: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 4)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.pointCount = m.load(28, Int32.self)
-    self.featureCount = m.load(36, Int32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _pointCount = m.load(28, Int32.self)
+    let _featureCount = m.load(36, Int32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.pointCount = _pointCount
+    self.featureCount = _featureCount
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

@@ -21,8 +21,11 @@ public nonisolated struct HealthCheckRequest: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_grpc_health_v1_health_proto, 0)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.service = try m.string(32) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _service: String
+    if m.has(24) { _service = try m.string(32) } else { _service = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.service = _service
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -45,8 +48,11 @@ public nonisolated struct HealthCheckResponse: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_grpc_health_v1_health_proto, 1)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.status = HealthCheckResponse.ServingStatus(rawValue: m.load(28)) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _status: HealthCheckResponse.ServingStatus
+    if m.has(24) { _status = HealthCheckResponse.ServingStatus(rawValue: m.load(28)) } else { _status = HealthCheckResponse.ServingStatus() }
+    let _unknownFields = try m.unknownFields(c)
+    self.status = _status
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -98,7 +104,8 @@ public nonisolated struct HealthListRequest: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_grpc_health_v1_health_proto, 2)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -120,6 +127,7 @@ public nonisolated struct HealthListResponse: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_grpc_health_v1_health_proto, 3)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    var _statuses: [String: HealthCheckResponse] = [:]
     if m.has(24) {
       let entries = m.elements(24, 32, VoleryProtobuf.RawMessage.self)
       var map = [String: HealthCheckResponse](minimumCapacity: entries.count)
@@ -129,9 +137,11 @@ public nonisolated struct HealthListResponse: VoleryProtobuf.Message {
         if let p = e.pointer(48) { value = try c.message(p) }
         map[try e.string(32)] = value
       }
-      self.statuses = map
+      _statuses = map
     }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.statuses = _statuses
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

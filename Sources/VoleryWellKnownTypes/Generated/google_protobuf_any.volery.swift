@@ -22,9 +22,14 @@ public nonisolated struct Google_Protobuf_Any: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_any_proto, 0)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.typeURL = try m.string(32) }
-    if m.has(28) { self.value = m.bytes(48, c) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _typeURL: String
+    if m.has(24) { _typeURL = try m.string(32) } else { _typeURL = "" }
+    let _value: [UInt8]
+    if m.has(28) { _value = m.bytes(48, c) } else { _value = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.typeURL = _typeURL
+    self.value = _value
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

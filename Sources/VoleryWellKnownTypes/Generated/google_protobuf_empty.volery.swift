@@ -13,7 +13,8 @@ public nonisolated struct Google_Protobuf_Empty: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_empty_proto, 0)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

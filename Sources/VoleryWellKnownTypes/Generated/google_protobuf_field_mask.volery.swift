@@ -19,8 +19,11 @@ public nonisolated struct Google_Protobuf_FieldMask: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_field_mask_proto, 0)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.paths = try m.strings(24, 32) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _paths: [String]
+    if m.has(24) { _paths = try m.strings(24, 32) } else { _paths = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.paths = _paths
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

@@ -43,6 +43,7 @@ public nonisolated struct Google_Protobuf_Struct: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_struct_proto, 0)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    var _fields: [String: Google_Protobuf_Value] = [:]
     if m.has(24) {
       let entries = m.elements(24, 32, VoleryProtobuf.RawMessage.self)
       var map = [String: Google_Protobuf_Value](minimumCapacity: entries.count)
@@ -52,9 +53,11 @@ public nonisolated struct Google_Protobuf_Struct: VoleryProtobuf.Message {
         if let p = e.pointer(48) { value = try c.message(p) }
         map[try e.string(32)] = value
       }
-      self.fields = map
+      _fields = map
     }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.fields = _fields
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -91,16 +94,19 @@ public nonisolated struct Google_Protobuf_Value: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_struct_proto, 2)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    let _kind: Kind?
     switch m.load(24, Int32.self) {
-      case 1: self.kind = .nullValue(Google_Protobuf_NullValue(rawValue: m.load(32)))
-      case 2: self.kind = .numberValue(m.load(32, Double.self))
-      case 3: self.kind = .stringValue(try m.string(32))
-      case 4: self.kind = .boolValue(m.bool(32))
-      case 5: self.kind = .structValue(try c.message(m.pointer(32)!))
-      case 6: self.kind = .listValue(try c.message(m.pointer(32)!))
-      default: break
+      case 1: _kind = .nullValue(Google_Protobuf_NullValue(rawValue: m.load(32)))
+      case 2: _kind = .numberValue(m.load(32, Double.self))
+      case 3: _kind = .stringValue(try m.string(32))
+      case 4: _kind = .boolValue(m.bool(32))
+      case 5: _kind = .structValue(try c.message(m.pointer(32)!))
+      case 6: _kind = .listValue(try c.message(m.pointer(32)!))
+      default: _kind = nil
     }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.kind = _kind
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -132,8 +138,11 @@ public nonisolated struct Google_Protobuf_ListValue: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_struct_proto, 3)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.values = try m.messages(24, 32, c) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _values: [Google_Protobuf_Value]
+    if m.has(24) { _values = try m.messages(24, 32, c) } else { _values = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.values = _values
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

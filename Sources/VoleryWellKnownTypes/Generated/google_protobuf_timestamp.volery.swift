@@ -22,9 +22,12 @@ public nonisolated struct Google_Protobuf_Timestamp: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_timestamp_proto, 0)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.seconds = m.load(40, Int64.self)
-    self.nanos = m.load(32, Int32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _seconds = m.load(40, Int64.self)
+    let _nanos = m.load(32, Int32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.seconds = _seconds
+    self.nanos = _nanos
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

@@ -18,8 +18,10 @@ public nonisolated struct Google_Protobuf_DoubleValue: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 0)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.value = m.load(32, Double.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _value = m.load(32, Double.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.value = _value
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -43,8 +45,10 @@ public nonisolated struct Google_Protobuf_FloatValue: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 1)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.value = m.load(28, Float.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _value = m.load(28, Float.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.value = _value
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -68,8 +72,10 @@ public nonisolated struct Google_Protobuf_Int64Value: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 2)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.value = m.load(32, Int64.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _value = m.load(32, Int64.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.value = _value
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -93,8 +99,10 @@ public nonisolated struct Google_Protobuf_UInt64Value: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 3)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.value = m.load(32, UInt64.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _value = m.load(32, UInt64.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.value = _value
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -118,8 +126,10 @@ public nonisolated struct Google_Protobuf_Int32Value: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 4)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.value = m.load(28, Int32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _value = m.load(28, Int32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.value = _value
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -143,8 +153,10 @@ public nonisolated struct Google_Protobuf_UInt32Value: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 5)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.value = m.load(28, UInt32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _value = m.load(28, UInt32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.value = _value
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -168,8 +180,10 @@ public nonisolated struct Google_Protobuf_BoolValue: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 6)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.value = m.bool(32)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _value = m.bool(32)
+    let _unknownFields = try m.unknownFields(c)
+    self.value = _value
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -193,8 +207,11 @@ public nonisolated struct Google_Protobuf_StringValue: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 7)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.value = try m.string(32) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _value: String
+    if m.has(24) { _value = try m.string(32) } else { _value = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.value = _value
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -218,8 +235,11 @@ public nonisolated struct Google_Protobuf_BytesValue: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_wrappers_proto, 8)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.value = m.bytes(32, c) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _value: [UInt8]
+    if m.has(24) { _value = m.bytes(32, c) } else { _value = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.value = _value
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

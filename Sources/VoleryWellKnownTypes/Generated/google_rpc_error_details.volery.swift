@@ -25,8 +25,11 @@ public nonisolated struct Google_Rpc_ErrorInfo: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 0)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.reason = try m.string(32) }
-    if m.has(28) { self.domain = try m.string(48) }
+    let _reason: String
+    if m.has(24) { _reason = try m.string(32) } else { _reason = "" }
+    let _domain: String
+    if m.has(28) { _domain = try m.string(48) } else { _domain = "" }
+    var _metadata: [String: String] = [:]
     if m.has(64) {
       let entries = m.elements(64, 72, VoleryProtobuf.RawMessage.self)
       var map = [String: String](minimumCapacity: entries.count)
@@ -34,9 +37,13 @@ public nonisolated struct Google_Rpc_ErrorInfo: VoleryProtobuf.Message {
         try e.checkUnknownFields(c)
         map[try e.string(32)] = try e.string(48)
       }
-      self.metadata = map
+      _metadata = map
     }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.reason = _reason
+    self.domain = _domain
+    self.metadata = _metadata
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -67,8 +74,11 @@ public nonisolated struct Google_Rpc_RetryInfo: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 2)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if let p = m.pointer(24) { self.retryDelay = try c.message(p) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _retryDelay: Google_Protobuf_Duration?
+    if let p = m.pointer(24) { _retryDelay = try c.message(p) } else { _retryDelay = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.retryDelay = _retryDelay
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -95,9 +105,14 @@ public nonisolated struct Google_Rpc_DebugInfo: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 3)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(32) { self.stackEntries = try m.strings(32, 40) }
-    if m.has(24) { self.detail = try m.string(48) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _stackEntries: [String]
+    if m.has(32) { _stackEntries = try m.strings(32, 40) } else { _stackEntries = [] }
+    let _detail: String
+    if m.has(24) { _detail = try m.string(48) } else { _detail = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.stackEntries = _stackEntries
+    self.detail = _detail
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -122,8 +137,11 @@ public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 4)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.violations = try m.messages(24, 32, c) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _violations: [Google_Rpc_QuotaFailure.Violation]
+    if m.has(24) { _violations = try m.messages(24, 32, c) } else { _violations = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.violations = _violations
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -160,11 +178,17 @@ public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
     public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 5)
 
     public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.subject = try m.string(56) }
-      if m.has(28) { self.description_p = try m.string(72) }
-      if m.has(32) { self.apiService = try m.string(88) }
-      if m.has(36) { self.quotaMetric = try m.string(104) }
-      if m.has(40) { self.quotaID = try m.string(120) }
+      let _subject: String
+      if m.has(24) { _subject = try m.string(56) } else { _subject = "" }
+      let _description_p: String
+      if m.has(28) { _description_p = try m.string(72) } else { _description_p = "" }
+      let _apiService: String
+      if m.has(32) { _apiService = try m.string(88) } else { _apiService = "" }
+      let _quotaMetric: String
+      if m.has(36) { _quotaMetric = try m.string(104) } else { _quotaMetric = "" }
+      let _quotaID: String
+      if m.has(40) { _quotaID = try m.string(120) } else { _quotaID = "" }
+      var _quotaDimensions: [String: String] = [:]
       if m.has(136) {
         let entries = m.elements(136, 144, VoleryProtobuf.RawMessage.self)
         var map = [String: String](minimumCapacity: entries.count)
@@ -172,11 +196,21 @@ public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
           try e.checkUnknownFields(c)
           map[try e.string(32)] = try e.string(48)
         }
-        self.quotaDimensions = map
+        _quotaDimensions = map
       }
-      self.quotaValue = m.load(152, Int64.self)
-      if m.has(48) { self.futureQuotaValue = m.load(160, Int64.self) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _quotaValue = m.load(152, Int64.self)
+      let _futureQuotaValue: Int64?
+      if m.has(48) { _futureQuotaValue = m.load(160, Int64.self) } else { _futureQuotaValue = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.subject = _subject
+      self.description_p = _description_p
+      self.apiService = _apiService
+      self.quotaMetric = _quotaMetric
+      self.quotaID = _quotaID
+      self.quotaDimensions = _quotaDimensions
+      self.quotaValue = _quotaValue
+      self.futureQuotaValue = _futureQuotaValue
+      self.unknownFields = _unknownFields
     }
 
     public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -212,8 +246,11 @@ public nonisolated struct Google_Rpc_PreconditionFailure: VoleryProtobuf.Message
   public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 7)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.violations = try m.messages(24, 32, c) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _violations: [Google_Rpc_PreconditionFailure.Violation]
+    if m.has(24) { _violations = try m.messages(24, 32, c) } else { _violations = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.violations = _violations
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -241,10 +278,17 @@ public nonisolated struct Google_Rpc_PreconditionFailure: VoleryProtobuf.Message
     public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 8)
 
     public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.type = try m.string(40) }
-      if m.has(28) { self.subject = try m.string(56) }
-      if m.has(32) { self.description_p = try m.string(72) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _type: String
+      if m.has(24) { _type = try m.string(40) } else { _type = "" }
+      let _subject: String
+      if m.has(28) { _subject = try m.string(56) } else { _subject = "" }
+      let _description_p: String
+      if m.has(32) { _description_p = try m.string(72) } else { _description_p = "" }
+      let _unknownFields = try m.unknownFields(c)
+      self.type = _type
+      self.subject = _subject
+      self.description_p = _description_p
+      self.unknownFields = _unknownFields
     }
 
     public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -271,8 +315,11 @@ public nonisolated struct Google_Rpc_BadRequest: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 9)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.fieldViolations = try m.messages(24, 32, c) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _fieldViolations: [Google_Rpc_BadRequest.FieldViolation]
+    if m.has(24) { _fieldViolations = try m.messages(24, 32, c) } else { _fieldViolations = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.fieldViolations = _fieldViolations
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -302,11 +349,20 @@ public nonisolated struct Google_Rpc_BadRequest: VoleryProtobuf.Message {
     public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 10)
 
     public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.field = try m.string(40) }
-      if m.has(28) { self.description_p = try m.string(56) }
-      if m.has(32) { self.reason = try m.string(72) }
-      if let p = m.pointer(88) { self.localizedMessage = try c.message(p) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _field: String
+      if m.has(24) { _field = try m.string(40) } else { _field = "" }
+      let _description_p: String
+      if m.has(28) { _description_p = try m.string(56) } else { _description_p = "" }
+      let _reason: String
+      if m.has(32) { _reason = try m.string(72) } else { _reason = "" }
+      let _localizedMessage: Google_Rpc_LocalizedMessage?
+      if let p = m.pointer(88) { _localizedMessage = try c.message(p) } else { _localizedMessage = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.field = _field
+      self.description_p = _description_p
+      self.reason = _reason
+      self.localizedMessage = _localizedMessage
+      self.unknownFields = _unknownFields
     }
 
     public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -337,9 +393,14 @@ public nonisolated struct Google_Rpc_RequestInfo: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 11)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.requestID = try m.string(32) }
-    if m.has(28) { self.servingData = try m.string(48) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _requestID: String
+    if m.has(24) { _requestID = try m.string(32) } else { _requestID = "" }
+    let _servingData: String
+    if m.has(28) { _servingData = try m.string(48) } else { _servingData = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.requestID = _requestID
+    self.servingData = _servingData
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -370,11 +431,20 @@ public nonisolated struct Google_Rpc_ResourceInfo: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 12)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.resourceType = try m.string(40) }
-    if m.has(28) { self.resourceName = try m.string(56) }
-    if m.has(32) { self.owner = try m.string(72) }
-    if m.has(36) { self.description_p = try m.string(88) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _resourceType: String
+    if m.has(24) { _resourceType = try m.string(40) } else { _resourceType = "" }
+    let _resourceName: String
+    if m.has(28) { _resourceName = try m.string(56) } else { _resourceName = "" }
+    let _owner: String
+    if m.has(32) { _owner = try m.string(72) } else { _owner = "" }
+    let _description_p: String
+    if m.has(36) { _description_p = try m.string(88) } else { _description_p = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.resourceType = _resourceType
+    self.resourceName = _resourceName
+    self.owner = _owner
+    self.description_p = _description_p
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -401,8 +471,11 @@ public nonisolated struct Google_Rpc_Help: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 13)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.links = try m.messages(24, 32, c) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _links: [Google_Rpc_Help.Link]
+    if m.has(24) { _links = try m.messages(24, 32, c) } else { _links = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.links = _links
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -426,9 +499,14 @@ public nonisolated struct Google_Rpc_Help: VoleryProtobuf.Message {
     public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 14)
 
     public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.description_p = try m.string(32) }
-      if m.has(28) { self.url = try m.string(48) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _description_p: String
+      if m.has(24) { _description_p = try m.string(32) } else { _description_p = "" }
+      let _url: String
+      if m.has(28) { _url = try m.string(48) } else { _url = "" }
+      let _unknownFields = try m.unknownFields(c)
+      self.description_p = _description_p
+      self.url = _url
+      self.unknownFields = _unknownFields
     }
 
     public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -457,9 +535,14 @@ public nonisolated struct Google_Rpc_LocalizedMessage: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 15)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.locale = try m.string(32) }
-    if m.has(28) { self.message = try m.string(48) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _locale: String
+    if m.has(24) { _locale = try m.string(32) } else { _locale = "" }
+    let _message: String
+    if m.has(28) { _message = try m.string(48) } else { _message = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.locale = _locale
+    self.message = _message
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

@@ -25,10 +25,16 @@ public nonisolated struct Google_Rpc_Status: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_status_proto, 0)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.code = m.load(28, Int32.self)
-    if m.has(32) { self.message = try m.string(40) }
-    if m.has(56) { self.details = try m.messages(56, 64, c) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _code = m.load(28, Int32.self)
+    let _message: String
+    if m.has(32) { _message = try m.string(40) } else { _message = "" }
+    let _details: [Google_Protobuf_Any]
+    if m.has(56) { _details = try m.messages(56, 64, c) } else { _details = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.code = _code
+    self.message = _message
+    self.details = _details
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

@@ -71,8 +71,10 @@ nonisolated struct BoolValue: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 0)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.value = m.bool(32)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _value = m.bool(32)
+    let _unknownFields = try m.unknownFields(c)
+    self.value = _value
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -97,9 +99,14 @@ nonisolated struct Payload: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 1)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.type = PayloadType(rawValue: m.load(28)) }
-    if m.has(32) { self.body = m.bytes(40, c) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _type: PayloadType
+    if m.has(24) { _type = PayloadType(rawValue: m.load(28)) } else { _type = PayloadType() }
+    let _body: [UInt8]
+    if m.has(32) { _body = m.bytes(40, c) } else { _body = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.type = _type
+    self.body = _body
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -126,9 +133,13 @@ nonisolated struct EchoStatus: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 2)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.code = m.load(28, Int32.self)
-    if m.has(32) { self.message = try m.string(40) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _code = m.load(28, Int32.self)
+    let _message: String
+    if m.has(32) { _message = try m.string(40) } else { _message = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.code = _code
+    self.message = _message
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -291,13 +302,26 @@ nonisolated struct SimpleResponse: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 4)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if let p = m.pointer(48) { self.payload = try c.message(p) }
-    if m.has(24) { self.username = try m.string(56) }
-    if m.has(28) { self.oauthScope = try m.string(72) }
-    if m.has(32) { self.serverID = try m.string(88) }
-    if m.has(36) { self.grpclbRouteType = GrpclbRouteType(rawValue: m.load(40)) }
-    if m.has(44) { self.hostname = try m.string(104) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _payload: Payload?
+    if let p = m.pointer(48) { _payload = try c.message(p) } else { _payload = nil }
+    let _username: String
+    if m.has(24) { _username = try m.string(56) } else { _username = "" }
+    let _oauthScope: String
+    if m.has(28) { _oauthScope = try m.string(72) } else { _oauthScope = "" }
+    let _serverID: String
+    if m.has(32) { _serverID = try m.string(88) } else { _serverID = "" }
+    let _grpclbRouteType: GrpclbRouteType
+    if m.has(36) { _grpclbRouteType = GrpclbRouteType(rawValue: m.load(40)) } else { _grpclbRouteType = GrpclbRouteType() }
+    let _hostname: String
+    if m.has(44) { _hostname = try m.string(104) } else { _hostname = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.payload = _payload
+    self.username = _username
+    self.oauthScope = _oauthScope
+    self.serverID = _serverID
+    self.grpclbRouteType = _grpclbRouteType
+    self.hostname = _hostname
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -327,9 +351,14 @@ nonisolated struct StreamingInputCallRequest: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 5)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if let p = m.pointer(24) { self.payload = try c.message(p) }
-    if let p = m.pointer(32) { self.expectCompressed = try c.message(p) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _payload: Payload?
+    if let p = m.pointer(24) { _payload = try c.message(p) } else { _payload = nil }
+    let _expectCompressed: BoolValue?
+    if let p = m.pointer(32) { _expectCompressed = try c.message(p) } else { _expectCompressed = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.payload = _payload
+    self.expectCompressed = _expectCompressed
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -353,8 +382,10 @@ nonisolated struct StreamingInputCallResponse: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 6)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.aggregatedPayloadSize = m.load(28, Int32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _aggregatedPayloadSize = m.load(28, Int32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.aggregatedPayloadSize = _aggregatedPayloadSize
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -382,10 +413,15 @@ nonisolated struct ResponseParameters: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 7)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.size = m.load(28, Int32.self)
-    self.intervalUs = m.load(36, Int32.self)
-    if let p = m.pointer(40) { self.compressed = try c.message(p) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _size = m.load(28, Int32.self)
+    let _intervalUs = m.load(36, Int32.self)
+    let _compressed: BoolValue?
+    if let p = m.pointer(40) { _compressed = try c.message(p) } else { _compressed = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.size = _size
+    self.intervalUs = _intervalUs
+    self.compressed = _compressed
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -490,8 +526,11 @@ nonisolated struct StreamingOutputCallResponse: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 9)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if let p = m.pointer(24) { self.payload = try c.message(p) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _payload: Payload?
+    if let p = m.pointer(24) { _payload = try c.message(p) } else { _payload = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.payload = _payload
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -520,8 +559,9 @@ nonisolated struct TestOrcaReport: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_messages_proto, 10)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.cpuUtilization = m.load(32, Double.self)
-    self.memoryUtilization = m.load(40, Double.self)
+    let _cpuUtilization = m.load(32, Double.self)
+    let _memoryUtilization = m.load(40, Double.self)
+    var _requestCost: [String: Double] = [:]
     if m.has(48) {
       let entries = m.elements(48, 56, VoleryProtobuf.RawMessage.self)
       var map = [String: Double](minimumCapacity: entries.count)
@@ -529,8 +569,9 @@ nonisolated struct TestOrcaReport: VoleryProtobuf.Message {
         try e.checkUnknownFields(c)
         map[try e.string(32)] = e.load(48, Double.self)
       }
-      self.requestCost = map
+      _requestCost = map
     }
+    var _utilization: [String: Double] = [:]
     if m.has(64) {
       let entries = m.elements(64, 72, VoleryProtobuf.RawMessage.self)
       var map = [String: Double](minimumCapacity: entries.count)
@@ -538,9 +579,14 @@ nonisolated struct TestOrcaReport: VoleryProtobuf.Message {
         try e.checkUnknownFields(c)
         map[try e.string(32)] = e.load(48, Double.self)
       }
-      self.utilization = map
+      _utilization = map
     }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.cpuUtilization = _cpuUtilization
+    self.memoryUtilization = _memoryUtilization
+    self.requestCost = _requestCost
+    self.utilization = _utilization
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

@@ -18,8 +18,10 @@ nonisolated struct Lonely: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_lonely_proto, 0)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.number = m.load(28, Int32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _number = m.load(28, Int32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.number = _number
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

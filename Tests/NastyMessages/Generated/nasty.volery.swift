@@ -583,8 +583,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 1)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.type = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _type = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.type = _type
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -607,8 +609,11 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 2)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if let p = m.pointer(24) { self.`protocol` = try c.message(p) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _protocol: _Nasty_Type_p_nasty_proto?
+      if let p = m.pointer(24) { _protocol = try c.message(p) } else { _protocol = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.`protocol` = _protocol
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -631,8 +636,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 3)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.self_p = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _self_p = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.self_p = _self_p
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -655,8 +662,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 4)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.`any` = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _any = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.`any` = _any
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -679,8 +688,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 5)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.bool = m.bool(32)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _bool = m.bool(32)
+      let _unknownFields = try m.unknownFields(c)
+      self.bool = _bool
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -703,8 +714,11 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 6)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.string = try m.string(32) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _string: Swift.String
+      if m.has(24) { _string = try m.string(32) } else { _string = "" }
+      let _unknownFields = try m.unknownFields(c)
+      self.string = _string
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -727,8 +741,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 7)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.int32 = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _int32 = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.int32 = _int32
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -751,8 +767,11 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 8)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.optional = m.load(28, Swift.Int32.self) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _optional: Swift.Int32?
+      if m.has(24) { _optional = m.load(28, Swift.Int32.self) } else { _optional = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.optional = _optional
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -775,8 +794,11 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 9)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.array = try m.messages(24, 32, c) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _array: [_Nasty_String_nasty_proto]
+      if m.has(24) { _array = try m.messages(24, 32, c) } else { _array = [] }
+      let _unknownFields = try m.unknownFields(c)
+      self.array = _array
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -799,6 +821,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 10)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      var _dictionary: [Swift.String: _Nasty_Int32_nasty_proto] = [:]
       if m.has(24) {
         let entries = m.elements(24, 32, VoleryProtobuf.RawMessage.self)
         var map = [Swift.String: _Nasty_Int32_nasty_proto](minimumCapacity: entries.count)
@@ -808,9 +831,11 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
           if let p = e.pointer(48) { value = try c.message(p) }
           map[try e.string(32)] = value
         }
-        self.dictionary = map
+        _dictionary = map
       }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _unknownFields = try m.unknownFields(c)
+      self.dictionary = _dictionary
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -837,8 +862,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 12)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.hash_p = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _hash_p = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.hash_p = _hash_p
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -861,8 +888,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 13)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.sendable = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _sendable = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.sendable = _sendable
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -885,8 +914,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 14)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.message = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _message = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.message = _message
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -909,8 +940,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 15)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.unknownFields_p = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _unknownFields_p = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.unknownFields_p = _unknownFields_p
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -933,8 +966,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 16)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.messageType = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _messageType = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.messageType = _messageType
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -957,8 +992,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 17)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.fileTable = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _fileTable = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.fileTable = _fileTable
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -981,8 +1018,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 18)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.error = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _error = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.error = _error
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1005,8 +1044,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 19)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.raw = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _raw = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.raw = _raw
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1029,8 +1070,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 20)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.swift = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _swift = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.swift = _swift
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1053,8 +1096,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 21)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.volery = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _volery = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.volery = _volery
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1077,8 +1122,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 22)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.`struct` = m.load(28, Swift.Int32.self)
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _struct = m.load(28, Swift.Int32.self)
+      let _unknownFields = try m.unknownFields(c)
+      self.`struct` = _struct
+      self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1152,8 +1199,10 @@ package nonisolated struct Status: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 25)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.code = m.load(28, Swift.Int32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _code = m.load(28, Swift.Int32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.code = _code
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1186,14 +1235,23 @@ package nonisolated struct Holder: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 26)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.own = Holder.Status(rawValue: m.load(28)) }
-    if let p = m.pointer(56) { self.other = try c.message(p) }
-    if m.has(64) { self.others = try m.messages(64, 72, c) }
+    let _own: Holder.Status
+    if m.has(24) { _own = Holder.Status(rawValue: m.load(28)) } else { _own = Holder.Status() }
+    let _other: _Status_nasty_proto?
+    if let p = m.pointer(56) { _other = try c.message(p) } else { _other = nil }
+    let _others: [_Status_nasty_proto]
+    if m.has(64) { _others = try m.messages(64, 72, c) } else { _others = [] }
+    let _choice: Choice?
     switch m.load(32, Swift.Int32.self) {
-      case 4: self.choice = .chosen(try c.message(m.pointer(40)!))
-      default: break
+      case 4: _choice = .chosen(try c.message(m.pointer(40)!))
+      default: _choice = nil
     }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.own = _own
+    self.other = _other
+    self.others = _others
+    self.choice = _choice
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1256,9 +1314,13 @@ package nonisolated struct Small: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 27)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self._old = m.load(28, Swift.Int32.self)
-    if m.has(32) { self.new = try m.string(40) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _old = m.load(28, Swift.Int32.self)
+    let _new: Swift.String
+    if m.has(32) { _new = try m.string(40) } else { _new = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self._old = _old
+    self.new = _new
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1277,7 +1339,8 @@ package nonisolated struct Method: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 28)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1294,7 +1357,8 @@ package nonisolated struct Channel: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 29)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1311,7 +1375,8 @@ package nonisolated struct Service: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 30)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1335,9 +1400,14 @@ package nonisolated struct StatusError: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 31)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if let p = m.pointer(24) { self.imported = try c.message(p) }
-    if let p = m.pointer(32) { self.publicly = try c.message(p) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _imported: Imported?
+    if let p = m.pointer(24) { _imported = try c.message(p) } else { _imported = nil }
+    let _publicly: PubliclyImported?
+    if let p = m.pointer(32) { _publicly = try c.message(p) } else { _publicly = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.imported = _imported
+    self.publicly = _publicly
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1356,7 +1426,8 @@ package nonisolated struct CallOptions: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 32)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1373,7 +1444,8 @@ package nonisolated struct GreeterClient: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 33)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1395,8 +1467,11 @@ package nonisolated struct Data: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 34)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.level = Level(rawValue: m.load(28)) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _level: Level
+    if m.has(24) { _level = Level(rawValue: m.load(28)) } else { _level = Level() }
+    let _unknownFields = try m.unknownFields(c)
+    self.level = _level
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1419,8 +1494,11 @@ package nonisolated struct Result: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 35)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if let p = m.pointer(24) { self.small = try c.message(p) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _small: Small?
+    if let p = m.pointer(24) { _small = try c.message(p) } else { _small = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.small = _small
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1438,7 +1516,8 @@ package nonisolated struct Never: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 36)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1455,7 +1534,8 @@ package nonisolated struct Equatable: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 37)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

@@ -17,8 +17,11 @@ package nonisolated struct Imported: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_imported_proto, 0)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if let p = m.pointer(24) { self.publicly = try c.message(p) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _publicly: PubliclyImported?
+    if let p = m.pointer(24) { _publicly = try c.message(p) } else { _publicly = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.publicly = _publicly
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

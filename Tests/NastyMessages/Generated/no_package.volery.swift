@@ -17,8 +17,10 @@ package nonisolated struct WithoutPackage: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_no_package_proto, 0)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.number = m.load(28, Swift.Int32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _number = m.load(28, Swift.Int32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.number = _number
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

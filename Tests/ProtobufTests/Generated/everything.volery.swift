@@ -495,10 +495,16 @@ nonisolated struct Everything: VoleryProtobuf.Message {
     static let _type = VoleryProtobuf.MessageType(_table_everything_proto, 5)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      self.number = m.load(28, Int32.self)
-      if m.has(40) { self.numbers = m.array(40, 48, Int32.self) }
-      if m.has(32) { self.text = try m.string(56) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _number = m.load(28, Int32.self)
+      let _numbers: [Int32]
+      if m.has(40) { _numbers = m.array(40, 48, Int32.self) } else { _numbers = [] }
+      let _text: String
+      if m.has(32) { _text = try m.string(56) } else { _text = "" }
+      let _unknownFields = try m.unknownFields(c)
+      self.number = _number
+      self.numbers = _numbers
+      self.text = _text
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -527,9 +533,12 @@ nonisolated struct Numbers: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_everything_proto, 6)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.first = m.load(28, Int32.self)
-    self.last = m.load(36, Int32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _first = m.load(28, Int32.self)
+    let _last = m.load(36, Int32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.first = _first
+    self.last = _last
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -548,7 +557,8 @@ nonisolated struct Nothing: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_everything_proto, 7)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

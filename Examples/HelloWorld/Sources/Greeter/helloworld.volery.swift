@@ -17,8 +17,11 @@ package nonisolated struct HelloRequest: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_helloworld_proto, 0)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.name = try m.string(32) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _name: String
+    if m.has(24) { _name = try m.string(32) } else { _name = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.name = _name
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -41,8 +44,11 @@ package nonisolated struct HelloReply: VoleryProtobuf.Message {
   package static let _type = VoleryProtobuf.MessageType(_table_helloworld_proto, 1)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.message = try m.string(32) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _message: String
+    if m.has(24) { _message = try m.string(32) } else { _message = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.message = _message
+    self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

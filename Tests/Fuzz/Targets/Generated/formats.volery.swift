@@ -634,8 +634,11 @@ nonisolated struct Stranger: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_formats_proto, 6)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.name = try m.string(32) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _name: String
+    if m.has(24) { _name = try m.string(32) } else { _name = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.name = _name
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

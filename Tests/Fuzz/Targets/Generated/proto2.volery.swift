@@ -94,12 +94,23 @@ nonisolated struct Old: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 0)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.needed = m.load(28, Int32.self) } else { try c.missing("volery.tests.Old.needed") }
-    if m.has(32) { self.text = try m.string(48) }
-    if m.has(64) { self.unpacked = m.array(64, 72, Int32.self) }
-    if m.has(80) { self.packed = m.array(80, 88, Int32.self) }
-    if m.has(36) { self.size = Old.Size(rawValue: m.load(40)) ?? Old.Size() }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _needed: Int32?
+    if m.has(24) { _needed = m.load(28, Int32.self) } else { try c.missing("volery.tests.Old.needed"); _needed = nil }
+    let _text: String?
+    if m.has(32) { _text = try m.string(48) } else { _text = nil }
+    let _unpacked: [Int32]
+    if m.has(64) { _unpacked = m.array(64, 72, Int32.self) } else { _unpacked = [] }
+    let _packed: [Int32]
+    if m.has(80) { _packed = m.array(80, 88, Int32.self) } else { _packed = [] }
+    let _size: Old.Size?
+    if m.has(36) { _size = Old.Size(rawValue: m.load(40)) ?? Old.Size() } else { _size = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.needed = _needed
+    self.text = _text
+    self.unpacked = _unpacked
+    self.packed = _packed
+    self.size = _size
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -202,18 +213,41 @@ nonisolated struct Defaults: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 1)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.inf = m.load(80, Double.self) }
-    if m.has(28) { self.negativeInf = m.load(88, Double.self) }
-    if m.has(32) { self.notANumber = m.load(36, Float.self) }
-    if m.has(40) { self.negativeZero = m.load(96, Double.self) }
-    if m.has(44) { self.number = m.load(48, Float.self) }
-    if m.has(52) { self.least = m.load(104, Int64.self) }
-    if m.has(56) { self.most = m.load(112, UInt64.self) }
-    if m.has(60) { self.yes = m.bool(120) }
-    if m.has(64) { self.data = m.bytes(128, c) }
-    if m.has(68) { self.closed = Closed(rawValue: m.load(72)) ?? Closed() }
-    if m.has(76) { self.none = try m.string(144) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _inf: Double?
+    if m.has(24) { _inf = m.load(80, Double.self) } else { _inf = nil }
+    let _negativeInf: Double?
+    if m.has(28) { _negativeInf = m.load(88, Double.self) } else { _negativeInf = nil }
+    let _notANumber: Float?
+    if m.has(32) { _notANumber = m.load(36, Float.self) } else { _notANumber = nil }
+    let _negativeZero: Double?
+    if m.has(40) { _negativeZero = m.load(96, Double.self) } else { _negativeZero = nil }
+    let _number: Float?
+    if m.has(44) { _number = m.load(48, Float.self) } else { _number = nil }
+    let _least: Int64?
+    if m.has(52) { _least = m.load(104, Int64.self) } else { _least = nil }
+    let _most: UInt64?
+    if m.has(56) { _most = m.load(112, UInt64.self) } else { _most = nil }
+    let _yes: Bool?
+    if m.has(60) { _yes = m.bool(120) } else { _yes = nil }
+    let _data: [UInt8]?
+    if m.has(64) { _data = m.bytes(128, c) } else { _data = nil }
+    let _closed: Closed?
+    if m.has(68) { _closed = Closed(rawValue: m.load(72)) ?? Closed() } else { _closed = nil }
+    let _none: String?
+    if m.has(76) { _none = try m.string(144) } else { _none = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.inf = _inf
+    self.negativeInf = _negativeInf
+    self.notANumber = _notANumber
+    self.negativeZero = _negativeZero
+    self.number = _number
+    self.least = _least
+    self.most = _most
+    self.yes = _yes
+    self.data = _data
+    self.closed = _closed
+    self.none = _none
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -501,8 +535,11 @@ nonisolated struct Groups: VoleryProtobuf.Message {
     static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 6)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.text = try m.string(32) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _text: String?
+      if m.has(24) { _text = try m.string(32) } else { _text = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.text = _text
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -525,8 +562,11 @@ nonisolated struct Groups: VoleryProtobuf.Message {
     static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 7)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.number = m.load(28, Int32.self) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _number: Int32?
+      if m.has(24) { _number = m.load(28, Int32.self) } else { _number = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.number = _number
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -556,9 +596,13 @@ nonisolated struct Required: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 8)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.name = try m.string(32) } else { try c.missing("volery.tests.Required.name") }
-    if let p = m.pointer(48) { self.old = try c.message(p) } else { try c.missing("volery.tests.Required.old") }
-    if m.has(56) { self.olds = try m.messages(56, 64, c) }
+    let _name: String?
+    if m.has(24) { _name = try m.string(32) } else { try c.missing("volery.tests.Required.name"); _name = nil }
+    let _old: Old?
+    if let p = m.pointer(48) { _old = try c.message(p) } else { try c.missing("volery.tests.Required.old"); _old = nil }
+    let _olds: [Old]
+    if m.has(56) { _olds = try m.messages(56, 64, c) } else { _olds = [] }
+    var _byName: [String: Old] = [:]
     if m.has(72) {
       let entries = m.elements(72, 80, VoleryProtobuf.RawMessage.self)
       var map = [String: Old](minimumCapacity: entries.count)
@@ -568,9 +612,14 @@ nonisolated struct Required: VoleryProtobuf.Message {
         if let p = e.pointer(48) { value = try c.message(p) } else { try c.missing("volery.tests.Old.needed") }
         map[try e.string(32)] = value
       }
-      self.byName = map
+      _byName = map
     }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.name = _name
+    self.old = _old
+    self.olds = _olds
+    self.byName = _byName
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -602,9 +651,14 @@ nonisolated struct Extended: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 10)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.id = m.load(28, Int32.self) }
-    if m.has(32) { self.note = try m.string(40) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _id: Int32?
+    if m.has(24) { _id = m.load(28, Int32.self) } else { _id = nil }
+    let _note: String?
+    if m.has(32) { _note = try m.string(40) } else { _note = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.id = _id
+    self.note = _note
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -628,8 +682,11 @@ nonisolated struct Grouped: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 11)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.number = m.load(28, Int32.self) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _number: Int32?
+    if m.has(24) { _number = m.load(28, Int32.self) } else { _number = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.number = _number
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -647,7 +704,8 @@ nonisolated struct ExtensionScope: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 12)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -691,17 +749,30 @@ nonisolated struct Underscores: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 13)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.fooBar = m.load(28, Int32.self) }
-    if m.has(32) { self.fooBar_22 = m.load(36, Int32.self) }
-    if m.has(40) { self.fooBar_23 = m.load(44, Int32.self) }
-    if m.has(48) { self.fooBar_21 = m.load(52, Int32.self) }
-    if m.has(56) { self.fooBarOrDefault = m.load(60, Int32.self) }
+    let _fooBar: Int32?
+    if m.has(24) { _fooBar = m.load(28, Int32.self) } else { _fooBar = nil }
+    let _fooBar_22: Int32?
+    if m.has(32) { _fooBar_22 = m.load(36, Int32.self) } else { _fooBar_22 = nil }
+    let _fooBar_23: Int32?
+    if m.has(40) { _fooBar_23 = m.load(44, Int32.self) } else { _fooBar_23 = nil }
+    let _fooBar_21: Int32?
+    if m.has(48) { _fooBar_21 = m.load(52, Int32.self) } else { _fooBar_21 = nil }
+    let _fooBarOrDefault: Int32?
+    if m.has(56) { _fooBarOrDefault = m.load(60, Int32.self) } else { _fooBarOrDefault = nil }
+    let _fooBar_p: FooBar?
     switch m.load(64, Int32.self) {
-      case 25: self.fooBar_p = .aB(m.load(72, Int32.self))
-      case 26: self.fooBar_p = .aB_p(m.load(72, Int32.self))
-      default: break
+      case 25: _fooBar_p = .aB(m.load(72, Int32.self))
+      case 26: _fooBar_p = .aB_p(m.load(72, Int32.self))
+      default: _fooBar_p = nil
     }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.fooBar = _fooBar
+    self.fooBar_22 = _fooBar_22
+    self.fooBar_23 = _fooBar_23
+    self.fooBar_21 = _fooBar_21
+    self.fooBarOrDefault = _fooBarOrDefault
+    self.fooBar_p = _fooBar_p
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -728,7 +799,8 @@ nonisolated struct Items: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 14)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -752,9 +824,14 @@ nonisolated struct Item: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 15)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.number = m.load(28, Int32.self) }
-    if let p = m.pointer(32) { self.more = try c.message(p) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _number: Int32?
+    if m.has(24) { _number = m.load(28, Int32.self) } else { _number = nil }
+    let _more: Items?
+    if let p = m.pointer(32) { _more = try c.message(p) } else { _more = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.number = _number
+    self.more = _more
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -788,8 +865,11 @@ extension Extended {
     static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 16)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.value = m.load(28, Int32.self) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _value: Int32?
+      if m.has(24) { _value = m.load(28, Int32.self) } else { _value = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.value = _value
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -832,8 +912,11 @@ extension Extended {
     static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 17)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.value = try m.string(32) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _value: String?
+      if m.has(24) { _value = try m.string(32) } else { _value = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.value = _value
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -867,8 +950,11 @@ extension Extended {
     static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 18)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.value = m.array(24, 32, Int32.self) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _value: [Int32]
+      if m.has(24) { _value = m.array(24, 32, Int32.self) } else { _value = [] }
+      let _unknownFields = try m.unknownFields(c)
+      self.value = _value
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -902,8 +988,11 @@ extension Extended {
     static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 19)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.value = m.array(24, 32, Int32.self) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _value: [Int32]
+      if m.has(24) { _value = m.array(24, 32, Int32.self) } else { _value = [] }
+      let _unknownFields = try m.unknownFields(c)
+      self.value = _value
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -937,8 +1026,11 @@ extension Extended {
     static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 20)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if let p = m.pointer(24) { self.value = try c.message(p) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _value: Old?
+      if let p = m.pointer(24) { _value = try c.message(p) } else { _value = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.value = _value
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -972,8 +1064,11 @@ extension Extended {
     static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 21)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.value = try m.messages(24, 32, c) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _value: [Old]
+      if m.has(24) { _value = try m.messages(24, 32, c) } else { _value = [] }
+      let _unknownFields = try m.unknownFields(c)
+      self.value = _value
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1007,8 +1102,11 @@ extension Extended {
     static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 22)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.value = Closed(rawValue: m.load(28)) ?? Closed() }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _value: Closed?
+      if m.has(24) { _value = Closed(rawValue: m.load(28)) ?? Closed() } else { _value = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.value = _value
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1042,8 +1140,11 @@ extension Extended {
     static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 23)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if let p = m.pointer(24) { self.value = try c.message(p) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _value: Grouped?
+      if let p = m.pointer(24) { _value = try c.message(p) } else { _value = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.value = _value
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1077,8 +1178,11 @@ extension Extended {
     static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 24)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.value = m.bytes(32, c) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _value: [UInt8]?
+      if m.has(24) { _value = m.bytes(32, c) } else { _value = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.value = _value
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1112,8 +1216,11 @@ extension Extended {
     static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 25)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.value = m.load(32, Double.self) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _value: Double?
+      if m.has(24) { _value = m.load(32, Double.self) } else { _value = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.value = _value
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -1147,8 +1254,11 @@ extension Groups {
     static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 26)
 
     init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-      if m.has(24) { self.value = try m.string(32) }
-      if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+      let _value: String?
+      if m.has(24) { _value = try m.string(32) } else { _value = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.value = _value
+      self.unknownFields = _unknownFields
     }
 
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

@@ -18,8 +18,11 @@ nonisolated struct Question: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_lab_proto, 0)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.key = try m.string(32) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _key: String
+    if m.has(24) { _key = try m.string(32) } else { _key = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.key = _key
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -43,8 +46,11 @@ nonisolated struct Answer: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_lab_proto, 1)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.pod = try m.string(32) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _pod: String
+    if m.has(24) { _pod = try m.string(32) } else { _pod = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.pod = _pod
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

@@ -17,8 +17,10 @@ public nonisolated struct Parcel: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_Protos_shipping_proto, 0)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.grams = m.load(28, UInt32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _grams = m.load(28, UInt32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.grams = _grams
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -41,8 +43,11 @@ public nonisolated struct Label: VoleryProtobuf.Message {
   public static let _type = VoleryProtobuf.MessageType(_table_Protos_shipping_proto, 1)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.text = try m.string(32) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _text: String
+    if m.has(24) { _text = try m.string(32) } else { _text = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.text = _text
+    self.unknownFields = _unknownFields
   }
 
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {

@@ -9,6 +9,8 @@ struct Case {
   let volery: (_ times: Int) throws -> Void
   let swiftProtobuf: (_ times: Int) throws -> Void
 
+  var letter: String { String(name.prefix(1)) }
+
   /// Both directions of a message. Inlined, so that the loops know the types, as a program's own code does.
   @inline(__always)
   static func both<Ours: VoleryProtobuf.Message, Theirs: SwiftProtobuf.Message>(

@@ -1,11 +1,14 @@
 /// Prints a JSON object a line for each case: times, or allocations when the counters are loaded (Allocations.swift).
 /// run.py makes a table of it.
+///
+/// `messages-bench --times N a decode volery` does one thing N times and prints nothing: for callgrind and perf.
 @main
 enum Program {
   static func main() throws {
-    let only = CommandLine.arguments.dropFirst()
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    if arguments.first == "--times" { return try repeatOne(arguments) }
     let allocations = Allocations()
-    for one in try Case.all() where only.isEmpty || only.contains(String(one.name.prefix(1))) {
+    for one in try Case.all() where arguments.isEmpty || arguments.contains(one.letter) {
       var fields = [
         "\"case\": \"\(one.name)\"", "\"direction\": \"\(one.direction)\"", "\"bytes\": \(one.byteCount)",
       ]
@@ -23,5 +26,12 @@ enum Program {
       }
       print("{\(fields.joined(separator: ", "))}")
     }
+  }
+
+  private static func repeatOne(_ arguments: [String]) throws {
+    guard arguments.count == 5, let times = Int(arguments[1]),
+      let one = try Case.all().first(where: { $0.letter == arguments[2] && $0.direction == arguments[3] })
+    else { fatalError("messages-bench --times N a|b|c|d|e|f decode|encode volery|swift-protobuf") }
+    try (arguments[4] == "volery" ? one.volery : one.swiftProtobuf)(times)
   }
 }

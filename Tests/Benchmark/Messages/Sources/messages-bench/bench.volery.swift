@@ -50,8 +50,11 @@ nonisolated struct Hello: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 0)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.name = try m.string(32) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _name: String
+    if m.has(24) { _name = try m.string(32) } else { _name = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.name = _name
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -76,9 +79,13 @@ nonisolated struct Payload: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 1)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    self.type = m.load(28, Int32.self)
-    if m.has(32) { self.body = m.bytes(40, c) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _type = m.load(28, Int32.self)
+    let _body: [UInt8]
+    if m.has(32) { _body = m.bytes(40, c) } else { _body = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.type = _type
+    self.body = _body
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -106,10 +113,17 @@ nonisolated struct SimpleResponse: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 2)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if let p = m.pointer(32) { self.payload = try c.message(p) }
-    if m.has(24) { self.username = try m.string(40) }
-    if m.has(28) { self.oauthScope = try m.string(56) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _payload: Payload?
+    if let p = m.pointer(32) { _payload = try c.message(p) } else { _payload = nil }
+    let _username: String
+    if m.has(24) { _username = try m.string(40) } else { _username = "" }
+    let _oauthScope: String
+    if m.has(28) { _oauthScope = try m.string(56) } else { _oauthScope = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.payload = _payload
+    self.username = _username
+    self.oauthScope = _oauthScope
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -138,10 +152,15 @@ nonisolated struct Money: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 3)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.currency = try m.string(40) }
-    self.units = m.load(56, Int64.self)
-    self.nanos = m.load(36, Int32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _currency: String
+    if m.has(24) { _currency = try m.string(40) } else { _currency = "" }
+    let _units = m.load(56, Int64.self)
+    let _nanos = m.load(36, Int32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.currency = _currency
+    self.units = _units
+    self.nanos = _nanos
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -174,12 +193,23 @@ nonisolated struct Address: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 4)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.name = try m.string(48) }
-    if m.has(28) { self.street = try m.string(64) }
-    if m.has(32) { self.city = try m.string(80) }
-    if m.has(36) { self.zip = try m.string(96) }
-    if m.has(40) { self.country = try m.string(112) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _name: String
+    if m.has(24) { _name = try m.string(48) } else { _name = "" }
+    let _street: String
+    if m.has(28) { _street = try m.string(64) } else { _street = "" }
+    let _city: String
+    if m.has(32) { _city = try m.string(80) } else { _city = "" }
+    let _zip: String
+    if m.has(36) { _zip = try m.string(96) } else { _zip = "" }
+    let _country: String
+    if m.has(40) { _country = try m.string(112) } else { _country = "" }
+    let _unknownFields = try m.unknownFields(c)
+    self.name = _name
+    self.street = _street
+    self.city = _city
+    self.zip = _zip
+    self.country = _country
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -212,11 +242,18 @@ nonisolated struct Card: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 5)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.holder = try m.string(48) }
-    if m.has(28) { self.number = try m.string(64) }
-    self.month = m.load(36, UInt32.self)
-    self.year = m.load(44, UInt32.self)
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _holder: String
+    if m.has(24) { _holder = try m.string(48) } else { _holder = "" }
+    let _number: String
+    if m.has(28) { _number = try m.string(64) } else { _number = "" }
+    let _month = m.load(36, UInt32.self)
+    let _year = m.load(44, UInt32.self)
+    let _unknownFields = try m.unknownFields(c)
+    self.holder = _holder
+    self.number = _number
+    self.month = _month
+    self.year = _year
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -250,10 +287,13 @@ nonisolated struct Item: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 6)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.sku = try m.string(48) }
-    if m.has(28) { self.title = try m.string(64) }
-    self.quantity = m.load(36, UInt32.self)
-    self.price = m.load(80, Int64.self)
+    let _sku: String
+    if m.has(24) { _sku = try m.string(48) } else { _sku = "" }
+    let _title: String
+    if m.has(28) { _title = try m.string(64) } else { _title = "" }
+    let _quantity = m.load(36, UInt32.self)
+    let _price = m.load(80, Int64.self)
+    var _attributes: [String: String] = [:]
     if m.has(88) {
       let entries = m.elements(88, 96, VoleryProtobuf.RawMessage.self)
       var map = [String: String](minimumCapacity: entries.count)
@@ -261,9 +301,15 @@ nonisolated struct Item: VoleryProtobuf.Message {
         try e.checkUnknownFields(c)
         map[try e.string(32)] = try e.string(48)
       }
-      self.attributes = map
+      _attributes = map
     }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _unknownFields = try m.unknownFields(c)
+    self.sku = _sku
+    self.title = _title
+    self.quantity = _quantity
+    self.price = _price
+    self.attributes = _attributes
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -614,8 +660,11 @@ nonisolated struct Blob: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 11)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.data = m.bytes(32, c) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _data: [UInt8]
+    if m.has(24) { _data = m.bytes(32, c) } else { _data = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.data = _data
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -644,11 +693,18 @@ nonisolated struct Reading: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 12)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.sensor = try m.string(40) }
-    self.time = m.load(56, Int64.self)
-    self.value = m.load(64, Double.self)
-    if let p = m.pointer(72) { self.price = try c.message(p) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _sensor: String
+    if m.has(24) { _sensor = try m.string(40) } else { _sensor = "" }
+    let _time = m.load(56, Int64.self)
+    let _value = m.load(64, Double.self)
+    let _price: Money?
+    if let p = m.pointer(72) { _price = try c.message(p) } else { _price = nil }
+    let _unknownFields = try m.unknownFields(c)
+    self.sensor = _sensor
+    self.time = _time
+    self.value = _value
+    self.price = _price
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -674,8 +730,11 @@ nonisolated struct Readings: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 13)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.readings = try m.messages(24, 32, c) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _readings: [Reading]
+    if m.has(24) { _readings = try m.messages(24, 32, c) } else { _readings = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.readings = _readings
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
@@ -700,9 +759,14 @@ nonisolated struct Numbers: VoleryProtobuf.Message {
   static let _type = VoleryProtobuf.MessageType(_table_bench_proto, 14)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
-    if m.has(24) { self.varints = m.array(24, 32, Int32.self) }
-    if m.has(40) { self.fixed = m.array(40, 48, UInt64.self) }
-    if m.hasUnknownFields { self.unknownFields = try m.unknownFields(c) }
+    let _varints: [Int32]
+    if m.has(24) { _varints = m.array(24, 32, Int32.self) } else { _varints = [] }
+    let _fixed: [UInt64]
+    if m.has(40) { _fixed = m.array(40, 48, UInt64.self) } else { _fixed = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.varints = _varints
+    self.fixed = _fixed
+    self.unknownFields = _unknownFields
   }
 
   func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
