@@ -59,6 +59,11 @@ struct FieldEmitter {
     }
   }
 
+  /// The type of a stored property that has no initial value: `T?` would have one, nil.
+  var storedType: String {
+    get throws { try mapEntry == nil && !field.isRepeated && field.hasPresence ? types.optional(elementType) : type }
+  }
+
   var initialValue: String {
     get throws {
       if try mapEntry != nil { return "[:]" }
@@ -90,7 +95,7 @@ struct FieldEmitter {
   func emitProperty(_ out: inout CodeWriter, isStored: Bool) throws {
     out.comment(field.comment)
     if !isStored, !field.isDeprecated {
-      return out.line("\(visibility)var \(property): \(try type) = \(try initialValue)")
+      return out.line("\(visibility)var \(property): \(try storedType)")
     }
     if field.isDeprecated { out.line("@available(*, deprecated)") }
     out.block("\(visibility)var \(property): \(try type)") { out in
@@ -102,7 +107,7 @@ struct FieldEmitter {
         out.line("_modify { yield &self._\(name) }")
       }
     }
-    if !isStored { out.line("private var _\(name): \(try type) = \(try initialValue)") }
+    if !isStored { out.line("private var _\(name): \(try storedType)") }
   }
 
   func emitDefault(_ accessor: String, _ source: String, _ out: inout CodeWriter) throws {

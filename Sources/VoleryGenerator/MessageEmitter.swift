@@ -72,6 +72,8 @@ struct MessageEmitter {
 
   // MARK: Properties
 
+  // Stored properties have no initial values: a decoder that may throw would hold a message with these in memory, and copy
+  // it at the end.
   private func emitProperties(_ out: inout CodeWriter) throws {
     for field in fields { try field.emitProperty(&out, isStored: isStored) }
     for oneof in oneofs { oneof.emitProperty(&out, isStored: isStored) }
@@ -82,7 +84,7 @@ struct MessageEmitter {
       }
       out.line("private var _s: \(Runtime.stored)<_Fields>")
     } else {
-      out.line("\(visibility)var unknownFields = \(Runtime.unknownFields)()")
+      out.line("\(visibility)var unknownFields: \(Runtime.unknownFields)")
     }
   }
 
@@ -114,7 +116,11 @@ struct MessageEmitter {
       out.line()
       out.line("\(visibility)init() { self._s = Self._empty }")
     } else {
-      out.line("\(visibility)init() {}")
+      try out.block("\(visibility)init()") { out in
+        for field in fields { out.line("self.\(field.variable(isStored: false)) = \(try field.initialValue)") }
+        for oneof in oneofs { out.line("self.\(oneof.property) = nil") }
+        out.line("self.unknownFields = \(Runtime.unknownFields)()")
+      }
     }
     let parameters =
       try fields.map { "\($0.property): \(try $0.type) = \(try $0.initialValue)" }
@@ -127,7 +133,8 @@ struct MessageEmitter {
       let target = isStored ? "_s.fields." : "self."
       for field in fields { out.line("\(target)\(field.variable(isStored: isStored)) = \(field.property)") }
       for oneof in oneofs { out.line("\(target)\(oneof.property) = \(oneof.property)") }
-      if isStored { out.line("self._s = \(Runtime.stored)(_s)") }
+      out.line(
+        isStored ? "self._s = \(Runtime.stored)(_s)" : "self.unknownFields = \(Runtime.unknownFields)()")
     }
   }
 

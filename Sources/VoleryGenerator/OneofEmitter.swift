@@ -19,7 +19,7 @@ struct OneofEmitter {
 
   func emitProperty(_ out: inout CodeWriter, isStored: Bool) {
     out.comment(context.message.oneofComments[index] ?? "")
-    guard isStored else { return out.line("\(visibility)var \(property): \(type)? = nil") }
+    guard isStored else { return out.line("\(visibility)var \(property): \(context.types.optional(type))") }
     out.block("\(visibility)var \(property): \(type)?") { out in
       out.line("get { self._s.storage.fields.\(property) }")
       out.line("_modify { yield &self._s.unique.\(property) }")

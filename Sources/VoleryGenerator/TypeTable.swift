@@ -118,6 +118,9 @@ struct TypeTable {
   /// A type of Swift's standard library, qualified where the .proto has a type of that name.
   func standard(_ name: String) -> String { taken.contains(name) ? "Swift.\(name)" : name }
 
+  /// An optional type in its long form: a variable of this has no initial value.
+  func optional(_ type: String) -> String { "\(standard("Optional"))<\(type)>" }
+
   /// A name for a service whose `NameClient`, `NameService` and `NameMethods` no message has.
   func serviceName(_ name: String) -> String {
     var own = name

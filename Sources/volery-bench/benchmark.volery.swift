@@ -4,13 +4,17 @@
 import Volery
 
 nonisolated struct Echo: VoleryProtobuf.Message {
-  var payload: [UInt8] = []
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var payload: [UInt8]
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.payload = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(payload: [UInt8] = []) {
     self.payload = payload
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.benchmark.Echo" }
@@ -32,15 +36,20 @@ nonisolated struct Echo: VoleryProtobuf.Message {
 
 nonisolated struct StreamRequest: VoleryProtobuf.Message {
   /// How many messages the server sends, and how many payload bytes each has.
-  var count: UInt32 = 0
-  var size: UInt32 = 0
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var count: UInt32
+  var size: UInt32
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.count = 0
+    self.size = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(count: UInt32 = 0, size: UInt32 = 0) {
     self.count = count
     self.size = size
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.benchmark.StreamRequest" }

@@ -178,14 +178,21 @@ nonisolated struct Order: VoleryProtobuf.Message {
   }
 
   nonisolated struct Line: VoleryProtobuf.Message {
-    var article: String = ""
-    var title: String = ""
-    var quantity: UInt32 = 0
-    var price: Double = 0
-    var gift: Bool = false
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var article: String
+    var title: String
+    var quantity: UInt32
+    var price: Double
+    var gift: Bool
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.article = ""
+      self.title = ""
+      self.quantity = 0
+      self.price = 0
+      self.gift = false
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(article: String = "", title: String = "", quantity: UInt32 = 0, price: Double = 0, gift: Bool = false) {
       self.article = article
@@ -193,6 +200,7 @@ nonisolated struct Order: VoleryProtobuf.Message {
       self.quantity = quantity
       self.price = price
       self.gift = gift
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.benchmark.Order.Line" }
@@ -226,19 +234,26 @@ nonisolated struct Order: VoleryProtobuf.Message {
   }
 
   nonisolated struct Address: VoleryProtobuf.Message {
-    var name: String = ""
-    var lines: [String] = []
-    var postcode: String = ""
-    var country: String = ""
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var name: String
+    var lines: [String]
+    var postcode: String
+    var country: String
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.name = ""
+      self.lines = []
+      self.postcode = ""
+      self.country = ""
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(name: String = "", lines: [String] = [], postcode: String = "", country: String = "") {
       self.name = name
       self.lines = lines
       self.postcode = postcode
       self.country = country
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.benchmark.Order.Address" }

@@ -4,13 +4,17 @@
 package import Volery
 
 package nonisolated struct Question: VoleryProtobuf.Message {
-  package var text: String = ""
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var text: String
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.text = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package init(text: String = "") {
     self.text = text
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   package static var messageName: String { "volery.examples.pods.Question" }
@@ -32,13 +36,17 @@ package nonisolated struct Question: VoleryProtobuf.Message {
 
 package nonisolated struct Answer: VoleryProtobuf.Message {
   /// The name of the pod that answered.
-  package var pod: String = ""
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var pod: String
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.pod = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package init(pod: String = "") {
     self.pod = pod
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   package static var messageName: String { "volery.examples.pods.Answer" }

@@ -5,15 +5,20 @@ import Volery
 
 /// A point, in degrees times 10^7.
 nonisolated struct Point: VoleryProtobuf.Message {
-  var latitude: Int32 = 0
-  var longitude: Int32 = 0
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var latitude: Int32
+  var longitude: Int32
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.latitude = 0
+    self.longitude = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(latitude: Int32 = 0, longitude: Int32 = 0) {
     self.latitude = latitude
     self.longitude = longitude
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.examples.routeguide.Point" }
@@ -36,15 +41,20 @@ nonisolated struct Point: VoleryProtobuf.Message {
 }
 
 nonisolated struct Rectangle: VoleryProtobuf.Message {
-  var low: Point? = nil
-  var high: Point? = nil
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var low: Optional<Point>
+  var high: Optional<Point>
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.low = nil
+    self.high = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(low: Point? = nil, high: Point? = nil) {
     self.low = low
     self.high = high
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.examples.routeguide.Rectangle" }
@@ -69,15 +79,20 @@ nonisolated struct Rectangle: VoleryProtobuf.Message {
 }
 
 nonisolated struct Feature: VoleryProtobuf.Message {
-  var name: String = ""
-  var location: Point? = nil
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var name: String
+  var location: Optional<Point>
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.name = ""
+    self.location = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(name: String = "", location: Point? = nil) {
     self.name = name
     self.location = location
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.examples.routeguide.Feature" }
@@ -102,15 +117,20 @@ nonisolated struct Feature: VoleryProtobuf.Message {
 }
 
 nonisolated struct RouteNote: VoleryProtobuf.Message {
-  var location: Point? = nil
-  var message: String = ""
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var location: Optional<Point>
+  var message: String
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.location = nil
+    self.message = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(location: Point? = nil, message: String = "") {
     self.location = location
     self.message = message
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.examples.routeguide.RouteNote" }
@@ -135,15 +155,20 @@ nonisolated struct RouteNote: VoleryProtobuf.Message {
 }
 
 nonisolated struct RouteSummary: VoleryProtobuf.Message {
-  var pointCount: Int32 = 0
-  var featureCount: Int32 = 0
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var pointCount: Int32
+  var featureCount: Int32
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.pointCount = 0
+    self.featureCount = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(pointCount: Int32 = 0, featureCount: Int32 = 0) {
     self.pointCount = pointCount
     self.featureCount = featureCount
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.examples.routeguide.RouteSummary" }

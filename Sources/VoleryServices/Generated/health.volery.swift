@@ -8,13 +8,17 @@ public import VoleryTypes
 
 public nonisolated struct HealthCheckRequest: VoleryProtobuf.Message {
   /// The service's full name; empty for the server as a whole.
-  public var service: String = ""
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var service: String
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.service = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(service: String = "") {
     self.service = service
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "grpc.health.v1.HealthCheckRequest" }
@@ -35,13 +39,17 @@ public nonisolated struct HealthCheckRequest: VoleryProtobuf.Message {
 }
 
 public nonisolated struct HealthCheckResponse: VoleryProtobuf.Message {
-  public var status: HealthCheckResponse.ServingStatus = HealthCheckResponse.ServingStatus()
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var status: HealthCheckResponse.ServingStatus
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.status = HealthCheckResponse.ServingStatus()
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(status: HealthCheckResponse.ServingStatus = HealthCheckResponse.ServingStatus()) {
     self.status = status
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "grpc.health.v1.HealthCheckResponse" }
@@ -96,9 +104,11 @@ public nonisolated struct HealthCheckResponse: VoleryProtobuf.Message {
 }
 
 public nonisolated struct HealthListRequest: VoleryProtobuf.Message {
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public static var messageName: String { "grpc.health.v1.HealthListRequest" }
   public static let _type = VoleryProtobuf.MessageType(_table_grpc_health_v1_health_proto, 2)
@@ -114,13 +124,17 @@ public nonisolated struct HealthListRequest: VoleryProtobuf.Message {
 }
 
 public nonisolated struct HealthListResponse: VoleryProtobuf.Message {
-  public var statuses: [String: HealthCheckResponse] = [:]
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var statuses: [String: HealthCheckResponse]
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.statuses = [:]
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(statuses: [String: HealthCheckResponse] = [:]) {
     self.statuses = statuses
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "grpc.health.v1.HealthListResponse" }

@@ -6,16 +6,21 @@ public import VoleryProtobuf
 /// A message of any type, with the type's name.
 public nonisolated struct Google_Protobuf_Any: VoleryProtobuf.Message {
   /// A URL that ends in the type's full name: type.googleapis.com/package.Message.
-  public var typeURL: String = ""
+  public var typeURL: String
   /// The message in wire format.
-  public var value: [UInt8] = []
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var value: [UInt8]
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.typeURL = ""
+    self.value = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(typeURL: String = "", value: [UInt8] = []) {
     self.typeURL = typeURL
     self.value = value
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.Any" }

@@ -6,16 +6,21 @@ public import VoleryProtobuf
 /// A signed length of time of at most about 10,000 years.
 public nonisolated struct Google_Protobuf_Duration: VoleryProtobuf.Message {
   /// Whole seconds, -315,576,000,000 to 315,576,000,000.
-  public var seconds: Int64 = 0
+  public var seconds: Int64
   /// The rest in nanoseconds, -999,999,999 to 999,999,999, with the sign of seconds.
-  public var nanos: Int32 = 0
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var nanos: Int32
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.seconds = 0
+    self.nanos = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(seconds: Int64 = 0, nanos: Int32 = 0) {
     self.seconds = seconds
     self.nanos = nanos
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.Duration" }

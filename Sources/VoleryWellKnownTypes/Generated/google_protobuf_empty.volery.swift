@@ -5,9 +5,11 @@ public import VoleryProtobuf
 
 /// A message without fields, for methods that take or return nothing.
 public nonisolated struct Google_Protobuf_Empty: VoleryProtobuf.Message {
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public static var messageName: String { "google.protobuf.Empty" }
   public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_empty_proto, 0)

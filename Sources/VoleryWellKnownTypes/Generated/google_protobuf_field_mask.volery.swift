@@ -6,13 +6,17 @@ public import VoleryProtobuf
 /// Names some of the fields of a message: which to return, or which to change.
 public nonisolated struct Google_Protobuf_FieldMask: VoleryProtobuf.Message {
   /// Paths of fields, such as "user.display_name".
-  public var paths: [String] = []
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var paths: [String]
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.paths = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(paths: [String] = []) {
     self.paths = paths
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.FieldMask" }

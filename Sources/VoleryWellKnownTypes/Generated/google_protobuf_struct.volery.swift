@@ -30,13 +30,17 @@ public nonisolated enum Google_Protobuf_NullValue: Hashable, Sendable, CaseItera
 
 /// A JSON object.
 public nonisolated struct Google_Protobuf_Struct: VoleryProtobuf.Message {
-  public var fields: [String: Google_Protobuf_Value] = [:]
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var fields: [String: Google_Protobuf_Value]
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.fields = [:]
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(fields: [String: Google_Protobuf_Value] = [:]) {
     self.fields = fields
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.Struct" }
@@ -72,8 +76,8 @@ public nonisolated struct Google_Protobuf_Struct: VoleryProtobuf.Message {
 
 /// A JSON value; one without a kind is no value at all.
 public nonisolated struct Google_Protobuf_Value: VoleryProtobuf.Message {
-  public var kind: Kind? = nil
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var kind: Optional<Kind>
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
   public nonisolated enum Kind: Hashable, Sendable {
     case nullValue(Google_Protobuf_NullValue)
@@ -84,10 +88,14 @@ public nonisolated struct Google_Protobuf_Value: VoleryProtobuf.Message {
     case listValue(Google_Protobuf_ListValue)
   }
 
-  public init() {}
+  public init() {
+    self.kind = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(kind: Kind? = nil) {
     self.kind = kind
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.Value" }
@@ -125,13 +133,17 @@ public nonisolated struct Google_Protobuf_Value: VoleryProtobuf.Message {
 
 /// A JSON array.
 public nonisolated struct Google_Protobuf_ListValue: VoleryProtobuf.Message {
-  public var values: [Google_Protobuf_Value] = []
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var values: [Google_Protobuf_Value]
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.values = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(values: [Google_Protobuf_Value] = []) {
     self.values = values
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.ListValue" }

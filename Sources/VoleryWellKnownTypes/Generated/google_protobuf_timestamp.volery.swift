@@ -6,16 +6,21 @@ public import VoleryProtobuf
 /// A point in time, independent of any time zone or calendar.
 public nonisolated struct Google_Protobuf_Timestamp: VoleryProtobuf.Message {
   /// Seconds of UTC since 1970-01-01T00:00:00Z, from year 1 to year 9999.
-  public var seconds: Int64 = 0
+  public var seconds: Int64
   /// Nanoseconds after that, 0 to 999,999,999, also before 1970.
-  public var nanos: Int32 = 0
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var nanos: Int32
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.seconds = 0
+    self.nanos = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(seconds: Int64 = 0, nanos: Int32 = 0) {
     self.seconds = seconds
     self.nanos = nanos
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.Timestamp" }

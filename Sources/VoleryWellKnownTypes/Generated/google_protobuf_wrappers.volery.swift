@@ -5,13 +5,17 @@ public import VoleryProtobuf
 
 /// A double that can be absent.
 public nonisolated struct Google_Protobuf_DoubleValue: VoleryProtobuf.Message {
-  public var value: Double = 0
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var value: Double
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.value = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(value: Double = 0) {
     self.value = value
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.DoubleValue" }
@@ -32,13 +36,17 @@ public nonisolated struct Google_Protobuf_DoubleValue: VoleryProtobuf.Message {
 
 /// A float that can be absent.
 public nonisolated struct Google_Protobuf_FloatValue: VoleryProtobuf.Message {
-  public var value: Float = 0
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var value: Float
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.value = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(value: Float = 0) {
     self.value = value
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.FloatValue" }
@@ -59,13 +67,17 @@ public nonisolated struct Google_Protobuf_FloatValue: VoleryProtobuf.Message {
 
 /// An int64 that can be absent.
 public nonisolated struct Google_Protobuf_Int64Value: VoleryProtobuf.Message {
-  public var value: Int64 = 0
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var value: Int64
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.value = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(value: Int64 = 0) {
     self.value = value
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.Int64Value" }
@@ -86,13 +98,17 @@ public nonisolated struct Google_Protobuf_Int64Value: VoleryProtobuf.Message {
 
 /// A uint64 that can be absent.
 public nonisolated struct Google_Protobuf_UInt64Value: VoleryProtobuf.Message {
-  public var value: UInt64 = 0
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var value: UInt64
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.value = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(value: UInt64 = 0) {
     self.value = value
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.UInt64Value" }
@@ -113,13 +129,17 @@ public nonisolated struct Google_Protobuf_UInt64Value: VoleryProtobuf.Message {
 
 /// An int32 that can be absent.
 public nonisolated struct Google_Protobuf_Int32Value: VoleryProtobuf.Message {
-  public var value: Int32 = 0
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var value: Int32
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.value = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(value: Int32 = 0) {
     self.value = value
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.Int32Value" }
@@ -140,13 +160,17 @@ public nonisolated struct Google_Protobuf_Int32Value: VoleryProtobuf.Message {
 
 /// A uint32 that can be absent.
 public nonisolated struct Google_Protobuf_UInt32Value: VoleryProtobuf.Message {
-  public var value: UInt32 = 0
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var value: UInt32
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.value = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(value: UInt32 = 0) {
     self.value = value
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.UInt32Value" }
@@ -167,13 +191,17 @@ public nonisolated struct Google_Protobuf_UInt32Value: VoleryProtobuf.Message {
 
 /// A bool that can be absent.
 public nonisolated struct Google_Protobuf_BoolValue: VoleryProtobuf.Message {
-  public var value: Bool = false
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var value: Bool
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.value = false
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(value: Bool = false) {
     self.value = value
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.BoolValue" }
@@ -194,13 +222,17 @@ public nonisolated struct Google_Protobuf_BoolValue: VoleryProtobuf.Message {
 
 /// A string that can be absent.
 public nonisolated struct Google_Protobuf_StringValue: VoleryProtobuf.Message {
-  public var value: String = ""
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var value: String
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.value = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(value: String = "") {
     self.value = value
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.StringValue" }
@@ -222,13 +254,17 @@ public nonisolated struct Google_Protobuf_StringValue: VoleryProtobuf.Message {
 
 /// A bytes that can be absent.
 public nonisolated struct Google_Protobuf_BytesValue: VoleryProtobuf.Message {
-  public var value: [UInt8] = []
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var value: [UInt8]
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.value = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(value: [UInt8] = []) {
     self.value = value
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.protobuf.BytesValue" }

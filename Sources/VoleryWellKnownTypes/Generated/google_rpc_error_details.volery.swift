@@ -6,19 +6,25 @@ public import VoleryProtobuf
 /// Why the call failed, for programs.
 public nonisolated struct Google_Rpc_ErrorInfo: VoleryProtobuf.Message {
   /// The reason in capitals, such as API_DISABLED; unique within the domain.
-  public var reason: String = ""
+  public var reason: String
   /// Who defines the reason, such as "pubsub.example.com".
-  public var domain: String = ""
+  public var domain: String
   /// More about this failure.
-  public var metadata: [String: String] = [:]
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var metadata: [String: String]
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.reason = ""
+    self.domain = ""
+    self.metadata = [:]
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(reason: String = "", domain: String = "", metadata: [String: String] = [:]) {
     self.reason = reason
     self.domain = domain
     self.metadata = metadata
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.rpc.ErrorInfo" }
@@ -61,13 +67,17 @@ public nonisolated struct Google_Rpc_ErrorInfo: VoleryProtobuf.Message {
 /// When the call may be tried again.
 public nonisolated struct Google_Rpc_RetryInfo: VoleryProtobuf.Message {
   /// How long to wait at least.
-  public var retryDelay: Google_Protobuf_Duration? = nil
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var retryDelay: Optional<Google_Protobuf_Duration>
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.retryDelay = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(retryDelay: Google_Protobuf_Duration? = nil) {
     self.retryDelay = retryDelay
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.rpc.RetryInfo" }
@@ -90,15 +100,20 @@ public nonisolated struct Google_Rpc_RetryInfo: VoleryProtobuf.Message {
 /// For those who debug the server.
 public nonisolated struct Google_Rpc_DebugInfo: VoleryProtobuf.Message {
   /// Stack frames.
-  public var stackEntries: [String] = []
-  public var detail: String = ""
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var stackEntries: [String]
+  public var detail: String
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.stackEntries = []
+    self.detail = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(stackEntries: [String] = [], detail: String = "") {
     self.stackEntries = stackEntries
     self.detail = detail
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.rpc.DebugInfo" }
@@ -124,13 +139,17 @@ public nonisolated struct Google_Rpc_DebugInfo: VoleryProtobuf.Message {
 
 /// Which quotas are used up.
 public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
-  public var violations: [Google_Rpc_QuotaFailure.Violation] = []
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var violations: [Google_Rpc_QuotaFailure.Violation]
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.violations = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(violations: [Google_Rpc_QuotaFailure.Violation] = []) {
     self.violations = violations
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.rpc.QuotaFailure" }
@@ -151,17 +170,27 @@ public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
 
   public nonisolated struct Violation: VoleryProtobuf.Message {
     /// Whose quota, such as "project:123".
-    public var subject: String = ""
-    public var description_p: String = ""
-    public var apiService: String = ""
-    public var quotaMetric: String = ""
-    public var quotaID: String = ""
-    public var quotaDimensions: [String: String] = [:]
-    public var quotaValue: Int64 = 0
-    public var futureQuotaValue: Int64? = nil
-    public var unknownFields = VoleryProtobuf.UnknownFields()
+    public var subject: String
+    public var description_p: String
+    public var apiService: String
+    public var quotaMetric: String
+    public var quotaID: String
+    public var quotaDimensions: [String: String]
+    public var quotaValue: Int64
+    public var futureQuotaValue: Optional<Int64>
+    public var unknownFields: VoleryProtobuf.UnknownFields
 
-    public init() {}
+    public init() {
+      self.subject = ""
+      self.description_p = ""
+      self.apiService = ""
+      self.quotaMetric = ""
+      self.quotaID = ""
+      self.quotaDimensions = [:]
+      self.quotaValue = 0
+      self.futureQuotaValue = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     public init(subject: String = "", description_p: String = "", apiService: String = "", quotaMetric: String = "", quotaID: String = "", quotaDimensions: [String: String] = [:], quotaValue: Int64 = 0, futureQuotaValue: Int64? = nil) {
       self.subject = subject
@@ -172,6 +201,7 @@ public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
       self.quotaDimensions = quotaDimensions
       self.quotaValue = quotaValue
       self.futureQuotaValue = futureQuotaValue
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     public static var messageName: String { "google.rpc.QuotaFailure.Violation" }
@@ -233,13 +263,17 @@ public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
 
 /// Which preconditions do not hold.
 public nonisolated struct Google_Rpc_PreconditionFailure: VoleryProtobuf.Message {
-  public var violations: [Google_Rpc_PreconditionFailure.Violation] = []
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var violations: [Google_Rpc_PreconditionFailure.Violation]
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.violations = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(violations: [Google_Rpc_PreconditionFailure.Violation] = []) {
     self.violations = violations
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.rpc.PreconditionFailure" }
@@ -260,18 +294,24 @@ public nonisolated struct Google_Rpc_PreconditionFailure: VoleryProtobuf.Message
 
   public nonisolated struct Violation: VoleryProtobuf.Message {
     /// The kind of precondition, such as "TOS".
-    public var type: String = ""
+    public var type: String
     /// What it is about.
-    public var subject: String = ""
-    public var description_p: String = ""
-    public var unknownFields = VoleryProtobuf.UnknownFields()
+    public var subject: String
+    public var description_p: String
+    public var unknownFields: VoleryProtobuf.UnknownFields
 
-    public init() {}
+    public init() {
+      self.type = ""
+      self.subject = ""
+      self.description_p = ""
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     public init(type: String = "", subject: String = "", description_p: String = "") {
       self.type = type
       self.subject = subject
       self.description_p = description_p
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     public static var messageName: String { "google.rpc.PreconditionFailure.Violation" }
@@ -302,13 +342,17 @@ public nonisolated struct Google_Rpc_PreconditionFailure: VoleryProtobuf.Message
 
 /// What is wrong with the request.
 public nonisolated struct Google_Rpc_BadRequest: VoleryProtobuf.Message {
-  public var fieldViolations: [Google_Rpc_BadRequest.FieldViolation] = []
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var fieldViolations: [Google_Rpc_BadRequest.FieldViolation]
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.fieldViolations = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(fieldViolations: [Google_Rpc_BadRequest.FieldViolation] = []) {
     self.fieldViolations = fieldViolations
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.rpc.BadRequest" }
@@ -329,20 +373,27 @@ public nonisolated struct Google_Rpc_BadRequest: VoleryProtobuf.Message {
 
   public nonisolated struct FieldViolation: VoleryProtobuf.Message {
     /// The path of the field, such as "emails[1].type".
-    public var field: String = ""
-    public var description_p: String = ""
+    public var field: String
+    public var description_p: String
     /// The reason in capitals, for programs.
-    public var reason: String = ""
-    public var localizedMessage: Google_Rpc_LocalizedMessage? = nil
-    public var unknownFields = VoleryProtobuf.UnknownFields()
+    public var reason: String
+    public var localizedMessage: Optional<Google_Rpc_LocalizedMessage>
+    public var unknownFields: VoleryProtobuf.UnknownFields
 
-    public init() {}
+    public init() {
+      self.field = ""
+      self.description_p = ""
+      self.reason = ""
+      self.localizedMessage = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     public init(field: String = "", description_p: String = "", reason: String = "", localizedMessage: Google_Rpc_LocalizedMessage? = nil) {
       self.field = field
       self.description_p = description_p
       self.reason = reason
       self.localizedMessage = localizedMessage
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     public static var messageName: String { "google.rpc.BadRequest.FieldViolation" }
@@ -377,16 +428,21 @@ public nonisolated struct Google_Rpc_BadRequest: VoleryProtobuf.Message {
 
 /// Which request it was, for those who are asked about it.
 public nonisolated struct Google_Rpc_RequestInfo: VoleryProtobuf.Message {
-  public var requestID: String = ""
+  public var requestID: String
   /// Anything that the service's owner understands.
-  public var servingData: String = ""
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var servingData: String
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.requestID = ""
+    self.servingData = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(requestID: String = "", servingData: String = "") {
     self.requestID = requestID
     self.servingData = servingData
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.rpc.RequestInfo" }
@@ -412,19 +468,26 @@ public nonisolated struct Google_Rpc_RequestInfo: VoleryProtobuf.Message {
 
 /// Which resource the call was about.
 public nonisolated struct Google_Rpc_ResourceInfo: VoleryProtobuf.Message {
-  public var resourceType: String = ""
-  public var resourceName: String = ""
-  public var owner: String = ""
-  public var description_p: String = ""
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var resourceType: String
+  public var resourceName: String
+  public var owner: String
+  public var description_p: String
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.resourceType = ""
+    self.resourceName = ""
+    self.owner = ""
+    self.description_p = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(resourceType: String = "", resourceName: String = "", owner: String = "", description_p: String = "") {
     self.resourceType = resourceType
     self.resourceName = resourceName
     self.owner = owner
     self.description_p = description_p
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.rpc.ResourceInfo" }
@@ -458,13 +521,17 @@ public nonisolated struct Google_Rpc_ResourceInfo: VoleryProtobuf.Message {
 
 /// Where to read on.
 public nonisolated struct Google_Rpc_Help: VoleryProtobuf.Message {
-  public var links: [Google_Rpc_Help.Link] = []
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var links: [Google_Rpc_Help.Link]
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.links = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(links: [Google_Rpc_Help.Link] = []) {
     self.links = links
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.rpc.Help" }
@@ -484,15 +551,20 @@ public nonisolated struct Google_Rpc_Help: VoleryProtobuf.Message {
   }
 
   public nonisolated struct Link: VoleryProtobuf.Message {
-    public var description_p: String = ""
-    public var url: String = ""
-    public var unknownFields = VoleryProtobuf.UnknownFields()
+    public var description_p: String
+    public var url: String
+    public var unknownFields: VoleryProtobuf.UnknownFields
 
-    public init() {}
+    public init() {
+      self.description_p = ""
+      self.url = ""
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     public init(description_p: String = "", url: String = "") {
       self.description_p = description_p
       self.url = url
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     public static var messageName: String { "google.rpc.Help.Link" }
@@ -520,15 +592,20 @@ public nonisolated struct Google_Rpc_Help: VoleryProtobuf.Message {
 /// A text for the user.
 public nonisolated struct Google_Rpc_LocalizedMessage: VoleryProtobuf.Message {
   /// A BCP 47 tag, such as "en-US".
-  public var locale: String = ""
-  public var message: String = ""
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var locale: String
+  public var message: String
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.locale = ""
+    self.message = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(locale: String = "", message: String = "") {
     self.locale = locale
     self.message = message
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.rpc.LocalizedMessage" }

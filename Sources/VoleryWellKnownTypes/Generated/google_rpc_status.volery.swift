@@ -6,19 +6,25 @@ public import VoleryProtobuf
 /// How a call ended, with details: the richer form of a gRPC status.
 public nonisolated struct Google_Rpc_Status: VoleryProtobuf.Message {
   /// A number of google.rpc.Code.
-  public var code: Int32 = 0
+  public var code: Int32
   /// For developers, in English.
-  public var message: String = ""
+  public var message: String
   /// Messages that say more, such as those of error_details.proto.
-  public var details: [Google_Protobuf_Any] = []
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var details: [Google_Protobuf_Any]
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.code = 0
+    self.message = ""
+    self.details = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(code: Int32 = 0, message: String = "", details: [Google_Protobuf_Any] = []) {
     self.code = code
     self.message = message
     self.details = details
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "google.rpc.Status" }

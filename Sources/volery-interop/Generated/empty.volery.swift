@@ -5,9 +5,11 @@ import Volery
 
 /// A message without fields.
 nonisolated struct Empty: VoleryProtobuf.Message {
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   static var messageName: String { "grpc.testing.Empty" }
   static let _type = VoleryProtobuf.MessageType(_table_grpc_testing_empty_proto, 0)

@@ -58,13 +58,17 @@ nonisolated enum GrpclbRouteType: Hashable, Sendable, CaseIterable {
 }
 
 nonisolated struct BoolValue: VoleryProtobuf.Message {
-  var value: Bool = false
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var value: Bool
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.value = false
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(value: Bool = false) {
     self.value = value
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "grpc.testing.BoolValue" }
@@ -84,15 +88,20 @@ nonisolated struct BoolValue: VoleryProtobuf.Message {
 }
 
 nonisolated struct Payload: VoleryProtobuf.Message {
-  var type: PayloadType = PayloadType()
-  var body: [UInt8] = []
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var type: PayloadType
+  var body: [UInt8]
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.type = PayloadType()
+    self.body = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(type: PayloadType = PayloadType(), body: [UInt8] = []) {
     self.type = type
     self.body = body
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "grpc.testing.Payload" }
@@ -118,15 +127,20 @@ nonisolated struct Payload: VoleryProtobuf.Message {
 
 /// A status that the server is asked to answer with.
 nonisolated struct EchoStatus: VoleryProtobuf.Message {
-  var code: Int32 = 0
-  var message: String = ""
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var code: Int32
+  var message: String
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.code = 0
+    self.message = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(code: Int32 = 0, message: String = "") {
     self.code = code
     self.message = message
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "grpc.testing.EchoStatus" }
@@ -279,15 +293,23 @@ nonisolated struct SimpleRequest: VoleryProtobuf.Message {
 }
 
 nonisolated struct SimpleResponse: VoleryProtobuf.Message {
-  var payload: Payload? = nil
-  var username: String = ""
-  var oauthScope: String = ""
-  var serverID: String = ""
-  var grpclbRouteType: GrpclbRouteType = GrpclbRouteType()
-  var hostname: String = ""
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var payload: Optional<Payload>
+  var username: String
+  var oauthScope: String
+  var serverID: String
+  var grpclbRouteType: GrpclbRouteType
+  var hostname: String
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.payload = nil
+    self.username = ""
+    self.oauthScope = ""
+    self.serverID = ""
+    self.grpclbRouteType = GrpclbRouteType()
+    self.hostname = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(payload: Payload? = nil, username: String = "", oauthScope: String = "", serverID: String = "", grpclbRouteType: GrpclbRouteType = GrpclbRouteType(), hostname: String = "") {
     self.payload = payload
@@ -296,6 +318,7 @@ nonisolated struct SimpleResponse: VoleryProtobuf.Message {
     self.serverID = serverID
     self.grpclbRouteType = grpclbRouteType
     self.hostname = hostname
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "grpc.testing.SimpleResponse" }
@@ -336,15 +359,20 @@ nonisolated struct SimpleResponse: VoleryProtobuf.Message {
 }
 
 nonisolated struct StreamingInputCallRequest: VoleryProtobuf.Message {
-  var payload: Payload? = nil
-  var expectCompressed: BoolValue? = nil
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var payload: Optional<Payload>
+  var expectCompressed: Optional<BoolValue>
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.payload = nil
+    self.expectCompressed = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(payload: Payload? = nil, expectCompressed: BoolValue? = nil) {
     self.payload = payload
     self.expectCompressed = expectCompressed
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "grpc.testing.StreamingInputCallRequest" }
@@ -369,13 +397,17 @@ nonisolated struct StreamingInputCallRequest: VoleryProtobuf.Message {
 }
 
 nonisolated struct StreamingInputCallResponse: VoleryProtobuf.Message {
-  var aggregatedPayloadSize: Int32 = 0
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var aggregatedPayloadSize: Int32
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.aggregatedPayloadSize = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(aggregatedPayloadSize: Int32 = 0) {
     self.aggregatedPayloadSize = aggregatedPayloadSize
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "grpc.testing.StreamingInputCallResponse" }
@@ -395,18 +427,24 @@ nonisolated struct StreamingInputCallResponse: VoleryProtobuf.Message {
 }
 
 nonisolated struct ResponseParameters: VoleryProtobuf.Message {
-  var size: Int32 = 0
+  var size: Int32
   /// Microseconds before this answer.
-  var intervalUs: Int32 = 0
-  var compressed: BoolValue? = nil
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var intervalUs: Int32
+  var compressed: Optional<BoolValue>
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.size = 0
+    self.intervalUs = 0
+    self.compressed = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(size: Int32 = 0, intervalUs: Int32 = 0, compressed: BoolValue? = nil) {
     self.size = size
     self.intervalUs = intervalUs
     self.compressed = compressed
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "grpc.testing.ResponseParameters" }
@@ -513,13 +551,17 @@ nonisolated struct StreamingOutputCallRequest: VoleryProtobuf.Message {
 }
 
 nonisolated struct StreamingOutputCallResponse: VoleryProtobuf.Message {
-  var payload: Payload? = nil
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var payload: Optional<Payload>
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.payload = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(payload: Payload? = nil) {
     self.payload = payload
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "grpc.testing.StreamingOutputCallResponse" }
@@ -540,19 +582,26 @@ nonisolated struct StreamingOutputCallResponse: VoleryProtobuf.Message {
 }
 
 nonisolated struct TestOrcaReport: VoleryProtobuf.Message {
-  var cpuUtilization: Double = 0
-  var memoryUtilization: Double = 0
-  var requestCost: [String: Double] = [:]
-  var utilization: [String: Double] = [:]
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var cpuUtilization: Double
+  var memoryUtilization: Double
+  var requestCost: [String: Double]
+  var utilization: [String: Double]
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.cpuUtilization = 0
+    self.memoryUtilization = 0
+    self.requestCost = [:]
+    self.utilization = [:]
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(cpuUtilization: Double = 0, memoryUtilization: Double = 0, requestCost: [String: Double] = [:], utilization: [String: Double] = [:]) {
     self.cpuUtilization = cpuUtilization
     self.memoryUtilization = memoryUtilization
     self.requestCost = requestCost
     self.utilization = utilization
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "grpc.testing.TestOrcaReport" }

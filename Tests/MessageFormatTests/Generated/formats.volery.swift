@@ -619,13 +619,17 @@ nonisolated struct Format: VoleryProtobuf.Message {
 
 /// One that only a registry knows: no other message has it.
 nonisolated struct Stranger: VoleryProtobuf.Message {
-  var name: String = ""
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var name: String
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.name = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(name: String = "") {
     self.name = name
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.formats.Stranger" }

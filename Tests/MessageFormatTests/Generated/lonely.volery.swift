@@ -5,13 +5,17 @@ import Volery
 
 /// A message of a file that nobody imports.
 nonisolated struct Lonely: VoleryProtobuf.Message {
-  var number: Int32 = 0
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var number: Int32
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.number = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(number: Int32 = 0) {
     self.number = number
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.formats.Lonely" }

@@ -570,13 +570,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct Type_p: VoleryProtobuf.Message {
-    package var type: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var type: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.type = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(type: Swift.Int32 = 0) {
       self.type = type
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.Type" }
@@ -596,13 +600,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct Protocol_p: VoleryProtobuf.Message {
-    package var `protocol`: _Nasty_Type_p_nasty_proto? = nil
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var `protocol`: Swift.Optional<_Nasty_Type_p_nasty_proto>
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.`protocol` = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(`protocol`: _Nasty_Type_p_nasty_proto? = nil) {
       self.`protocol` = `protocol`
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.Protocol" }
@@ -623,13 +631,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct Self_p: VoleryProtobuf.Message {
-    package var self_p: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var self_p: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.self_p = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(self_p: Swift.Int32 = 0) {
       self.self_p = self_p
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.Self" }
@@ -649,13 +661,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct Any_p: VoleryProtobuf.Message {
-    package var `any`: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var `any`: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.`any` = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(`any`: Swift.Int32 = 0) {
       self.`any` = `any`
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.Any" }
@@ -675,13 +691,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct Bool: VoleryProtobuf.Message {
-    package var bool: Swift.Bool = false
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var bool: Swift.Bool
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.bool = false
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(bool: Swift.Bool = false) {
       self.bool = bool
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.Bool" }
@@ -701,13 +721,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct String: VoleryProtobuf.Message {
-    package var string: Swift.String = ""
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var string: Swift.String
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.string = ""
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(string: Swift.String = "") {
       self.string = string
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.String" }
@@ -728,13 +752,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct Int32: VoleryProtobuf.Message {
-    package var int32: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var int32: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.int32 = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(int32: Swift.Int32 = 0) {
       self.int32 = int32
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.Int32" }
@@ -754,13 +782,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct Optional: VoleryProtobuf.Message {
-    package var optional: Swift.Int32? = nil
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var optional: Swift.Optional<Swift.Int32>
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.optional = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(optional: Swift.Int32? = nil) {
       self.optional = optional
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.Optional" }
@@ -781,13 +813,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct Array: VoleryProtobuf.Message {
-    package var array: [_Nasty_String_nasty_proto] = []
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var array: [_Nasty_String_nasty_proto]
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.array = []
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(array: [_Nasty_String_nasty_proto] = []) {
       self.array = array
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.Array" }
@@ -808,13 +844,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct Dictionary: VoleryProtobuf.Message {
-    package var dictionary: [Swift.String: _Nasty_Int32_nasty_proto] = [:]
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var dictionary: [Swift.String: _Nasty_Int32_nasty_proto]
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.dictionary = [:]
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(dictionary: [Swift.String: _Nasty_Int32_nasty_proto] = [:]) {
       self.dictionary = dictionary
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.Dictionary" }
@@ -849,13 +889,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct Hashable: VoleryProtobuf.Message {
-    package var hash_p: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var hash_p: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.hash_p = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(hash_p: Swift.Int32 = 0) {
       self.hash_p = hash_p
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.Hashable" }
@@ -875,13 +919,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct Sendable: VoleryProtobuf.Message {
-    package var sendable: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var sendable: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.sendable = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(sendable: Swift.Int32 = 0) {
       self.sendable = sendable
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.Sendable" }
@@ -901,13 +949,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct Message: VoleryProtobuf.Message {
-    package var message: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var message: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.message = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(message: Swift.Int32 = 0) {
       self.message = message
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.Message" }
@@ -927,13 +979,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct UnknownFields: VoleryProtobuf.Message {
-    package var unknownFields_p: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var unknownFields_p: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.unknownFields_p = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(unknownFields_p: Swift.Int32 = 0) {
       self.unknownFields_p = unknownFields_p
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.UnknownFields" }
@@ -953,13 +1009,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct MessageType: VoleryProtobuf.Message {
-    package var messageType: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var messageType: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.messageType = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(messageType: Swift.Int32 = 0) {
       self.messageType = messageType
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.MessageType" }
@@ -979,13 +1039,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct FileTable: VoleryProtobuf.Message {
-    package var fileTable: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var fileTable: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.fileTable = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(fileTable: Swift.Int32 = 0) {
       self.fileTable = fileTable
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.FileTable" }
@@ -1005,13 +1069,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct ProtobufError: VoleryProtobuf.Message {
-    package var error: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var error: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.error = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(error: Swift.Int32 = 0) {
       self.error = error
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.ProtobufError" }
@@ -1031,13 +1099,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct RawMessage: VoleryProtobuf.Message {
-    package var raw: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var raw: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.raw = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(raw: Swift.Int32 = 0) {
       self.raw = raw
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.RawMessage" }
@@ -1057,13 +1129,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct Swift_p: VoleryProtobuf.Message {
-    package var swift: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var swift: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.swift = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(swift: Swift.Int32 = 0) {
       self.swift = swift
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.Swift" }
@@ -1083,13 +1159,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct VoleryProtobuf_p: VoleryProtobuf.Message {
-    package var volery: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var volery: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.volery = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(volery: Swift.Int32 = 0) {
       self.volery = volery
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.VoleryProtobuf" }
@@ -1109,13 +1189,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
 
   package nonisolated struct class_p: VoleryProtobuf.Message {
-    package var `struct`: Swift.Int32 = 0
-    package var unknownFields = VoleryProtobuf.UnknownFields()
+    package var `struct`: Swift.Int32
+    package var unknownFields: VoleryProtobuf.UnknownFields
 
-    package init() {}
+    package init() {
+      self.`struct` = 0
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     package init(`struct`: Swift.Int32 = 0) {
       self.`struct` = `struct`
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: Swift.String { "volery.tests.nasty.Nasty.class" }
@@ -1186,13 +1270,17 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
 
 /// A top-level type that a message has one of its own of, used within.
 package nonisolated struct Status: VoleryProtobuf.Message {
-  package var code: Swift.Int32 = 0
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var code: Swift.Int32
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.code = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package init(code: Swift.Int32 = 0) {
     self.code = code
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   package static var messageName: Swift.String { "volery.tests.nasty.Status" }
@@ -1212,23 +1300,30 @@ package nonisolated struct Status: VoleryProtobuf.Message {
 }
 
 package nonisolated struct Holder: VoleryProtobuf.Message {
-  package var own: Holder.Status = Holder.Status()
-  package var other: _Status_nasty_proto? = nil
-  package var others: [_Status_nasty_proto] = []
-  package var choice: Choice? = nil
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var own: Holder.Status
+  package var other: Swift.Optional<_Status_nasty_proto>
+  package var others: [_Status_nasty_proto]
+  package var choice: Swift.Optional<Choice>
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
   package nonisolated enum Choice: Swift.Hashable, Swift.Sendable {
     case chosen(_Status_nasty_proto)
   }
 
-  package init() {}
+  package init() {
+    self.own = Holder.Status()
+    self.other = nil
+    self.others = []
+    self.choice = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package init(own: Holder.Status = Holder.Status(), other: _Status_nasty_proto? = nil, others: [_Status_nasty_proto] = [], choice: Choice? = nil) {
     self.own = own
     self.other = other
     self.others = others
     self.choice = choice
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   package static var messageName: Swift.String { "volery.tests.nasty.Holder" }
@@ -1299,15 +1394,20 @@ package nonisolated struct Small: VoleryProtobuf.Message {
     get { self._old }
     _modify { yield &self._old }
   }
-  private var _old: Swift.Int32 = 0
-  package var new: Swift.String = ""
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  private var _old: Swift.Int32
+  package var new: Swift.String
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self._old = 0
+    self.new = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package init(old: Swift.Int32 = 0, new: Swift.String = "") {
     self._old = old
     self.new = new
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   package static var messageName: Swift.String { "volery.tests.nasty.Small" }
@@ -1331,9 +1431,11 @@ package nonisolated struct Small: VoleryProtobuf.Message {
 }
 
 package nonisolated struct Method: VoleryProtobuf.Message {
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package static var messageName: Swift.String { "volery.tests.nasty.Method" }
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 28)
@@ -1349,9 +1451,11 @@ package nonisolated struct Method: VoleryProtobuf.Message {
 }
 
 package nonisolated struct Channel: VoleryProtobuf.Message {
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package static var messageName: Swift.String { "volery.tests.nasty.Channel" }
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 29)
@@ -1367,9 +1471,11 @@ package nonisolated struct Channel: VoleryProtobuf.Message {
 }
 
 package nonisolated struct Service: VoleryProtobuf.Message {
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package static var messageName: Swift.String { "volery.tests.nasty.Service" }
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 30)
@@ -1385,15 +1491,20 @@ package nonisolated struct Service: VoleryProtobuf.Message {
 }
 
 package nonisolated struct StatusError: VoleryProtobuf.Message {
-  package var imported: Imported? = nil
-  package var publicly: PubliclyImported? = nil
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var imported: Swift.Optional<Imported>
+  package var publicly: Swift.Optional<PubliclyImported>
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.imported = nil
+    self.publicly = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package init(imported: Imported? = nil, publicly: PubliclyImported? = nil) {
     self.imported = imported
     self.publicly = publicly
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   package static var messageName: Swift.String { "volery.tests.nasty.StatusError" }
@@ -1418,9 +1529,11 @@ package nonisolated struct StatusError: VoleryProtobuf.Message {
 }
 
 package nonisolated struct CallOptions: VoleryProtobuf.Message {
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package static var messageName: Swift.String { "volery.tests.nasty.CallOptions" }
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 32)
@@ -1436,9 +1549,11 @@ package nonisolated struct CallOptions: VoleryProtobuf.Message {
 }
 
 package nonisolated struct GreeterClient: VoleryProtobuf.Message {
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package static var messageName: Swift.String { "volery.tests.nasty.GreeterClient" }
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 33)
@@ -1454,13 +1569,17 @@ package nonisolated struct GreeterClient: VoleryProtobuf.Message {
 }
 
 package nonisolated struct Data: VoleryProtobuf.Message {
-  package var level: Level = Level()
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var level: Level
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.level = Level()
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package init(level: Level = Level()) {
     self.level = level
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   package static var messageName: Swift.String { "volery.tests.nasty.Data" }
@@ -1481,13 +1600,17 @@ package nonisolated struct Data: VoleryProtobuf.Message {
 }
 
 package nonisolated struct Result: VoleryProtobuf.Message {
-  package var small: Small? = nil
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var small: Swift.Optional<Small>
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.small = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package init(small: Small? = nil) {
     self.small = small
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   package static var messageName: Swift.String { "volery.tests.nasty.Result" }
@@ -1508,9 +1631,11 @@ package nonisolated struct Result: VoleryProtobuf.Message {
 }
 
 package nonisolated struct Never: VoleryProtobuf.Message {
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package static var messageName: Swift.String { "volery.tests.nasty.Never" }
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 36)
@@ -1526,9 +1651,11 @@ package nonisolated struct Never: VoleryProtobuf.Message {
 }
 
 package nonisolated struct Equatable: VoleryProtobuf.Message {
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package static var messageName: Swift.String { "volery.tests.nasty.Equatable" }
   package static let _type = VoleryProtobuf.MessageType(_table_nasty_proto, 37)

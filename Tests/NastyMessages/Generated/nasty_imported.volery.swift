@@ -4,13 +4,17 @@
 package import Volery
 
 package nonisolated struct Imported: VoleryProtobuf.Message {
-  package var publicly: PubliclyImported? = nil
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var publicly: Swift.Optional<PubliclyImported>
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.publicly = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package init(publicly: PubliclyImported? = nil) {
     self.publicly = publicly
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   package static var messageName: Swift.String { "volery.tests.imported.Imported" }

@@ -4,13 +4,17 @@
 package import Volery
 
 package nonisolated struct WithoutPackage: VoleryProtobuf.Message {
-  package var number: Swift.Int32 = 0
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var number: Swift.Int32
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.number = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package init(number: Swift.Int32 = 0) {
     self.number = number
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   package static var messageName: Swift.String { "WithoutPackage" }

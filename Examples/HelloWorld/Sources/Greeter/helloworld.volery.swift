@@ -4,13 +4,17 @@
 package import Volery
 
 package nonisolated struct HelloRequest: VoleryProtobuf.Message {
-  package var name: String = ""
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var name: String
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.name = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package init(name: String = "") {
     self.name = name
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   package static var messageName: String { "helloworld.HelloRequest" }
@@ -31,13 +35,17 @@ package nonisolated struct HelloRequest: VoleryProtobuf.Message {
 }
 
 package nonisolated struct HelloReply: VoleryProtobuf.Message {
-  package var message: String = ""
-  package var unknownFields = VoleryProtobuf.UnknownFields()
+  package var message: String
+  package var unknownFields: VoleryProtobuf.UnknownFields
 
-  package init() {}
+  package init() {
+    self.message = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   package init(message: String = "") {
     self.message = message
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   package static var messageName: String { "helloworld.HelloReply" }

@@ -479,17 +479,23 @@ nonisolated struct Everything: VoleryProtobuf.Message {
   }
 
   nonisolated struct Inner: VoleryProtobuf.Message {
-    var number: Int32 = 0
-    var numbers: [Int32] = []
-    var text: String = ""
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var number: Int32
+    var numbers: [Int32]
+    var text: String
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.number = 0
+      self.numbers = []
+      self.text = ""
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(number: Int32 = 0, numbers: [Int32] = [], text: String = "") {
       self.number = number
       self.numbers = numbers
       self.text = text
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.tests.Everything.Inner" }
@@ -519,15 +525,20 @@ nonisolated struct Everything: VoleryProtobuf.Message {
 
 /// The far end of the field numbers.
 nonisolated struct Numbers: VoleryProtobuf.Message {
-  var first: Int32 = 0
-  var last: Int32 = 0
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var first: Int32
+  var last: Int32
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.first = 0
+    self.last = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(first: Int32 = 0, last: Int32 = 0) {
     self.first = first
     self.last = last
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.tests.Numbers" }
@@ -550,9 +561,11 @@ nonisolated struct Numbers: VoleryProtobuf.Message {
 }
 
 nonisolated struct Nothing: VoleryProtobuf.Message {
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   static var messageName: String { "volery.tests.Nothing" }
   static let _type = VoleryProtobuf.MessageType(_table_everything_proto, 7)

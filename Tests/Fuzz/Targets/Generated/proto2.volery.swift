@@ -67,14 +67,21 @@ nonisolated enum Switch: Hashable, Sendable, CaseIterable {
 
 /// What only proto2 has.
 nonisolated struct Old: VoleryProtobuf.Message {
-  var needed: Int32? = nil
-  var text: String? = nil
-  var unpacked: [Int32] = []
-  var packed: [Int32] = []
-  var size: Old.Size? = nil
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var needed: Optional<Int32>
+  var text: Optional<String>
+  var unpacked: [Int32]
+  var packed: [Int32]
+  var size: Optional<Old.Size>
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.needed = nil
+    self.text = nil
+    self.unpacked = []
+    self.packed = []
+    self.size = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(needed: Int32? = nil, text: String? = nil, unpacked: [Int32] = [], packed: [Int32] = [], size: Old.Size? = nil) {
     self.needed = needed
@@ -82,6 +89,7 @@ nonisolated struct Old: VoleryProtobuf.Message {
     self.unpacked = unpacked
     self.packed = packed
     self.size = size
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   /// `text`, or where it is not set the default that the .proto gives it.
@@ -150,20 +158,33 @@ nonisolated struct Old: VoleryProtobuf.Message {
 
 /// Fields with defaults of every kind.
 nonisolated struct Defaults: VoleryProtobuf.Message {
-  var inf: Double? = nil
-  var negativeInf: Double? = nil
-  var notANumber: Float? = nil
-  var negativeZero: Double? = nil
-  var number: Float? = nil
-  var least: Int64? = nil
-  var most: UInt64? = nil
-  var yes: Bool? = nil
-  var data: [UInt8]? = nil
-  var closed: Closed? = nil
-  var none: String? = nil
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var inf: Optional<Double>
+  var negativeInf: Optional<Double>
+  var notANumber: Optional<Float>
+  var negativeZero: Optional<Double>
+  var number: Optional<Float>
+  var least: Optional<Int64>
+  var most: Optional<UInt64>
+  var yes: Optional<Bool>
+  var data: Optional<[UInt8]>
+  var closed: Optional<Closed>
+  var none: Optional<String>
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.inf = nil
+    self.negativeInf = nil
+    self.notANumber = nil
+    self.negativeZero = nil
+    self.number = nil
+    self.least = nil
+    self.most = nil
+    self.yes = nil
+    self.data = nil
+    self.closed = nil
+    self.none = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(inf: Double? = nil, negativeInf: Double? = nil, notANumber: Float? = nil, negativeZero: Double? = nil, number: Float? = nil, least: Int64? = nil, most: UInt64? = nil, yes: Bool? = nil, data: [UInt8]? = nil, closed: Closed? = nil, none: String? = nil) {
     self.inf = inf
@@ -177,6 +198,7 @@ nonisolated struct Defaults: VoleryProtobuf.Message {
     self.data = data
     self.closed = closed
     self.none = none
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   /// `inf`, or where it is not set the default that the .proto gives it.
@@ -522,13 +544,17 @@ nonisolated struct Groups: VoleryProtobuf.Message {
   }
 
   nonisolated struct Several: VoleryProtobuf.Message {
-    var text: String? = nil
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var text: Optional<String>
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.text = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(text: String? = nil) {
       self.text = text
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.tests.Groups.Several" }
@@ -549,13 +575,17 @@ nonisolated struct Groups: VoleryProtobuf.Message {
   }
 
   nonisolated struct Chosen: VoleryProtobuf.Message {
-    var number: Int32? = nil
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var number: Optional<Int32>
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.number = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(number: Int32? = nil) {
       self.number = number
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.tests.Groups.Chosen" }
@@ -577,19 +607,26 @@ nonisolated struct Groups: VoleryProtobuf.Message {
 }
 
 nonisolated struct Required: VoleryProtobuf.Message {
-  var name: String? = nil
-  var old: Old? = nil
-  var olds: [Old] = []
-  var byName: [String: Old] = [:]
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var name: Optional<String>
+  var old: Optional<Old>
+  var olds: [Old]
+  var byName: [String: Old]
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.name = nil
+    self.old = nil
+    self.olds = []
+    self.byName = [:]
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(name: String? = nil, old: Old? = nil, olds: [Old] = [], byName: [String: Old] = [:]) {
     self.name = name
     self.old = old
     self.olds = olds
     self.byName = byName
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.tests.Required" }
@@ -636,15 +673,20 @@ nonisolated struct Required: VoleryProtobuf.Message {
 }
 
 nonisolated struct Extended: VoleryProtobuf.Message {
-  var id: Int32? = nil
-  var note: String? = nil
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var id: Optional<Int32>
+  var note: Optional<String>
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.id = nil
+    self.note = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(id: Int32? = nil, note: String? = nil) {
     self.id = id
     self.note = note
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.tests.Extended" }
@@ -669,13 +711,17 @@ nonisolated struct Extended: VoleryProtobuf.Message {
 }
 
 nonisolated struct Grouped: VoleryProtobuf.Message {
-  var number: Int32? = nil
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var number: Optional<Int32>
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.number = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(number: Int32? = nil) {
     self.number = number
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.tests.Grouped" }
@@ -696,9 +742,11 @@ nonisolated struct Grouped: VoleryProtobuf.Message {
 }
 
 nonisolated struct ExtensionScope: VoleryProtobuf.Message {
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   static var messageName: String { "volery.tests.ExtensionScope" }
   static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 12)
@@ -715,20 +763,28 @@ nonisolated struct ExtensionScope: VoleryProtobuf.Message {
 
 /// Differ in underscores only.
 nonisolated struct Underscores: VoleryProtobuf.Message {
-  var fooBar: Int32? = nil
-  var fooBar_22: Int32? = nil
-  var fooBar_23: Int32? = nil
-  var fooBar_21: Int32? = nil
-  var fooBarOrDefault: Int32? = nil
-  var fooBar_p: FooBar? = nil
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var fooBar: Optional<Int32>
+  var fooBar_22: Optional<Int32>
+  var fooBar_23: Optional<Int32>
+  var fooBar_21: Optional<Int32>
+  var fooBarOrDefault: Optional<Int32>
+  var fooBar_p: Optional<FooBar>
+  var unknownFields: VoleryProtobuf.UnknownFields
 
   nonisolated enum FooBar: Hashable, Sendable {
     case aB(Int32)
     case aB_p(Int32)
   }
 
-  init() {}
+  init() {
+    self.fooBar = nil
+    self.fooBar_22 = nil
+    self.fooBar_23 = nil
+    self.fooBar_21 = nil
+    self.fooBarOrDefault = nil
+    self.fooBar_p = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(fooBar: Int32? = nil, fooBar_22: Int32? = nil, fooBar_23: Int32? = nil, fooBar_21: Int32? = nil, fooBarOrDefault: Int32? = nil, fooBar_p: FooBar? = nil) {
     self.fooBar = fooBar
@@ -737,6 +793,7 @@ nonisolated struct Underscores: VoleryProtobuf.Message {
     self.fooBar_21 = fooBar_21
     self.fooBarOrDefault = fooBarOrDefault
     self.fooBar_p = fooBar_p
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   /// `fooBar_23`, or where it is not set the default that the .proto gives it.
@@ -791,9 +848,11 @@ nonisolated struct Underscores: VoleryProtobuf.Message {
 }
 
 nonisolated struct Items: VoleryProtobuf.Message {
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   static var messageName: String { "volery.tests.Items" }
   static let _type = VoleryProtobuf.MessageType(_table_proto2_proto, 14)
@@ -809,15 +868,20 @@ nonisolated struct Items: VoleryProtobuf.Message {
 }
 
 nonisolated struct Item: VoleryProtobuf.Message {
-  var number: Int32? = nil
-  var more: Items? = nil
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var number: Optional<Int32>
+  var more: Optional<Items>
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.number = nil
+    self.more = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(number: Int32? = nil, more: Items? = nil) {
     self.number = number
     self.more = more
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.tests.Item" }
@@ -852,13 +916,17 @@ extension Extended {
     typealias ExtendedMessage = Extended
     static var fieldNumber: Int { 100 }
 
-    var value: Int32? = nil
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var value: Optional<Int32>
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.value = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(value: Int32? = nil) {
       self.value = value
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.tests.plain" }
@@ -896,13 +964,17 @@ extension Extended {
     typealias ExtendedMessage = Extended
     static var fieldNumber: Int { 101 }
 
-    var value: String? = nil
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var value: Optional<String>
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.value = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(value: String? = nil) {
       self.value = value
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     /// `value`, or where it is not set the default that the .proto gives it.
@@ -937,13 +1009,17 @@ extension Extended {
     typealias ExtendedMessage = Extended
     static var fieldNumber: Int { 102 }
 
-    var value: [Int32] = []
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var value: [Int32]
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.value = []
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(value: [Int32] = []) {
       self.value = value
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.tests.numbers" }
@@ -975,13 +1051,17 @@ extension Extended {
     typealias ExtendedMessage = Extended
     static var fieldNumber: Int { 103 }
 
-    var value: [Int32] = []
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var value: [Int32]
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.value = []
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(value: [Int32] = []) {
       self.value = value
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.tests.packed_numbers" }
@@ -1013,13 +1093,17 @@ extension Extended {
     typealias ExtendedMessage = Extended
     static var fieldNumber: Int { 104 }
 
-    var value: Old? = nil
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var value: Optional<Old>
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.value = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(value: Old? = nil) {
       self.value = value
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.tests.old" }
@@ -1051,13 +1135,17 @@ extension Extended {
     typealias ExtendedMessage = Extended
     static var fieldNumber: Int { 105 }
 
-    var value: [Old] = []
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var value: [Old]
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.value = []
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(value: [Old] = []) {
       self.value = value
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.tests.olds" }
@@ -1089,13 +1177,17 @@ extension Extended {
     typealias ExtendedMessage = Extended
     static var fieldNumber: Int { 106 }
 
-    var value: Closed? = nil
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var value: Optional<Closed>
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.value = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(value: Closed? = nil) {
       self.value = value
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.tests.closed" }
@@ -1127,13 +1219,17 @@ extension Extended {
     typealias ExtendedMessage = Extended
     static var fieldNumber: Int { 107 }
 
-    var value: Grouped? = nil
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var value: Optional<Grouped>
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.value = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(value: Grouped? = nil) {
       self.value = value
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.tests.grouped" }
@@ -1165,13 +1261,17 @@ extension Extended {
     typealias ExtendedMessage = Extended
     static var fieldNumber: Int { 536870911 }
 
-    var value: [UInt8]? = nil
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var value: Optional<[UInt8]>
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.value = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(value: [UInt8]? = nil) {
       self.value = value
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.tests.far" }
@@ -1203,13 +1303,17 @@ extension Extended {
     typealias ExtendedMessage = Extended
     static var fieldNumber: Int { 110 }
 
-    var value: Double? = nil
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var value: Optional<Double>
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.value = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(value: Double? = nil) {
       self.value = value
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.tests.ExtensionScope.scoped" }
@@ -1241,13 +1345,17 @@ extension Groups {
     typealias ExtendedMessage = Groups
     static var fieldNumber: Int { 111 }
 
-    var value: String? = nil
-    var unknownFields = VoleryProtobuf.UnknownFields()
+    var value: Optional<String>
+    var unknownFields: VoleryProtobuf.UnknownFields
 
-    init() {}
+    init() {
+      self.value = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
 
     init(value: String? = nil) {
       self.value = value
+      self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     static var messageName: String { "volery.tests.ExtensionScope.group_note" }

@@ -5,13 +5,17 @@ import Volery
 
 /// Names a logical call, so that a pod can tell whether it has run it before.
 nonisolated struct Question: VoleryProtobuf.Message {
-  var key: String = ""
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var key: String
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.key = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(key: String = "") {
     self.key = key
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.lab.Question" }
@@ -33,13 +37,17 @@ nonisolated struct Question: VoleryProtobuf.Message {
 
 nonisolated struct Answer: VoleryProtobuf.Message {
   /// The name of the pod that answered.
-  var pod: String = ""
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var pod: String
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.pod = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(pod: String = "") {
     self.pod = pod
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "volery.lab.Answer" }

@@ -4,13 +4,17 @@
 public import Volery
 
 public nonisolated struct Parcel: VoleryProtobuf.Message {
-  public var grams: UInt32 = 0
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var grams: UInt32
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.grams = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(grams: UInt32 = 0) {
     self.grams = grams
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "volery.examples.shipping.Parcel" }
@@ -30,13 +34,17 @@ public nonisolated struct Parcel: VoleryProtobuf.Message {
 }
 
 public nonisolated struct Label: VoleryProtobuf.Message {
-  public var text: String = ""
-  public var unknownFields = VoleryProtobuf.UnknownFields()
+  public var text: String
+  public var unknownFields: VoleryProtobuf.UnknownFields
 
-  public init() {}
+  public init() {
+    self.text = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   public init(text: String = "") {
     self.text = text
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   public static var messageName: String { "volery.examples.shipping.Label" }

@@ -37,13 +37,17 @@ nonisolated enum State: Hashable, Sendable, CaseIterable {
 }
 
 nonisolated struct Hello: VoleryProtobuf.Message {
-  var name: String = ""
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var name: String
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.name = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(name: String = "") {
     self.name = name
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "bench.Hello" }
@@ -64,15 +68,20 @@ nonisolated struct Hello: VoleryProtobuf.Message {
 }
 
 nonisolated struct Payload: VoleryProtobuf.Message {
-  var type: Int32 = 0
-  var body: [UInt8] = []
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var type: Int32
+  var body: [UInt8]
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.type = 0
+    self.body = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(type: Int32 = 0, body: [UInt8] = []) {
     self.type = type
     self.body = body
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "bench.Payload" }
@@ -96,17 +105,23 @@ nonisolated struct Payload: VoleryProtobuf.Message {
 }
 
 nonisolated struct SimpleResponse: VoleryProtobuf.Message {
-  var payload: Payload? = nil
-  var username: String = ""
-  var oauthScope: String = ""
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var payload: Optional<Payload>
+  var username: String
+  var oauthScope: String
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.payload = nil
+    self.username = ""
+    self.oauthScope = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(payload: Payload? = nil, username: String = "", oauthScope: String = "") {
     self.payload = payload
     self.username = username
     self.oauthScope = oauthScope
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "bench.SimpleResponse" }
@@ -135,17 +150,23 @@ nonisolated struct SimpleResponse: VoleryProtobuf.Message {
 }
 
 nonisolated struct Money: VoleryProtobuf.Message {
-  var currency: String = ""
-  var units: Int64 = 0
-  var nanos: Int32 = 0
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var currency: String
+  var units: Int64
+  var nanos: Int32
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.currency = ""
+    self.units = 0
+    self.nanos = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(currency: String = "", units: Int64 = 0, nanos: Int32 = 0) {
     self.currency = currency
     self.units = units
     self.nanos = nanos
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "bench.Money" }
@@ -172,14 +193,21 @@ nonisolated struct Money: VoleryProtobuf.Message {
 }
 
 nonisolated struct Address: VoleryProtobuf.Message {
-  var name: String = ""
-  var street: String = ""
-  var city: String = ""
-  var zip: String = ""
-  var country: String = ""
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var name: String
+  var street: String
+  var city: String
+  var zip: String
+  var country: String
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.name = ""
+    self.street = ""
+    self.city = ""
+    self.zip = ""
+    self.country = ""
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(name: String = "", street: String = "", city: String = "", zip: String = "", country: String = "") {
     self.name = name
@@ -187,6 +215,7 @@ nonisolated struct Address: VoleryProtobuf.Message {
     self.city = city
     self.zip = zip
     self.country = country
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "bench.Address" }
@@ -223,19 +252,26 @@ nonisolated struct Address: VoleryProtobuf.Message {
 }
 
 nonisolated struct Card: VoleryProtobuf.Message {
-  var holder: String = ""
-  var number: String = ""
-  var month: UInt32 = 0
-  var year: UInt32 = 0
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var holder: String
+  var number: String
+  var month: UInt32
+  var year: UInt32
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.holder = ""
+    self.number = ""
+    self.month = 0
+    self.year = 0
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(holder: String = "", number: String = "", month: UInt32 = 0, year: UInt32 = 0) {
     self.holder = holder
     self.number = number
     self.month = month
     self.year = year
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "bench.Card" }
@@ -266,14 +302,21 @@ nonisolated struct Card: VoleryProtobuf.Message {
 }
 
 nonisolated struct Item: VoleryProtobuf.Message {
-  var sku: String = ""
-  var title: String = ""
-  var quantity: UInt32 = 0
-  var price: Int64 = 0
-  var attributes: [String: String] = [:]
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var sku: String
+  var title: String
+  var quantity: UInt32
+  var price: Int64
+  var attributes: [String: String]
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.sku = ""
+    self.title = ""
+    self.quantity = 0
+    self.price = 0
+    self.attributes = [:]
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(sku: String = "", title: String = "", quantity: UInt32 = 0, price: Int64 = 0, attributes: [String: String] = [:]) {
     self.sku = sku
@@ -281,6 +324,7 @@ nonisolated struct Item: VoleryProtobuf.Message {
     self.quantity = quantity
     self.price = price
     self.attributes = attributes
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "bench.Item" }
@@ -647,13 +691,17 @@ nonisolated struct Order: VoleryProtobuf.Message {
 }
 
 nonisolated struct Blob: VoleryProtobuf.Message {
-  var data: [UInt8] = []
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var data: [UInt8]
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.data = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(data: [UInt8] = []) {
     self.data = data
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "bench.Blob" }
@@ -674,19 +722,26 @@ nonisolated struct Blob: VoleryProtobuf.Message {
 }
 
 nonisolated struct Reading: VoleryProtobuf.Message {
-  var sensor: String = ""
-  var time: Int64 = 0
-  var value: Double = 0
-  var price: Money? = nil
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var sensor: String
+  var time: Int64
+  var value: Double
+  var price: Optional<Money>
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.sensor = ""
+    self.time = 0
+    self.value = 0
+    self.price = nil
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(sensor: String = "", time: Int64 = 0, value: Double = 0, price: Money? = nil) {
     self.sensor = sensor
     self.time = time
     self.value = value
     self.price = price
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "bench.Reading" }
@@ -717,13 +772,17 @@ nonisolated struct Reading: VoleryProtobuf.Message {
 }
 
 nonisolated struct Readings: VoleryProtobuf.Message {
-  var readings: [Reading] = []
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var readings: [Reading]
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.readings = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(readings: [Reading] = []) {
     self.readings = readings
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "bench.Readings" }
@@ -744,15 +803,20 @@ nonisolated struct Readings: VoleryProtobuf.Message {
 }
 
 nonisolated struct Numbers: VoleryProtobuf.Message {
-  var varints: [Int32] = []
-  var fixed: [UInt64] = []
-  var unknownFields = VoleryProtobuf.UnknownFields()
+  var varints: [Int32]
+  var fixed: [UInt64]
+  var unknownFields: VoleryProtobuf.UnknownFields
 
-  init() {}
+  init() {
+    self.varints = []
+    self.fixed = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
 
   init(varints: [Int32] = [], fixed: [UInt64] = []) {
     self.varints = varints
     self.fixed = fixed
+    self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   static var messageName: String { "bench.Numbers" }
