@@ -118,39 +118,34 @@ package final class Socket {
 
   /// Writes as much as the kernel takes now, in one system call, and keeps a copy of the rest for later
   /// (`waitingByteCount`, then `writesDrained`). Whoever writes while bytes wait makes the queue longer: look first.
-  package func write(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) {
-    guard !isClosed, !pieces.isEmpty else { return }
-    var taken = 0
-    if waitingByteCount == 0 {
-      let result = tryToWrite(pieces)
-      if result < 0, result != UV_EAGAIN.rawValue, result != UV_ENOSYS.rawValue {
-        return failLater(SocketError(code: result))
-      }
-      taken = max(0, Int(result))
-    }
-    var total = 0
-    for piece in pieces { total += piece.count }
-    if taken < total { writeLater(pieces, skipping: taken, count: total - taken) }
-  }
+  package func write(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) { _ = write(pieces, keeping: .max) }
 
-  /// Of what the kernel does not take at once, so much is copied and waits.
+  /// Of what the kernel does not take at once, `writeSome` copies so much.
   private static let waitingLimit = 16 << 10
 
   /// Writes as much as the kernel takes now, in one system call. Returns how many bytes the caller need not keep: all, or
   /// those and a few more, which wait here for the kernel; `writesDrained` says when to go on.
   package func writeSome(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Int {
-    guard waitingByteCount == 0 else { return 0 }
+    waitingByteCount == 0 ? write(pieces, keeping: Socket.waitingLimit) : 0
+  }
+
+  /// Keeps a copy of at most `limit` bytes that the kernel does not take. Returns how many bytes were taken or kept; all
+  /// when the socket is closed or fails.
+  private func write(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>, keeping limit: Int) -> Int {
     var total = 0
     for piece in pieces { total += piece.count }
     guard !isClosed, total > 0 else { return total }
-    let result = tryToWrite(pieces)
-    if result < 0, result != UV_EAGAIN.rawValue, result != UV_ENOSYS.rawValue {
-      failLater(SocketError(code: result))
-      return total
+    var taken = 0
+    if waitingByteCount == 0 {
+      let result = tryToWrite(pieces)
+      if result < 0, result != UV_EAGAIN.rawValue, result != UV_ENOSYS.rawValue {
+        failLater(SocketError(code: result))
+        return total
+      }
+      taken = max(0, Int(result))
     }
-    let taken = max(0, Int(result))
     guard taken < total else { return total }
-    let count = min(total - taken, Socket.waitingLimit)
+    let count = min(total - taken, limit)
     writeLater(pieces, skipping: taken, count: count)
     return taken + count
   }

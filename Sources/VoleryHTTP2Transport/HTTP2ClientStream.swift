@@ -137,8 +137,7 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
 
   package func send(_ frame: MessageFrame, endsStream: Bool) {
     guard phase != .ended else { return }
-    sendBody(frame.head)
-    for piece in frame.pieces { sendBody(piece) }
+    sendBody(frame)
     if endsStream { endBody() }
     connection.setNeedsFlush()
   }

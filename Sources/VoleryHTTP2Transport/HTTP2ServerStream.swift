@@ -133,8 +133,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   package func send(_ frame: MessageFrame) {
     guard phase == .open else { return }
     if !areHeadersSubmitted { sendInitialMetadata(Metadata(), messageEncoding: nil) }
-    sendBody(frame.head)
-    for piece in frame.pieces { sendBody(piece) }
+    sendBody(frame)
     answered()
   }
 

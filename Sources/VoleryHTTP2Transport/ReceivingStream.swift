@@ -2,7 +2,7 @@ package import VoleryHTTP2Session
 import VoleryTransport
 import VoleryTypes
 
-/// What both sides' streams do with received bytes: cut messages, and account for flow control.
+/// What both sides' streams do with received bytes (cut messages, and account for flow control), and with frames to send.
 package class ReceivingStream: HTTP2Stream {
   /// Alive as long as the stream is not closed: it abandons its streams first.
   unowned(unsafe) let connection: HTTP2Connection
@@ -16,6 +16,12 @@ package class ReceivingStream: HTTP2Stream {
     self.deframer = MessageDeframer(limit: maxMessageBytes)
     self.windowByteCount = Int(windowByteCount)
     super.init()
+  }
+
+  /// Queues a message, piece by piece.
+  func sendBody(_ frame: MessageFrame) {
+    sendBody(frame.head)
+    for piece in frame.pieces { sendBody(piece) }
   }
 
   func messageReceived(_ message: [UInt8], isCompressed: Bool) {}
