@@ -1,4 +1,16 @@
+import Synchronization
 public import VoleryTypes
+
+/// The whole answer of a call with one response message.
+public struct ClientResponse<Message: Sendable>: Sendable {
+  public let message: Message
+  public let initialMetadata: Metadata
+  public let trailingMetadata: Metadata
+  /// The server that answered.
+  public let peer: Peer?
+  /// Whether the message came compressed.
+  public let isCompressed: Bool
+}
 
 // Generated clients call these; call them yourself with a `Method` that you wrote by hand.
 extension Channel {
@@ -6,9 +18,7 @@ extension Channel {
   public func unary<Request, Response>(
     _ method: Method<Request, Response>, _ request: Request, options: CallOptions = CallOptions()
   ) async throws(StatusError) -> ClientResponse<Response> {
-    let call = makeCall(method, options)
-    try call.setRequest(call.frame(request, method.requestSerializer))
-    call.start()
+    let call = try startedCall(method, request, options)
     return try await call.response(method.responseSerializer)
   }
 
@@ -16,12 +26,12 @@ extension Channel {
   public func serverStreaming<Request, Response>(
     _ method: Method<Request, Response>, _ request: Request, options: CallOptions = CallOptions()
   ) -> ServerStreamingCall<Response> {
-    let call = makeCall(method, options)
+    let snapshot = core.published.current
+    let call = makeCall(method, options, snapshot)
     do throws(StatusError) {
-      try call.setRequest(call.frame(request, method.requestSerializer))
-      call.start()
+      try start(call, request, method.requestSerializer, snapshot)
     } catch {
-      call.end(error)  // The iteration throws it.
+      // The iteration throws it.
     }
     return ServerStreamingCall(handle: CallHandle(call), serializer: method.responseSerializer)
   }
@@ -30,8 +40,9 @@ extension Channel {
   public func clientStreaming<Request, Response>(
     _ method: Method<Request, Response>, options: CallOptions = CallOptions()
   ) -> ClientStreamingCall<Request, Response> {
-    let call = makeCall(method, options)
-    call.start()
+    let snapshot = core.published.current
+    let call = makeCall(method, options, snapshot)
+    call.start(snapshot)
     return ClientStreamingCall(
       handle: CallHandle(call), requestSerializer: method.requestSerializer,
       responseSerializer: method.responseSerializer)
@@ -41,15 +52,37 @@ extension Channel {
   public func bidirectional<Request, Response>(
     _ method: Method<Request, Response>, options: CallOptions = CallOptions()
   ) -> BidirectionalCall<Request, Response> {
-    let call = makeCall(method, options)
-    call.start()
+    let snapshot = core.published.current
+    let call = makeCall(method, options, snapshot)
+    call.start(snapshot)
     return BidirectionalCall(
       handle: CallHandle(call), requestSerializer: method.requestSerializer,
       responseSerializer: method.responseSerializer)
   }
 
-  private func makeCall<Request, Response>(_ method: Method<Request, Response>, _ options: CallOptions) -> ClientCall {
+  private func startedCall<Request, Response>(
+    _ method: Method<Request, Response>, _ request: Request, _ options: CallOptions
+  ) throws(StatusError) -> ClientCall {
+    let snapshot = core.published.current
+    let call = makeCall(method, options, snapshot)
+    try start(call, request, method.requestSerializer, snapshot)
+    return call
+  }
+
+  private func makeCall<Request, Response>(
+    _ method: Method<Request, Response>, _ options: CallOptions, _ snapshot: borrowing PublishedPicker
+  ) -> ClientCall {
     ClientCall(
-      core: core, method: method.descriptor, contentSubtype: method.requestSerializer.contentSubtype, options: options)
+      core: core, snapshot: snapshot, method: method.descriptor,
+      contentSubtype: method.requestSerializer.contentSubtype, options: options)
+  }
+
+  /// Starts a call whose client does not stream.
+  private func start<Request>(
+    _ call: ClientCall, _ request: Request, _ serializer: Serializer<Request>, _ snapshot: borrowing PublishedPicker
+  ) throws(StatusError) {
+    let frame = try call.frame(request, serializer)
+    call.state.withLock { $0.outbox = Outbox(only: frame) }
+    call.start(snapshot)
   }
 }

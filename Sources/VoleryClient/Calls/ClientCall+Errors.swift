@@ -26,7 +26,7 @@ extension ClientCall {
   }
 
   /// Adds what the caller should know: the server, and more to a stream that this side has ended.
-  func explained(_ outcome: StreamOutcome, on attempt: ClientCallAttempt) -> StreamOutcome {
+  func explained(_ outcome: StreamOutcome, on attempt: CallAttempt) -> StreamOutcome {
     guard let error = outcome.error else { return outcome }
     var outcome = outcome
     outcome.peer = attempt.connection.peer

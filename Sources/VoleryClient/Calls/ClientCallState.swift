@@ -4,53 +4,37 @@ import VoleryTypes
 
 /// What a call knows, and what each event means for it. Decides, never acts; guarded by the call's lock.
 ///
-///     picking --picked--> active --closed--> ended
-///        ^                  | neverSent, refused (once), retryable
-///        +------------------+
+///     waiting --attemptStarted--> running --attemptEnded--> ended
+///        ^                          |  never seen by a server, or the strategy wants another
+///        +--------------------------+
 ///     (a deadline or a cancel goes to ended from anywhere)
 ///
-/// Not Sendable by parts (the attempt belongs to its connection's loop), but only handed around under the lock.
+/// Not Sendable by parts (an attempt belongs to its connection's loop), but only handed around under the lock.
 struct ClientCallState: ~Copyable, @unchecked Sendable {
-  enum Phase {
-    case picking
-    case active(ClientCallAttempt)
-    case ended(StreamOutcome)
-  }
-
-  /// Bytes of messages that a writer may have ahead of the transport before it waits.
-  static let highWaterMark = 64 << 10
-  /// Sent messages are kept for another attempt up to this many bytes; beyond, the call is committed to its attempt
-  /// (gRFC A6, as grpc-go and C-core: 256 KiB a call).
-  static let replayLimit = 256 << 10
   /// Flow-control credit is given back in pieces of at least this many bytes.
   static let creditThreshold = 16 << 10
 
-  var phase = Phase.picking
-  /// Attempts that the server may have seen; `grpc-previous-rpc-attempts` of the next one.
-  var previousAttempts = 0
-  /// The server of the current or last attempt.
-  var lastPeer: Peer?
-  var refusals = 0
-  /// The subchannels of attempts that failed: the next one prefers others.
-  var failedOn: Set<Int> = []
-  /// Nil: failed attempts are not followed by others, but for transparent retries.
-  var retry: RetryState?
-  /// Nil: there is one attempt at a time, or the call is committed.
-  var hedging: HedgingState?
-
-  // What the caller sends.
-  /// Frames of the call that have to be kept: the first `sentCount` have been given to the current attempt.
-  var frames: [MessageFrame] = []
-  var sentCount = 0
-  var keptBytes = 0
-  var unsentBytes = 0
-  var isHalfClosed = false
-  var isHalfCloseSent = false
-  var isFlushScheduled = false
-  /// The transport's queue is above the mark.
-  var isTransportFull = false
+  // The attempts.
+  var running = RunningAttempts()
+  private var strategy: AttemptStrategy
+  private var transparentRetries = TransparentRetries()
+  /// Attempts that a server may have seen; `grpc-previous-rpc-attempts` of the next one.
+  private var previousAttempts = 0
   /// No other attempt can follow: an answer has begun, or what was sent is not kept any more.
   var isCommitted = false
+  /// The subchannels of attempts that failed: the next one prefers others.
+  private var failedOn: [Int] = []
+  /// Of an attempt that was not the last.
+  private var lastFailure: StreamOutcome?
+  /// The server of the current or last attempt.
+  var lastPeer: Peer?
+  /// Until the next attempt begins.
+  var timer: AttemptTimer?
+
+  // What the caller sends.
+  var outbox = Outbox()
+  /// The transport's queue is above the mark.
+  var isTransportFull = false
   var writers = WaiterList()
 
   // What the server sends.
@@ -59,206 +43,156 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
   var responseEncoding: String?
   var inbox = MessageQueue()
   var pendingCredit = 0
-  var readers = WaiterList()
   /// The one message of a server that does not stream.
   var response: ReceivedMessage?
+  var readers = WaiterList()
   /// Who waits for the initial metadata.
-  var observers = WaiterList()
-  /// Who waits for the end.
+  var metadataReaders = WaiterList()
+
+  /// How the attempts ended.
+  var outcome: StreamOutcome?
+  /// Interceptors say what the caller gets.
+  private let isIntercepted: Bool
+  /// What they have said.
+  private var interceptedOutcome: StreamOutcome?
   var enders = WaiterList()
 
-  init(retry: RetryState? = nil, hedging: HedgingState? = nil) {
-    self.retry = retry
-    self.hedging = hedging
+  init(strategy: AttemptStrategy, isIntercepted: Bool) {
+    self.strategy = strategy
+    self.isIntercepted = isIntercepted
   }
 
-  var hasEnded: Bool { if case .ended = phase { true } else { false } }
+  /// The attempts are over: nothing more is sent or comes.
+  var hasEnded: Bool { outcome != nil }
 
-  var attempt: ClientCallAttempt? { if case .active(let attempt) = phase { attempt } else { nil } }
-
-  /// All that run.
-  var attempts: [ClientCallAttempt] { hedging?.running.map(\.attempt) ?? attempt.map { [$0] } ?? [] }
-
-  func isCurrent(_ attempt: ClientCallAttempt) -> Bool {
-    self.attempt === attempt || hedging?.index(of: attempt) != nil
-  }
-
-  // MARK: Sending
-
-  enum SendVerdict {
-    /// Queued; `flush` says whether the caller has to see to it that the loop takes it over.
-    case queued(flush: ClientCallAttempt?)
-    case wait
-    case ended(StreamOutcome)
-  }
-
-  mutating func send(_ frame: MessageFrame) -> SendVerdict {
-    if case .ended(let outcome) = phase { return .ended(outcome) }
-    if isTransportFull || unsentBytes >= ClientCallState.highWaterMark { return .wait }
-    precondition(!isHalfClosed, "a message was sent after the request stream was finished")
-    frames.append(frame)
-    unsentBytes += frame.count
-    keptBytes += frame.count
-    return .queued(flush: scheduleFlush())
-  }
-
-  mutating func halfClose() -> ClientCallAttempt? {
-    guard !hasEnded, !isHalfClosed else { return nil }
-    isHalfClosed = true
-    return scheduleFlush()
-  }
-
-  private mutating func scheduleFlush() -> ClientCallAttempt? {
-    guard hedging == nil, !isFlushScheduled, let attempt else { return nil }
-    isFlushScheduled = true
-    return attempt
-  }
-
-  /// Frames for the current attempt, in order, and whether the request ends behind them.
-  struct Flush {
-    var frames: ArraySlice<MessageFrame>
-    var halfClose: Bool
-    /// Attempts that the call has left, to be cancelled.
-    var abandoned: [ClientCallAttempt] = []
-  }
-
-  mutating func takeFlush(for attempt: ClientCallAttempt) -> Flush? {
-    if let hedging { return takeHedgeFlush(for: attempt, hedging) }
-    guard isCurrent(attempt) else { return nil }
-    isFlushScheduled = false
-    let flush = Flush(frames: frames[sentCount...], halfClose: isHalfClosed && !isHalfCloseSent)
-    guard !flush.frames.isEmpty || flush.halfClose else { return nil }
-    sentCount = frames.count
-    unsentBytes = 0
-    isHalfCloseSent = isHalfClosed
-    // One message is kept whatever its size: the transport holds the same storage.
-    if isCommitted || (keptBytes > ClientCallState.replayLimit && frames.count > 1) { commit() }
-    return flush
-  }
-
-  mutating func flushed(queuedBytes: Int) -> WaiterList {
-    isTransportFull = queuedBytes >= ClientCallState.highWaterMark
-    return isTransportFull ? WaiterList() : writers.takeAll()
-  }
-
-  /// From now on the call stays with its attempt.
-  mutating func commit() {
-    isCommitted = true
-    frames.removeFirst(sentCount)
-    sentCount = 0
-    keptBytes = unsentBytes
-  }
+  /// What the caller gets, once that is certain.
+  var verdict: StreamOutcome? { isIntercepted ? interceptedOutcome : outcome }
 
   // MARK: Attempts
 
-  mutating func attemptStarted(_ attempt: ClientCallAttempt) -> Bool {
-    if let hedging { return hedgeStarted(attempt, hedging) }
-    guard case .picking = phase else { return false }
-    phase = .active(attempt)
-    attempt.previousAttempts = previousAttempts
-    lastPeer = attempt.connection.peer
-    isFlushScheduled = true
-    return true
+  /// Subchannels that the next attempt avoids: of those that failed, and of those that run.
+  var avoided: [Int] { failedOn + running.all.map(\.subchannel.id) }
+
+  enum StartVerdict {
+    /// The call is over, or has what it needs.
+    case unwanted
+    /// `next`: another one begins after this time whatever becomes of this one.
+    case started(next: Duration?)
   }
 
-  enum ClosedVerdict {
-    case pickAgain
-    case retry(after: Duration)
+  mutating func attemptStarted(_ attempt: CallAttempt) -> StartVerdict {
+    guard !hasEnded, running.isEmpty || !isCommitted else { return .unwanted }
+    attempt.previousAttempts = previousAttempts + running.count
+    lastPeer = attempt.connection.peer
+    running.add(attempt)
+    return .started(next: strategy.delayAfterStart())
+  }
+
+  enum NextVerdict {
+    case begin
+    case none
     case end(WaiterList)
   }
 
-  mutating func attemptClosed(
-    _ outcome: StreamOutcome, on attempt: ClientCallAttempt, throttle: RetryThrottle
-  ) -> ClosedVerdict? {
-    guard isCurrent(attempt) else { return nil }
-    if !isCommitted, mayRetryTransparently(outcome) {
-      startOver(after: attempt)
-      return .pickAgain
+  /// The time for another attempt has come.
+  mutating func nextIsDue(throttle: RetryThrottle) -> NextVerdict {
+    timer = nil
+    guard !hasEnded, !isCommitted else { return .none }
+    if strategy.mayBegin(throttle: throttle) { return .begin }
+    guard running.isEmpty, let failure = lastFailure.take() else { return .none }
+    return .end(end(failure))
+  }
+
+  /// The attempt that was to begin finds no server. Nil: no other one runs, the call has to wait for one.
+  mutating func foundNoServer() -> Duration? { running.isEmpty ? nil : strategy.foundNoServer() }
+
+  enum EndVerdict {
+    /// It is not this call's any more, or others go on.
+    case none
+    /// Once more, elsewhere: no server has seen it.
+    case again
+    case another(after: Duration)
+    /// The others are not needed.
+    case end(WaiterList, abandoned: [CallAttempt])
+  }
+
+  mutating func attemptEnded(
+    _ outcome: consuming StreamOutcome, on attempt: CallAttempt, throttle: RetryThrottle
+  ) -> EndVerdict {
+    guard running.contains(attempt) else { return .none }
+    running.remove(attempt)
+    let isCommitted = isCommitted || attempt.hasAnswer
+    if !isCommitted, transparentRetries.mayRepeat(outcome.processing) {
+      rewind(after: attempt)
+      return .again
     }
-    if let delay = retry?.delay(after: outcome, isCommitted: isCommitted, throttle: throttle) {
-      startOver(after: attempt)
+    let verdict = strategy.attemptEnded(
+      outcome, isCommitted: isCommitted, running: running.count, throttle: throttle)
+    switch verdict {
+    case .end:
+      attempt.giveAnswer(&initialMetadata, &responseEncoding, &response)
+      let abandoned = running.isEmpty ? [] : running.removeAll()
+      return .end(end(outcome), abandoned: abandoned)
+    case .goOn, .another:
+      lastFailure = outcome
+      rewind(after: attempt)
       previousAttempts += 1
-      return .retry(after: delay)
+      if case .another(let delay) = verdict { return .another(after: delay) }
+      return .none
     }
-    return .end(end(outcome))
   }
 
-  /// Back to picking, with everything still to be sent.
-  private mutating func startOver(after attempt: ClientCallAttempt) {
-    failedOn.insert(attempt.subchannel.id)
-    phase = .picking
-    sentCount = 0
-    isHalfCloseSent = false
+  /// Everything is still to be sent to the next one.
+  private mutating func rewind(after attempt: CallAttempt) {
+    failedOn.append(attempt.subchannel.id)
+    guard running.isEmpty else { return }
     isTransportFull = false
-    unsentBytes = keptBytes
+    outbox.rewind()
   }
 
-  /// gRFC A6, transparent retries: any number of times when nothing left this process, once when the server refused.
-  private mutating func mayRetryTransparently(_ outcome: StreamOutcome) -> Bool {
-    switch outcome.processing {
-    case .neverSent: return true
-    case .refused:
-      refusals += 1
-      return refusals == 1
-    case .possible: return false
+  /// From now on the call stays with this attempt.
+  ///
+  /// - Returns: The others, to be cancelled.
+  mutating func commit(to attempt: CallAttempt) -> [CallAttempt] {
+    isCommitted = true
+    let abandoned = running.keepOnly(attempt)
+    let sentCount = running.change(attempt) { record in
+      defer { record.sentCount = 0 }
+      return record.sentCount
     }
+    outbox.drop(sentCount ?? 0)
+    return abandoned
   }
 
   /// The call is over; everybody who waits has to look. Empty when it was over before.
-  mutating func end(_ outcome: StreamOutcome) -> WaiterList {
+  mutating func end(_ outcome: consuming StreamOutcome) -> WaiterList {
     guard !hasEnded else { return WaiterList() }
-    var outcome = outcome
     if outcome.peer == nil { outcome.peer = lastPeer }
-    phase = .ended(outcome)
-    hedging = nil
-    frames = []
+    self.outcome = outcome
+    outbox.removeAll()
+    lastFailure = nil
+    return takeWaiters()
+  }
+
+  private mutating func takeWaiters() -> WaiterList {
     var all = enders.takeAll()
     all.add(contentsOf: readers.takeAll())
     all.add(contentsOf: writers.takeAll())
-    all.add(contentsOf: observers.takeAll())
+    all.add(contentsOf: metadataReaders.takeAll())
     return all
   }
 
-  // MARK: Receiving
-
-  /// The whole of a call whose server sends one message.
-  struct Answer {
-    var outcome: StreamOutcome
-    var message: ReceivedMessage?
-    var initialMetadata: Metadata?
-    var peer: Peer?
+  /// Ends the call from this side: interceptors are not asked. Nil: it was over before.
+  mutating func abort(_ outcome: consuming StreamOutcome) -> (attempts: [CallAttempt], waiters: WaiterList)? {
+    guard verdict == nil else { return nil }
+    if isIntercepted { interceptedOutcome = outcome }
+    let attempts = running.isEmpty ? [] : running.removeAll()
+    return (attempts, hasEnded ? takeWaiters() : end(outcome))
   }
 
-  /// Nil before the end. The message is not here any more afterwards.
-  mutating func takeAnswer() -> Answer? {
-    guard case .ended(let outcome) = phase else { return nil }
-    return Answer(
-      outcome: outcome, message: response.take(), initialMetadata: initialMetadata, peer: lastPeer)
-  }
-
-  /// False when there is one already.
-  mutating func responseReceived(_ message: ReceivedMessage) -> Bool {
-    guard response == nil else { return false }
-    response = message
-    return true
-  }
-
-  enum ReceiveVerdict {
-    case message(ReceivedMessage, credit: Int, attempt: ClientCallAttempt?)
-    case wait
-    case ended(StreamOutcome)
-  }
-
-  mutating func receive() -> ReceiveVerdict {
-    if let message = inbox.popFirst() {
-      pendingCredit += message.bytes.count + MessageSink.prefixByteCount
-      guard pendingCredit >= ClientCallState.creditThreshold, let attempt else {
-        return .message(message, credit: 0, attempt: nil)
-      }
-      defer { pendingCredit = 0 }
-      return .message(message, credit: pendingCredit, attempt: attempt)
-    }
-    if case .ended(let outcome) = phase { return .ended(outcome) }
-    return .wait
+  /// The interceptors have come to an end.
+  mutating func intercepted(_ outcome: consuming StreamOutcome) -> (attempts: [CallAttempt], waiters: WaiterList)? {
+    guard interceptedOutcome == nil else { return nil }
+    return abort(outcome)
   }
 }

@@ -22,8 +22,10 @@ package protocol PickWaiter: AnyObject, Sendable {
 
 // What calls ask: any thread, no hop, no lock that callers contend on.
 extension ChannelCore {
-  package func pick(_ request: PickRequest, waitForReady: Bool) -> PickOutcome {
-    let snapshot = published.current
+  /// - Parameter snapshot: What the control plane has published.
+  func pick(
+    _ request: borrowing PickRequest, waitForReady: Bool, in snapshot: borrowing PublishedPicker
+  ) -> PickOutcome {
     guard !snapshot.isIdle else {
       loop.execute { [self] in exitIdle() }
       return .wait(snapshot.generation)
@@ -80,12 +82,6 @@ extension ChannelCore {
 
   package func cancelWait(_ waiter: any PickWaiter) {
     waiters.withLock { $0[ObjectIdentifier(waiter)] = nil }
-  }
-
-  /// What the service config says of a method now.
-  package func methodConfig(for method: MethodDescriptor) -> MethodConfig? {
-    let snapshot = published.current
-    return snapshot.hasMethodConfigs ? snapshot.serviceConfig[method] : nil
   }
 
   /// A call begins; what keeps it from that, if anything.

@@ -47,6 +47,9 @@ final class PublishedPicker: Sendable {
     self.awaitsResolution = awaitsResolution
   }
 
+  /// What the service config says of a method.
+  func methodConfig(for method: MethodDescriptor) -> MethodConfig? { hasMethodConfigs ? serviceConfig[method] : nil }
+
   /// Nobody who waits has to look: the answer is to wait on.
   var onlyQueues: Bool { picker is QueueingPicker && state == .connecting }
 }

@@ -1,8 +1,8 @@
 import VoleryTransport
 import VoleryTypes
 
-/// Decides whether a failed attempt of a call is followed by another, and when (gRFC A6). A value; the call acts on it.
-struct RetryState {
+/// Whether a failed attempt is followed by another, and when (gRFC A6, retryPolicy). A value.
+struct RetryStrategy {
   private let policy: RetryPolicy
   /// Attempts that the server may have seen, this one included.
   private var attempts = 1
@@ -16,8 +16,9 @@ struct RetryState {
     self.random = random
   }
 
-  /// How long to wait before the next attempt; nil when there is none. Tells the throttle of the outcome.
-  mutating func delay(after outcome: StreamOutcome, isCommitted: Bool, throttle: RetryThrottle) -> Duration? {
+  mutating func attemptEnded(
+    _ outcome: borrowing StreamOutcome, isCommitted: Bool, throttle: RetryThrottle
+  ) -> AttemptStrategy.Verdict {
     let pushback = Pushback(outcome.trailingMetadata)
     let isRetryable = policy.retryableCodes.contains(outcome.status.code)
     if isRetryable || pushback == .stop {
@@ -26,17 +27,17 @@ struct RetryState {
       throttle.attemptSucceeded()
     }
     guard isRetryable, !isCommitted, attempts < policy.maxAttempts, pushback != .stop, throttle.takeRetry() else {
-      return nil
+      return .end
     }
     attempts += 1
     if case .after(let delay) = pushback {
       backoffs = 0
-      return delay
+      return .another(after: delay)
     }
     var delay = policy.initialBackoff
     for _ in 0..<min(backoffs, 64) { delay = min(delay * policy.backoffMultiplier, policy.maxBackoff) }
     backoffs += 1
-    return min(delay, policy.maxBackoff) * (1 + 0.2 * random())
+    return .another(after: min(delay, policy.maxBackoff) * (1 + 0.2 * random()))
   }
 }
 

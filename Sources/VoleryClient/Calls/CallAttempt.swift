@@ -1,0 +1,170 @@
+import Synchronization
+import VoleryLoadBalancing
+import VoleryTransport
+import VoleryTypes
+
+/// One try of a call on one connection: its credentials, its stream, its own outcome. The transport's handler, and the one
+/// place that touches the stream.
+///
+/// Everything but `init` runs on the connection's loop, but for what is marked.
+final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
+  let call: ClientCall
+  let connection: any ClientConnection
+  let subchannel: Subchannel
+  private let startedAt: ContinuousClock.Instant
+  /// Nil until opened and after the end.
+  @exclusivity(unchecked) private var stream: (any ClientStream)?
+  @exclusivity(unchecked) private var isOver = false
+  /// What has to be done before the stream opens; cancelled with the attempt.
+  @exclusivity(unchecked) private var preparation: Task<Void, Never>?
+  /// Sent as `grpc-previous-rpc-attempts`; set when the call takes the attempt.
+  var previousAttempts = 0
+
+  // What a unary call's server has said so far: nobody can ask for it before the end, so the call's lock is left alone.
+  @exclusivity(unchecked) private var initialMetadata: Metadata?
+  @exclusivity(unchecked) private var responseEncoding: String?
+  @exclusivity(unchecked) private var response: ReceivedMessage?
+
+  /// Any thread.
+  init(call: ClientCall, connection: any ClientConnection, subchannel: Subchannel, startedAt: ContinuousClock.Instant) {
+    self.call = call
+    self.connection = connection
+    self.subchannel = subchannel
+    self.startedAt = startedAt
+  }
+
+  /// Any thread: runs `work` on the connection's loop, now if this is it.
+  func onLoop(_ work: @escaping @Sendable () -> Void) {
+    if connection.transportLoop.isCurrent { work() } else { connection.transportLoop.execute(work) }
+  }
+
+  // MARK: Beginning
+
+  func begin() {
+    guard !isOver else { return }
+    call.startDeadlineTimer(on: connection.transportLoop)
+    let credentials = call.credentials
+    guard credentials.isEmpty else { return prepare(with: credentials) }
+    open()
+  }
+
+  /// Asks the credentials, and opens the stream once they have said what they have to say.
+  private func prepare(with credentials: [any CallCredentials]) {
+    let peer = connection.peer
+    if let refusal = CallCredentialsGate.refusal(for: peer) { return call.end(refusal) }
+    let request = CallCredentialsRequest(method: call.method, authority: call.authority, peer: peer)
+    preparation = Task { [self] in
+      do throws(StatusError) {
+        let metadata = try await CallCredentialsGate.metadata(of: credentials, for: request)
+        onLoop { [self] in open(adding: metadata) }
+      } catch {
+        onLoop { [self] in
+          if !isOver { call.end(error) }
+        }
+      }
+    }
+  }
+
+  private func open(adding metadata: Metadata? = nil) {
+    guard !isOver, let flush = call.state.withLock({ $0.takeFlush(for: self) }) else { return }
+    stream = connection.openStream(call.head(of: self, adding: metadata), handler: self)
+    send(flush)
+  }
+
+  // MARK: Sending
+
+  /// Gives the transport what the call has queued.
+  func flush() {
+    guard stream != nil, let flush = call.state.withLock({ $0.takeFlush(for: self) }) else { return }
+    send(flush)
+  }
+
+  private func send(_ flush: consuming ClientCallState.Flush) {
+    if !flush.abandoned.isEmpty { call.abandon(flush.abandoned) }
+    guard let stream else { return }
+    let part = flush.part
+    if let first = part.first {
+      stream.send(first, endsStream: part.endsStream && part.rest.isEmpty)
+      for index in part.rest.indices {
+        stream.send(part.rest[index], endsStream: part.endsStream && index + 1 == part.rest.endIndex)
+      }
+    } else if part.endsStream {
+      stream.halfClose()
+    }
+    // Nobody waits to send more to a call that has sent everything.
+    guard !part.endsStream else { return }
+    let queued = stream.queuedByteCount
+    call.state.withLock { $0.flushed(queuedBytes: queued, by: self) }.resumeAll()
+  }
+
+  func writable() {
+    guard !isOver else { return }
+    call.state.withLock { $0.flushed(queuedBytes: 0, by: self) }.resumeAll()
+  }
+
+  // MARK: Receiving
+
+  func initialMetadataReceived(_ metadata: Metadata, messageEncoding: String?) {
+    guard !isOver else { return }
+    if call.keepsAnswerOnAttempt {
+      initialMetadata = metadata
+      responseEncoding = messageEncoding
+    } else {
+      call.initialMetadataReceived(metadata, messageEncoding: messageEncoding, on: self)
+    }
+  }
+
+  func messageReceived(_ message: [UInt8], isCompressed: Bool) {
+    guard !isOver else { return }
+    let message = ReceivedMessage(message, isCompressed: isCompressed)
+    guard call.hasOneResponse else {
+      return call.state.withLock { $0.messageReceived(message, on: self) }.resumeAll()
+    }
+    consume(message.bytes.count + MessageSink.prefixByteCount)
+    if response != nil { return call.fail(.unimplemented, "the server sent more than one message for \(call.method.path)") }
+    response = message
+  }
+
+  func consume(_ byteCount: Int) { stream?.consume(byteCount) }
+
+  /// An answer has begun: the call stays here.
+  var hasAnswer: Bool { initialMetadata != nil }
+
+  /// At the end, under the call's lock: what this server has said.
+  func giveAnswer(_ metadata: inout Metadata?, _ encoding: inout String?, _ message: inout ReceivedMessage?) {
+    if let initialMetadata = initialMetadata.take() {
+      metadata = initialMetadata
+      encoding = responseEncoding.take()
+    }
+    message = response.take()
+  }
+
+  // MARK: Ending
+
+  func closed(_ outcome: StreamOutcome) {
+    guard !isOver else { return }
+    isOver = true
+    stream = nil
+    // What was never sent says nothing of the server.
+    if outcome.processing == .neverSent {
+      report(.cancelled, .local)
+    } else {
+      report(outcome.status.code, outcome.origin)
+    }
+    call.attemptEnded(outcome, on: self)
+  }
+
+  /// Resets the stream if it is open. No event comes after it.
+  func cancel(code: StatusCode) {
+    guard !isOver else { return }
+    isOver = true
+    preparation.take()?.cancel()
+    if code == .deadlineExceeded { stream?.deadlinePassed() } else { stream?.cancel() }
+    stream = nil
+    report(code, .local)
+  }
+
+  private func report(_ code: StatusCode, _ origin: StatusError.Origin) {
+    call.core.attemptEnded(subchannel, code: code, origin: origin, startedAt: startedAt)
+  }
+}

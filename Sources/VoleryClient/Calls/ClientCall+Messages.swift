@@ -1,0 +1,166 @@
+import Synchronization
+import VoleryHTTP2Transport
+import VoleryTransport
+import VoleryTypes
+
+// What a call's caller sends and gets.
+extension ClientCall {
+  // MARK: Sending
+
+  /// A framed message, compressed as the call's requests are unless `isCompressed` is false; what the serializer throws ends
+  /// the call with INTERNAL, and a message over the limit with RESOURCE_EXHAUSTED.
+  func frame<Message>(
+    _ message: Message, _ serializer: Serializer<Message>, isCompressed: Bool = true
+  ) throws(StatusError) -> MessageFrame {
+    var sink = MessageSink()
+    do {
+      try serializer.serialize(message, &sink)
+    } catch {
+      throw ended(with: StatusError(.internal, "a request message of \(method.path) can't be serialized: \(error)"))
+    }
+    var frame = sink.finish()
+    if compression != .identity, isCompressed { frame = compression.compress(frame) }
+    let byteCount = frame.messageByteCount
+    guard byteCount <= maxRequestBytes else {
+      let text = "a message of \(byteCount) bytes is over the limit of \(maxRequestBytes) for \(method.path)"
+      throw ended(with: StatusError(.resourceExhausted, text))
+    }
+    return frame
+  }
+
+  private func ended(with error: StatusError) -> StatusError {
+    end(error)
+    return error
+  }
+
+  /// Queues one framed message; suspends while the server or the network does not keep up.
+  func send(_ frame: MessageFrame) async throws(StatusError) {
+    while true {
+      switch state.withLock({ $0.send(frame) }) {
+      case .queued(let attempts): return flush(attempts)
+      case .ended(let outcome):
+        throw outcome.error
+          ?? StatusError(
+            .failedPrecondition, "the call is over: the server answered before the end of the request stream")
+      case .wait: await suspend { $0.waitToSend($1) }
+      }
+    }
+  }
+
+  func halfClose() { flush(state.withLock { $0.halfClose() }) }
+
+  private func flush(_ attempts: RunningAttempts.Unscheduled) {
+    if let attempt = attempts.first { attempt.onLoop { attempt.flush() } }
+    for attempt in attempts.rest { attempt.onLoop { attempt.flush() } }
+  }
+
+  // MARK: Receiving
+
+  func initialMetadataReceived(_ metadata: Metadata, messageEncoding: String?, on attempt: CallAttempt) {
+    guard
+      let (abandoned, waiters) = state.withLock({
+        $0.initialMetadataReceived(metadata, messageEncoding: messageEncoding, on: attempt)
+      })
+    else { return }
+    waiters.resumeAll()
+    guard !abandoned.isEmpty else { return }
+    abandon(abandoned)
+    attempt.flush()
+  }
+
+  /// The next message; nil at the end of a call that ended with OK.
+  func nextMessage() async throws(StatusError) -> ReceivedMessage? {
+    while true {
+      switch state.withLock({ $0.receive() }) {
+      case .message(let message, let credit, let attempt):
+        if let attempt { attempt.onLoop { attempt.consume(credit) } }
+        return message
+      case .ended(let outcome):
+        if let error = outcome.error { throw error }
+        return nil
+      case .wait: await suspend { $0.waitToReceive($1) }
+      }
+    }
+  }
+
+  func message<Message>(
+    _ received: ReceivedMessage, _ serializer: Serializer<Message>
+  ) throws(StatusError) -> Message {
+    let bytes: [UInt8]
+    if received.isCompressed {
+      let encoding = state.withLock { $0.responseEncoding }
+      do throws(StatusError) { bytes = try inflate(received, encoding) } catch { throw ended(with: error) }
+    } else {
+      bytes = received.bytes
+    }
+    return try message(bytes, serializer, isCompressed: received.isCompressed)
+  }
+
+  private func message<Message>(
+    _ bytes: [UInt8], _ serializer: Serializer<Message>, isCompressed: Bool
+  ) throws(StatusError) -> Message {
+    wasResponseCompressed.store(isCompressed, ordering: .relaxed)
+    do {
+      return try serializer.deserialize(bytes)
+    } catch {
+      throw ended(with: StatusError(.internal, "a response message of \(method.path) can't be read: \(error)"))
+    }
+  }
+
+  /// A message's bytes as the server had them.
+  private func inflate(_ received: ReceivedMessage, _ encoding: String?) throws(StatusError) -> [UInt8] {
+    let name = encoding ?? Compression.identity.name
+    guard let compression = Compression(name: name) else {
+      throw StatusError(.internal, "a response is compressed with '\(name)', which the server was not offered")
+    }
+    return try compression.inflate(received, limit: maxResponseBytes)
+  }
+
+  var isResponseCompressed: Bool { wasResponseCompressed.load(ordering: .relaxed) }
+
+  /// The answer of a call whose server sends one message (doc/statuscodes.md: none is UNIMPLEMENTED).
+  func response<Message>(_ serializer: Serializer<Message>) async throws(StatusError) -> ClientResponse<Message> {
+    await waitForVerdict()
+    guard let answer = state.withLock({ $0.takeAnswer() }) else {
+      preconditionFailure("a call was woken as if it had ended")
+    }
+    if let error = answer.outcome.error { throw error }
+    guard let received = answer.message else {
+      throw StatusError(.unimplemented, "the server ended \(method.path) with OK and without a message")
+    }
+    let bytes = received.isCompressed ? try inflate(received, answer.responseEncoding) : received.bytes
+    return ClientResponse(
+      message: try message(bytes, serializer, isCompressed: received.isCompressed),
+      initialMetadata: answer.initialMetadata, trailingMetadata: answer.outcome.trailingMetadata, peer: answer.peer,
+      isCompressed: received.isCompressed)
+  }
+
+  /// Waits for the server's initial metadata; a call that ended without any has an empty one, or throws how it ended.
+  func initialMetadata() async throws(StatusError) -> Metadata {
+    while true {
+      let (metadata, verdict) = state.withLock { ($0.initialMetadata, $0.verdict) }
+      if let metadata { return metadata }
+      if let verdict {
+        if let error = verdict.error { throw error }
+        return Metadata()
+      }
+      await suspend { $0.waitForMetadata($1) }
+    }
+  }
+
+  /// Waits for the end.
+  func outcome() async -> StreamOutcome {
+    while true {
+      if let verdict = state.withLock({ $0.verdict }) { return verdict }
+      await suspend { $0.waitForVerdict($1) }
+    }
+  }
+
+  /// Waits until it is certain what the caller gets.
+  private func waitForVerdict() async {
+    repeat { await suspend { $0.waitForVerdict($1) } } while state.withLock { $0.verdict == nil }
+  }
+
+  /// The server of the current or last attempt; nil before the first.
+  var peer: Peer? { state.withLock { $0.lastPeer } }
+}
