@@ -1,6 +1,8 @@
 package import VoleryTypes
 
 /// How a client's stream ended, as far as its transport can tell. Exactly one for each stream.
+///
+/// That of a call that went well is a few bytes without a reference: it passes through several hands.
 package struct StreamOutcome: Sendable {
   /// Whether the server may have seen the call; decides which retries are safe (gRFC A6, transparent retries).
   package enum Processing: Hashable, Sendable {
@@ -12,23 +14,50 @@ package struct StreamOutcome: Sendable {
     case possible
   }
 
-  package var status: Status
-  package var trailingMetadata: Metadata
-  package var origin: StatusError.Origin
-  package var processing: Processing
+  /// What only some outcomes have.
+  private final class Details: Sendable {
+    let message: String
+    let trailingMetadata: Metadata
+    let peer: Peer?
+
+    init(message: String, trailingMetadata: Metadata, peer: Peer?) {
+      self.message = message
+      self.trailingMetadata = trailingMetadata
+      self.peer = peer
+    }
+  }
+
+  package let code: StatusCode
+  package let origin: StatusError.Origin
+  package let processing: Processing
   /// The server answered with one header block and no message (a Trailers-Only response).
-  package var isTrailersOnly: Bool
-  /// The server; set by the call, where it failed.
-  package var peer: Peer?
+  package let isTrailersOnly: Bool
+  private var details: Details?
 
   package init(
     status: Status, trailingMetadata: Metadata = Metadata(), origin: StatusError.Origin,
     processing: Processing = .possible, isTrailersOnly: Bool = false
   ) {
-    self.status = status
-    self.trailingMetadata = trailingMetadata
+    code = status.code
     self.origin = origin
     self.processing = processing
     self.isTrailersOnly = isTrailersOnly
+    if !status.message.isEmpty || !trailingMetadata.isEmpty {
+      details = Details(message: status.message, trailingMetadata: trailingMetadata, peer: nil)
+    }
+  }
+
+  package var isOK: Bool { code == .ok }
+  package var status: Status { Status(code: code, message: details?.message ?? "") }
+  package var trailingMetadata: Metadata { details?.trailingMetadata ?? Metadata() }
+  /// The server; set by the call, where it failed.
+  package var peer: Peer? { details?.peer }
+
+  /// The same of a call that was on this server, with another text.
+  package func with(message: String? = nil, peer: Peer?) -> StreamOutcome {
+    var outcome = self
+    outcome.details = Details(
+      message: message ?? details?.message ?? "", trailingMetadata: trailingMetadata, peer: peer)
+    return outcome
   }
 }

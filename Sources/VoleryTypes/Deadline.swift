@@ -2,26 +2,29 @@
 ///
 /// On the wire a deadline travels as the time that is left (`grpc-timeout`), so clocks of two machines need not agree.
 public struct Deadline: Hashable, Comparable, Sendable {
-  /// Nil for a deadline that never comes.
-  package let instant: ContinuousClock.Instant?
+  /// `.never` for a deadline that never comes.
+  package let moment: Moment
 
-  package init(instant: ContinuousClock.Instant?) { self.instant = instant }
+  package init(_ moment: Moment) { self.moment = moment }
 
-  public static let none = Deadline(instant: nil)
+  public static let none = Deadline(.never)
 
   /// The deadline that is this far from now; a timeout of zero or less is already over.
-  public static func after(_ timeout: Duration) -> Deadline {
-    Deadline(instant: ContinuousClock.now.advanced(by: timeout))
-  }
+  public static func after(_ timeout: Duration) -> Deadline { Deadline(Moment.now.advanced(by: timeout)) }
 
-  public static func at(_ instant: ContinuousClock.Instant) -> Deadline { Deadline(instant: instant) }
+  public static func at(_ instant: ContinuousClock.Instant) -> Deadline { Deadline(Moment(instant)) }
 
   /// Time left, negative when it is over; nil when it never comes.
-  public var timeRemaining: Duration? { instant.map { ContinuousClock.now.duration(to: $0) } }
+  public var timeRemaining: Duration? { isSet ? Moment.now.duration(to: moment) : nil }
 
-  public static func < (left: Deadline, right: Deadline) -> Bool {
-    guard let leftInstant = left.instant else { return false }
-    guard let rightInstant = right.instant else { return true }
-    return leftInstant < rightInstant
-  }
+  package var isSet: Bool { moment != .never }
+
+  public static func < (left: Deadline, right: Deadline) -> Bool { left.moment < right.moment }
+}
+
+/// What a call inherits from the handler in which it is made.
+package enum CallScope {
+  /// The deadline of the server's call that the current task works for; `.none` outside of handlers and where the caller
+  /// gave none. Bound by the server, read by the client (`CallOptions.inheritsDeadline`).
+  @TaskLocal package static var deadline: Deadline = .none
 }

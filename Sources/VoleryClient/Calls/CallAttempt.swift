@@ -11,7 +11,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
   let call: ClientCall
   let connection: any ClientConnection
   let subchannel: Subchannel
-  private let startedAt: ContinuousClock.Instant
+  private let startedAt: Moment
   /// Nil until opened and after the end.
   @exclusivity(unchecked) private var stream: (any ClientStream)?
   @exclusivity(unchecked) private var isOver = false
@@ -26,7 +26,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
   @exclusivity(unchecked) private var response: ReceivedMessage?
 
   /// Any thread.
-  init(call: ClientCall, connection: any ClientConnection, subchannel: Subchannel, startedAt: ContinuousClock.Instant) {
+  init(call: ClientCall, connection: any ClientConnection, subchannel: Subchannel, startedAt: Moment) {
     self.call = call
     self.connection = connection
     self.subchannel = subchannel
@@ -80,19 +80,20 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
   }
 
   private func send(_ flush: consuming ClientCallState.Flush) {
-    if !flush.abandoned.isEmpty { call.abandon(flush.abandoned) }
+    if let abandoned = flush.abandoned { call.abandon(abandoned) }
     guard let stream else { return }
-    let part = flush.part
-    if let first = part.first {
-      stream.send(first, endsStream: part.endsStream && part.rest.isEmpty)
-      for index in part.rest.indices {
-        stream.send(part.rest[index], endsStream: part.endsStream && index + 1 == part.rest.endIndex)
+    let endsStream = flush.part.endsStream
+    if let first = flush.part.first.take() {
+      let rest = flush.part.rest.take()
+      stream.send(first, endsStream: endsStream && rest == nil)
+      if let rest {
+        for index in rest.indices { stream.send(rest[index], endsStream: endsStream && index + 1 == rest.endIndex) }
       }
-    } else if part.endsStream {
+    } else if endsStream {
       stream.halfClose()
     }
     // Nobody waits to send more to a call that has sent everything.
-    guard !part.endsStream else { return }
+    guard !endsStream else { return }
     let queued = stream.queuedByteCount
     call.state.withLock { $0.flushed(queuedBytes: queued, by: self) }.resumeAll()
   }
@@ -149,7 +150,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
     if outcome.processing == .neverSent {
       report(.cancelled, .local)
     } else {
-      report(outcome.status.code, outcome.origin)
+      report(outcome.code, outcome.origin)
     }
     call.attemptEnded(outcome, on: self)
   }

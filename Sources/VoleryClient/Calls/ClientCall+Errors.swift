@@ -21,17 +21,14 @@ extension ClientCall {
 
   /// The server has noticed a little earlier that the call's time is over.
   private func isOwnDeadline(_ outcome: StreamOutcome) -> Bool {
-    guard outcome.status.code == .deadlineExceeded, let instant = deadline.instant else { return false }
-    return ContinuousClock.now.advanced(by: .milliseconds(20)) >= instant
+    outcome.code == .deadlineExceeded && Moment.now.advanced(by: .milliseconds(20)) >= deadline.moment
   }
 
   /// Adds what the caller should know: the server, and more to a stream that this side has ended.
   func explained(_ outcome: StreamOutcome, on attempt: CallAttempt) -> StreamOutcome {
     guard let error = outcome.error else { return outcome }
-    var outcome = outcome
-    outcome.peer = attempt.connection.peer
-    guard outcome.origin == .local || isOwnDeadline(outcome) else { return outcome }
-    outcome.status = explained(error, on: attempt.connection.peer).status
-    return outcome
+    let peer = attempt.connection.peer
+    let isOurs = outcome.origin == .local || isOwnDeadline(outcome)
+    return outcome.with(message: isOurs ? explained(error, on: peer).message : nil, peer: peer)
   }
 }

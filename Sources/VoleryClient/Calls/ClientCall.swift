@@ -12,7 +12,7 @@ final class ClientCall: PickWaiter, Sendable {
   let core: ChannelCore
   let method: MethodDescriptor
   let deadline: Deadline
-  let startedAt: ContinuousClock.Instant
+  let startedAt: Moment
   private let options: CallOptions
   private let contentSubtype: String?
   private let waitForReady: Bool
@@ -39,7 +39,7 @@ final class ClientCall: PickWaiter, Sendable {
     options: consuming CallOptions, isIntercepted: Bool = false
   ) {
     let configuration = snapshot.methodConfig(for: method)
-    let now = ContinuousClock.now
+    let now = Moment.now
     self.core = core
     self.method = method
     self.contentSubtype = contentSubtype
@@ -47,7 +47,7 @@ final class ClientCall: PickWaiter, Sendable {
     waitForReady = options.waitForReady ?? configuration?.waitForReady ?? false
     let deadline = ClientCall.deadline(options, configuration: configuration, now: now)
     self.deadline = deadline
-    deadlineTimer = deadline.instant.map(DeadlineTimer.init)
+    deadlineTimer = deadline.isSet ? DeadlineTimer(at: deadline.moment) : nil
     hasOneResponse = method.kind == .unary || method.kind == .clientStreaming
     maxRequestBytes = ClientCall.limit(
       options.maxRequestMessageBytes, configuration?.maxRequestMessageBytes, default: Int(UInt32.max))
@@ -73,11 +73,11 @@ final class ClientCall: PickWaiter, Sendable {
   }
 
   private static func deadline(
-    _ options: borrowing CallOptions, configuration: MethodConfig?, now: ContinuousClock.Instant
+    _ options: borrowing CallOptions, configuration: MethodConfig?, now: Moment
   ) -> Deadline {
     var deadline = options.deadline
-    if let timeout = options.timeout { deadline = min(deadline, .at(now.advanced(by: timeout))) }
-    if let timeout = configuration?.timeout { deadline = min(deadline, .at(now.advanced(by: timeout))) }
+    if let timeout = options.timeout { deadline = min(deadline, Deadline(now.advanced(by: timeout))) }
+    if let timeout = configuration?.timeout { deadline = min(deadline, Deadline(now.advanced(by: timeout))) }
     if options.inheritsDeadline { deadline = min(deadline, CallScope.deadline) }
     return deadline
   }
@@ -96,7 +96,7 @@ final class ClientCall: PickWaiter, Sendable {
   func start(_ snapshot: borrowing PublishedPicker) {
     if let refusal = core.refusal { return end(refusal) }
     if !options.metadata.isEmpty, let violation = options.metadata.violation { return fail(.internal, violation) }
-    if let instant = deadline.instant, instant <= startedAt { return deadlinePassed() }
+    if deadline.moment <= startedAt { return deadlinePassed() }
     begin(with: core.pick(pickRequest, waitForReady: waitForReady, in: snapshot), startedAt)
   }
 
@@ -109,7 +109,7 @@ final class ClientCall: PickWaiter, Sendable {
     begin(with: pick(avoiding: avoided), .now)
   }
 
-  private func begin(with pick: consuming PickOutcome, _ now: ContinuousClock.Instant) {
+  private func begin(with pick: consuming PickOutcome, _ now: Moment) {
     switch pick {
     case .connection(let connection, let subchannel):
       start(CallAttempt(call: self, connection: connection, subchannel: subchannel, startedAt: now))
@@ -166,7 +166,7 @@ final class ClientCall: PickWaiter, Sendable {
   }
 
   func attemptEnded(_ outcome: StreamOutcome, on attempt: CallAttempt) {
-    let outcome = outcome.status.isOK ? outcome : explained(outcome, on: attempt)
+    let outcome = outcome.isOK ? outcome : explained(outcome, on: attempt)
     switch state.withLock({ $0.attemptEnded(outcome, on: attempt, throttle: core.retryThrottle) }) {
     case .none: return
     case .again: beginAttempt()
@@ -260,7 +260,7 @@ final class ClientCall: PickWaiter, Sendable {
 extension StreamOutcome {
   /// What the caller is thrown; nil when the call ended with OK.
   var error: StatusError? {
-    guard !status.isOK else { return nil }
+    guard !isOK else { return nil }
     var error = StatusError(status: status, metadata: trailingMetadata, origin: origin)
     error.peer = peer
     return error

@@ -35,24 +35,28 @@ extension ClientCallState {
   }
 
   /// What an attempt lacks, and attempts that the call has left, to be cancelled.
-  struct Flush {
+  struct Flush: ~Copyable {
     var part: Outbox.Part
-    var abandoned: [CallAttempt] = []
+    var abandoned: [CallAttempt]?
   }
 
   /// Nil: the attempt is not this call's any more.
   mutating func takeFlush(for attempt: CallAttempt) -> Flush? {
-    guard let record = running.change(attempt, { $0 }) else { return nil }
-    var flush = Flush(part: outbox.part(from: record.sentCount))
-    if record.isHalfCloseSent { flush.part.endsStream = false }
-    running.change(attempt) { [count = outbox.count, isHalfClosed = outbox.isHalfClosed] record in
-      record.sentCount = count
-      record.isHalfCloseSent = isHalfClosed
-      record.isFlushScheduled = false
+    let count = outbox.count
+    let isHalfClosed = outbox.isHalfClosed
+    let before = running.change(attempt) { record in
+      defer {
+        record.sentCount = count
+        record.isHalfCloseSent = isHalfClosed
+        record.isFlushScheduled = false
+      }
+      return (sentCount: record.sentCount, isHalfCloseSent: record.isHalfCloseSent)
     }
+    guard let before else { return nil }
+    let part = outbox.part(from: before.sentCount, endsStream: isHalfClosed && !before.isHalfCloseSent)
     // What is too much to be kept can't be sent to another one.
-    if isCommitted || outbox.isOverReplayLimit { flush.abandoned = commit(to: attempt) }
-    return flush
+    guard isCommitted || outbox.isOverReplayLimit else { return Flush(part: part, abandoned: nil) }
+    return Flush(part: part, abandoned: commit(to: attempt))
   }
 
   mutating func flushed(queuedBytes: Int, by attempt: CallAttempt) -> WaiterList {

@@ -167,8 +167,7 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
   /// The call is over; everybody who waits has to look. Empty when it was over before.
   mutating func end(_ outcome: consuming StreamOutcome) -> WaiterList {
     guard !hasEnded else { return WaiterList() }
-    if outcome.peer == nil { outcome.peer = lastPeer }
-    self.outcome = outcome
+    self.outcome = outcome.isOK || outcome.peer != nil ? outcome : outcome.with(peer: lastPeer)
     outbox.removeAll()
     lastFailure = nil
     return takeWaiters()

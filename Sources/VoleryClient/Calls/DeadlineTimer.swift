@@ -1,5 +1,6 @@
 import Synchronization
 import VoleryTransport
+import VoleryTypes
 
 /// The timer of a call's deadline. It lives on one loop from its start to its end, whichever connections the call uses,
 /// and may be stopped from anywhere, before it was started too.
@@ -10,10 +11,10 @@ final class DeadlineTimer: Sendable {
     var timer: (any TransportTimer)?  // Touched on `loop` only.
   }
 
-  private let instant: ContinuousClock.Instant
+  private let moment: Moment
   private let state = Mutex(State())
 
-  init(at instant: ContinuousClock.Instant) { self.instant = instant }
+  init(at moment: Moment) { self.moment = moment }
 
   /// Starts the timer on this loop; nothing happens when it was started before.
   func start(on loop: any TransportLoop, _ passed: @escaping @Sendable () -> Void) {
@@ -25,7 +26,7 @@ final class DeadlineTimer: Sendable {
     guard isFirst else { return }
     onLoop(loop) { [self] in
       guard state.withLock({ !$0.isStopped }) else { return }
-      let timer = loop.scheduleTimer(after: ContinuousClock.now.duration(to: instant), passed)
+      let timer = loop.scheduleTimer(after: Moment.now.duration(to: moment), passed)
       state.withLock { $0.timer = timer }
     }
   }

@@ -34,10 +34,10 @@ struct HedgingStrategy {
     _ outcome: borrowing StreamOutcome, isCommitted: Bool, running: Int, throttle: RetryThrottle
   ) -> AttemptStrategy.Verdict {
     let pushback = Pushback(outcome.trailingMetadata)
-    let isNonFatal = policy.nonFatalCodes.contains(outcome.status.code)
+    let isNonFatal = policy.nonFatalCodes.contains(outcome.code)
     if isNonFatal || pushback == .stop {
       throttle.attemptFailed()
-    } else if outcome.status.isOK {
+    } else if outcome.isOK {
       throttle.attemptSucceeded()
     }
     guard isNonFatal, !isCommitted else { return .end }

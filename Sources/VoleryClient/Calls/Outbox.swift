@@ -46,22 +46,20 @@ struct Outbox {
   }
 
   /// What an attempt that has been given the first `sentCount` messages lacks.
-  struct Part {
+  struct Part: ~Copyable {
     var first: MessageFrame?
-    var rest: ArraySlice<MessageFrame> = []
+    var rest: ArraySlice<MessageFrame>?
     /// The request ends behind them.
-    var endsStream: Bool
-
-    var isEmpty: Bool { first == nil && !endsStream }
+    let endsStream: Bool
   }
 
-  mutating func part(from sentCount: Int) -> Part {
+  mutating func part(from sentCount: Int, endsStream: Bool) -> Part {
     unsentByteCount = 0
-    guard sentCount < count else { return Part(endsStream: isHalfClosed) }
-    guard sentCount == 0 else {
-      return Part(first: rest[sentCount - 1], rest: rest[sentCount...], endsStream: isHalfClosed)
+    if sentCount == 0 {
+      return Part(first: first, rest: rest.isEmpty ? nil : rest[...], endsStream: endsStream)
     }
-    return Part(first: first, rest: rest[...], endsStream: isHalfClosed)
+    guard sentCount < count else { return Part(endsStream: endsStream) }
+    return Part(first: rest[sentCount - 1], rest: sentCount < rest.count ? rest[sentCount...] : nil, endsStream: endsStream)
   }
 
   /// Another attempt begins: it is given everything.

@@ -20,10 +20,10 @@ struct RetryStrategy {
     _ outcome: borrowing StreamOutcome, isCommitted: Bool, throttle: RetryThrottle
   ) -> AttemptStrategy.Verdict {
     let pushback = Pushback(outcome.trailingMetadata)
-    let isRetryable = policy.retryableCodes.contains(outcome.status.code)
+    let isRetryable = policy.retryableCodes.contains(outcome.code)
     if isRetryable || pushback == .stop {
       throttle.attemptFailed()
-    } else if outcome.status.isOK {
+    } else if outcome.isOK {
       throttle.attemptSucceeded()
     }
     guard isRetryable, !isCommitted, attempts < policy.maxAttempts, pushback != .stop, throttle.takeRetry() else {

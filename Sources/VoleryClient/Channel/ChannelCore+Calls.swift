@@ -98,7 +98,7 @@ extension ChannelCore {
 
   /// A picked call's attempt is over.
   package func attemptEnded(
-    _ subchannel: Subchannel, code: StatusCode, origin: StatusError.Origin, startedAt: ContinuousClock.Instant
+    _ subchannel: Subchannel, code: StatusCode, origin: StatusError.Origin, startedAt: Moment
   ) {
     subchannel.callEnded(code: code, origin: origin)
     if origin == .peer || code == .ok { (subchannel.connection as? SubchannelDriver)?.callAnswered(for: self) }
