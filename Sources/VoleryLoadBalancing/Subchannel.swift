@@ -31,6 +31,7 @@ public final class Subchannel: Sendable {
   /// Turns that others took because it was busier, less those that it took of others (`RoundRobinLeastRequestPicker`).
   let owedTurns = Atomic<Int>(0)
   private let full = Atomic<Bool>(false)
+  private let answered = Atomic<Bool>(false)
   let health: HealthRecord
   private let isSetAside: Bool
 
@@ -44,6 +45,14 @@ public final class Subchannel: Sendable {
 
   package func setFull(_ isFull: Bool) { full.store(isFull, ordering: .relaxed) }
 
+  /// Whether a call was answered since the last connection was opened.
+  package var hasAnswered: Bool { answered.load(ordering: .relaxed) }
+
+  /// A call was answered. Returns whether it is the first since the last connection was opened.
+  package func isFirstAnswer() -> Bool {
+    !answered.load(ordering: .relaxed) && !answered.exchange(true, ordering: .relaxed)
+  }
+
   package func callStarted() { outstanding.add(1, ordering: .relaxed) }
   package func callEnded(code: StatusCode, origin: StatusError.Origin) {
     outstanding.subtract(1, ordering: .relaxed)
@@ -53,6 +62,7 @@ public final class Subchannel: Sendable {
   /// A new connection is ready: what was held against the old one's server is forgotten.
   package func connected() {
     full.store(false, ordering: .relaxed)
+    answered.store(false, ordering: .relaxed)
     owedTurns.store(0, ordering: .relaxed)
     health.forget()
   }

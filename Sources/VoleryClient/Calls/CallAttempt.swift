@@ -166,6 +166,6 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
   }
 
   private func report(_ code: StatusCode, _ origin: StatusError.Origin) {
-    call.core.attemptEnded(subchannel, code: code, origin: origin, startedAt: startedAt)
+    call.channel.attemptEnded(subchannel, code: code, origin: origin, startedAt: startedAt)
   }
 }

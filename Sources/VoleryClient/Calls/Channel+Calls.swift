@@ -26,7 +26,7 @@ extension Channel {
   public func serverStreaming<Request, Response>(
     _ method: Method<Request, Response>, _ request: Request, options: CallOptions = CallOptions()
   ) -> ServerStreamingCall<Response> {
-    let snapshot = core.published.current
+    let snapshot = core.dataPlane.published.current
     let call = makeCall(method, options, snapshot)
     do throws(StatusError) {
       try start(call, request, method.requestSerializer, snapshot)
@@ -40,7 +40,7 @@ extension Channel {
   public func clientStreaming<Request, Response>(
     _ method: Method<Request, Response>, options: CallOptions = CallOptions()
   ) -> ClientStreamingCall<Request, Response> {
-    let snapshot = core.published.current
+    let snapshot = core.dataPlane.published.current
     let call = makeCall(method, options, snapshot)
     call.start(snapshot)
     return ClientStreamingCall(
@@ -52,7 +52,7 @@ extension Channel {
   public func bidirectional<Request, Response>(
     _ method: Method<Request, Response>, options: CallOptions = CallOptions()
   ) -> BidirectionalCall<Request, Response> {
-    let snapshot = core.published.current
+    let snapshot = core.dataPlane.published.current
     let call = makeCall(method, options, snapshot)
     call.start(snapshot)
     return BidirectionalCall(
@@ -63,7 +63,7 @@ extension Channel {
   private func startedCall<Request, Response>(
     _ method: Method<Request, Response>, _ request: Request, _ options: CallOptions
   ) throws(StatusError) -> ClientCall {
-    let snapshot = core.published.current
+    let snapshot = core.dataPlane.published.current
     let call = makeCall(method, options, snapshot)
     try start(call, request, method.requestSerializer, snapshot)
     return call
@@ -73,7 +73,7 @@ extension Channel {
     _ method: Method<Request, Response>, _ options: CallOptions, _ snapshot: borrowing PublishedPicker
   ) -> ClientCall {
     ClientCall(
-      core: core, snapshot: snapshot, method: method.descriptor,
+      channel: core.dataPlane, snapshot: snapshot, method: method.descriptor,
       contentSubtype: method.requestSerializer.contentSubtype, options: options)
   }
 

@@ -9,7 +9,7 @@ extension ClientCall {
     var error = error
     let waited = startedAt.duration(to: .now).milliseconds
     let place = peer.map { "server \($0)" } ?? "without a connection"
-    error.status.message += " (\(place), after \(waited) ms, \(core.situation(besides: error.message)))"
+    error.status.message += " (\(place), after \(waited) ms, \(channel.situation(besides: error.message)))"
     return error
   }
 

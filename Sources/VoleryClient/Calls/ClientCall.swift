@@ -9,7 +9,7 @@ import VoleryTypes
 /// Called from the caller's tasks, from the connections' loops and from the channel's control plane: the state is a value
 /// behind a lock that is held for a few instructions, and whatever it decides is done after the lock is released.
 final class ClientCall: PickWaiter, Sendable {
-  let core: ChannelCore
+  let channel: DataPlane
   let method: MethodDescriptor
   let deadline: Deadline
   let startedAt: Moment
@@ -35,12 +35,12 @@ final class ClientCall: PickWaiter, Sendable {
   ///
   /// - Parameter snapshot: What the channel's control plane has published, read once.
   init(
-    core: ChannelCore, snapshot: borrowing PublishedPicker, method: MethodDescriptor, contentSubtype: String?,
+    channel: DataPlane, snapshot: borrowing PublishedPicker, method: MethodDescriptor, contentSubtype: String?,
     options: consuming CallOptions, isIntercepted: Bool = false
   ) {
     let configuration = snapshot.methodConfig(for: method)
     let now = Moment.now
-    self.core = core
+    self.channel = channel
     self.method = method
     self.contentSubtype = contentSubtype
     startedAt = now
@@ -53,14 +53,14 @@ final class ClientCall: PickWaiter, Sendable {
       options.maxRequestMessageBytes, configuration?.maxRequestMessageBytes, default: Int(UInt32.max))
     maxResponseBytes = ClientCall.limit(
       options.maxResponseMessageBytes, configuration?.maxResponseMessageBytes,
-      default: core.options.maxResponseMessageBytes)
-    compression = options.compression ?? core.options.compression
+      default: channel.options.maxResponseMessageBytes)
+    compression = options.compression ?? channel.options.compression
     let strategy = AttemptStrategy(method, configuration)
     keepsAnswerOnAttempt = method.kind == .unary && !strategy.isHedging
     self.options = options
     // Made in place: a variable of it would be copied.
     state = Mutex(ClientCallState(strategy: strategy, isIntercepted: isIntercepted))
-    core.callStarted()
+    channel.callStarted()
   }
 
   /// The smaller of what the call and the service config ask for, else the default (doc/service_config.md).
@@ -82,22 +82,22 @@ final class ClientCall: PickWaiter, Sendable {
     return deadline
   }
 
-  var authority: String { options.authority ?? core.authority }
+  var authority: String { options.authority ?? channel.authority }
 
   /// The channel's, then the call's own.
   var credentials: [any CallCredentials] {
-    guard let own = options.credentials else { return core.options.callCredentials }
-    return core.options.callCredentials + [own]
+    guard let own = options.credentials else { return channel.options.callCredentials }
+    return channel.options.callCredentials + [own]
   }
 
   // MARK: Attempts
 
   /// Starts the call; its first messages may already be queued.
   func start(_ snapshot: borrowing PublishedPicker) {
-    if let refusal = core.refusal { return end(refusal) }
+    if let refusal = channel.refusal { return end(refusal) }
     if !options.metadata.isEmpty, let violation = options.metadata.violation { return fail(.internal, violation) }
     if deadline.moment <= startedAt { return deadlinePassed() }
-    begin(with: core.pick(pickRequest, waitForReady: waitForReady, in: snapshot), startedAt)
+    begin(with: channel.pick(pickRequest, waitForReady: waitForReady, in: snapshot), startedAt)
   }
 
   /// Somebody who waited for a server looks again.
@@ -115,10 +115,10 @@ final class ClientCall: PickWaiter, Sendable {
       start(CallAttempt(call: self, connection: connection, subchannel: subchannel, startedAt: now))
     case .wait(let generation):
       if waitsForOthers() { return }
-      startDeadlineTimer(on: core.loop)
-      core.wait(for: generation, self)
+      startDeadlineTimer(on: channel.loop)
+      channel.wait(for: generation, self)
       // It may have ended before it waited.
-      if state.withLock({ $0.hasEnded }) { core.cancelWait(self) }
+      if state.withLock({ $0.hasEnded }) { channel.cancelWait(self) }
     case .fail(let error), .drop(let error):
       if !waitsForOthers() { end(explained(error, on: nil)) }
     }
@@ -145,9 +145,9 @@ final class ClientCall: PickWaiter, Sendable {
   private func next(after delay: Duration) {
     guard delay > .zero else {
       // Not from inside: attempts that end at once would pile up on the stack.
-      return core.loop.execute { [self] in nextIsDue() }
+      return channel.loop.execute { [self] in nextIsDue() }
     }
-    let timer = AttemptTimer(on: core.loop)
+    let timer = AttemptTimer(on: channel.loop)
     let (old, isWanted) = state.withLock { state in
       let old = state.timer.take()
       if !state.hasEnded { state.timer = timer }
@@ -158,7 +158,7 @@ final class ClientCall: PickWaiter, Sendable {
   }
 
   private func nextIsDue() {
-    switch state.withLock({ $0.nextIsDue(throttle: core.retryThrottle) }) {
+    switch state.withLock({ $0.nextIsDue(throttle: channel.retryThrottle) }) {
     case .begin: beginAttempt()
     case .none: return
     case .end(let waiters): ended(waiters)
@@ -167,7 +167,7 @@ final class ClientCall: PickWaiter, Sendable {
 
   func attemptEnded(_ outcome: StreamOutcome, on attempt: CallAttempt) {
     let outcome = outcome.isOK ? outcome : explained(outcome, on: attempt)
-    switch state.withLock({ $0.attemptEnded(outcome, on: attempt, throttle: core.retryThrottle) }) {
+    switch state.withLock({ $0.attemptEnded(outcome, on: attempt, throttle: channel.retryThrottle) }) {
     case .none: return
     case .again: beginAttempt()
     case .another(let delay): next(after: delay)
@@ -207,12 +207,12 @@ final class ClientCall: PickWaiter, Sendable {
   /// it comes to one of them. What was picked in vain counts as busy meanwhile, so that policies which look at that come to
   /// another one sooner.
   private func pick(avoiding avoided: [Int]) -> PickOutcome {
-    let snapshot = core.published.current
-    guard !avoided.isEmpty else { return core.pick(pickRequest, waitForReady: waitForReady, in: snapshot) }
+    let snapshot = channel.published.current
+    guard !avoided.isEmpty else { return channel.pick(pickRequest, waitForReady: waitForReady, in: snapshot) }
     var rejected: [Subchannel] = []
     defer { for subchannel in rejected { subchannel.callEnded(code: .cancelled, origin: .local) } }
     while true {
-      let outcome = core.pick(pickRequest, waitForReady: waitForReady, in: snapshot)
+      let outcome = channel.pick(pickRequest, waitForReady: waitForReady, in: snapshot)
       guard case .connection(_, let subchannel) = outcome, avoided.contains(subchannel.id),
         rejected.count < ClientCall.maxRepeatedPicks
       else { return outcome }
@@ -232,14 +232,14 @@ final class ClientCall: PickWaiter, Sendable {
     let outcome = StreamOutcome(status: error.status, trailingMetadata: error.metadata, origin: error.origin)
     guard let (attempts, waiters) = state.withLock({ $0.abort(outcome) }) else { return }
     for attempt in attempts { attempt.onLoop { attempt.cancel(code: error.code) } }
-    core.cancelWait(self)
+    channel.cancelWait(self)
     ended(waiters)
   }
 
   private func ended(_ waiters: WaiterList) {
     deadlineTimer?.stop()
     state.withLock { $0.timer.take() }?.cancel()
-    core.callEnded()
+    channel.callEnded()
     waiters.resumeAll()
   }
 

@@ -13,9 +13,12 @@ final class RetryThrottle: Sendable {
     var tokens = 0.0
     var configuration: ServiceConfig.RetryThrottling?
     var budget = RetryThrottle.capacity
-    var updatedAt = ContinuousClock.now
+    /// Calls that have earned their part of the budget.
+    var countedCalls = 0
+    var updatedAt = Moment.now
   }
 
+  private let calls = Atomic<Int>(0)
   private let state = Mutex(State())
 
   /// Takes over what the service config says; the tokens start anew when that has changed.
@@ -27,9 +30,8 @@ final class RetryThrottle: Sendable {
     }
   }
 
-  func callStarted() {
-    state.withLock { $0.budget = min(RetryThrottle.capacity, $0.budget + RetryThrottle.perCall) }
-  }
+  /// Each call's; the lock is only for those that fail.
+  func callStarted() { calls.add(1, ordering: .relaxed) }
 
   func attemptSucceeded() {
     state.withLock { state in
@@ -52,9 +54,12 @@ final class RetryThrottle: Sendable {
   func takeRetry() -> Bool {
     state.withLock { state in
       if let configuration = state.configuration, state.tokens <= configuration.maxTokens / 2 { return false }
-      let now = ContinuousClock.now
+      let now = Moment.now
       let earned = state.updatedAt.duration(to: now) / .seconds(1) * RetryThrottle.perSecond
-      state.budget = min(RetryThrottle.capacity, state.budget + earned)
+      let calls = calls.load(ordering: .relaxed)
+      let earnedByCalls = Double(calls - state.countedCalls) * RetryThrottle.perCall
+      state.budget = min(RetryThrottle.capacity, state.budget + earned + earnedByCalls)
+      state.countedCalls = calls
       state.updatedAt = now
       guard state.budget >= 1 else { return false }
       state.budget -= 1

@@ -64,7 +64,7 @@ extension ChannelCore {
     retryTimer = loop.scheduleTimer(after: interval * (0.4 + 0.1 * clock.random())) { [weak self] in
       guard let self else { return }
       retryTimer = nil
-      if activity.takeUse() { newestPolicy.retryAll(ifStartedBefore: clock.now() - interval * 0.4) }
+      if dataPlane.activity.takeUse() { newestPolicy.retryAll(ifStartedBefore: clock.now() - interval * 0.4) }
       scheduleRetry(isNeeded: policy.state == .transientFailure)
     }
   }

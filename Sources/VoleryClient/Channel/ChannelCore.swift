@@ -20,15 +20,9 @@ package final class ChannelCore: @unchecked Sendable {
   let clock: ChannelClock
 
   // Any thread.
-  let published: StripedValue<PublishedPicker>
-  let waiters = Mutex<[ObjectIdentifier: any PickWaiter]>([:])
-  let activity: CallActivity
-  let retryThrottle = RetryThrottle()
+  package let dataPlane: DataPlane
   let report = Mutex(ResolverReport())
   let attempts = Mutex(AttemptReport())
-  let callReports = CallReportBatch()
-  /// Set once no more calls are taken.
-  let refusesCalls = Atomic<Bool>(false)
   package let connectivity = ConnectivityTracker()
 
   // In the control plane.
@@ -52,6 +46,8 @@ package final class ChannelCore: @unchecked Sendable {
   private var resolverRetry: (any TransportTimer)?
   private var isClosed = false
   private var closesWhenQuiet = false
+  /// While calls run that nobody holds a channel for any more.
+  private var ownReference: ChannelCore?
   private var drainWaiters: [CheckedContinuation<Void, Never>] = []
   private var drainTimer: (any TransportTimer)?
 
@@ -70,27 +66,27 @@ package final class ChannelCore: @unchecked Sendable {
     self.clock = clock
     resolverFactory = factory
     authority = options.authority ?? factory.defaultAuthority(for: target)
-    activity = CallActivity(clock: clock)
     serviceConfig = options.serviceConfig
     configChoice = ServiceConfigChoice(fallback: options.serviceConfig)
     startLog = ChannelLog(target: target, logger: options.logger)
     snapshot = PublishedPicker(
       picker: QueueingPicker(), state: .idle, generation: .first, serviceConfig: options.serviceConfig, isIdle: true)
-    published = StripedValue(snapshot)
+    dataPlane = DataPlane(options: options, authority: authority, loop: loop, clock: clock, snapshot: snapshot)
+    dataPlane.control = self
     do {
       policy = try makePolicy(for: options.serviceConfig)
       _ = try factory.makeResolver(for: target)
     } catch {
       throw TargetError("\(error)")
     }
-    retryThrottle.configure(options.serviceConfig.retryThrottling)
+    dataPlane.retryThrottle.configure(options.serviceConfig.retryThrottling)
   }
 
   // MARK: Waking
 
   func exitIdle() {
     guard !isClosed else { return }
-    if snapshot.isIdle { activity.touch() }
+    if snapshot.isIdle { dataPlane.activity.touch() }
     if resolver != nil { return policy.run { $0.exitIdle(&$1) } }
     do {
       let made = ResolverDriver(try resolverFactory.makeResolver(for: target), loop: loop, clock: clock) {
@@ -111,7 +107,7 @@ package final class ChannelCore: @unchecked Sendable {
     idleTimer?.cancel()
     idleTimer = loop.scheduleTimer(after: max(delay, .milliseconds(1))) { [weak self] in
       guard let self else { return }
-      let left = options.idleTimeout - activity.quietTime
+      let left = options.idleTimeout - dataPlane.activity.quietTime
       if left > .zero { scheduleIdleCheck(after: left) } else { enterIdle() }
     }
   }
@@ -151,7 +147,8 @@ package final class ChannelCore: @unchecked Sendable {
     guard !isClosed else { return }
     letGo()
     isClosed = true
-    refusesCalls.store(true, ordering: .relaxed)
+    ownReference = nil
+    dataPlane.refusesCalls.store(true, ordering: .relaxed)
     drainTimer.take()?.cancel()
     publish()
     for waiter in drainWaiters { waiter.resume() }
@@ -161,7 +158,8 @@ package final class ChannelCore: @unchecked Sendable {
   /// Nobody holds the channel any more: closes as soon as its calls have ended.
   func released() {
     closesWhenQuiet = true
-    activity.watch()
+    ownReference = self
+    dataPlane.activity.watch()
     becameQuiet()
   }
 
@@ -174,8 +172,8 @@ package final class ChannelCore: @unchecked Sendable {
     guard !isClosed else { return waiter.resume() }
     drainWaiters.append(waiter)
     closesWhenQuiet = true
-    refusesCalls.store(true, ordering: .relaxed)
-    activity.watch()
+    dataPlane.refusesCalls.store(true, ordering: .relaxed)
+    dataPlane.activity.watch()
     if drainTimer == nil {
       drainTimer = loop.scheduleTimer(after: limit) { [weak self] in
         guard let self else { return }
@@ -187,7 +185,7 @@ package final class ChannelCore: @unchecked Sendable {
   }
 
   func becameQuiet() {
-    if closesWhenQuiet, activity.count == 0 { close() }
+    if closesWhenQuiet, dataPlane.activity.count == 0 { close() }
   }
 
   // MARK: What the resolver says
@@ -233,7 +231,7 @@ package final class ChannelCore: @unchecked Sendable {
       if asksOther {
         for driver in [policy, nextPolicy].compactMap({ $0 }) { driver.healthServiceChanged() }
       }
-      retryThrottle.configure(config.retryThrottling)
+      dataPlane.retryThrottle.configure(config.retryThrottling)
       switchPolicy(to: config)
       publish()
     case .keep(let error):
@@ -295,11 +293,11 @@ package final class ChannelCore: @unchecked Sendable {
     } else if driver === policy {
       publish()
     }
-    callReports.setWanted(policy.observesCalls || nextPolicy?.observesCalls == true)
+    dataPlane.callReports.setWanted(policy.observesCalls || nextPolicy?.observesCalls == true)
   }
 
   func giveCallReports() {
-    let reports = callReports.take()
+    let reports = dataPlane.callReports.take()
     policy.callsEnded(reports)
     nextPolicy?.callsEnded(reports)
   }
@@ -325,16 +323,13 @@ package final class ChannelCore: @unchecked Sendable {
       picker: failure.map { FailingPicker(error: $0) } ?? policy.picker, state: state,
       generation: snapshot.generation.next(), serviceConfig: serviceConfig, offers: policy.offers, isIdle: isIdle,
       awaitsResolution: hold != nil && !isClosed)
-    published.replace(with: snapshot)
     connectivity.changed(to: state)
     scheduleRetry(isNeeded: !isIdle && !isClosed && policy.state == .transientFailure)
-    guard !snapshot.onlyQueues else { return }
-    let waiting = waiters.withLock { waiters in
-      defer { waiters = [:] }
-      return Array(waiters.values)
-    }
-    for waiter in waiting { waiter.pickerChanged() }
+    dataPlane.publish(snapshot)
   }
+
+  /// A call's picker named a subchannel that has no connection.
+  func connect(_ id: Int) { policy.connect(id) }
 
   static let closed = StatusError(.unavailable, "the channel is closed")
 }

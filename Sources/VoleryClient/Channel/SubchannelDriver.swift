@@ -23,8 +23,8 @@ final class SubchannelDriver: @unchecked Sendable {
   private var shrinkTimer: (any TransportTimer)?
   private var renewal: ConnectionRenewal?
   private var health: HealthMonitor?
-  /// Any thread: a call was answered since the last connection was opened.
-  private let hasAnswered = Atomic<Bool>(false)
+  /// A call was answered since the last connection was opened.
+  private var hasAnswered: Bool { subchannel?.hasAnswered ?? false }
 
   init(id: Int, endpoint: Endpoint, owner: PolicyDriver, core: ChannelCore) {
     self.id = id
@@ -43,17 +43,14 @@ final class SubchannelDriver: @unchecked Sendable {
     return subchannel
   }
 
-  /// Any thread.
-  func callAnswered(for core: ChannelCore) {
-    guard !hasAnswered.load(ordering: .relaxed), !hasAnswered.exchange(true, ordering: .relaxed) else { return }
-    core.loop.execute { [weak self] in self?.health?.callAnswered() }
-  }
+  /// The first one since the last connection was opened.
+  func callAnswered() { health?.callAnswered() }
 
   /// Asks the server of its health from now on, or no more.
   func watchHealth(_ question: HealthQuestion?) {
     health?.stop()
     health = question.map { question in
-      HealthMonitor(service: question.service, hasAnswered: hasAnswered.load(ordering: .relaxed), core: core) {
+      HealthMonitor(service: question.service, hasAnswered: hasAnswered, core: core) {
         [weak self] verdict in
         guard let self else { return }
         owner.heard(verdict, of: id)
@@ -119,7 +116,6 @@ final class SubchannelDriver: @unchecked Sendable {
     case .opened(let connection):
       state.connectionOpened(now: core.clock.now())
       subchannel?.connected()
-      hasAnswered.store(false, ordering: .relaxed)
       health?.connectionOpened()
       adopt(connection)
       report()
@@ -197,7 +193,7 @@ final class SubchannelDriver: @unchecked Sendable {
     growth.reset()
     let wait = core.reconnectWait(isLast: isLast, cause: cause)
     let loss = SubchannelState.Loss(
-      reason: reason, wasUseful: hasAnswered.load(ordering: .relaxed), pause: wait.pause,
+      reason: reason, wasUseful: hasAnswered, pause: wait.pause,
       resolutionLimit: wait.resolutionLimit)
     let action = state.connectionLost(loss, now: core.clock.now(), random: core.clock.random())
     connectionsChanged()
