@@ -34,3 +34,24 @@ public struct CallOptions: Sendable {
     self.inheritsDeadline = true
   }
 }
+
+extension CallOptions {
+  /// These options, and where they say nothing, the defaults: metadata of both, the defaults' first; the earlier deadline.
+  package func completed(by defaults: CallOptions) -> CallOptions {
+    var options = self
+    if !defaults.metadata.isEmpty {
+      options.metadata = defaults.metadata
+      options.metadata.append(contentsOf: metadata)
+    }
+    options.deadline = min(deadline, defaults.deadline)
+    options.timeout = timeout ?? defaults.timeout
+    options.waitForReady = waitForReady ?? defaults.waitForReady
+    options.inheritsDeadline = inheritsDeadline && defaults.inheritsDeadline
+    options.maxResponseMessageBytes = maxResponseMessageBytes ?? defaults.maxResponseMessageBytes
+    options.maxRequestMessageBytes = maxRequestMessageBytes ?? defaults.maxRequestMessageBytes
+    options.compression = compression ?? defaults.compression
+    options.authority = authority ?? defaults.authority
+    options.credentials = credentials ?? defaults.credentials
+    return options
+  }
+}

@@ -43,18 +43,3 @@ public struct BidirectionalCall<Request: Sendable, Response: Sendable>: AsyncSeq
   public func cancel() { handle.call.cancel() }
 }
 
-/// What a caller holds of a streaming call: when the last copy is gone, nobody can take the answer any more, and the call
-/// is cancelled (nothing happens to one that is over).
-final class CallHandle: Sendable {
-  let call: ClientCall
-
-  init(_ call: ClientCall) { self.call = call }
-
-  deinit { call.cancel() }
-
-  func send<Message>(
-    _ message: Message, _ serializer: Serializer<Message>, isCompressed: Bool
-  ) async throws(StatusError) {
-    try await call.send(call.frame(message, serializer, isCompressed: isCompressed))
-  }
-}

@@ -1,3 +1,4 @@
+import Synchronization
 import VoleryTransport
 import VoleryTypes
 
@@ -14,8 +15,11 @@ extension ClientCall {
   }
 
   func deadlinePassed() {
-    let error = StatusError(
-      .deadlineExceeded, peer == nil ? "the deadline passed" : "the deadline passed before the server's answer")
+    let (holder, peer) = state.withLock { ($0.holder, $0.lastPeer) }
+    let text =
+      holder.map { "the deadline passed while the interceptor \($0) had the call" }
+      ?? (peer == nil ? "the deadline passed" : "the deadline passed before the server's answer")
+    let error = StatusError(.deadlineExceeded, text)
     end(explained(error, on: peer))
   }
 

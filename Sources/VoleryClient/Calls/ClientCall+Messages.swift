@@ -15,6 +15,8 @@ extension ClientCall {
     var sink = MessageSink()
     do {
       try serializer.serialize(message, &sink)
+    } catch let error as StatusError where isIntercepted {
+      throw ended(with: error)
     } catch {
       throw ended(with: StatusError(.internal, "a request message of \(method.path) can't be serialized: \(error)"))
     }
@@ -28,7 +30,7 @@ extension ClientCall {
     return frame
   }
 
-  private func ended(with error: StatusError) -> StatusError {
+  func ended(with error: StatusError) -> StatusError {
     end(error)
     return error
   }
@@ -87,13 +89,14 @@ extension ClientCall {
     _ received: ReceivedMessage, _ serializer: Serializer<Message>
   ) throws(StatusError) -> Message {
     let bytes: [UInt8]
-    if received.isCompressed {
-      let encoding = state.withLock { $0.responseEncoding }
-      do throws(StatusError) { bytes = try inflate(received, encoding) } catch { throw ended(with: error) }
-    } else {
-      bytes = received.bytes
-    }
+    do throws(StatusError) { bytes = try self.bytes(of: received) } catch { throw ended(with: error) }
     return try message(bytes, serializer, isCompressed: received.isCompressed)
+  }
+
+  /// A message's bytes as the server had them.
+  func bytes(of received: ReceivedMessage) throws(StatusError) -> [UInt8] {
+    guard received.isCompressed else { return received.bytes }
+    return try inflate(received, state.withLock { $0.responseEncoding })
   }
 
   private func message<Message>(
@@ -102,12 +105,13 @@ extension ClientCall {
     wasResponseCompressed.store(isCompressed, ordering: .relaxed)
     do {
       return try serializer.deserialize(bytes)
+    } catch let error as StatusError where isIntercepted {
+      throw ended(with: error)
     } catch {
       throw ended(with: StatusError(.internal, "a response message of \(method.path) can't be read: \(error)"))
     }
   }
 
-  /// A message's bytes as the server had them.
   private func inflate(_ received: ReceivedMessage, _ encoding: String?) throws(StatusError) -> [UInt8] {
     let name = encoding ?? Compression.identity.name
     guard let compression = Compression(name: name) else {

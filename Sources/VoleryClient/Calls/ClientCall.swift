@@ -11,7 +11,6 @@ import VoleryTypes
 final class ClientCall: PickWaiter, Sendable {
   let channel: DataPlane
   let method: MethodDescriptor
-  let deadline: Deadline
   let startedAt: Moment
   private let options: CallOptions
   private let contentSubtype: String?
@@ -24,8 +23,12 @@ final class ClientCall: PickWaiter, Sendable {
   /// Whether the response that was taken last came compressed.
   let wasResponseCompressed = Atomic<Bool>(false)
   let state: Mutex<ClientCallState>
+  /// Interceptors stand around it: they start it, and say what the caller gets.
+  let isIntercepted: Bool
+  /// As the last interceptor has left it; set before the call starts.
+  nonisolated(unsafe) private(set) var metadata: Metadata
   /// Nil for a call without a deadline.
-  private let deadlineTimer: DeadlineTimer?
+  let deadlineTimer: DeadlineTimer?
   /// The server sends one message: nobody looks at it before the end.
   let hasOneResponse: Bool
   /// Nobody can ask for anything that the server says before the end, and there is one attempt at a time.
@@ -46,8 +49,9 @@ final class ClientCall: PickWaiter, Sendable {
     startedAt = now
     waitForReady = options.waitForReady ?? configuration?.waitForReady ?? false
     let deadline = ClientCall.deadline(options, configuration: configuration, now: now)
-    self.deadline = deadline
-    deadlineTimer = deadline.isSet ? DeadlineTimer(at: deadline.moment) : nil
+    self.isIntercepted = isIntercepted
+    // An interceptor may set one where there is none.
+    deadlineTimer = deadline.isSet || isIntercepted ? DeadlineTimer(deadline) : nil
     hasOneResponse = method.kind == .unary || method.kind == .clientStreaming
     maxRequestBytes = ClientCall.limit(
       options.maxRequestMessageBytes, configuration?.maxRequestMessageBytes, default: Int(UInt32.max))
@@ -57,6 +61,7 @@ final class ClientCall: PickWaiter, Sendable {
     compression = options.compression ?? channel.options.compression
     let strategy = AttemptStrategy(method, configuration)
     keepsAnswerOnAttempt = method.kind == .unary && !strategy.isHedging
+    metadata = options.metadata
     self.options = options
     // Made in place: a variable of it would be copied.
     state = Mutex(ClientCallState(strategy: strategy, isIntercepted: isIntercepted))
@@ -82,6 +87,8 @@ final class ClientCall: PickWaiter, Sendable {
     return deadline
   }
 
+  var deadline: Deadline { deadlineTimer?.deadline ?? .none }
+
   var authority: String { options.authority ?? channel.authority }
 
   /// The channel's, then the call's own.
@@ -92,10 +99,19 @@ final class ClientCall: PickWaiter, Sendable {
 
   // MARK: Attempts
 
+  /// Starts a call whose client does not stream.
+  func start<Request>(
+    with request: Request, _ serializer: Serializer<Request>, _ snapshot: borrowing PublishedPicker
+  ) throws(StatusError) {
+    let frame = try frame(request, serializer)
+    state.withLock { $0.outbox = Outbox(only: frame) }
+    start(snapshot)
+  }
+
   /// Starts the call; its first messages may already be queued.
   func start(_ snapshot: borrowing PublishedPicker) {
     if let refusal = channel.refusal { return end(refusal) }
-    if !options.metadata.isEmpty, let violation = options.metadata.violation { return fail(.internal, violation) }
+    if !metadata.isEmpty, let violation = metadata.violation { return fail(.internal, violation) }
     if deadline.moment <= startedAt { return deadlinePassed() }
     begin(with: channel.pick(pickRequest, waitForReady: waitForReady, in: snapshot), startedAt)
   }
@@ -161,7 +177,7 @@ final class ClientCall: PickWaiter, Sendable {
     switch state.withLock({ $0.nextIsDue(throttle: channel.retryThrottle) }) {
     case .begin: beginAttempt()
     case .none: return
-    case .end(let waiters): ended(waiters)
+    case .end(let waiters): attemptsEnded(waiters)
     }
   }
 
@@ -173,13 +189,16 @@ final class ClientCall: PickWaiter, Sendable {
     case .another(let delay): next(after: delay)
     case .end(let waiters, let abandoned):
       abandon(abandoned)
-      ended(waiters)
+      attemptsEnded(waiters)
     }
   }
 
   func abandon(_ attempts: [CallAttempt]) {
     for attempt in attempts { attempt.onLoop { attempt.cancel(code: .cancelled) } }
   }
+
+  /// By interceptors, before the call starts.
+  func setMetadata(_ metadata: Metadata) { self.metadata = metadata }
 
   /// On whichever loop the call comes to first; there it stays.
   func startDeadlineTimer(on loop: any TransportLoop) {
@@ -188,7 +207,7 @@ final class ClientCall: PickWaiter, Sendable {
 
   func head(of attempt: CallAttempt, adding more: Metadata?) -> ClientRequestHead {
     var head = ClientRequestHead(
-      path: method.path, authority: authority, timeout: deadline.timeRemaining, metadata: options.metadata,
+      path: method.path, authority: authority, timeout: deadline.timeRemaining, metadata: metadata,
       contentSubtype: contentSubtype, maxResponseMessageBytes: maxResponseBytes)
     if let more { head.metadata.append(contentsOf: more) }
     if compression != .identity { head.messageEncoding = compression.name }
@@ -201,7 +220,7 @@ final class ClientCall: PickWaiter, Sendable {
 
   private static let maxRepeatedPicks = 4
 
-  private var pickRequest: PickRequest { PickRequest(path: method.path, metadata: options.metadata) }
+  private var pickRequest: PickRequest { PickRequest(path: method.path, metadata: metadata) }
 
   /// What the policy says, preferring other servers than those of `avoided` subchannels: it is asked again a few times while
   /// it comes to one of them. What was picked in vain counts as busy meanwhile, so that policies which look at that come to
@@ -229,11 +248,20 @@ final class ClientCall: PickWaiter, Sendable {
 
   /// Ends the call from this side, unless it is over.
   func end(_ error: StatusError) {
-    let outcome = StreamOutcome(status: error.status, trailingMetadata: error.metadata, origin: error.origin)
-    guard let (attempts, waiters) = state.withLock({ $0.abort(outcome) }) else { return }
-    for attempt in attempts { attempt.onLoop { attempt.cancel(code: error.code) } }
+    settle(StreamOutcome(status: error.status, trailingMetadata: error.metadata, origin: error.origin))
+  }
+
+  /// This is what the caller gets, unless that is settled.
+  func settle(_ outcome: StreamOutcome) {
+    guard let (attempts, waiters) = state.withLock({ $0.settle(outcome) }) else { return }
+    for attempt in attempts { attempt.onLoop { attempt.cancel(code: outcome.code) } }
     channel.cancelWait(self)
     ended(waiters)
+  }
+
+  /// Interceptors have the last word, and until then the deadline holds.
+  private func attemptsEnded(_ waiters: WaiterList) {
+    if isIntercepted { waiters.resumeAll() } else { ended(waiters) }
   }
 
   private func ended(_ waiters: WaiterList) {

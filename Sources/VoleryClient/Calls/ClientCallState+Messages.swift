@@ -134,6 +134,33 @@ extension ClientCallState {
     return true
   }
 
+  // MARK: Interceptors
+
+  /// Returns false when the call is over already.
+  mutating func goneOn() -> (mayStart: Bool, waiters: WaiterList) {
+    holder = nil
+    isStarted = true
+    return (!hasEnded, writers.takeAll())
+  }
+
+  /// Registers a writer that has to wait until interceptors have gone on; false: it need not.
+  mutating func waitForStart(_ waiter: WaiterList.Waiter) -> Bool {
+    guard !isStarted, !hasEnded else { return false }
+    writers.add(waiter)
+    return true
+  }
+
+  /// An interceptor answers in the server's place. Nil: there is an answer already.
+  mutating func answered(_ message: consuming ReceivedMessage, isOnlyOne: Bool) -> WaiterList? {
+    if isOnlyOne {
+      guard response == nil else { return nil }
+      response = message
+    } else {
+      inbox.append(message)
+    }
+    return readers.takeAll()
+  }
+
   /// The whole of a call whose server sends one message.
   struct Answer: ~Copyable {
     var outcome: StreamOutcome

@@ -51,8 +51,12 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
 
   /// How the attempts ended.
   var outcome: StreamOutcome?
-  /// Interceptors say what the caller gets.
-  private let isIntercepted: Bool
+  /// Interceptors start the call, and say what the caller gets.
+  let isIntercepted: Bool
+  /// They have gone on.
+  var isStarted: Bool
+  /// Whose turn it is of them.
+  var holder: (any ClientInterceptor.Type)?
   /// What they have said.
   private var interceptedOutcome: StreamOutcome?
   var enders = WaiterList()
@@ -60,6 +64,7 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
   init(strategy: AttemptStrategy, isIntercepted: Bool) {
     self.strategy = strategy
     self.isIntercepted = isIntercepted
+    isStarted = !isIntercepted
   }
 
   /// The attempts are over: nothing more is sent or comes.
@@ -173,7 +178,7 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
     return takeWaiters()
   }
 
-  private mutating func takeWaiters() -> WaiterList {
+  mutating func takeWaiters() -> WaiterList {
     var all = enders.takeAll()
     all.add(contentsOf: readers.takeAll())
     all.add(contentsOf: writers.takeAll())
@@ -181,17 +186,12 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
     return all
   }
 
-  /// Ends the call from this side: interceptors are not asked. Nil: it was over before.
-  mutating func abort(_ outcome: consuming StreamOutcome) -> (attempts: [CallAttempt], waiters: WaiterList)? {
+  /// Settles what the caller gets: the call is ended from this side, or its interceptors have come to an end. Nil: it was
+  /// settled before.
+  mutating func settle(_ outcome: consuming StreamOutcome) -> (attempts: [CallAttempt], waiters: WaiterList)? {
     guard verdict == nil else { return nil }
     if isIntercepted { interceptedOutcome = outcome }
     let attempts = running.isEmpty ? [] : running.removeAll()
     return (attempts, hasEnded ? takeWaiters() : end(outcome))
-  }
-
-  /// The interceptors have come to an end.
-  mutating func intercepted(_ outcome: consuming StreamOutcome) -> (attempts: [CallAttempt], waiters: WaiterList)? {
-    guard interceptedOutcome == nil else { return nil }
-    return abort(outcome)
   }
 }

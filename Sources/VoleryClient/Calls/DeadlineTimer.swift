@@ -6,34 +6,53 @@ import VoleryTypes
 /// and may be stopped from anywhere, before it was started too.
 final class DeadlineTimer: Sendable {
   private struct State: @unchecked Sendable {
+    var deadline: Deadline
     var isStopped = false
     var loop: (any TransportLoop)?
+    var passed: (@Sendable () -> Void)?
     var timer: (any TransportTimer)?  // Touched on `loop` only.
   }
 
-  private let moment: Moment
-  private let state = Mutex(State())
+  private let state: Mutex<State>
 
-  init(at moment: Moment) { self.moment = moment }
+  init(_ deadline: Deadline) { state = Mutex(State(deadline: deadline)) }
 
-  /// Starts the timer on this loop; nothing happens when it was started before.
+  var deadline: Deadline { state.withLock { $0.deadline } }
+
+  /// Another deadline, whether the timer runs or not.
+  func set(_ deadline: Deadline) {
+    let loop = state.withLock { state in
+      state.deadline = deadline
+      return state.loop
+    }
+    if let loop { onLoop(loop) { [self] in schedule(on: loop) } }
+  }
+
+  /// Starts the timer on this loop; nothing happens when it was started before, or there is no deadline.
   func start(on loop: any TransportLoop, _ passed: @escaping @Sendable () -> Void) {
     let isFirst = state.withLock { state in
-      guard state.loop == nil else { return false }
+      guard state.loop == nil, state.deadline.isSet else { return false }
       state.loop = loop
+      state.passed = passed
       return true
     }
-    guard isFirst else { return }
-    onLoop(loop) { [self] in
-      guard state.withLock({ !$0.isStopped }) else { return }
-      let timer = loop.scheduleTimer(after: Moment.now.duration(to: moment), passed)
-      state.withLock { $0.timer = timer }
+    if isFirst { onLoop(loop) { [self] in schedule(on: loop) } }
+  }
+
+  private func schedule(on loop: any TransportLoop) {
+    let (left, passed, old) = state.withLock { state in
+      (state.isStopped ? nil : state.deadline.timeRemaining, state.passed, state.timer.take())
     }
+    old?.cancel()
+    guard let left, let passed else { return }
+    let timer = loop.scheduleTimer(after: left, passed)
+    state.withLock { $0.timer = timer }
   }
 
   func stop() {
     let loop = state.withLock { state in
       state.isStopped = true
+      state.passed = nil
       return state.loop
     }
     guard let loop else { return }

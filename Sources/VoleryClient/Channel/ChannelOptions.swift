@@ -74,6 +74,10 @@ public struct ChannelOptions: Sendable {
   /// nothing to do with the policy `outlier_detection`, which works either way. True.
   public var setsServersAside = true
   public var logger = Logger(label: "volery.channel")
+  /// Around every call of the channel, the first one outermost; at most 64 with those of a client. None.
+  public var interceptors: [any ClientInterceptor] = []
+  /// Around every attempt of a call, the first one outermost, once its server is known. None.
+  public var attemptInterceptors: [any ClientInterceptor] = []
   /// Of the channel's credentials.
   var callCredentials: [any CallCredentials] = []
 

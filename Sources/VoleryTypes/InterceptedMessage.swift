@@ -1,0 +1,97 @@
+/// A message as an interceptor sees it: as bytes (without the gRPC prefix, not compressed) or as a value of the method's type,
+/// whichever it asks for. What it puts in its place travels on instead.
+public struct InterceptedMessage: Sendable {
+  private enum Content {
+    case bytes([UInt8])
+    case value(any Sendable)
+  }
+
+  private let codec: any MessageCodec
+  private var content: Content
+
+  package init(bytes: [UInt8], _ codec: any MessageCodec) {
+    self.codec = codec
+    content = .bytes(bytes)
+  }
+
+  package init(value: any Sendable, _ codec: any MessageCodec) {
+    self.codec = codec
+    content = .value(value)
+  }
+
+  /// The message's bytes; setting them replaces it.
+  ///
+  /// - Throws: What the message's serializer throws.
+  public func bytes() throws -> [UInt8] {
+    switch content {
+    case .bytes(let bytes): bytes
+    case .value(let value): try codec.encode(value)
+    }
+  }
+
+  public mutating func replace(withBytes bytes: [UInt8]) { content = .bytes(bytes) }
+
+  /// The message as a value; nil when the method's messages are of another type.
+  ///
+  /// - Throws: What the message's serializer throws.
+  public func value<Message: Sendable>(as type: Message.Type = Message.self) throws -> Message? {
+    switch content {
+    case .bytes(let bytes): try codec.decode(bytes) as? Message
+    case .value(let value): value as? Message
+    }
+  }
+
+  /// - Throws: `StatusError` INTERNAL when the method's messages are of another type.
+  public mutating func replace(with message: some Sendable) throws(StatusError) {
+    guard codec.accepts(message) else {
+      throw StatusError(.internal, "an interceptor put a \(type(of: message)) where a \(codec.typeName) belongs")
+    }
+    content = .value(message)
+  }
+}
+
+/// Bytes to values and back, for one direction of a method.
+package protocol MessageCodec: Sendable {
+  var typeName: String { get }
+  func accepts(_ value: any Sendable) -> Bool
+  func encode(_ value: any Sendable) throws -> [UInt8]
+  func decode(_ bytes: [UInt8]) throws -> any Sendable
+}
+
+extension Serializer: MessageCodec {
+  package var typeName: String { "\(Message.self)" }
+
+  package func accepts(_ value: any Sendable) -> Bool { value is Message }
+
+  package func encode(_ value: any Sendable) throws -> [UInt8] {
+    guard let message = value as? Message else {
+      throw StatusError(.internal, "a \(type(of: value)) is no \(Message.self)")
+    }
+    var sink = MessageSink()
+    try serialize(message, &sink)
+    return Array(sink.finish().joined.dropFirst(MessageSink.prefixByteCount))
+  }
+
+  package func decode(_ bytes: [UInt8]) throws -> any Sendable { try deserialize(bytes) }
+}
+
+/// What interceptors do to a call's messages, one direction: in the order in which a message comes to them.
+package struct MessageHooks: Sendable {
+  package typealias Hook = @Sendable (inout InterceptedMessage) throws -> Void
+
+  private var hooks: [Hook] = []
+
+  package init() {}
+
+  package var isEmpty: Bool { hooks.isEmpty }
+
+  /// The last one that a message comes to.
+  package mutating func append(_ hook: @escaping Hook) { hooks.append(hook) }
+
+  /// The first one.
+  package mutating func prepend(_ hook: @escaping Hook) { hooks.insert(hook, at: 0) }
+
+  package func apply(to message: inout InterceptedMessage) throws {
+    for hook in hooks { try hook(&message) }
+  }
+}
