@@ -17,6 +17,8 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
   @exclusivity(unchecked) private var isOver = false
   /// What has to be done before the stream opens; cancelled with the attempt.
   @exclusivity(unchecked) private var preparation: Task<Void, Never>?
+  /// Nil without interceptors around attempts.
+  @exclusivity(unchecked) private var interception: InterceptedAttempt?
   /// Sent as `grpc-previous-rpc-attempts`; set when the call takes the attempt.
   var previousAttempts = 0
 
@@ -43,31 +45,50 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
   func begin() {
     guard !isOver else { return }
     call.startDeadlineTimer(on: connection.transportLoop)
+    guard call.channel.options.attemptInterceptors.isEmpty else { return intercept() }
+    proceed(with: nil)
+  }
+
+  /// Runs the interceptors, which proceed.
+  private func intercept() {
+    let interception = InterceptedAttempt(self)
+    self.interception = interception
+    preparation = Task {
+      let outcome = await interception.run()
+      self.onLoop { self.settled(outcome) }
+    }
+  }
+
+  /// - Parameter metadata: As interceptors have left it; nil: the call's.
+  func proceed(with metadata: Metadata?) {
+    guard !isOver else { return }
     let credentials = call.credentials
-    guard credentials.isEmpty else { return prepare(with: credentials) }
-    open()
+    guard credentials.isEmpty else { return prepare(with: credentials, metadata) }
+    open(metadata)
   }
 
   /// Asks the credentials, and opens the stream once they have said what they have to say.
-  private func prepare(with credentials: [any CallCredentials]) {
+  private func prepare(with credentials: [any CallCredentials], _ metadata: Metadata?) {
     let peer = connection.peer
     if let refusal = CallCredentialsGate.refusal(for: peer) { return call.end(refusal) }
     let request = CallCredentialsRequest(method: call.method, authority: call.authority, peer: peer)
-    preparation = Task { [self] in
+    let asking = Task { [self] in
       do throws(StatusError) {
-        let metadata = try await CallCredentialsGate.metadata(of: credentials, for: request)
-        onLoop { [self] in open(adding: metadata) }
+        var all = metadata ?? call.metadata
+        all.append(contentsOf: try await CallCredentialsGate.metadata(of: credentials, for: request))
+        onLoop { [self, all] in open(all) }
       } catch {
         onLoop { [self] in
           if !isOver { call.end(error) }
         }
       }
     }
+    if interception == nil { preparation = asking } else { interception?.preparation = asking }
   }
 
-  private func open(adding metadata: Metadata? = nil) {
+  private func open(_ metadata: Metadata?) {
     guard !isOver, let flush = call.state.withLock({ $0.takeFlush(for: self) }) else { return }
-    stream = connection.openStream(call.head(of: self, adding: metadata), handler: self)
+    stream = connection.openStream(call.head(of: self, metadata), handler: self)
     send(flush)
   }
 
@@ -85,9 +106,11 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
     let endsStream = flush.part.endsStream
     if let first = flush.part.first.take() {
       let rest = flush.part.rest.take()
-      stream.send(first, endsStream: endsStream && rest == nil)
+      guard send(first, endsStream: endsStream && rest == nil, on: stream) else { return }
       if let rest {
-        for index in rest.indices { stream.send(rest[index], endsStream: endsStream && index + 1 == rest.endIndex) }
+        for index in rest.indices {
+          guard send(rest[index], endsStream: endsStream && index + 1 == rest.endIndex, on: stream) else { return }
+        }
       }
     } else if endsStream {
       stream.halfClose()
@@ -96,6 +119,21 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
     guard !endsStream else { return }
     let queued = stream.queuedByteCount
     call.state.withLock { $0.flushed(queuedBytes: queued, by: self) }.resumeAll()
+  }
+
+  /// Returns false when an interceptor does not let it pass.
+  private func send(_ frame: MessageFrame, endsStream: Bool, on stream: any ClientStream) -> Bool {
+    guard let interception else {
+      stream.send(frame, endsStream: endsStream)
+      return true
+    }
+    do throws(StatusError) {
+      stream.send(try interception.request(frame), endsStream: endsStream)
+      return true
+    } catch {
+      close(error)
+      return false
+    }
   }
 
   func writable() {
@@ -107,6 +145,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
 
   func initialMetadataReceived(_ metadata: Metadata, messageEncoding: String?) {
     guard !isOver else { return }
+    interception?.received(metadata, messageEncoding)
     if call.keepsAnswerOnAttempt {
       initialMetadata = metadata
       responseEncoding = messageEncoding
@@ -117,7 +156,10 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
 
   func messageReceived(_ message: [UInt8], isCompressed: Bool) {
     guard !isOver else { return }
-    let message = ReceivedMessage(message, isCompressed: isCompressed)
+    var message = ReceivedMessage(message, isCompressed: isCompressed)
+    if let interception {
+      do throws(StatusError) { message = try interception.response(message) } catch { return close(error) }
+    }
     guard call.hasOneResponse else {
       return call.state.withLock { $0.messageReceived(message, on: self) }.resumeAll()
     }
@@ -152,14 +194,34 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
     } else {
       report(outcome.code, outcome.origin)
     }
+    guard let interception else { return call.attemptEnded(outcome, on: self) }
+    interception.ended(outcome)
+  }
+
+  /// An interceptor has thrown at a message.
+  private func close(_ error: StatusError) {
+    stream?.cancel()
+    closed(StreamOutcome(status: error.status, trailingMetadata: error.metadata, origin: error.origin))
+  }
+
+  /// The interceptors have come to an end: this is the attempt's outcome.
+  private func settled(_ outcome: StreamOutcome) {
+    guard interception != nil else { return }
+    interception = nil
+    if !isOver {
+      isOver = true
+      stream.take()?.cancel()
+      report(.cancelled, .local)
+    }
     call.attemptEnded(outcome, on: self)
   }
 
   /// Resets the stream if it is open. No event comes after it.
   func cancel(code: StatusCode) {
+    preparation.take()?.cancel()
+    interception.take()?.ended(StreamOutcome(status: Status(code: code, message: "the call is over"), origin: .local))
     guard !isOver else { return }
     isOver = true
-    preparation.take()?.cancel()
     if code == .deadlineExceeded { stream?.deadlinePassed() } else { stream?.cancel() }
     stream = nil
     report(code, .local)

@@ -95,8 +95,11 @@ extension ClientCall {
 
   /// A message's bytes as the server had them.
   func bytes(of received: ReceivedMessage) throws(StatusError) -> [UInt8] {
-    guard received.isCompressed else { return received.bytes }
-    return try inflate(received, state.withLock { $0.responseEncoding })
+    try bytes(of: received, encoding: received.isCompressed ? state.withLock { $0.responseEncoding } : nil)
+  }
+
+  func bytes(of received: ReceivedMessage, encoding: String?) throws(StatusError) -> [UInt8] {
+    received.isCompressed ? try inflate(received, encoding) : received.bytes
   }
 
   private func message<Message>(

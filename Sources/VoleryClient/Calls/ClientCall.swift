@@ -205,11 +205,11 @@ final class ClientCall: PickWaiter, Sendable {
     deadlineTimer?.start(on: loop) { [weak self] in self?.deadlinePassed() }
   }
 
-  func head(of attempt: CallAttempt, adding more: Metadata?) -> ClientRequestHead {
+  /// - Parameter metadata: Nil: the call's.
+  func head(of attempt: CallAttempt, _ metadata: Metadata?) -> ClientRequestHead {
     var head = ClientRequestHead(
-      path: method.path, authority: authority, timeout: deadline.timeRemaining, metadata: metadata,
+      path: method.path, authority: authority, timeout: deadline.timeRemaining, metadata: metadata ?? self.metadata,
       contentSubtype: contentSubtype, maxResponseMessageBytes: maxResponseBytes)
-    if let more { head.metadata.append(contentsOf: more) }
     if compression != .identity { head.messageEncoding = compression.name }
     head.acceptedEncodings = Compression.acceptedNames
     head.previousAttempts = attempt.previousAttempts
