@@ -1,5 +1,6 @@
 import Synchronization
 import VoleryHTTP2Transport
+import VoleryPrimitives
 public import VoleryTransport
 public import VoleryTypes
 
@@ -31,7 +32,7 @@ public import VoleryTypes
 
   // On the loop only.
   private let stream: any ServerStream
-  @exclusivity(unchecked) private var inbox = RequestQueue()
+  @exclusivity(unchecked) private var inbox = Queue<ReceivedMessage>()
   @exclusivity(unchecked) private var isHalfClosed = false
   @exclusivity(unchecked) private var isStarted = false
   @exclusivity(unchecked) private var isFinished = false

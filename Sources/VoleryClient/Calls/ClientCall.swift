@@ -1,6 +1,7 @@
 import Synchronization
 import VoleryHTTP2Transport
 import VoleryLoadBalancing
+import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 
