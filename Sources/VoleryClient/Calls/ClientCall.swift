@@ -187,13 +187,17 @@ final class ClientCall: PickWaiter, Sendable {
         if let attempt { attempt.onLoop { [self] in flush(attempt) } }
         if hedgeTimer != nil { flushHedges() }
         return
+      case .finished:
+        throw StatusError(.failedPrecondition, "the request stream is finished: nothing may be sent after that")
       case .ended(let outcome):
         throw outcome.error
           ?? StatusError(
             .failedPrecondition, "the call is over: the server answered before the end of the request stream")
       case .wait:
         await suspend { state, waiter in
-          guard !state.hasEnded, state.isTransportFull || state.unsentBytes >= ClientCallState.highWaterMark else {
+          guard !state.hasEnded, !state.isHalfClosed,
+            state.isTransportFull || state.unsentBytes >= ClientCallState.highWaterMark
+          else {
             return false
           }
           state.writers.add(waiter)
@@ -222,7 +226,9 @@ final class ClientCall: PickWaiter, Sendable {
   }
 
   func halfClose() {
-    let attempt = state.withLock { $0.halfClose() }
+    let (attempt, writers) = state.withLock { ($0.halfClose(), $0.writers.takeAll()) }
+    // Tasks that wait to send are told that it is too late.
+    writers.resumeAll()
     if hedgeTimer != nil { flushHedges() }
     guard let attempt else { return }
     attempt.onLoop { [self] in flush(attempt) }

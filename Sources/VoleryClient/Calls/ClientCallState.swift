@@ -90,13 +90,15 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
     /// Queued; `flush` says whether the caller has to see to it that the loop takes it over.
     case queued(flush: ClientCallAttempt?)
     case wait
+    /// Another task has said that there are no more messages.
+    case finished
     case ended(StreamOutcome)
   }
 
   mutating func send(_ frame: MessageFrame) -> SendVerdict {
     if case .ended(let outcome) = phase { return .ended(outcome) }
+    if isHalfClosed { return .finished }
     if isTransportFull || unsentBytes >= ClientCallState.highWaterMark { return .wait }
-    precondition(!isHalfClosed, "a message was sent after the request stream was finished")
     frames.append(frame)
     unsentBytes += frame.count
     keptBytes += frame.count

@@ -1,4 +1,5 @@
 import VoleryLoadBalancing
+import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 
