@@ -29,6 +29,7 @@ func system(_ name: String, _ pkgConfig: String, apt: String, brew: String) -> T
 }
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
@@ -44,9 +45,13 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
   ],
   targets: [
+    // 0: values that know neither gRPC nor I/O.
+    module("VoleryPrimitives", [deque]),
+
     // 1: C libraries, each imported by exactly one module, and the words everybody shares.
     system("CNGHTTP2", "libnghttp2", apt: "libnghttp2-dev", brew: "libnghttp2"),
     system("COpenSSL", "openssl", apt: "libssl-dev", brew: "openssl@3"),
@@ -60,8 +65,8 @@ let package = Package(
     module("VoleryNameResolution", ["VoleryTypes"]),
     module("VoleryLoadBalancing", ["VoleryTypes"]),
     module("VoleryTransport", ["VoleryTypes"]),
-    module("VoleryEventLoops", ["CLibUV"]),
-    module("VoleryHTTP2Session", ["CNGHTTP2"]),
+    module("VoleryEventLoops", ["VoleryPrimitives", "CLibUV"]),
+    module("VoleryHTTP2Session", ["VoleryPrimitives", "CNGHTTP2"]),
     module("VoleryTLSSession", ["COpenSSL"]),
     module("VoleryCompression", ["CZlib"]),
 
@@ -82,13 +87,14 @@ let package = Package(
     module(
       "VoleryServer",
       [
-        "VoleryTypes", "VoleryTransport", "VoleryTLSSession", "VoleryHTTP2Transport", "VoleryEventLoops", logging,
+        "VoleryPrimitives", "VoleryTypes", "VoleryTransport", "VoleryTLSSession", "VoleryHTTP2Transport",
+        "VoleryEventLoops", logging,
       ]),
     module(
       "VoleryClient",
       [
-        "VoleryTypes", "VoleryTransport", "VoleryTLSSession", "VoleryHTTP2Transport", "VoleryEventLoops",
-        "VoleryNameResolution", "VoleryLoadBalancing", "VoleryDNS", "VoleryFileResolver", logging,
+        "VoleryPrimitives", "VoleryTypes", "VoleryTransport", "VoleryTLSSession", "VoleryHTTP2Transport",
+        "VoleryEventLoops", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryDNS", "VoleryFileResolver", logging,
       ]),
 
     // 5: front.
@@ -129,6 +135,7 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: [logging], path: "Tests/Support", exclude: ["certificates.sh"],
       swiftSettings: strict),
+    tests("PrimitivesTests", ["VoleryPrimitives"]),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryNameResolution", "VoleryTypes"]),
     tests("LoadBalancingTests", ["VoleryLoadBalancing", "VoleryTypes"]),

@@ -1,5 +1,6 @@
 import CLibUV
 import Synchronization
+import VoleryPrimitives
 
 #if canImport(Glibc)
   import Glibc
@@ -21,7 +22,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   private let wake: UnsafeMutablePointer<uv_async_t>
   private let prepare: UnsafeMutablePointer<uv_prepare_t>
   private let timers: TimerQueue
-  @exclusivity(unchecked) private var jobs = JobQueue()
+  @exclusivity(unchecked) private var jobs = Queue<LoopJob>()
   @exclusivity(unchecked) private var dirty: [any TurnFlushing] = []
   private var isStopping = false
   /// Few: looked through from the front.
@@ -234,28 +235,6 @@ package protocol TurnFlushing: AnyObject {
   /// Kept by the loop; false at first.
   var isMarkedDirty: Bool { get set }
   func flush()
-}
-
-/// Swift jobs, first in first out.
-private struct JobQueue {
-  private var jobs: [LoopJob] = []
-  private var head = 0
-
-  var isEmpty: Bool { head == jobs.count }
-
-  mutating func append(_ job: LoopJob) { jobs.append(job) }
-
-  mutating func popFirst() -> LoopJob? {
-    guard head < jobs.count else { return nil }
-    defer {
-      head += 1
-      if head == jobs.count {
-        jobs.removeAll(keepingCapacity: true)
-        head = 0
-      }
-    }
-    return jobs[head]
-  }
 }
 
 private final class StartContext: Sendable {

@@ -1,4 +1,5 @@
 import CNGHTTP2
+import VoleryPrimitives
 
 /// One stream: subclass it to hear its events (which is why it is open and not package, the one way to say "subclass me").
 /// Intents may be stated at any time on the connection's loop; after `closed` they do nothing.
@@ -12,7 +13,7 @@ open class HTTP2Stream {
   @exclusivity(unchecked) package internal(set) var wasResetByPeer = false
 
   // The body that has to go out.
-  @exclusivity(unchecked) private var chunks = ChunkQueue()
+  @exclusivity(unchecked) private var chunks = Queue<[UInt8]>()
   /// Bytes of the first chunk that have gone.
   @exclusivity(unchecked) private var offset = 0
   /// What the DATA frame that nghttp2 is about to send points to.
@@ -158,7 +159,7 @@ open class HTTP2Stream {
     offset += count
     guard offset == chunk.count else { return }
     offset = 0
-    chunks.removeFirst()
+    _ = chunks.popFirst()
   }
 
   /// What the frame that goes out now has as its payload.
@@ -179,36 +180,5 @@ open class HTTP2Stream {
   ) {
     flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
     nghttp2_submit_trailer(session.session, id, trailers.baseAddress, trailers.count)
-  }
-}
-
-/// First in, first out; a single chunk, which is the normal case, costs no array.
-private struct ChunkQueue {
-  private(set) var first: [UInt8]?
-  private var rest: [[UInt8]] = []
-  private var head = 0
-
-  var isEmpty: Bool { first == nil }
-
-  mutating func append(_ chunk: [UInt8]) {
-    if first == nil { first = chunk } else { rest.append(chunk) }
-  }
-
-  mutating func removeFirst() {
-    guard head < rest.count else {
-      first = nil
-      if head > 0 {
-        rest.removeAll(keepingCapacity: true)
-        head = 0
-      }
-      return
-    }
-    first = rest[head]
-    rest[head] = []
-    head += 1
-    if head >= 64 {
-      rest.removeFirst(head)
-      head = 0
-    }
   }
 }

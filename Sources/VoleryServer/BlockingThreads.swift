@@ -1,3 +1,5 @@
+import VoleryPrimitives
+
 #if canImport(Glibc)
   import Glibc
 #else
@@ -37,8 +39,7 @@ private final class ThreadQueue: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   // Under the mutex.
-  private var entries: [Entry] = []
-  private var head = 0
+  private var entries = Queue<Entry>()
   private var threadCount = 0
   private var idleCount = 0
   private var isClosed = false
@@ -60,7 +61,7 @@ private final class ThreadQueue: @unchecked Sendable {
     pthread_mutex_lock(mutex)
     entries.append(Entry(job: job, executor: executor))
     // A thread that was woken is idle until it has taken its job: count the jobs, not only the threads.
-    let needsThread = entries.count - head > idleCount && threadCount < limit
+    let needsThread = entries.count > idleCount && threadCount < limit
     if needsThread { threadCount += 1 }
     pthread_cond_signal(condition)
     pthread_mutex_unlock(mutex)
@@ -103,18 +104,12 @@ private final class ThreadQueue: @unchecked Sendable {
   private func next() -> Entry? {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
-    while head == entries.count {
+    while entries.isEmpty {
       if isClosed { return nil }
       idleCount += 1
       pthread_cond_wait(condition, mutex)
       idleCount -= 1
     }
-    let entry = entries[head]
-    head += 1
-    if head == entries.count || head >= 1024 {
-      entries.removeFirst(head)
-      head = 0
-    }
-    return entry
+    return entries.popFirst()
   }
 }

@@ -1,7 +1,9 @@
 public import VoleryTypes
 
-/// The requests of a client that streams, one after another. Iterate it once, from one task. It ends when the client has
-/// finished, and throws `StatusError` when the call is cancelled. While nobody takes requests, the client has to wait.
+/// The requests of a client that streams, one after another. It ends when the client has finished, and throws `StatusError`
+/// when the call is cancelled or over. While nobody takes requests, the client has to wait.
+///
+/// Several tasks may take requests, each with an iterator of its own: every request goes to one of them, whichever comes.
 public struct RequestStream<Request: Sendable>: AsyncSequence, Sendable {
   @usableFromInline let call: ServerCall
   @usableFromInline let serializer: Serializer<Request>

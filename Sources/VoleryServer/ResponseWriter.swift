@@ -1,6 +1,7 @@
 public import VoleryTypes
 
-/// Where a handler that streams writes its responses.
+/// Where a handler that streams writes its responses. Several tasks may write at once: every response arrives whole, those
+/// of one task in their order, and all of the tasks wait while the client does not keep up.
 public struct ResponseWriter<Response: Sendable>: Sendable {
   @usableFromInline let call: ServerCall
   @usableFromInline let serializer: Serializer<Response>
@@ -11,7 +12,8 @@ public struct ResponseWriter<Response: Sendable>: Sendable {
   }
 
   /// Sends a response; suspends while the client does not keep up. Throws CANCELLED (or DEADLINE_EXCEEDED) once the call is
-  /// over: a handler that does not catch it ends as it should.
+  /// over: a handler that does not catch it ends as it should. A cancelled task does not wait: it is thrown CANCELLED where
+  /// it would have to.
   ///
   /// - Parameter compressed: False: this response is not compressed, though the call's are
   ///   (`ServerContext.responseCompression`).

@@ -1,5 +1,6 @@
 import Synchronization
 import VoleryHTTP2Transport
+import VoleryPrimitives
 public import VoleryTransport
 public import VoleryTypes
 
@@ -31,14 +32,16 @@ public import VoleryTypes
 
   // On the loop only.
   private let stream: any ServerStream
-  @exclusivity(unchecked) private var inbox = RequestQueue()
+  @exclusivity(unchecked) private var inbox = Queue<ReceivedMessage>()
   @exclusivity(unchecked) private var isHalfClosed = false
   @exclusivity(unchecked) private var isStarted = false
   @exclusivity(unchecked) private var isFinished = false
   @exclusivity(unchecked) private var closeError: StatusError?
   @exclusivity(unchecked) private var hasSentHeaders = false
-  @exclusivity(unchecked) private var reader: UnsafeContinuation<Void, Never>?
-  @exclusivity(unchecked) private var writer: UnsafeContinuation<Void, Never>?
+  /// The tasks that wait for a request, or until more responses may be sent: the handler's own as a rule, and whichever
+  /// others the handler has given its stream or its writer.
+  @exclusivity(unchecked) private var readers = WaiterList()
+  @exclusivity(unchecked) private var writers = WaiterList()
   @exclusivity(unchecked) private var handler: RunningHandler?
   @exclusivity(unchecked) private var deadlineTimer: (any TransportTimer)?
 
@@ -108,24 +111,25 @@ public import VoleryTypes
       guard inbox.isEmpty else { return refuse(.unimplemented, "more than one request for \(method.path)") }
     }
     inbox.append(ReceivedMessage(message, isCompressed: isCompressed))
-    reader.take()?.resume()
+    readers.takeAll().resumeAll()
   }
 
   func halfClosed() {
     isHalfClosed = true
-    reader.take()?.resume()
+    readers.takeAll().resumeAll()
     guard entry.hasOneRequest, !isFinished else { return }
     guard !inbox.isEmpty else { return refuse(.unimplemented, "no request for \(method.path)") }
     start()
   }
 
-  func writable() { writer.take()?.resume() }
+  func writable() { writers.takeAll().resumeAll() }
 
   func closed(_ error: StatusError?) {
     if let error { cancel(error) }
     isFinished = true
     deadlineTimer?.cancel()
     deadlineTimer = nil
+    wakeAll()
     dispatcher.callEnded()
   }
 
@@ -146,8 +150,13 @@ public import VoleryTypes
     closeError = error
     cancelled.store(true, ordering: .relaxed)
     handler.take()?.cancel(self)
-    reader.take()?.resume()
-    writer.take()?.resume()
+    wakeAll()
+  }
+
+  /// Whoever waits looks again: at the end of the call nobody may go on waiting.
+  private func wakeAll() {
+    readers.takeAll().resumeAll()
+    writers.takeAll().resumeAll()
   }
 
   // MARK: What the handler's side does
@@ -186,6 +195,8 @@ public import VoleryTypes
       if !initial.isEmpty { stream.sendInitialMetadata(initial, messageEncoding: nil) }
     }
     stream.finish(status, trailingMetadata: trailing)
+    // Tasks that the handler has left behind.
+    wakeAll()
   }
 
   /// The one request of a method whose client does not stream, which is there before the handler starts: where the
@@ -274,28 +285,50 @@ public import VoleryTypes
   /// sent, and above the high-water mark.
   @usableFromInline func sendOnLoop(_ frame: MessageFrame) throws(StatusError) -> Bool {
     guard loop.isCurrent else { return false }
-    guard closeError == nil, !isFinished else { throw over }
+    guard !isOver else { throw over }
     sendNow(frame)
     return stream.queuedByteCount < ServerCall.highWaterMark
   }
 
-  /// What is left to do after that: sends the response from anywhere, and suspends above the high-water mark.
+  /// What is left to do after that: sends the response from anywhere, and suspends above the high-water mark. Several tasks
+  /// may do so at once.
   @usableFromInline func send(_ frame: MessageFrame) async throws(StatusError) {
-    if !loop.isCurrent {
-      let isOpen = await hop { [self] in
+    var step =
+      loop.isCurrent
+      ? writeStep
+      : await hop { [self] in
         sendNow(frame)
-        return closeError == nil && !isFinished
+        return writeStep
       }
-      if !isOpen { throw over }
-    }
-    await suspend { call, waiter in
-      let queued = call.stream.queuedByteCount
-      // On the loop the mark was passed a moment ago; elsewhere this is the first look.
-      guard call.closeError == nil, queued >= ServerCall.highWaterMark else { return false }
-      call.writer = waiter
-      return true
+    while true {
+      switch step {
+      case .goOn: return
+      case .failed(let error): throw error
+      case .wait:
+        if Task.isCancelled { throw StatusError(.cancelled, "the task that writes the responses was cancelled") }
+        await suspend { call, waiter in
+          guard case .wait = call.writeStep else { return false }
+          call.writers.add(waiter)
+          return true
+        }
+        step = loop.isCurrent ? writeStep : await hop { [self] in writeStep }
+      }
     }
   }
+
+  private enum WriteStep: Sendable {
+    case goOn
+    case wait
+    case failed(StatusError)
+  }
+
+  /// What a task does that has sent a response.
+  private var writeStep: WriteStep {
+    if isOver { return .failed(over) }
+    return stream.queuedByteCount >= ServerCall.highWaterMark ? .wait : .goOn
+  }
+
+  private var isOver: Bool { isFinished || closeError != nil }
 
   private var over: StatusError { closeError ?? StatusError(.cancelled, "the call is over") }
 
@@ -310,8 +343,8 @@ public import VoleryTypes
       case .wait:
         if Task.isCancelled { throw StatusError(.cancelled, "the task that reads the requests was cancelled") }
         await suspend { call, waiter in
-          guard call.inbox.isEmpty, !call.isHalfClosed, call.closeError == nil else { return false }
-          call.reader = waiter
+          guard call.inbox.isEmpty, !call.isHalfClosed, !call.isOver else { return false }
+          call.readers.add(waiter)
           return true
         }
       }
@@ -326,7 +359,7 @@ public import VoleryTypes
   }
 
   private func takeMessage() -> ReadStep {
-    if let error = closeError { return .failed(error) }
+    if isOver { return .failed(over) }
     if let message = inbox.popFirst() {
       if !entry.hasOneRequest { stream.consume(message.bytes.count + MessageSink.prefixByteCount) }
       return .message(message)
@@ -347,21 +380,25 @@ public import VoleryTypes
     }
   }
 
-  /// Suspends until woken, unless `register`, on the loop, finds that there is no need. Cancelling the waiting task wakes.
+  /// Suspends until woken, unless `register`, on the loop, finds that there is no need. Cancelling the waiting task wakes:
+  /// others that wait, too, which look again.
   private func suspend(
-    _ register: @escaping @Sendable (ServerCall, UnsafeContinuation<Void, Never>) -> Bool
+    _ register: @escaping @Sendable (ServerCall, WaiterList.Waiter) -> Bool
   ) async {
     await withTaskCancellationHandler {
       await withUnsafeContinuation { waiter in
         onLoop { [self] in
           if !register(self, waiter) { waiter.resume() }
         }
+        // Cancelled before it was registered: `onCancel` may have come too early for this waiter.
+        if Task.isCancelled { wakeAllLater() }
       }
     } onCancel: {
-      loop.execute { [self] in
-        reader.take()?.resume()
-        writer.take()?.resume()
-      }
+      wakeAllLater()
     }
+  }
+
+  private func wakeAllLater() {
+    loop.execute { [self] in wakeAll() }
   }
 }

@@ -1,4 +1,5 @@
 import VoleryEventLoops
+import VoleryPrimitives
 
 /// The tasks in which a loop's handlers run. On its loop only.
 ///
@@ -8,7 +9,7 @@ import VoleryEventLoops
 final class WorkerPool: TurnFlushing, @unchecked Sendable {
   /// Owns this.
   private unowned let loop: EventLoop
-  @exclusivity(unchecked) private var ready = CallQueue()
+  @exclusivity(unchecked) private var ready = Queue<ServerCall>()
   @exclusivity(unchecked) private var parked: [Worker] = []
   /// A worker will take what is ready: it has been resumed, or is taking calls in this turn.
   @exclusivity(unchecked) private var isWorkerComing = false
@@ -115,26 +116,5 @@ final class Worker: @unchecked Sendable {
     guard pool.park(self) else { return false }
     await withUnsafeContinuation { waiting = $0 }
     return true
-  }
-}
-
-/// First in, first out.
-private struct CallQueue {
-  private var calls: [ServerCall?] = []
-  private var head = 0
-
-  var isEmpty: Bool { head == calls.count }
-
-  mutating func append(_ call: ServerCall) { calls.append(call) }
-
-  mutating func popFirst() -> ServerCall? {
-    guard head < calls.count else { return nil }
-    let call = calls[head].take()
-    head += 1
-    if head == calls.count {
-      calls.removeAll(keepingCapacity: true)
-      head = 0
-    }
-    return call
   }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 import Testing
 import Volery
@@ -63,4 +64,49 @@ import Volery
     }
     #expect(answers.count == 100)
   }
+
+  #if os(Linux)
+    /// Of the whole process.
+    private static func residentByteCount() throws -> Int {
+      let text = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+      return try #require(Int(text.split(separator: " ")[1])) * sysconf(Int32(_SC_PAGESIZE))
+    }
+
+    @Test("handlers of one loop that give way to each other for seconds cost no memory") func yielding() async throws {
+      let spin = Method<[UInt8], [UInt8]>(service: "test.Spin", name: "Spin", kind: .unary)
+      struct Spin: Service { let handlers: [MethodHandler] }
+      let service = Spin(handlers: [
+        .unary(spin) { _, _ in
+          let end = ContinuousClock.now.advanced(by: .seconds(3))
+          var count = 0
+          while .now < end {
+            await Task.yield()
+            count += 1
+          }
+          return Array("\(count)".utf8)
+        }
+      ])
+      var options = ServerOptions()
+      options.eventLoops = 1
+      options.stallThreshold = nil
+      let server = Server(services: [service], options: options)
+      let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+      defer { server.shutDown() }
+      let channel = try Channel(address.target)
+      let before = try Self.residentByteCount()
+      let counts = try await withThrowingTaskGroup(of: Int?.self) { group in
+        for _ in 0..<2 {
+          group.addTask {
+            let answer = try await channel.unary(spin, [], options: CallOptions(timeout: .seconds(30))).message
+            return Int(String(decoding: answer, as: UTF8.self))
+          }
+        }
+        return try await group.reduce(into: []) { $0.append($1 ?? 0) }
+      }
+      let grown = try Self.residentByteCount() - before
+      // 16 bytes for each turn, if the queue of jobs kept what it has given out.
+      #expect(counts.reduce(0, +) > 1_000_000)
+      #expect(grown < 12 << 20, "\(grown >> 20) MiB for \(counts) turns")
+    }
+  #endif
 }

@@ -7,7 +7,8 @@ public import VoleryTypes
 ///     try await chat.send(note)
 ///     for try await answer in chat { ... }
 ///
-/// One task may send while another iterates. Letting go of the last copy before the end cancels the call.
+/// One task may send while another iterates, and several may do either: each message goes whole, and each answer to one of
+/// the tasks. Letting go of the last copy before the end cancels the call.
 public struct BidirectionalCall<Request: Sendable, Response: Sendable>: AsyncSequence, Sendable {
   public typealias Element = Response
 
@@ -15,7 +16,8 @@ public struct BidirectionalCall<Request: Sendable, Response: Sendable>: AsyncSeq
   let requestSerializer: Serializer<Request>
   let responseSerializer: Serializer<Response>
 
-  /// Sends a message; suspends while the server does not keep up. Throws how the call ended once it is over.
+  /// Sends a message; suspends while the server does not keep up. Throws how the call ended once it is over, and
+  /// FAILED_PRECONDITION after `finish`.
   ///
   /// - Parameter compressed: False: this message is not compressed, though the call's are (`CallOptions.compression`).
   public func send(_ request: Request, compressed: Bool = true) async throws(StatusError) {

@@ -1,5 +1,6 @@
 import Synchronization
 import VoleryHTTP2Transport
+import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 
@@ -40,6 +41,8 @@ extension ClientCall {
     while true {
       switch state.withLock({ $0.send(frame) }) {
       case .queued(let attempts): return flush(attempts)
+      case .finished:
+        throw StatusError(.failedPrecondition, "the request stream is finished: nothing may be sent after that")
       case .ended(let outcome):
         throw outcome.error
           ?? StatusError(
@@ -49,7 +52,11 @@ extension ClientCall {
     }
   }
 
-  func halfClose() { flush(state.withLock { $0.halfClose() }) }
+  func halfClose() {
+    let (attempts, writers) = state.withLock { $0.halfClose() }
+    writers.resumeAll()
+    flush(attempts)
+  }
 
   private func flush(_ attempts: RunningAttempts.Unscheduled) {
     if let attempt = attempts.first { attempt.onLoop { attempt.flush() } }

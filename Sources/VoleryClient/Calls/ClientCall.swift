@@ -1,5 +1,6 @@
 import Synchronization
 import VoleryLoadBalancing
+import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 

@@ -1,3 +1,4 @@
+import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 
@@ -9,11 +10,14 @@ extension ClientCallState {
     /// Queued; whom the caller has to flush.
     case queued(RunningAttempts.Unscheduled)
     case wait
+    /// Another task has said that there are no more messages.
+    case finished
     case ended(StreamOutcome)
   }
 
   mutating func send(_ frame: MessageFrame) -> SendVerdict {
     if let outcome { return .ended(outcome) }
+    if outbox.isHalfClosed { return .finished }
     if mustWait { return .wait }
     outbox.append(frame)
     return .queued(running.takeUnscheduled())
@@ -23,15 +27,15 @@ extension ClientCallState {
 
   /// Registers a writer that has to wait; false: it need not, any more.
   mutating func waitToSend(_ waiter: WaiterList.Waiter) -> Bool {
-    guard !hasEnded, mustWait else { return false }
+    guard !hasEnded, !outbox.isHalfClosed, mustWait else { return false }
     writers.add(waiter)
     return true
   }
 
-  /// Whom the caller has to flush.
-  mutating func halfClose() -> RunningAttempts.Unscheduled {
-    guard !hasEnded, outbox.halfClose() else { return RunningAttempts.Unscheduled() }
-    return running.takeUnscheduled()
+  /// Whom the caller has to flush, and tasks that wait to send, for which it is too late.
+  mutating func halfClose() -> (RunningAttempts.Unscheduled, WaiterList) {
+    guard !hasEnded, outbox.halfClose() else { return (RunningAttempts.Unscheduled(), WaiterList()) }
+    return (running.takeUnscheduled(), writers.takeAll())
   }
 
   /// What an attempt lacks, and attempts that the call has left, to be cancelled.

@@ -1,4 +1,5 @@
 import VoleryLoadBalancing
+import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 
@@ -41,7 +42,7 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
   var initialMetadata: Metadata?
   /// The server's `grpc-encoding`.
   var responseEncoding: String?
-  var inbox = MessageQueue()
+  var inbox = Queue<ReceivedMessage>()
   var pendingCredit = 0
   /// The one message of a server that does not stream.
   var response: ReceivedMessage?

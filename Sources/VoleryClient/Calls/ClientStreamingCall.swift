@@ -8,13 +8,14 @@ public import VoleryTypes
 ///     call.finish()
 ///     let summary = try await call.response
 ///
-/// Letting go of the last copy before the end cancels the call.
+/// Several tasks may send. Letting go of the last copy before the end cancels the call.
 public struct ClientStreamingCall<Request: Sendable, Response: Sendable>: Sendable {
   let handle: CallHandle
   let requestSerializer: Serializer<Request>
   let responseSerializer: Serializer<Response>
 
-  /// Sends a message; suspends while the server does not keep up. Throws how the call ended once it is over.
+  /// Sends a message; suspends while the server does not keep up. Throws how the call ended once it is over, and
+  /// FAILED_PRECONDITION after `finish`.
   ///
   /// - Parameter compressed: False: this message is not compressed, though the call's are (`CallOptions.compression`).
   public func send(_ request: Request, compressed: Bool = true) async throws(StatusError) {

@@ -1,4 +1,5 @@
 import Synchronization
+import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 

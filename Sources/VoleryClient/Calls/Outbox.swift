@@ -33,7 +33,6 @@ struct Outbox {
   var isOverReplayLimit: Bool { keptByteCount > Outbox.replayLimit && count > 1 }
 
   mutating func append(_ frame: MessageFrame) {
-    precondition(!isHalfClosed, "a message was sent after the request stream was finished")
     if first == nil { first = frame } else { rest.append(frame) }
     keptByteCount += frame.count
     unsentByteCount += frame.count

@@ -1,0 +1,32 @@
+/// Tasks that wait for a call to move on. A woken task looks at the call's state again: no value is handed over.
+///
+/// One waiter costs no allocation: that is every case but several tasks that read or write one call. Belongs to whatever
+/// guards the call's state; who is in it is resumed, whatever comes, or the task waits for ever.
+package struct WaiterList {
+  package typealias Waiter = UnsafeContinuation<Void, Never>
+
+  @usableFromInline var first: Waiter?
+  @usableFromInline var rest: [Waiter] = []
+
+  @inlinable package init() {}
+
+  @inlinable package mutating func add(_ waiter: Waiter) {
+    if first == nil { first = waiter } else { rest.append(waiter) }
+  }
+
+  package mutating func add(contentsOf other: WaiterList) {
+    if let waiter = other.first { add(waiter) }
+    for waiter in other.rest { add(waiter) }
+  }
+
+  /// Empties the list; the caller resumes what it gets after it has let go of the call's lock.
+  @inlinable package mutating func takeAll() -> WaiterList {
+    defer { self = WaiterList() }
+    return self
+  }
+
+  @inlinable package func resumeAll() {
+    first?.resume()
+    for waiter in rest { waiter.resume() }
+  }
+}
