@@ -9,12 +9,17 @@ package final class CallDispatcher: ServerStreamAcceptor {
   /// Of responses, where the handler says nothing else.
   let compression: Compression
   private let table: ServiceTable
+  private let interceptors: [any ServerInterceptor]
   private let fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
   private let maxCalls: Int
   private let runningCalls = Atomic<Int>(0)
 
   init(handlers: [MethodHandler], options: ServerOptions) {
-    table = ServiceTable(handlers)
+    precondition(
+      options.interceptors.count <= Interception.maxInterceptors,
+      "a server can have \(Interception.maxInterceptors) interceptors, not \(options.interceptors.count)")
+    interceptors = options.interceptors
+    table = ServiceTable(handlers, interceptors: interceptors)
     fallback = options.fallback
     maxCalls = options.maxConcurrentCalls
     maxRequestMessageBytes = options.maxRequestMessageBytes
@@ -27,7 +32,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
   package func accept(
     path: UnsafeRawBufferPointer, head: consuming ServerRequestHead, stream: any ServerStream
   ) -> (any ServerStreamHandler)? {
-    guard let method = table[path] ?? fallbackHandler(path).map(ServiceTable.Entry.init(fallback:)) else {
+    guard let method = table[path] ?? unlistedMethod(path) else {
       stream.finish(unimplemented(path), trailingMetadata: Metadata())
       return nil
     }
@@ -63,6 +68,20 @@ package final class CallDispatcher: ServerStreamAcceptor {
     let pool = WorkerPool(loop: eventLoop)
     loop.attachment = pool
     return pool
+  }
+
+  /// What answers a path that no service has: the fallback; where interceptors want to see it, a method that is not there.
+  private func unlistedMethod(_ path: UnsafeRawBufferPointer) -> ServiceTable.Entry? {
+    if let handler = fallbackHandler(path) { return ServiceTable.Entry(fallback: handler, interceptors) }
+    guard !interceptors.isEmpty else { return nil }
+    let status = unimplemented(path)
+    let parts = path.prefix(200).split(separator: UInt8(ascii: "/"), maxSplits: 1).map { String(decoding: $0, as: UTF8.self) }
+    let descriptor = MethodDescriptor(
+      service: parts.first ?? "", name: parts.count > 1 ? parts[1] : "", kind: .bidirectional)
+    let entry = ServiceTable.Entry(
+      fallback: MethodHandler(descriptor: descriptor) { $0.finish(with: StatusError(status: status, origin: .local)) },
+      interceptors)
+    return entry.interceptors.isEmpty ? nil : entry
   }
 
   private func fallbackHandler(_ path: UnsafeRawBufferPointer) -> MethodHandler? {

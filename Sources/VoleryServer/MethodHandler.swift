@@ -24,6 +24,7 @@ public struct MethodHandler: Sendable {
   public var executor: Executor = .eventLoop
   let run: @Sendable (ServerCall) async -> Void
 
+  var hasOneResponse: Bool { descriptor.kind == .unary || descriptor.kind == .clientStreaming }
   var hasOneRequest: Bool { descriptor.kind == .unary || descriptor.kind == .serverStreaming }
 
   /// One request, one response.

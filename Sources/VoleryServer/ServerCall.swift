@@ -23,6 +23,10 @@ public import VoleryTypes
   let responseMetadata = Mutex(ResponseMetadata())
   /// Any thread, too.
   let responseCompression: ResponseCompression
+  /// Nil for a method that no interceptor stands around.
+  let interception: ServerInterception?
+  /// For the handler's module, which has much of this inlined.
+  @usableFromInline let isIntercepted: Bool
   private let wasRequestCompressed = Atomic<Bool>(false)
   private let requestCompression: Compression
   private let cancelled = Atomic<Bool>(false)
@@ -63,10 +67,16 @@ public import VoleryTypes
     let compression = dispatcher.compression
     self.responseCompression = ResponseCompression(
       head.acceptedEncodings.contains(compression) ? compression : .identity)
+    isIntercepted = !method.interceptors.isEmpty
+    interception = isIntercepted ? ServerInterception(method.interceptors, metadata: head.metadata) : nil
     self.head = head
   }
 
+  /// What the client sent, as the handler sees it.
+  var metadata: Metadata { interception?.state.withLock { $0.metadata } ?? head.metadata }
+
   var executor: MethodHandler.Executor { entry.executor }
+  var hasOneResponse: Bool { entry.handler.hasOneResponse }
   var method: MethodDescriptor { entry.handler.descriptor }
   /// Names the method to the watchdog.
   var tag: UInt { entry.tag }
@@ -97,9 +107,22 @@ public import VoleryTypes
 
   /// What a worker's task does.
   func runHandler() async {
-    guard head.timeout != nil else { return await entry.handler.run(self) }
-    await CallScope.$deadline.withValue(deadline) { await entry.handler.run(self) }
+    guard head.timeout != nil else { return await runInterceptors() }
+    await CallScope.$deadline.withValue(deadline) { await runInterceptors() }
   }
+
+  private func runInterceptors() async {
+    guard let interception else { return await runMethod() }
+    do {
+      try await ServerInvocation(call: self, interception: interception).run(from: 0)
+      if let response = interception.held.withLock({ $0.response.take() }) { sendResponse(response) }
+      settle(with: nil)
+    } catch {
+      settle(with: error)
+    }
+  }
+
+  func runMethod() async { await entry.handler.run(self) }
 
   // MARK: Events
 
@@ -161,8 +184,15 @@ public import VoleryTypes
 
   // MARK: What the handler's side does
 
-  /// Ends the call as its handler has ended: with what it has thrown, or with OK.
+  /// The handler has ended: with what it has thrown, or with OK. That is how the call ends, unless interceptors say
+  /// something else.
   @usableFromInline func finish(with error: (any Error)?) {
+    guard let interception else { return settle(with: error) }
+    if let error { interception.held.withLock { $0.error = error } }
+  }
+
+  /// Ends the call.
+  private func settle(with error: (any Error)?) {
     let failure = error.map { status(of: $0) }
     // Without a closure where the handler is on the loop already.
     if loop.isCurrent { return finish(failure) }
@@ -229,6 +259,7 @@ public import VoleryTypes
   @inlinable func message<Message>(
     _ bytes: [UInt8], _ serializer: Serializer<Message>
   ) throws(StatusError) -> Message {
+    if isIntercepted { return try interceptedMessage(bytes, serializer) }
     do { return try serializer.deserialize(bytes) } catch { throw unreadable(error) }
   }
 
@@ -240,6 +271,7 @@ public import VoleryTypes
   @inlinable func frame<Message>(
     _ message: Message, _ serializer: Serializer<Message>, isCompressed: Bool = true
   ) throws(StatusError) -> MessageFrame {
+    if isIntercepted { return try interceptedFrame(message, serializer, isCompressed) }
     var sink = MessageSink()
     do { try serializer.serialize(message, &sink) } catch { throw unserializable(error) }
     return frame(sink.finish(), isCompressed)
@@ -256,6 +288,10 @@ public import VoleryTypes
 
   /// Sends the one response of a method whose server does not stream.
   @usableFromInline func respond(_ frame: MessageFrame) {
+    if let interception { interception.held.withLock { $0.response = frame } } else { sendResponse(frame) }
+  }
+
+  func sendResponse(_ frame: MessageFrame) {
     if loop.isCurrent { return sendNow(frame) }
     loop.execute { [self] in sendNow(frame) }
   }

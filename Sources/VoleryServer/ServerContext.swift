@@ -22,7 +22,7 @@ public struct ServerContext: Sendable {
   public var authority: String { call.head.authority }
 
   /// The metadata that the client sent.
-  public var metadata: Metadata { call.head.metadata }
+  public var metadata: Metadata { call.metadata }
 
   /// When the call has to be over. Calls that the handler makes inherit it.
   public var deadline: Deadline { call.deadline }

@@ -37,6 +37,8 @@ public struct ServerOptions: Sendable {
   public var stallThreshold: Duration? = .milliseconds(500)
   /// Answers methods that no service has: what a proxy needs. Nil, the default: UNIMPLEMENTED.
   public var fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
+  /// Around every call that reaches the server, the first one outermost; at most 64. None.
+  public var interceptors: [any ServerInterceptor] = []
   public var logger = Logger(label: "volery.server")
 
   public init() {}

@@ -12,6 +12,8 @@ struct ServiceTable: Sendable {
   final class Entry: Sendable {
     let handler: MethodHandler
     let hasOneRequest: Bool
+    /// Those that stand around this method.
+    let interceptors: [any ServerInterceptor]
     let executor: MethodHandler.Executor
     fileprivate let hash: UInt64
     fileprivate let path: [UInt8]
@@ -19,9 +21,12 @@ struct ServiceTable: Sendable {
     var tag: UInt { isFallback ? ServiceTable.fallbackTag : UInt(bitPattern: ObjectIdentifier(self)) }
     private let isFallback: Bool
 
-    convenience init(fallback handler: MethodHandler) { self.init(handler, isFallback: true) }
+    convenience init(fallback handler: MethodHandler, _ interceptors: [any ServerInterceptor]) {
+      self.init(handler, interceptors, isFallback: true)
+    }
 
-    init(_ handler: MethodHandler, isFallback: Bool = false) {
+    init(_ handler: MethodHandler, _ interceptors: [any ServerInterceptor] = [], isFallback: Bool = false) {
+      self.interceptors = interceptors.filter { $0.isFor(handler.descriptor) }
       self.isFallback = isFallback
       self.handler = handler
       hasOneRequest = handler.hasOneRequest
@@ -39,13 +44,13 @@ struct ServiceTable: Sendable {
   let serviceNames: [String]
 
   /// - Precondition: no two handlers have the same path.
-  init(_ handlers: [MethodHandler]) {
+  init(_ handlers: [MethodHandler], interceptors: [any ServerInterceptor] = []) {
     var count = 16
     while count < handlers.count * 2 { count *= 2 }
     buckets = Array(repeating: [], count: count)
     serviceNames = Set(handlers.map(\.descriptor.service)).sorted()
     for handler in handlers {
-      let entry = Entry(handler)
+      let entry = Entry(handler, interceptors)
       let index = Int(entry.hash & UInt64(count - 1))
       precondition(!buckets[index].contains { $0.path == entry.path }, "\(handler.descriptor.path) has two handlers")
       buckets[index].append(entry)

@@ -25,8 +25,8 @@ public struct CallInvoker: Sendable {
     self.interceptors = interceptors.isEmpty ? all : all + interceptors
     self.defaults = defaults.map(Defaults.init)
     precondition(
-      self.interceptors.count <= ClientInvocation.maxInterceptors,
-      "a call can have \(ClientInvocation.maxInterceptors) interceptors, not \(self.interceptors.count)")
+      self.interceptors.count <= Interception.maxInterceptors,
+      "a call can have \(Interception.maxInterceptors) interceptors, not \(self.interceptors.count)")
   }
 
   /// One request, one response.

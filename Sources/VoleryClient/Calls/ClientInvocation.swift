@@ -4,28 +4,17 @@ public import VoleryTypes
 /// A call as client interceptors see it: before it starts, while it runs, and after its end. For the interceptor whose turn
 /// it is; what it says of a call that is over goes nowhere.
 public class ClientInvocation: @unchecked Sendable {
-  struct State {
-    var metadata: Metadata
-    var initialMetadata: Metadata?
-    var trailingMetadata: Metadata?
-    var requestHooks = MessageHooks()
-    var responseHooks = MessageHooks()
-    /// A bit for each interceptor that has gone on.
-    var goneOn: UInt64 = 0
-    var hasAnswered = false
-  }
-
   public let method: MethodDescriptor
   /// Around an attempt: its number, 1 for the first. Nil around a call.
   public let attempt: Int?
   let interceptors: [any ClientInterceptor]
-  let state: Mutex<State>
+  let state: Mutex<Interception>
 
   init(method: MethodDescriptor, metadata: Metadata, attempt: Int?, interceptors: [any ClientInterceptor]) {
     self.method = method
     self.attempt = attempt
     self.interceptors = interceptors
-    state = Mutex(State(metadata: metadata))
+    state = Mutex(Interception(metadata: metadata))
   }
 
   // MARK: Before the call
@@ -103,31 +92,22 @@ public class ClientInvocation: @unchecked Sendable {
     ///
     /// - Throws: How the call ended, if not with OK.
     public func callAsFunction() async throws {
-      let bit = UInt64(1) << UInt64(index)
-      let isFirst = invocation.state.withLock { state in
-        defer { state.goneOn |= bit }
-        return state.goneOn & bit == 0
+      guard invocation.state.withLock({ $0.goOn(index) }) else {
+        throw Interception.error(.twice, by: invocation.interceptors[index])
       }
-      guard isFirst else { throw invocation.fault(index, "went on twice") }
       defer { invocation.isHeld(by: index) }
       try await invocation.run(from: index + 1)
     }
   }
-
-  /// Interceptors beyond this many are refused when the channel or the client is made.
-  static let maxInterceptors = 64
 
   /// Runs the interceptors from this one on, and the call.
   func run(from index: Int) async throws {
     guard index < interceptors.count else { return try await proceed() }
     isHeld(by: index)
     try await interceptors[index].intercept(self, Next(invocation: self, index: index))
-    let hasGoneOn = state.withLock { $0.goneOn & 1 << UInt64(index) != 0 || $0.hasAnswered }
-    guard hasGoneOn else { throw fault(index, "neither went on nor answered") }
-  }
-
-  func fault(_ index: Int, _ what: String) -> StatusError {
-    StatusError(.internal, "the interceptor \(type(of: interceptors[index])) \(what)")
+    guard state.withLock({ $0.mayReturn(index) }) else {
+      throw Interception.error(.neither, by: interceptors[index])
+    }
   }
 
   /// What is there behind the last interceptor: the call, to its end.
