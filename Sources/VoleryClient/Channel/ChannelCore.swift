@@ -323,9 +323,10 @@ package final class ChannelCore: @unchecked Sendable {
       picker: failure.map { FailingPicker(error: $0) } ?? policy.picker, state: state,
       generation: snapshot.generation.next(), serviceConfig: serviceConfig, offers: policy.offers, isIdle: isIdle,
       awaitsResolution: hold != nil && !isClosed)
+    // Who hears of the new state may call at once.
+    dataPlane.publish(snapshot)
     connectivity.changed(to: state)
     scheduleRetry(isNeeded: !isIdle && !isClosed && policy.state == .transientFailure)
-    dataPlane.publish(snapshot)
   }
 
   /// A call's picker named a subchannel that has no connection.
