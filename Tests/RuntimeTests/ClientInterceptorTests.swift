@@ -1,0 +1,406 @@
+import Synchronization
+import Testing
+import Volery
+
+/// What happened, in order.
+final class Journal: Sendable {
+  private let state = Mutex<[String]>([])
+  func note(_ line: String) { state.withLock { $0.append(line) } }
+  var lines: [String] { state.withLock { $0 } }
+}
+
+/// Answers with what it was sent; says in metadata what it saw.
+struct Mirror: Service {
+  static let unary = Method<[UInt8], [UInt8]>(service: "test.Mirror", name: "Unary", kind: .unary)
+  static let collect = Method<[UInt8], [UInt8]>(service: "test.Mirror", name: "Collect", kind: .clientStreaming)
+  static let count = Method<[UInt8], [UInt8]>(service: "test.Mirror", name: "Count", kind: .serverStreaming)
+  static let chat = Method<[UInt8], [UInt8]>(service: "test.Mirror", name: "Chat", kind: .bidirectional)
+  static let fails = Method<[UInt8], [UInt8]>(service: "test.Mirror", name: "Fails", kind: .unary)
+
+  let calls = Journal()
+
+  private func seen(_ context: ServerContext) {
+    calls.note(context.method.name)
+    context.initialMetadata["x-seen"] = context.metadata.values("x-mark").joined(separator: ",")
+    context.trailingMetadata["x-end"] = "end"
+  }
+
+  var handlers: [MethodHandler] {
+    [
+      .unary(Mirror.unary) { request, context in
+        seen(context)
+        return request
+      },
+      .clientStreaming(Mirror.collect) { requests, context in
+        seen(context)
+        return try await requests.reduce(into: [UInt8]()) { $0 += $1 }
+      },
+      .serverStreaming(Mirror.count) { request, writer, context in
+        seen(context)
+        for number in 0..<(request.first ?? 0) { try await writer.write([number]) }
+      },
+      .bidirectional(Mirror.chat) { requests, writer, context in
+        seen(context)
+        for try await request in requests { try await writer.write(request) }
+      },
+      .unary(Mirror.fails) { _, context in
+        seen(context)
+        throw StatusError(.notFound, "nothing here")
+      },
+    ]
+  }
+}
+
+/// A closure as an interceptor.
+struct Around: ClientInterceptor {
+  let body: @Sendable (ClientInvocation, ClientInvocation.Next) async throws -> Void
+  init(_ body: @escaping @Sendable (ClientInvocation, ClientInvocation.Next) async throws -> Void) { self.body = body }
+  func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws { try await body(call, next) }
+}
+
+@Suite("Client interceptors", .timeLimit(.minutes(1))) struct ClientInterceptorTests {
+  static let timely = CallOptions(timeout: .seconds(20))
+
+  /// Marks calls in both directions, in its own name.
+  struct Mark: ClientInterceptor {
+    let name: String
+    let journal: Journal
+
+    func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {
+      journal.note("\(name) before")
+      call.metadata.append(name, for: "x-mark")
+      do {
+        try await next()
+        journal.note("\(name) after")
+      } catch {
+        journal.note("\(name) after \((error as? StatusError)?.code.description ?? "\(error)")")
+        throw error
+      }
+    }
+  }
+
+  enum Place: CaseIterable { case socket, inProcess }
+
+  func with(
+    _ place: Place = .socket, _ options: ChannelOptions = ChannelOptions(),
+    _ body: (Channel, Mirror) async throws -> Void
+  ) async throws {
+    let mirror = Mirror()
+    let server = Server(services: [mirror])
+    defer { server.shutDown() }
+    let name: ListenAddress = place == .socket ? .tcp("127.0.0.1", 0) : .inProcess("interceptors-\(UInt64.random(in: 0 ... .max))")
+    let address = try server.start(listeningOn: name)[0]
+    try await body(try Channel(address.target, options: options), mirror)
+  }
+
+  private func failure(_ body: () async throws -> Void) async -> StatusError? {
+    do {
+      try await body()
+      return nil
+    } catch {
+      return error as? StatusError
+    }
+  }
+
+  @Test("the channel's stand outside the client's, each list from the outside in", arguments: Place.allCases)
+  func order(_ place: Place) async throws {
+    let journal = Journal()
+    var options = ChannelOptions()
+    options.interceptors = [Mark(name: "a", journal: journal), Mark(name: "b", journal: journal)]
+    try await with(place, options) { channel, _ in
+      let invoker = CallInvoker(channel, interceptors: [Mark(name: "c", journal: journal)])
+      let response = try await invoker.unary(Mirror.unary, [1, 2], options: Self.timely)
+      #expect(response.message == [1, 2])
+      #expect(response.initialMetadata["x-seen"] == "a,b,c")
+      #expect(response.trailingMetadata["x-end"] == "end")
+      #expect(response.peer != nil)
+      #expect(journal.lines == ["a before", "b before", "c before", "c after", "b after", "a after"])
+    }
+  }
+
+  @Test("a failure passes each of them on its way out") func failing() async throws {
+    let journal = Journal()
+    try await with { channel, _ in
+      let invoker = CallInvoker(
+        channel, interceptors: [Mark(name: "a", journal: journal), Mark(name: "b", journal: journal)])
+      let error = await failure { _ = try await invoker.unary(Mirror.fails, []) }
+      #expect(error?.code == .notFound)
+      #expect(error?.message == "nothing here")
+      #expect(error?.metadata["x-end"] == "end")
+      #expect(journal.lines == ["a before", "b before", "b after NOT_FOUND", "a after NOT_FOUND"])
+    }
+  }
+
+  @Test("they stand around streams of all kinds, from the first message to the last", arguments: Place.allCases)
+  func streams(_ place: Place) async throws {
+    let journal = Journal()
+    try await with(place) { channel, _ in
+      let invoker = CallInvoker(channel, interceptors: [Mark(name: "a", journal: journal)])
+      var numbers: [[UInt8]] = []
+      for try await number in invoker.serverStreaming(Mirror.count, [3], options: Self.timely) { numbers.append(number) }
+      #expect(numbers == [[0], [1], [2]])
+      let upload = invoker.clientStreaming(Mirror.collect, options: Self.timely)
+      for number in 0..<3 { try await upload.send([UInt8(number)]) }
+      upload.finish()
+      let collected = try await upload.fullResponse
+      #expect(collected.message == [0, 1, 2])
+      #expect(collected.initialMetadata["x-seen"] == "a")
+      let chat = invoker.bidirectional(Mirror.chat, options: Self.timely)
+      var answers = chat.makeAsyncIterator()
+      for number in 0..<3 {
+        try await chat.send([UInt8(number)])
+        let answer = try await answers.next()
+        #expect(answer == [UInt8(number)])
+      }
+      chat.finish()
+      let last = try await answers.next()
+      #expect(last == nil)
+      #expect(await chat.status.isOK)
+      #expect(journal.lines == ["a before", "a after", "a before", "a after", "a before", "a after"])
+    }
+  }
+
+  @Test("messages are seen and replaced, as bytes and as values, both ways, in the interceptors' order")
+  func messages() async throws {
+    let outer = Around { call, next in
+      call.onRequest { message in message.replace(withBytes: try message.bytes() + [1]) }
+      call.onResponse { message in
+        guard let value: [UInt8] = try message.value() else { throw StatusError(.internal, "another type") }
+        try message.replace(with: value + [4])
+      }
+      try await next()
+    }
+    let inner = Around { call, next in
+      call.onRequest { message in message.replace(withBytes: try message.bytes() + [2]) }
+      call.onResponse { message in message.replace(withBytes: try message.bytes() + [3]) }
+      try await next()
+    }
+    try await with { channel, _ in
+      let invoker = CallInvoker(channel, interceptors: [outer, inner])
+      for compression in [Compression.identity, .gzip] {
+        var options = Self.timely
+        options.compression = compression
+        #expect(try await invoker.unary(Mirror.unary, [0], options: options).message == [0, 1, 2, 3, 4])
+        let chat = invoker.bidirectional(Mirror.chat, options: options)
+        var answers = chat.makeAsyncIterator()
+        try await chat.send([9])
+        let answer = try await answers.next()
+        #expect(answer == [9, 1, 2, 3, 4])
+        chat.finish()
+        _ = try await answers.next()
+      }
+      #expect(try await channel.unary(Mirror.unary, [0], options: Self.timely).message == [0], "not on the channel's own calls")
+    }
+  }
+
+  @Test("one that answers by itself keeps the call from the server") func shortCircuit() async throws {
+    let cache = Around { call, _ in
+      if call.method.kind == .serverStreaming {
+        for number in 7...8 { try call.respond([UInt8(number)]) }
+      } else {
+        try call.respond([42] as [UInt8])
+      }
+      call.trailingMetadata = ["x-cache": "hit"]
+    }
+    try await with { channel, mirror in
+      let invoker = CallInvoker(channel, interceptors: [cache])
+      let response = try await invoker.unary(Mirror.unary, [1], options: Self.timely)
+      #expect(response.message == [42])
+      #expect(response.trailingMetadata["x-cache"] == "hit")
+      var numbers: [[UInt8]] = []
+      for try await number in invoker.serverStreaming(Mirror.count, [9], options: Self.timely) { numbers.append(number) }
+      #expect(numbers == [[7], [8]])
+      #expect(mirror.calls.lines == [])
+    }
+  }
+
+  @Test("outcomes are mapped: what an interceptor throws is the caller's") func mapping() async throws {
+    struct Mine: Error {}
+    let mapped = Around { call, next in
+      do { try await next() } catch let error as StatusError where error.code == .notFound {
+        throw StatusError(.failedPrecondition, "mapped: \(error.message)")
+      }
+    }
+    try await with { channel, _ in
+      let error = await failure { _ = try await CallInvoker(channel, interceptors: [mapped]).unary(Mirror.fails, []) }
+      #expect(error?.code == .failedPrecondition)
+      #expect(error?.message == "mapped: nothing here")
+      let foreign = Around { _, _ in throw Mine() }
+      let unknown = await failure { _ = try await CallInvoker(channel, interceptors: [foreign]).unary(Mirror.unary, []) }
+      #expect(unknown?.code == .unknown)
+      #expect(unknown?.message.contains("Mine()") == true)
+      let swallowed = Around { _, next in try? await next() }
+      let nothing = await failure { _ = try await CallInvoker(channel, interceptors: [swallowed]).unary(Mirror.fails, []) }
+      #expect(nothing?.code == .internal)
+      #expect(nothing?.message.contains("without a message") == true)
+    }
+  }
+
+  @Test("a fault of theirs ends its own call, and names them") func faults() async throws {
+    struct Idle: ClientInterceptor {
+      func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {}
+    }
+    struct Twice: ClientInterceptor {
+      func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {
+        try await next()
+        try await next()
+      }
+    }
+    try await with { channel, mirror in
+      for (interceptor, words) in [(Idle() as any ClientInterceptor, "Idle neither went on nor answered"), (Twice(), "Twice went on twice")] {
+        let invoker = CallInvoker(channel, interceptors: [interceptor])
+        let error = await failure { _ = try await invoker.unary(Mirror.unary, [1], options: Self.timely) }
+        #expect(error?.code == .internal)
+        #expect(error?.message.contains(words) == true, "\(String(describing: error))")
+        let stream = await failure {
+          for try await _ in invoker.serverStreaming(Mirror.count, [1], options: Self.timely) {}
+        }
+        #expect(stream?.code == .internal)
+        #expect(stream?.message.contains(words) == true, "\(String(describing: stream))")
+      }
+      let plain = try await channel.unary(Mirror.unary, [1], options: Self.timely).message
+      #expect(plain == [1])
+      #expect(mirror.calls.lines.count { $0 == "Unary" } == 2, "twice once, and the plain call")
+    }
+  }
+
+  @Test("a deadline ends the call whatever an interceptor is doing, and says which one had it") func stuck() async throws {
+    struct Stuck: ClientInterceptor {
+      let isBefore: Bool
+      func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {
+        if !isBefore { try await next() }
+        // Heeds nothing, not even that its task is cancelled.
+        await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
+      }
+    }
+    try await with { channel, _ in
+      for isBefore in [true, false] {
+        let invoker = CallInvoker(channel, interceptors: [Stuck(isBefore: isBefore)])
+        let started = ContinuousClock.now
+        let error = await failure {
+          _ = try await invoker.unary(Mirror.unary, [1], options: CallOptions(timeout: .milliseconds(200)))
+        }
+        #expect(error?.code == .deadlineExceeded)
+        #expect(error?.message.contains("the interceptor Stuck had the call") == true, "\(String(describing: error))")
+        let stream = await failure {
+          for try await _ in invoker.serverStreaming(Mirror.count, [1], options: CallOptions(timeout: .milliseconds(200))) {}
+        }
+        #expect(stream?.code == .deadlineExceeded)
+        #expect(started.duration(to: .now) < .seconds(10))
+      }
+    }
+  }
+
+  @Test("they set a deadline, or an earlier one") func deadlines() async throws {
+    let sets = Around { call, next in
+      if !call.deadline.isEarlier(than: .seconds(3600)) { call.deadline = .after(.milliseconds(150)) }
+      try await next()
+    }
+    try await with { channel, _ in
+      let invoker = CallInvoker(channel, interceptors: [sets])
+      let chat = invoker.bidirectional(Mirror.chat)
+      let error = await failure { for try await _ in chat {} }
+      #expect(error?.code == .deadlineExceeded)
+      let defaults = CallInvoker(channel, defaults: CallOptions(timeout: .milliseconds(150)))
+      let plain = await failure { for try await _ in defaults.bidirectional(Mirror.chat) {} }
+      #expect(plain?.code == .deadlineExceeded)
+    }
+  }
+
+  @Test("defaults hold where a call says nothing") func defaults() async throws {
+    try await with { channel, _ in
+      let invoker = CallInvoker(channel, defaults: CallOptions(metadata: ["x-mark": "default"], timeout: .seconds(20)))
+      let response = try await invoker.unary(Mirror.unary, [1], options: CallOptions(metadata: ["x-mark": "own"]))
+      #expect(response.initialMetadata["x-seen"] == "default,own")
+    }
+  }
+
+  @Test("only some methods") func selection() async throws {
+    let journal = Journal()
+    try await with { channel, _ in
+      let only = Mark(name: "a", journal: journal).only(methods: [Mirror.unary.descriptor.path])
+      let invoker = CallInvoker(channel, interceptors: [only])
+      _ = try await invoker.unary(Mirror.unary, [1], options: Self.timely)
+      _ = await failure { _ = try await invoker.unary(Mirror.fails, [1], options: Self.timely) }
+      #expect(journal.lines == ["a before", "a after"])
+    }
+  }
+
+  @Test("a caller who cancels ends the interceptors' task too") func cancelling() async throws {
+    let journal = Journal()
+    let waits = Around { call, next in
+      try await next()
+      journal.note("never")
+    }
+    try await with { channel, _ in
+      let invoker = CallInvoker(channel, interceptors: [waits])
+      let chat = invoker.bidirectional(Mirror.chat)
+      let reader = Task { for try await _ in chat {} }
+      try await chat.send([1])
+      chat.cancel()
+      let error = await failure { try await reader.value }
+      #expect(error?.code == .cancelled)
+      #expect(journal.lines == [])
+    }
+  }
+
+  @Test("around attempts: each has its number, its server and metadata of its own") func attempts() async throws {
+    let journal = Journal()
+    let attempts = Around { call, next in
+      let number = call.attempt ?? 0
+      call.metadata["x-mark"] = "\(number)"
+      journal.note("\(number) \(call.peer == nil ? "nowhere" : "somewhere")")
+      do { try await next() } catch {
+        journal.note("\((error as? StatusError)?.code.description ?? "\(error)")")
+        throw error
+      }
+    }
+    let server = Server(services: [RetryTests.Flaky(failures: 2)])
+    let address = try server.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0]
+    defer { server.shutDown() }
+    var options = ChannelOptions()
+    options.serviceConfig = try ServiceConfig(json: RetryTests.config + "}")
+    options.attemptInterceptors = [attempts]
+    let channel = try Channel(address.target, options: options)
+    let answer = try await channel.unary(RetryTests.Flaky.method, [33], options: Self.timely).message
+    #expect(answer == Array("2!".utf8))
+    #expect(journal.lines == ["1 somewhere", "UNAVAILABLE", "2 somewhere", "UNAVAILABLE", "3 somewhere"])
+  }
+
+  @Test("around attempts: messages are bytes, and an outcome may be made one that is retried") func attemptOutcome() async throws {
+    let turns = Journal()
+    let flaky = Around { call, next in
+      call.onRequest { message in message.replace(withBytes: try message.bytes() + [1]) }
+      call.onResponse { message in message.replace(withBytes: try message.bytes() + [2]) }
+      try await next()
+      turns.note("\(call.attempt ?? 0)")
+      if call.attempt == 1 { throw StatusError(.unavailable, "once more") }
+    }
+    var options = ChannelOptions()
+    options.serviceConfig = try ServiceConfig(json: RetryTests.config + "}")
+    options.attemptInterceptors = [flaky]
+    try await with(.socket, options) { channel, _ in
+      // An answer has begun: the call stays with its attempt, as gRFC A6 wants it.
+      let error = await failure { _ = try await channel.unary(Mirror.unary, [0], options: Self.timely) }
+      #expect(error?.code == .unavailable)
+      #expect(turns.lines == ["1"])
+      options.attemptInterceptors = []
+    }
+    options.attemptInterceptors = [
+      Around { call, next in
+        call.onRequest { message in message.replace(withBytes: try message.bytes() + [1]) }
+        call.onResponse { message in message.replace(withBytes: try message.bytes() + [2]) }
+        if call.attempt == 1 { throw StatusError(.unavailable, "not this time") }
+        try await next()
+      }
+    ]
+    try await with(.socket, options) { channel, _ in
+      let answer = try await channel.unary(Mirror.unary, [0], options: Self.timely).message
+      #expect(answer == [0, 1, 2])
+    }
+  }
+}
+
+extension Deadline {
+  fileprivate func isEarlier(than time: Duration) -> Bool { timeRemaining.map { $0 < time } ?? false }
+}
