@@ -1,0 +1,258 @@
+import Synchronization
+import Testing
+import Volery
+
+/// A closure as a server's interceptor.
+struct Guard: ServerInterceptor {
+  let body: @Sendable (ServerInvocation, ServerInvocation.Next) async throws -> Void
+  init(_ body: @escaping @Sendable (ServerInvocation, ServerInvocation.Next) async throws -> Void) { self.body = body }
+  func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws { try await body(call, next) }
+}
+
+@Suite("Server interceptors", .timeLimit(.minutes(1))) struct ServerInterceptorTests {
+  static let timely = CallOptions(timeout: .seconds(20))
+  typealias Place = ClientInterceptorTests.Place
+
+  struct Mark: ServerInterceptor {
+    let name: String
+    let journal: Journal
+
+    func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {
+      journal.note("\(name) before \(call.method.name)")
+      call.metadata.append(name, for: "x-mark")
+      do {
+        try await next()
+        journal.note("\(name) after")
+      } catch {
+        journal.note("\(name) after \((error as? StatusError)?.code.description ?? "\(error)")")
+        throw error
+      }
+    }
+  }
+
+  func with(
+    _ interceptors: [any ServerInterceptor], services: [any Service] = [], at place: Place = .socket,
+    _ body: (Channel, Mirror) async throws -> Void
+  ) async throws {
+    let mirror = Mirror()
+    var options = ServerOptions()
+    options.interceptors = interceptors
+    let server = Server(services: [mirror] + services, options: options)
+    defer { server.shutDown() }
+    let name: ListenAddress =
+      place == .socket ? .tcp("127.0.0.1", 0) : .inProcess("server-interceptors-\(UInt64.random(in: 0 ... .max))")
+    let address = try server.start(listeningOn: name)[0]
+    try await body(try Channel(address.target), mirror)
+  }
+
+  private func failure(_ body: () async throws -> Void) async -> StatusError? {
+    do {
+      try await body()
+      return nil
+    } catch {
+      return error as? StatusError
+    }
+  }
+
+  @Test("they stand around every kind of call, the first one outermost", arguments: Place.allCases)
+  func order(_ place: Place) async throws {
+    let journal = Journal()
+    try await with([Mark(name: "a", journal: journal), Mark(name: "b", journal: journal)], at: place) { channel, _ in
+      let response = try await channel.unary(Mirror.unary, [1, 2], options: Self.timely)
+      #expect(response.message == [1, 2])
+      #expect(response.initialMetadata["x-seen"] == "a,b")
+      #expect(response.trailingMetadata["x-end"] == "end")
+      #expect(journal.lines == ["a before Unary", "b before Unary", "b after", "a after"])
+      var numbers: [[UInt8]] = []
+      for try await number in channel.serverStreaming(Mirror.count, [3], options: Self.timely) { numbers.append(number) }
+      #expect(numbers == [[0], [1], [2]])
+      let upload = channel.clientStreaming(Mirror.collect, options: Self.timely)
+      for number in 0..<3 { try await upload.send([UInt8(number)]) }
+      upload.finish()
+      #expect(try await upload.response == [0, 1, 2])
+      let chat = channel.bidirectional(Mirror.chat, options: Self.timely)
+      var answers = chat.makeAsyncIterator()
+      try await chat.send([5])
+      let answer = try await answers.next()
+      #expect(answer == [5])
+      chat.finish()
+      let last = try await answers.next()
+      #expect(last == nil)
+      #expect(await chat.status.isOK)
+      #expect(journal.lines.count == 16)
+    }
+  }
+
+  @Test("a refusal keeps the call from its handler; a failure of the handler passes each on its way out")
+  func outcomes() async throws {
+    let journal = Journal()
+    let token = Guard { call, next in
+      guard call.metadata["authorization"] == "Bearer sesame" else {
+        throw StatusError(.unauthenticated, "no token", metadata: ["x-hint": "say sesame"])
+      }
+      try await next()
+    }
+    let mapped = Guard { call, next in
+      do { try await next() } catch let error as StatusError where error.code == .notFound {
+        throw StatusError(.failedPrecondition, "mapped: \(error.message)")
+      }
+    }
+    try await with([Mark(name: "a", journal: journal), token, mapped]) { channel, mirror in
+      let refused = await failure { _ = try await channel.unary(Mirror.unary, [1], options: Self.timely) }
+      #expect(refused?.code == .unauthenticated)
+      #expect(refused?.metadata["x-hint"] == "say sesame")
+      #expect(mirror.calls.lines == [])
+      var options = Self.timely
+      options.metadata = ["authorization": "Bearer sesame"]
+      let error = await failure { _ = try await channel.unary(Mirror.fails, [1], options: options) }
+      #expect(error?.code == .failedPrecondition)
+      #expect(error?.message == "mapped: nothing here")
+      #expect(error?.metadata["x-end"] == "end")
+      #expect(
+        journal.lines == [
+          "a before Unary", "a after UNAUTHENTICATED", "a before Fails", "a after FAILED_PRECONDITION",
+        ])
+    }
+  }
+
+  @Test("messages are seen and replaced, both ways, in the interceptors' order", arguments: Place.allCases)
+  func messages(_ place: Place) async throws {
+    let outer = Guard { call, next in
+      call.onRequest { message in message.replace(withBytes: try message.bytes() + [1]) }
+      call.onResponse { message in
+        guard let value: [UInt8] = try message.value() else { throw StatusError(.internal, "another type") }
+        try message.replace(with: value + [4])
+      }
+      try await next()
+    }
+    let inner = Guard { call, next in
+      call.onRequest { message in message.replace(withBytes: try message.bytes() + [2]) }
+      call.onResponse { message in message.replace(withBytes: try message.bytes() + [3]) }
+      try await next()
+    }
+    try await with([outer, inner], at: place) { channel, _ in
+      for compression in [Compression.identity, .gzip] {
+        var options = Self.timely
+        options.compression = compression
+        let answer = try await channel.unary(Mirror.unary, [0], options: options).message
+        #expect(answer == [0, 1, 2, 3, 4])
+        let chat = channel.bidirectional(Mirror.chat, options: options)
+        var answers = chat.makeAsyncIterator()
+        try await chat.send([9])
+        let first = try await answers.next()
+        #expect(first == [9, 1, 2, 3, 4])
+        chat.finish()
+        _ = try await answers.next()
+      }
+    }
+  }
+
+  @Test("one that answers by itself keeps the call from its handler") func shortCircuit() async throws {
+    let cache = Guard { call, _ in
+      if call.method.kind == .serverStreaming { call.respond(bytes: [7]) }
+      call.respond(bytes: [8])
+      call.context.trailingMetadata = ["x-cache": "hit"]
+    }
+    try await with([cache]) { channel, mirror in
+      let response = try await channel.unary(Mirror.unary, [1], options: Self.timely)
+      #expect(response.message == [8])
+      #expect(response.trailingMetadata["x-cache"] == "hit")
+      var numbers: [[UInt8]] = []
+      for try await number in channel.serverStreaming(Mirror.count, [9], options: Self.timely) { numbers.append(number) }
+      #expect(numbers == [[7], [8]])
+      #expect(mirror.calls.lines == [])
+    }
+  }
+
+  @Test("they see every call that reaches the server: of methods that nobody has, and health checks") func everyCall() async throws {
+    let journal = Journal()
+    try await with([Mark(name: "a", journal: journal)], services: [Health()]) { channel, _ in
+      let unknown = Method<[UInt8], [UInt8]>(service: "no.Such", name: "Thing", kind: .unary)
+      let error = await failure { _ = try await channel.unary(unknown, [1], options: Self.timely) }
+      #expect(error?.code == .unimplemented)
+      #expect(error?.message.contains("unknown service") == true)
+      let check = Method<[UInt8], [UInt8]>(service: "grpc.health.v1.Health", name: "Check", kind: .unary)
+      _ = try await channel.unary(check, [], options: Self.timely)
+      #expect(journal.lines == ["a before Thing", "a after UNIMPLEMENTED", "a before Check", "a after"])
+    }
+  }
+
+  @Test("only some methods") func selection() async throws {
+    let journal = Journal()
+    let only = Mark(name: "a", journal: journal).only { $0.name == "Unary" }
+    try await with([only]) { channel, _ in
+      _ = try await channel.unary(Mirror.unary, [1], options: Self.timely)
+      _ = await failure { _ = try await channel.unary(Mirror.fails, [1], options: Self.timely) }
+      let unknown = Method<[UInt8], [UInt8]>(service: "no.Such", name: "Thing", kind: .unary)
+      let error = await failure { _ = try await channel.unary(unknown, [1], options: Self.timely) }
+      #expect(error?.code == .unimplemented)
+      #expect(journal.lines == ["a before Unary", "a after"])
+    }
+  }
+
+  @Test("a fault of theirs ends its own call; the client is told nothing of the server's inside") func faults() async throws {
+    struct Idle: ServerInterceptor {
+      func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {}
+    }
+    struct Twice: ServerInterceptor {
+      func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {
+        try await next()
+        try await next()
+      }
+    }
+    struct Broken: ServerInterceptor {
+      struct Secret: Error {}
+      func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws { throw Secret() }
+    }
+    for (interceptor, code) in [
+      (Idle() as any ServerInterceptor, StatusCode.internal), (Twice(), .internal), (Broken(), .unknown),
+    ] {
+      try await with([interceptor.only { $0.name == "Unary" }]) { channel, mirror in
+        let error = await failure { _ = try await channel.unary(Mirror.unary, [1], options: Self.timely) }
+        #expect(error?.code == code)
+        #expect(error?.message.contains("Secret") == false)
+        let other = await failure { _ = try await channel.unary(Mirror.fails, [1], options: Self.timely) }
+        #expect(other?.code == .notFound, "other calls go on")
+      }
+    }
+  }
+
+  @Test("one that is stuck holds its own call only, to the deadline") func stuck() async throws {
+    let journal = Journal()
+    let stuck = Guard { call, next in
+      guard call.method.name == "Unary" else { return try await next() }
+      try? await Task.sleep(for: .seconds(60))
+      journal.note(Task.isCancelled ? "cancelled" : "slept")
+      try await next()
+    }
+    try await with([stuck]) { channel, mirror in
+      let error = await failure {
+        _ = try await channel.unary(Mirror.unary, [1], options: CallOptions(timeout: .milliseconds(200)))
+      }
+      #expect(error?.code == .deadlineExceeded)
+      let other = await failure { _ = try await channel.unary(Mirror.fails, [1], options: Self.timely) }
+      #expect(other?.code == .notFound)
+      let limit = ContinuousClock.now.advanced(by: .seconds(20))
+      while journal.lines.isEmpty, ContinuousClock.now < limit { await Task.yield() }
+      #expect(journal.lines == ["cancelled"])
+    }
+  }
+
+  enum Name {
+    @TaskLocal static var current = ""
+  }
+
+  @Test("what it binds to the task around next holds for the handler, whose deadline is the call's") func taskLocals() async throws {
+    struct Teller: Service {
+      static let tell = Method<[UInt8], [UInt8]>(service: "test.Teller", name: "Tell", kind: .unary)
+      var handlers: [MethodHandler] {
+        [.unary(Teller.tell) { _, context in Array("\(Name.current) \(context.deadline.timeRemaining != nil)".utf8) }]
+      }
+    }
+    let names = Guard { call, next in try await Name.$current.withValue("Ada") { try await next() } }
+    try await with([names], services: [Teller()]) { channel, _ in
+      let answer = try await channel.unary(Teller.tell, [], options: Self.timely).message
+      #expect(String(decoding: answer, as: UTF8.self) == "Ada true")
+    }
+  }
+}
