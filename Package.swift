@@ -140,7 +140,12 @@ let package = Package(
     tests("NameResolutionTests", ["VoleryNameResolution", "VoleryTypes"]),
     tests("LoadBalancingTests", ["VoleryLoadBalancing", "VoleryTypes"]),
     tests("EventLoopsTests", ["VoleryEventLoops"]),
-    tests("HTTP2TransportTests", ["Volery", "VoleryHTTP2Transport", "VoleryTypes"]),
+    tests(
+      "HTTP2TransportTests",
+      [
+        "TestSupport", "Volery", "VoleryHTTP2Transport", "VoleryHTTP2Session", "VoleryTransport", "VoleryTypes",
+        "CNGHTTP2",
+      ]),
     tests(
       "DNSTests",
       [

@@ -26,9 +26,12 @@ enum HTTP2Callbacks {
     }
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, context in
       let header = frame!.pointee.hd
-      if UInt32(header.type) == NGHTTP2_HEADERS.rawValue {
+      switch UInt32(header.type) {
+      case NGHTTP2_DATA.rawValue: withSession(context) { $0.hasSentData = true }
+      case NGHTTP2_HEADERS.rawValue:
         let endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         withSession(context) { $0.headersSent(header.stream_id, endsStream) }
+      default: break
       }
       return 0
     }

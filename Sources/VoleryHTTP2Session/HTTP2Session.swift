@@ -40,6 +40,10 @@ package final class HTTP2Session {
   /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS; 100 is assumed before it has spoken.
   @exclusivity(unchecked) package private(set) var peerMaxConcurrentStreams: UInt32 = 100
   @exclusivity(unchecked) package private(set) var peerHasSentSettings = false
+  /// HEADERS or DATA have gone out since somebody set this to false; each frame sets it.
+  @exclusivity(unchecked) package var hasSentData = false
+  /// The same for frames that came in, empty DATA aside.
+  @exclusivity(unchecked) package var hasReceivedData = false
 
   /// - Parameters:
   ///   - memory: Shared by the sessions of a loop; malloc's otherwise.
@@ -253,6 +257,7 @@ extension HTTP2Session {
     case NGHTTP2_HEADERS.rawValue:
       guard let stream = blockStream else { return }
       blockStream = nil
+      hasReceivedData = true
       stream.headersReceived(block, endsStream: isEnd)
     case NGHTTP2_RST_STREAM.rawValue:
       stream(header.stream_id)?.wasResetByPeer = true
@@ -277,6 +282,7 @@ extension HTTP2Session {
     // The connection's window is given back at once: one stream that nobody reads must not stop the others. What a
     // stream may hold is bounded by its own window.
     nghttp2_session_consume_connection(session, bytes.count)
+    hasReceivedData = true
     guard let stream = stream(id) else { return }
     stream.dataReceived(bytes)
   }
@@ -297,6 +303,7 @@ extension HTTP2Session {
   }
 
   func headersSent(_ id: Int32, _ endsStream: Bool) {
+    hasSentData = true
     guard let stream = stream(id) else { return }
     stream.areHeadersSent = true
     if endsStream { stream.endSent() }

@@ -158,16 +158,23 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
 
   override func bytesReceived() { liveness.received(now: .now) }
 
-  func dataReceived() { liveness.dataReceived() }
+  /// What the server has sent makes it forget our pings (gRFC A8): each frame counts, and is looked at when it matters.
+  private func noteData() {
+    guard session.hasReceivedData else { return }
+    session.hasReceivedData = false
+    liveness.dataReceived()
+  }
 
   /// The deadline of a stream has passed that was opened when so much had been received.
   func deadlinePassed(openedAt receptions: UInt32) {
+    noteData()
     perform(liveness.deadlinePassed(openedAt: receptions, now: .now))
   }
 
   private func checkLiveness() {
     livenessTimer = nil
     guard !isOver else { return }
+    noteData()
     let (action, next) = liveness.check(now: .now, hasCalls: session.streams.count > backgroundStreams)
     perform(action)
     if let next { scheduleLivenessCheck(after: next) }

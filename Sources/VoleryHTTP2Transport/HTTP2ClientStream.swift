@@ -31,7 +31,6 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   // MARK: Events
 
   package override func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {
-    client.dataReceived()
     guard phase != .ended else { return }
     let headers = ResponseHeaders(block)
     if phase == .waitingForHeaders {
@@ -74,7 +73,6 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   }
 
   override func messageReceived(_ message: [UInt8], isCompressed: Bool) {
-    client.dataReceived()
     guard phase == .open else { return super.consume(message.count + MessageSink.prefixByteCount) }
     handler?.messageReceived(message, isCompressed: isCompressed)
   }

@@ -46,8 +46,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   private var idleSince = ContinuousClock.now
   let authorities = AuthorityMemo()
   @exclusivity(unchecked) private var lastReceived = ContinuousClock.now
-  @exclusivity(unchecked) private var lastPing: ContinuousClock.Instant?
-  @exclusivity(unchecked) private var strikes = 0
+  @exclusivity(unchecked) private var pingStrikes: PingStrikes
   @exclusivity(unchecked) private var openCalls = 0
   /// The shutdown notice's ping: its answer proves that the client has seen the notice.
   private static let drainPing: UInt64 = 0x766f_6c65_7279_0001
@@ -61,6 +60,8 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
     self.acceptor = acceptor
     self.options = options
     self.onEnd = onEnd
+    self.pingStrikes = PingStrikes(
+      interval: options.minPingInterval, permitsPingsWithoutCalls: options.permitsPingsWithoutCalls)
     super.init(socket: socket, role: .server, settings: options.http2, filter: filter)
     start()
     scheduleTimers()
@@ -144,22 +145,19 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
       if opaque == HTTP2ServerConnection.drainPing { sendFinalGoAway() }
       return
     }
-    let now = ContinuousClock.now
-    let interval =
-      openCalls > 0 || options.permitsPingsWithoutCalls
-      ? options.minPingInterval : max(options.minPingInterval, .seconds(7200))
-    if let lastPing, lastPing.duration(to: now) < interval { strikes += 1 }
-    lastPing = now
-    if strikes > 2 {
-      session.submitGoAway(.enhanceYourCalm, debugData: "too_many_pings")
-      end("too_many_pings")
-    }
+    let isForgiven = takeDataMoved()
+    guard pingStrikes.isTooMany(isForgiven: isForgiven, hasCalls: openCalls > 0, now: .now) else { return }
+    session.submitGoAway(.enhanceYourCalm, debugData: "too_many_pings")
+    end("too_many_pings")
   }
 
-  /// Called when the server sends headers or data: that makes pings welcome again (gRFC A8).
-  func forgivePings() {
-    strikes = 0
-    lastPing = nil
+  /// Whether HEADERS or DATA have gone out, or DATA has come in, since the last ping.
+  private func takeDataMoved() -> Bool {
+    defer {
+      session.hasSentData = false
+      session.hasReceivedData = false
+    }
+    return session.hasSentData || session.hasReceivedData
   }
 
   override func bytesReceived() { lastReceived = .now }

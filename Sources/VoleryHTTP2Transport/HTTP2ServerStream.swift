@@ -46,7 +46,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
       areHeadersSubmitted = true
       phase = .finished
       submitHeaders(headers, hasBody: false)
-      answered()
+      server.setNeedsFlush()
     case .grpc(let status):
       finish(status, trailingMetadata: Metadata())
     case nil:
@@ -121,20 +121,20 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     areHeadersSubmitted = true
     if metadata.isEmpty, messageEncoding == nil, let fixed = fixedHeaders {
       submitHeaders(fixed)
-      return answered()
+      return server.setNeedsFlush()
     }
     var headers = responseHeaders()
     if let messageEncoding { headers.append("grpc-encoding", messageEncoding) }
     MetadataCoding.append(metadata, to: &headers)
     submitHeaders(headers, hasBody: true)
-    answered()
+    server.setNeedsFlush()
   }
 
   package func send(_ frame: MessageFrame) {
     guard phase == .open else { return }
     if !areHeadersSubmitted { sendInitialMetadata(Metadata(), messageEncoding: nil) }
     sendBody(frame)
-    answered()
+    server.setNeedsFlush()
   }
 
   package func finish(_ status: Status, trailingMetadata: Metadata) {
@@ -142,7 +142,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     phase = .finished
     if status.isOK, areHeadersSubmitted, trailingMetadata.isEmpty {
       endBody(trailers: HTTP2ServerStream.okTrailers)
-      return answered()
+      return server.setNeedsFlush()
     }
     var headers = areHeadersSubmitted ? HeaderList() : responseHeaders()
     append(status, to: &headers)
@@ -152,11 +152,6 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     } else {
       submitHeaders(headers, hasBody: false)
     }
-    answered()
-  }
-
-  private func answered() {
-    server.forgivePings()
     server.setNeedsFlush()
   }
 
