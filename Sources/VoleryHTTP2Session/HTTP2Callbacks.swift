@@ -16,6 +16,12 @@ enum HTTP2Callbacks {
       withSession(context) { $0.header(name, value) }
       return 0
     }
+    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks) {
+      _, _, name, nameCount, value, valueCount, _, context in
+      let name = UnsafeRawBufferPointer(start: name, count: nameCount)
+      let value = UnsafeRawBufferPointer(start: value, count: valueCount)
+      return withSession(context) { $0.invalidHeader(name, value) }
+    }
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, context in
       withSession(context) { $0.frameReceived(frame!) }
       return 0
@@ -75,6 +81,8 @@ enum HTTP2Callbacks {
     // Closed streams are not kept for RFC 7540's priorities, which gRPC does not use.
     nghttp2_option_set_no_closed_streams(option, 1)
     nghttp2_option_set_max_settings(option, 64)
+    // RFC 9113, 8.2.1 forbids spaces at the ends of values; C-core, Go and Java send them, and take them.
+    nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1)
     var session: OpaquePointer!
     var hooks = memory?.hooks ?? nghttp2_mem()
     withUnsafeMutablePointer(to: &hooks) { hooks in

@@ -239,6 +239,14 @@ extension HTTP2Session {
 
   func header(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) { block.append(name, value) }
 
+  /// A name or a value with a byte that HTTP does not allow (RFC 9113, 8.2.1): resets its stream, as elsewhere, except where
+  /// the delegate wants to see it.
+  func invalidHeader(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Int32 {
+    guard delegate.acceptsAnyValue(of: name) else { return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue }
+    header(name, value)
+    return 0
+  }
+
   func stream(_ id: Int32) -> HTTP2Stream? {
     if let lastStream, lastStream.id == id { return lastStream }
     guard let data = nghttp2_session_get_stream_user_data(session, id) else { return nil }
@@ -324,6 +332,8 @@ extension HTTP2Session {
 package protocol HTTP2SessionDelegate: AnyObject {
   /// A peer opens a stream (server only); nil refuses it.
   func streamOpened() -> HTTP2Stream?
+  /// Whether a field of this name may have any bytes as its value, those that HTTP forbids too.
+  func acceptsAnyValue(of name: UnsafeRawBufferPointer) -> Bool
   func settingsReceived()
   func pingReceived(_ opaque: UInt64, isAnswer: Bool)
   func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String)

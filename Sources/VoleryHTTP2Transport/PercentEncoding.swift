@@ -1,10 +1,13 @@
-/// `grpc-message`: UTF-8 with everything but printable ASCII, and '%', percent-encoded (doc/PROTOCOL-HTTP2.md).
+/// `grpc-message`: UTF-8 with everything but printable ASCII, and '%', percent-encoded (doc/PROTOCOL-HTTP2.md). A space at an
+/// end too: HTTP/2 allows none there (RFC 9113, 8.2.1).
 enum PercentEncoding {
   static func encode(_ text: String) -> [UInt8] {
     var out: [UInt8] = []
     let hex = Array("0123456789ABCDEF".utf8)
-    for byte in text.utf8 {
-      if byte >= 0x20, byte <= 0x7e, byte != UInt8(ascii: "%") {
+    let lastIndex = text.utf8.count - 1
+    for (index, byte) in text.utf8.enumerated() {
+      let isEnd = index == 0 || index == lastIndex
+      if byte > 0x20 || (byte == 0x20 && !isEnd), byte <= 0x7e, byte != UInt8(ascii: "%") {
         out.append(byte)
       } else {
         out += [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]]

@@ -30,13 +30,14 @@ struct ResponseHeaders: ~Copyable {
   }
 
   private mutating func read(_ field: HeaderField, _ plainFields: inout PlainFields) {
-    let (name, value) = (field.name, field.value)
+    let (name, value) = (field.name, field.value.trimmed)
     if name.equals(":status") {
       httpStatus = value.equals("200") ? 200 : Int(value.text)
     } else if name.equals("grpc-status") {
       statusNumber = value.equals("0") ? 0 : Int(value.text) ?? -1
     } else if name.equals("grpc-message") {
-      message = PercentEncoding.decode(value)
+      // With the spaces at its ends that others send.
+      message = PercentEncoding.decode(field.value)
     } else if name.equals("content-type") {
       isGRPC = value.starts(with: "application/grpc") && !value.starts(with: "application/grpc-")
       // The usual one without making a string of it.

@@ -192,7 +192,15 @@ public import VoleryTypes
     deadlineTimer = nil
     if !hasSentHeaders {
       let initial = responseMetadata.withLock { $0.initial }
-      if !initial.isEmpty { stream.sendInitialMetadata(initial, messageEncoding: nil) }
+      if !initial.isEmpty {
+        if let violation = initial.violation {
+          return stream.finish(status.without("initial metadata", violation), trailingMetadata: Metadata())
+        }
+        stream.sendInitialMetadata(initial, messageEncoding: nil)
+      }
+    }
+    if !trailing.isEmpty, let violation = trailing.violation {
+      return stream.finish(status.without("trailing metadata", violation), trailingMetadata: Metadata())
     }
     stream.finish(status, trailingMetadata: trailing)
     // Tasks that the handler has left behind.
@@ -270,14 +278,17 @@ public import VoleryTypes
   private func sendHeaders() {
     hasSentHeaders = true
     let compression = responseCompression.fix()
-    stream.sendInitialMetadata(
-      responseMetadata.withLock { $0.initial },
-      messageEncoding: compression == .identity ? nil : compression.name)
+    let initial = responseMetadata.withLock { $0.initial }
+    if !initial.isEmpty, let violation = initial.violation { return refuse(.internal, violation) }
+    stream.sendInitialMetadata(initial, messageEncoding: compression == .identity ? nil : compression.name)
   }
 
   private func sendNow(_ frame: MessageFrame) {
     guard !isFinished else { return }
-    if !hasSentHeaders { sendHeaders() }
+    if !hasSentHeaders {
+      sendHeaders()
+      guard !isFinished else { return }
+    }
     stream.send(frame)
   }
 

@@ -54,7 +54,8 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
     self.acceptor = acceptor
     hasArrived = true
     let request = ServerRequestHead(
-      authority: head.authority, timeout: head.timeout, metadata: head.metadata, contentSubtype: head.contentSubtype,
+      authority: head.authority, timeout: head.timeout, metadata: head.metadata.asReceived,
+      contentSubtype: head.contentSubtype,
       messageEncoding: head.messageEncoding,
       acceptedEncodings: head.acceptedEncodings.map(CompressionSet.init) ?? .identity)
     server = Array(head.path.utf8).withUnsafeBytes {
@@ -111,7 +112,7 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
   fileprivate func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {
     guard !isServerFinished, !hasInitialMetadata else { return }
     hasInitialMetadata = true
-    later { [self] in client?.initialMetadataReceived(metadata, messageEncoding: messageEncoding) }
+    later { [self] in client?.initialMetadataReceived(metadata.asReceived, messageEncoding: messageEncoding) }
   }
 
   fileprivate func sendResponse(_ frame: MessageFrame) {
@@ -140,7 +141,8 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
     later { [self] in
       end(
         StreamOutcome(
-          status: status, trailingMetadata: trailingMetadata, origin: .peer, isTrailersOnly: isTrailersOnly))
+          status: status, trailingMetadata: trailingMetadata.asReceived, origin: .peer,
+          isTrailersOnly: isTrailersOnly))
       server.take()?.closed(nil)
     }
   }

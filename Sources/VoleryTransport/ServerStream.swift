@@ -78,3 +78,13 @@ package protocol ServerStreamAcceptor: Sendable {
   /// The largest message accepted from a client, in bytes (4 MiB by default).
   var maxRequestMessageBytes: Int { get }
 }
+
+extension Status {
+  /// How a call ends whose metadata can't be sent, as `reason` says. One that has failed keeps its code, which tells more; one
+  /// that was fine has failed by it.
+  package func without(_ what: String, _ reason: String, failingWith code: StatusCode = .internal) -> Status {
+    guard !isOK else { return Status(code: code, message: reason) }
+    let separator = message.isEmpty ? "" : " "
+    return Status(code: self.code, message: "\(message)\(separator)(without its \(what): \(reason))")
+  }
+}
