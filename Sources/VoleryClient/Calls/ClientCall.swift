@@ -145,7 +145,7 @@ final class ClientCall: PickWaiter, Sendable {
     let peer = attempt.connection.peer
     if let refusal = CallCredentialsGate.refusal(for: peer) { return end(refusal) }
     let request = CallCredentialsRequest(method: method, authority: options.authority ?? core.authority, peer: peer)
-    attempt.preparation = Task { [self] in
+    attempt.prepare { [self] in
       do throws(StatusError) {
         let metadata = try await CallCredentialsGate.metadata(of: credentials, for: request)
         attempt.onLoop { [self] in

@@ -14,8 +14,8 @@ final class ClientCallAttempt: ClientStreamHandler, @unchecked Sendable {
   /// Nil until opened and after the end.
   @exclusivity(unchecked) private var stream: (any ClientStream)?
   @exclusivity(unchecked) private var isOver = false
-  /// What has to be done before the stream opens; cancelled with the attempt.
-  var preparation: Task<Void, Never>?
+  /// Gets what the stream's head needs before it opens; cancelled with the attempt.
+  @exclusivity(unchecked) private var preparation: Task<Void, Never>?
   /// Sent as `grpc-previous-rpc-attempts`; set when the call takes the attempt.
   var previousAttempts = 0
 
@@ -31,8 +31,15 @@ final class ClientCallAttempt: ClientStreamHandler, @unchecked Sendable {
     if connection.transportLoop.isCurrent { work() } else { connection.transportLoop.execute(work) }
   }
 
+  /// Opens the stream later: `work` sees to that.
+  func prepare(_ work: @escaping @Sendable () async -> Void) {
+    guard !isOver else { return }
+    preparation = Task { await work() }
+  }
+
   func open(_ head: consuming ClientRequestHead) {
     guard !isOver else { return }
+    preparation = nil
     stream = connection.openStream(head, handler: self)
   }
 
@@ -56,6 +63,7 @@ final class ClientCallAttempt: ClientStreamHandler, @unchecked Sendable {
     isOver = true
     if code == .deadlineExceeded { stream?.deadlinePassed() } else { stream?.cancel() }
     stream = nil
+    preparation.take()?.cancel()
     report(code, .local)
   }
 
