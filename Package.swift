@@ -164,7 +164,7 @@ let package = Package(
       "RuntimeTests",
       [
         "TestSupport", "Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes", "VoleryCompression",
-        "VoleryHTTP2Transport", "VoleryEventLoops",
+        "VoleryHTTP2Session", "VoleryHTTP2Transport", "VoleryEventLoops",
       ]),
     tests(
       "InteropTests",

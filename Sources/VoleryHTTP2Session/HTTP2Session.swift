@@ -59,6 +59,9 @@ package final class HTTP2Session {
     self.block = HeaderBlock(limit: settings.maxHeaderListByteCount)
     session = HTTP2Callbacks.makeSession(role, settings, memory)
     nghttp2_session_set_user_data(session, Unmanaged.passUnretained(self).toOpaque())
+    if role == .client, settings.firstStreamID > 1 {
+      nghttp2_session_set_next_stream_id(session, settings.firstStreamID)
+    }
     submit(settings)
   }
 
@@ -124,6 +127,12 @@ package final class HTTP2Session {
 
   /// As many streams as the peer allows are open or wait.
   package var isFull: Bool { streams.count >= Int(peerMaxConcurrentStreams) }
+
+  /// Whether a client can open no more streams, ever (RFC 9113, 5.1.1).
+  package var isOutOfStreamIDs: Bool { nextStreamID > UInt32(Int32.max) }
+
+  /// Of the next stream that a client opens.
+  package var nextStreamID: UInt32 { nghttp2_session_get_next_stream_id(session) }
 
   /// Opens a stream with the headers that `build` adds; above the peer's limit it waits its turn. `hasBody` is false for a
   /// request that ends with its headers.

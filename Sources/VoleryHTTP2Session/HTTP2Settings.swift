@@ -10,6 +10,8 @@ package struct HTTP2Settings: Sendable {
   package var maxHeaderListByteCount = 16 << 10
   /// Answers to PING and SETTINGS that may wait to be sent; a peer that asks faster than it reads is cut off.
   package var maxUnsentAnswers = 1000
+  /// The id of a client's first stream; odd. For tests of what happens near the end of the ids.
+  package var firstStreamID: Int32 = 1
 
   package init() {}
 }

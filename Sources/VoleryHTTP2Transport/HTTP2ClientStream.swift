@@ -49,6 +49,7 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     if endsStream { return trailersReceived(headers, isTrailersOnly: true) }
     guard headers.httpStatus == 200 else { return answeredByHTTP(headers) }
     phase = .open
+    client.streamServed()
     handler?.initialMetadataReceived(headers.metadata, messageEncoding: headers.messageEncoding)
   }
 
@@ -66,6 +67,7 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
       ?? Status(
         code: headers.httpStatus.map { $0 == 200 ? .unknown : statusCode(httpStatus: $0) } ?? .unknown,
         message: "the server ended the call without a grpc-status")
+    if isTrailersOnly, status.code != .unavailable { client.streamServed() }
     if status.isOK, !deframer.isAtBoundary { return fail(.internal, "the response ended within a message") }
     end(
       StreamOutcome(
@@ -86,6 +88,9 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     }
   }
 
+  /// It is a call, and the server has said nothing yet.
+  var isUnanswered: Bool { phase == .waitingForHeaders && !isBackground }
+
   package override func endReceived() {
     guard phase != .ended else { return }
     fail(.internal, "the server ended the stream without trailers", origin: .peer)
@@ -97,7 +102,8 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     client.streamEnded(isBackground: isBackground)
     guard phase != .ended else { return }
     let processing: StreamOutcome.Processing =
-      code == .refusedStream ? .refused : (areHeadersSent ? .possible : .neverSent)
+      code == .refusedStream
+      ? (client.hasLeftOut(id) ? .neverSent : .refused) : (areHeadersSent ? .possible : .neverSent)
     let what = wasResetByPeer ? "the server reset the stream" : "the stream was closed"
     end(
       StreamOutcome(

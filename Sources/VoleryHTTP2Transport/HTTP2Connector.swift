@@ -130,6 +130,10 @@ final class HTTP2ConnectionAttempt: ConnectionAttempt, ClientConnectionObserver,
     observer?.connectionCapacityChanged(connection, hasRoom: hasRoom)
   }
 
+  func connectionNearsEnd(_ connection: any ClientConnection, cause: NearEnd) {
+    observer?.connectionNearsEnd(connection, cause: cause)
+  }
+
   func connectionDraining(_ connection: any ClientConnection, cause: DrainCause, reason: String) {
     observer?.connectionDraining(connection, cause: cause, reason: reason)
   }

@@ -7,13 +7,21 @@ import VoleryTypes
 /// A hedged call's timer. In the channel's control plane.
 final class HedgeTimer: @unchecked Sendable {
   private var timer: (any TransportTimer)?
+  private var isOver = false
 
   func schedule(on loop: any TransportLoop, after delay: Duration, _ work: @escaping @Sendable () -> Void) {
     timer?.cancel()
+    guard !isOver else { return }
     timer = loop.scheduleTimer(after: delay, work)
   }
 
   func cancel() { timer.take()?.cancel() }
+
+  /// The call is over: nothing is started any more.
+  func end() {
+    isOver = true
+    cancel()
+  }
 }
 
 // Hedging (gRFC A6): the same call on one server after the other, until one has answered.
@@ -66,7 +74,9 @@ extension ClientCall {
     switch state.withLock({ $0.hedgeClosed(outcome, on: attempt, throttle: core.retryThrottle) }) {
     case nil: return false
     case .goOn: break
-    case .again: core.loop.execute { [self] in startHedge() }
+    case .again(after: .zero): core.loop.execute { [self] in startHedge() }
+    case .again(let delay):
+      core.loop.execute { [self] in retry(after: delay, on: core.loop) { $0.startHedge() } }
     case .next(let delay): scheduleHedge(after: delay)
     case .end(let waiters, let abandoned):
       abandon(abandoned)

@@ -287,10 +287,21 @@ final class ClientCall: PickWaiter, Sendable {
     switch state.withLock({ $0.attemptClosed(outcome, on: attempt, throttle: core.retryThrottle) }) {
     case nil: return
     case .pickAgain: pickAgain()
-    case .retry(let delay):
-      _ = attempt.connection.transportLoop.scheduleTimer(after: delay) { [self] in pickAgain() }
+    case .retry(let delay): retry(after: delay, on: attempt.connection.transportLoop) { $0.pickAgain() }
     case .end(let waiters): ended(waiters)
     }
+  }
+
+  /// Goes on in a while, unless the call ends before. On the loop.
+  func retry(after delay: Duration, on loop: any TransportLoop, _ goOn: @escaping (ClientCall) -> Void) {
+    let timer = RetryTimer(on: loop, after: delay) { [weak self] in
+      if let self { goOn(self) }
+    }
+    let isWanted = state.withLock { state in
+      if !state.hasEnded { state.retryTimer = timer }
+      return !state.hasEnded
+    }
+    if !isWanted { timer.cancel() }
   }
 
   /// The next message; nil at the end of a call that ended with OK.
@@ -395,10 +406,11 @@ final class ClientCall: PickWaiter, Sendable {
   /// Ends the call from this side.
   func end(_ error: StatusError) {
     let outcome = StreamOutcome(status: error.status, trailingMetadata: error.metadata, origin: error.origin)
-    let (attempts, waiters, isFirst) = state.withLock { state in
+    let (attempts, waiters, isFirst, timer) = state.withLock { state in
       let isFirst = !state.hasEnded
-      return (state.attempts, state.end(outcome), isFirst)
+      return (state.attempts, state.end(outcome), isFirst, state.retryTimer.take())
     }
+    timer?.cancel()
     for attempt in attempts { attempt.onLoop { attempt.cancel(code: error.code) } }
     if isFirst {
       core.cancelWait(self)
@@ -408,7 +420,7 @@ final class ClientCall: PickWaiter, Sendable {
 
   func ended(_ waiters: WaiterList) {
     deadlineTimer?.stop()
-    if let hedgeTimer { core.loop.execute { hedgeTimer.cancel() } }
+    if let hedgeTimer { core.loop.execute { hedgeTimer.end() } }
     core.callEnded()
     waiters.resumeAll()
   }

@@ -6,7 +6,7 @@ import VoleryTypes
 /// What a call knows, and what each event means for it. Decides, never acts; guarded by the call's lock.
 ///
 ///     picking --picked--> active --closed--> ended
-///        ^                  | neverSent, refused (once), retryable
+///        ^                  | neverSent (bounded), refused (once), retryable
 ///        +------------------+
 ///     (a deadline or a cancel goes to ended from anywhere)
 ///
@@ -31,7 +31,9 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
   var previousAttempts = 0
   /// The server of the current or last attempt.
   var lastPeer: Peer?
-  var refusals = 0
+  var transparentRetries = TransparentRetries()
+  /// While the call waits to be tried again.
+  var retryTimer: RetryTimer?
   /// The subchannels of attempts that failed: the next one prefers others.
   var failedOn: Set<Int> = []
   /// Nil: failed attempts are not followed by others, but for transparent retries.
@@ -174,9 +176,17 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
     _ outcome: StreamOutcome, on attempt: ClientCallAttempt, throttle: RetryThrottle
   ) -> ClosedVerdict? {
     guard isCurrent(attempt) else { return nil }
-    if !isCommitted, mayRetryTransparently(outcome) {
-      startOver(after: attempt)
-      return .pickAgain
+    if !isCommitted {
+      switch transparentRetries.next(after: outcome.processing) {
+      case .none: break
+      case .now:
+        startOver(after: attempt)
+        return .pickAgain
+      case .after(let delay):
+        startOver(after: attempt)
+        return .retry(after: delay)
+      case .giveUp: return .end(end(TransparentRetries.outcome(givenUp: outcome)))
+      }
     }
     if let delay = retry?.delay(after: outcome, isCommitted: isCommitted, throttle: throttle) {
       startOver(after: attempt)
@@ -194,17 +204,6 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
     isHalfCloseSent = false
     isTransportFull = false
     unsentBytes = keptBytes
-  }
-
-  /// gRFC A6, transparent retries: any number of times when nothing left this process, once when the server refused.
-  private mutating func mayRetryTransparently(_ outcome: StreamOutcome) -> Bool {
-    switch outcome.processing {
-    case .neverSent: return true
-    case .refused:
-      refusals += 1
-      return refusals == 1
-    case .possible: return false
-    }
   }
 
   /// The call is over; everybody who waits has to look. Empty when it was over before.

@@ -19,7 +19,7 @@ final class HedgingState {
   var running: [Hedge] = []
   /// A server said so, or too many calls fail: no further attempts.
   var isStopped = false
-  var refusals = 0
+  var transparentRetries = TransparentRetries()
   /// Of the last attempt that failed: how the call ends when no other follows.
   var lastOutcome: StreamOutcome?
 
@@ -76,8 +76,8 @@ extension ClientCallState {
   enum HedgeVerdict {
     /// The others go on.
     case goOn
-    /// The server has not seen it: the same attempt once more.
-    case again
+    /// The server has not seen it: the same attempt once more, after this time.
+    case again(after: Duration)
     case next(after: Duration)
     case end(WaiterList, abandoned: [ClientCallAttempt])
   }
@@ -90,10 +90,14 @@ extension ClientCallState {
     hedging.running.remove(at: index)
     failedOn.insert(attempt.subchannel.id)
     phase = hedging.running.last.map { .active($0.attempt) } ?? .picking
-    if outcome.processing == .neverSent { return .again }
-    if outcome.processing == .refused, hedging.refusals == 0 {
-      hedging.refusals += 1
-      return .again
+    switch hedging.transparentRetries.next(after: outcome.processing) {
+    case .none: break
+    case .now: return .again(after: .zero)
+    case .after where !hedging.running.isEmpty: return .goOn
+    case .after(let delay): return .again(after: delay)
+    case .giveUp where hedging.running.isEmpty:
+      return .end(end(TransparentRetries.outcome(givenUp: outcome)), abandoned: [])
+    case .giveUp: return .goOn
     }
     let pushback = Pushback(outcome.trailingMetadata)
     let isNonFatal = hedging.policy.nonFatalCodes.contains(outcome.status.code)

@@ -48,6 +48,7 @@ extension ChannelCore {
     }
     var connection = offer.withRoom
     if connection == nil {
+      if offer.isOutdated { return .wait(snapshot.generation) }
       if offer.mayGrow { loop.execute { [self] in offer.driver.grow(for: self) } }
       if offer.mayGrow || offer.isGrowing { return .wait(snapshot.generation) }
       connection = offer.queueing(subchannel.outstandingCalls)

@@ -1,6 +1,7 @@
 public import Logging
 import VoleryDNS
 import VoleryFileResolver
+import VoleryHTTP2Session
 import VoleryHTTP2Transport
 public import VoleryLoadBalancing
 public import VoleryNameResolution
@@ -74,6 +75,8 @@ public struct ChannelOptions: Sendable {
   /// nothing to do with the policy `outlier_detection`, which works either way. True.
   public var setsServersAside = true
   public var logger = Logger(label: "volery.channel")
+  /// Of each connection, for tests of what happens near the end of the ids.
+  package var firstStreamID: Int32 = 1
   /// Of the channel's credentials.
   var callCredentials: [any CallCredentials] = []
 
@@ -84,6 +87,7 @@ public struct ChannelOptions: Sendable {
   /// How the channel's connections behave, for the transport.
   var connection: ClientConnectionOptions {
     var connection = ClientConnectionOptions()
+    connection.http2.firstStreamID = firstStreamID
     connection.keepaliveTime = keepaliveTime
     connection.keepaliveTimeout = keepaliveTimeout
     connection.keepaliveWithoutCalls = keepaliveWithoutCalls
