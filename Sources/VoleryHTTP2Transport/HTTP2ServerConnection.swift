@@ -48,6 +48,8 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   @exclusivity(unchecked) private var lastReceived = ContinuousClock.now
   @exclusivity(unchecked) private var pingStrikes: PingStrikes
   @exclusivity(unchecked) private var openCalls = 0
+  /// Made for the first of them.
+  @exclusivity(unchecked) private var lingering: LingeringHandlers?
   /// The shutdown notice's ping: its answer proves that the client has seen the notice.
   private static let drainPing: UInt64 = 0x766f_6c65_7279_0001
   private static let keepalivePing: UInt64 = 0x766f_6c65_7279_0002
@@ -102,6 +104,23 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   func streamEnded() {
     openCalls -= 1
     if openCalls == 0, options.maxIdle != nil { idleSince = .now }
+  }
+
+  var lingeringHandlers: LingeringHandlers {
+    if let lingering { return lingering }
+    let made = LingeringHandlers()
+    lingering = made
+    return made
+  }
+
+  /// Why a call that has just been opened can't be taken; nil: it can. The client keeps to the limit of streams, but the
+  /// handlers of those that it has reset may run on.
+  var refusalOfCalls: Status? {
+    guard let lingering, openCalls + lingering.count > Int(options.maxConcurrentStreams) else { return nil }
+    return Status(
+      code: .resourceExhausted,
+      message: "the connection is at its limit of \(options.maxConcurrentStreams) calls: handlers of calls that were "
+        + "cancelled still run")
   }
 
   private func scheduleIdleCheck() {

@@ -26,6 +26,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
 
   package var transportLoop: any TransportLoop { connection.loop }
   package var peer: Peer { connection.peer }
+  package var lingeringHandlers: LingeringHandlers? { server.lingeringHandlers }
 
   // MARK: Events
 
@@ -50,6 +51,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     case .grpc(let status):
       finish(status, trailingMetadata: Metadata())
     case nil:
+      if let refusal = server.refusalOfCalls { return finish(refusal, trailingMetadata: Metadata()) }
       let path = request.path
       handler = acceptor.accept(path: path, head: request.takeHead(), stream: self)
     }

@@ -11,6 +11,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
   private let table: ServiceTable
   private let fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
   private let maxCalls: Int
+  /// Calls whose stream is open or whose handler runs.
   private let runningCalls = Atomic<Int>(0)
 
   init(handlers: [MethodHandler], options: ServerOptions) {
@@ -21,8 +22,8 @@ package final class CallDispatcher: ServerStreamAcceptor {
     compression = options.compression
   }
 
-  /// Calls that have not ended.
-  var callCount: Int { runningCalls.load(ordering: .relaxed) }
+  /// Calls that have not ended: the stream is open, or the handler runs.
+  package var callCount: Int { runningCalls.load(ordering: .relaxed) }
 
   package func accept(
     path: UnsafeRawBufferPointer, head: consuming ServerRequestHead, stream: any ServerStream
@@ -36,12 +37,12 @@ package final class CallDispatcher: ServerStreamAcceptor {
         unknownEncoding(head.messageEncoding), trailingMetadata: ["grpc-accept-encoding": Compression.acceptedNames])
       return nil
     }
-    guard runningCalls.load(ordering: .relaxed) < maxCalls else {
+    guard runningCalls.add(1, ordering: .relaxed).newValue <= maxCalls else {
+      runningCalls.subtract(1, ordering: .relaxed)
       let text = "the server is at its limit of \(maxCalls) calls"
       stream.finish(Status(code: .resourceExhausted, message: text), trailingMetadata: Metadata())
       return nil
     }
-    runningCalls.add(1, ordering: .relaxed)
     let call = ServerCall(
       method: method, head: head, stream: stream, workers: pool(of: stream.transportLoop), dispatcher: self,
       requestCompression: requestCompression)

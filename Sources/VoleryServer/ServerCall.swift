@@ -35,6 +35,11 @@ public import VoleryTypes
   @exclusivity(unchecked) private var inbox = Queue<ReceivedMessage>()
   @exclusivity(unchecked) private var isHalfClosed = false
   @exclusivity(unchecked) private var isStarted = false
+  /// Its handler runs, or waits for its turn to.
+  @exclusivity(unchecked) private var isRunning = false
+  @exclusivity(unchecked) private var isStreamOver = false
+  /// Where the handler is counted while it runs on without its stream.
+  private var lingering: LingeringHandlers?
   @exclusivity(unchecked) private var isFinished = false
   @exclusivity(unchecked) private var closeError: StatusError?
   @exclusivity(unchecked) private var hasSentHeaders = false
@@ -87,6 +92,7 @@ public import VoleryTypes
   private func start() {
     guard !isStarted, !isFinished else { return }
     isStarted = true
+    isRunning = true
     workers.run(self)
   }
 
@@ -130,6 +136,18 @@ public import VoleryTypes
     deadlineTimer?.cancel()
     deadlineTimer = nil
     wakeAll()
+    isStreamOver = true
+    guard isRunning else { return dispatcher.callEnded() }
+    // A place is free once the handler has returned: whoever opens streams and resets them must not start ever more.
+    lingering = stream.lingeringHandlers
+    lingering?.count += 1
+  }
+
+  /// The handler has returned, or will not be run.
+  func handlerReturned() {
+    isRunning = false
+    guard isStreamOver else { return }
+    lingering.take()?.count -= 1
     dispatcher.callEnded()
   }
 
@@ -170,6 +188,7 @@ public import VoleryTypes
   }
 
   private func finish(_ failure: StatusError?) {
+    handlerReturned()
     var trailing = responseMetadata.withLock { $0.trailing }
     if let failure { trailing.append(contentsOf: failure.metadata) }
     finish(failure?.status ?? .ok, trailing: trailing)

@@ -9,9 +9,11 @@ public struct ServerOptions: Sendable {
   /// How responses are compressed for clients that can read it, where a handler does not say otherwise. Identity, which is
   /// not at all. Compressed requests are always read.
   public var compression = Compression.identity
-  /// Calls that may run at once on one connection. 1000.
+  /// Calls that may run at once on one connection. 1000. A call whose client has gone counts as long as its handler runs:
+  /// while such handlers fill the limit, new calls are refused with RESOURCE_EXHAUSTED.
   public var maxConcurrentStreams: UInt32 = 1000
-  /// Calls that may run at once on the whole server; more are refused with RESOURCE_EXHAUSTED. No limit by default.
+  /// Calls that may run at once on the whole server; more are refused with RESOURCE_EXHAUSTED. A call counts until its
+  /// handler has returned, and its response is sent or its client gone. No limit by default.
   public var maxConcurrentCalls = Int.max
   /// Connections that may be open at once; more are closed at once. 10,000.
   public var maxConnections = 10_000

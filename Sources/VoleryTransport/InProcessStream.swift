@@ -200,6 +200,8 @@ private final class InProcessServerStream: ServerStream {
   var transportLoop: any TransportLoop { stream.transportLoop }
   var peer: Peer { stream.peer }
   var queuedByteCount: Int { stream.queuedResponseByteCount }
+  /// Both ends are one process's: the server's limit of calls is enough.
+  var lingeringHandlers: LingeringHandlers? { nil }
 
   func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {
     stream.sendInitialMetadata(metadata, messageEncoding: messageEncoding)

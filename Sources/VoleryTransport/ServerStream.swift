@@ -46,6 +46,18 @@ package protocol ServerStream: AnyObject {
   func consume(_ byteCount: Int)
 
   var queuedByteCount: Int { get }
+
+  /// Where a handler is counted that still runs when its stream is over; asked from `ServerStreamHandler.closed` only. Nil
+  /// for a transport that does not limit them.
+  var lingeringHandlers: LingeringHandlers? { get }
+}
+
+/// The handlers of one connection that run on although their streams are over: a client has reset them, or their time is
+/// up, and they did not heed it. They take up places of the connection's limit. On the connection's loop.
+package final class LingeringHandlers {
+  package var count = 0
+
+  package init() {}
 }
 
 /// One call, the server's side: events. All of them on the connection's loop, in the order

@@ -216,6 +216,7 @@ import VoleryTypes
     var transportLoop: any TransportLoop { EventLoopGroup.shared.next() }
     var peer: Peer { fatalError("nobody asks") }
     var queuedByteCount: Int { 0 }
+    var lingeringHandlers: LingeringHandlers? { nil }
     var status: Status?
     var metadata: Metadata?
     func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {}
