@@ -69,7 +69,7 @@ package final class ChannelCore: @unchecked Sendable {
     self.loop = loop
     self.clock = clock
     resolverFactory = factory
-    authority = options.authority ?? factory.defaultAuthority(for: target)
+    authority = options.authority ?? URIText.authority(factory.defaultAuthority(for: target))
     activity = CallActivity(clock: clock)
     serviceConfig = options.serviceConfig
     configChoice = ServiceConfigChoice(fallback: options.serviceConfig)
