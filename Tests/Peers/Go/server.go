@@ -101,7 +101,7 @@ func answer(in *pb.StreamingOutputCallRequest, stream outputStream) error {
 		select {
 		case <-time.After(time.Duration(parameters.IntervalUs) * time.Microsecond):
 		case <-stream.Context().Done():
-			return stream.Context().Err()
+			return status.FromContextError(stream.Context().Err()).Err()
 		}
 		if err := stream.Send(&pb.StreamingOutputCallResponse{Payload: payload(parameters.Size)}); err != nil {
 			return err

@@ -6,7 +6,16 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import messages
-from endpoint import CANCELLED, DEADLINE_EXCEEDED, INVALID_ARGUMENT, UNIMPLEMENTED, UNKNOWN, Client, Failure, Unsupported
+from endpoint import (
+    CANCELLED,
+    DEADLINE_EXCEEDED,
+    INVALID_ARGUMENT,
+    UNIMPLEMENTED,
+    UNKNOWN,
+    Client,
+    Failure,
+    Unsupported,
+)
 from messages import ResponseParameters, SimpleRequest, StreamingInputCallRequest, StreamingOutputCallRequest, payload
 from service import ECHO_INITIAL, ECHO_TRAILING
 

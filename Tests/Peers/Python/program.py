@@ -1,8 +1,8 @@
 """The command line that the programs of the Python peers share:
 
-  peer_NAME.py version
-  peer_NAME.py server PORT                       prints LISTENING; SIGTERM ends it
-  peer_NAME.py client TARGET CONCURRENT CASE...  prints PASS, FAIL or SKIP for each case"""
+peer_NAME.py version
+peer_NAME.py server PORT                       prints LISTENING; SIGTERM ends it
+peer_NAME.py client TARGET CONCURRENT CASE...  prints PASS, FAIL or SKIP for each case"""
 
 import asyncio
 import sys
@@ -31,7 +31,9 @@ async def run_cases(connect: Callable[[str], Client], target: str, concurrent: i
             print(f"SKIP {name}: {lacking}", flush=True)
         except Exception as error:
             passed = False
-            text = f"not done within {LIMIT} s" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+            text = (
+                f"not done within {LIMIT} s" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+            )
             print(f"FAIL {name}: {text}", flush=True)
         finally:
             await client.close()
