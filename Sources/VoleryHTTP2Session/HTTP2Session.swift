@@ -40,6 +40,8 @@ package final class HTTP2Session {
   /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS; 100 is assumed before it has spoken.
   @exclusivity(unchecked) package private(set) var peerMaxConcurrentStreams: UInt32 = 100
   @exclusivity(unchecked) package private(set) var peerHasSentSettings = false
+  /// The most bytes of a header block that may be sent: the peer's SETTINGS_MAX_HEADER_LIST_SIZE, within our own bound.
+  @exclusivity(unchecked) package private(set) var maxSentHeaderListByteCount = HTTP2Settings.largestHeaderList
   /// HEADERS or DATA have gone out since somebody set this to false; each frame sets it.
   @exclusivity(unchecked) package var hasSentData = false
   /// The same for frames that came in, empty DATA aside.
@@ -141,6 +143,7 @@ package final class HTTP2Session {
   ) throws(HTTP2Failure) {
     requestHeaders.removeAll()
     build(&requestHeaders)
+    if let excess = requestHeaders.excess(over: maxSentHeaderListByteCount) { throw HTTP2Failure(excess) }
     add(stream)
     let data = Unmanaged.passUnretained(stream).toOpaque()
     let id = requestHeaders.withEntries { entries in
@@ -160,9 +163,10 @@ package final class HTTP2Session {
   }
 
   func submitResponse(_ stream: HTTP2Stream, _ entries: UnsafeBufferPointer<nghttp2_nv>, hasBody: Bool) {
-    _ = withProvider(stream, hasBody) {
+    let code = withProvider(stream, hasBody) {
       nghttp2_submit_response(session, stream.id, entries.baseAddress, entries.count, $0)
     }
+    if code != 0 { stream.reset(.internalError) }
   }
 
   private func withProvider(
@@ -280,6 +284,8 @@ extension HTTP2Session {
       stream(header.stream_id)?.wasResetByPeer = true
     case NGHTTP2_SETTINGS.rawValue where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
       peerMaxConcurrentStreams = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+      let limit = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE)
+      maxSentHeaderListByteCount = min(Int(limit), HTTP2Settings.largestHeaderList)
       peerHasSentSettings = true
       delegate.settingsReceived()
     case NGHTTP2_PING.rawValue:
@@ -324,6 +330,16 @@ extension HTTP2Session {
     guard let stream = stream(id) else { return }
     stream.areHeadersSent = true
     if endsStream { stream.endSent() }
+  }
+
+  /// nghttp2 has dropped headers or trailers that were queued: their stream must not wait for them.
+  func headersNotSent(_ id: Int32, _ error: Int32) {
+    switch error {
+    case NGHTTP2_ERR_STREAM_CLOSED.rawValue, NGHTTP2_ERR_STREAM_CLOSING.rawValue, NGHTTP2_ERR_STREAM_SHUT_WR.rawValue,
+      NGHTTP2_ERR_SESSION_CLOSING.rawValue, NGHTTP2_ERR_START_STREAM_NOT_ALLOWED.rawValue:
+      return  // The stream ends by itself, or the connection does.
+    default: stream(id)?.headersNotSent(HTTP2Failure(code: error).description)
+    }
   }
 
   func streamClosed(_ id: Int32, _ code: UInt32) {

@@ -17,6 +17,8 @@ public struct HeaderBlock: ~Copyable {
   /// Of the whole block, by RFC 9113's count, what is not here included.
   package private(set) var listByteCount = 0
   private static let firstCapacity = 512
+  /// A buffer that has become larger than this is not kept for the next block.
+  private static let maxKeptCapacity = 64 << 10
   /// In front of a name: both lengths.
   @usableFromInline package static let lengthsByteCount = 8
 
@@ -31,6 +33,10 @@ public struct HeaderBlock: ~Copyable {
   mutating func removeAll() {
     byteCount = 0
     listByteCount = 0
+    guard capacity > HeaderBlock.maxKeptCapacity else { return }
+    bytes.deallocate()
+    capacity = HeaderBlock.firstCapacity
+    bytes = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 4)
   }
 
   mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {

@@ -6,6 +6,11 @@ import VoleryTypes
 /// What a client does with its connections.
 package struct ClientConnectionOptions: Sendable {
   package var http2 = HTTP2Settings()
+  /// SETTINGS_MAX_HEADER_LIST_SIZE: 0 to 16 MiB.
+  package var maxMetadataBytes: Int {
+    get { http2.maxHeaderListByteCount }
+    set { http2.maxHeaderListByteCount = newValue }
+  }
   package var userAgent = "volery-swift/0.1"
   /// After this long without a byte from the server, a ping asks whether it is still there (gRFC A8). Not below 10 s. Nil:
   /// only when the server is suspected (`ConnectionLiveness`).
@@ -81,9 +86,13 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
       if head.isBackground { backgroundStreams += 1 }
       if stream.id >= nearEndID { nearsEnd(stream.id) }
     } catch {
-      let reason = error.description
-      loop.execute { stream.connectionLost(reason) }
-      if !isOver, !isDraining, session.isOutOfStreamIDs { ranOutOfStreamIDs() }
+      if let excess = error.excess {
+        loop.execute { stream.refuseHeaders(excess) }
+      } else {
+        let reason = error.description
+        loop.execute { stream.connectionLost(reason) }
+        if !isOver, !isDraining, session.isOutOfStreamIDs { ranOutOfStreamIDs() }
+      }
     }
     reportCapacity()
     setNeedsFlush()

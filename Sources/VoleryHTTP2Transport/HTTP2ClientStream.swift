@@ -42,8 +42,8 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   }
 
   private func firstHeadersReceived(_ headers: borrowing ResponseHeaders, endsStream: Bool) {
-    guard !headers.isTooLarge else {
-      return fail(.resourceExhausted, "the server's metadata is over the limit")
+    if let excess = headers.excess {
+      return fail(.resourceExhausted, "the server's initial metadata \(excess)")
     }
     guard headers.isGRPC || (endsStream && headers.status != nil) else { return answeredByHTTP(headers) }
     if endsStream { return trailersReceived(headers, isTrailersOnly: true) }
@@ -62,6 +62,10 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   }
 
   private func trailersReceived(_ headers: borrowing ResponseHeaders, isTrailersOnly: Bool) {
+    if let excess = headers.excess {
+      let said = headers.status.map { "; the call's own status was \($0.code)" } ?? ""
+      return fail(.resourceExhausted, "the server's trailing metadata \(excess)\(said)")
+    }
     let status =
       headers.status
       ?? Status(
@@ -102,8 +106,9 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     client.streamEnded(isBackground: isBackground)
     guard phase != .ended else { return }
     let processing: StreamOutcome.Processing =
-      code == .refusedStream
-      ? (client.hasLeftOut(id) ? .neverSent : .refused) : (areHeadersSent ? .possible : .neverSent)
+      !areHeadersSent
+      ? .neverSent
+      : code == .refusedStream ? (client.hasLeftOut(id) ? .neverSent : .refused) : .possible
     let what = wasResetByPeer ? "the server reset the stream" : "the stream was closed"
     end(
       StreamOutcome(
@@ -116,6 +121,23 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     guard phase != .ended else { return }
     let text = "the server's certificate is not for the call's authority \"\(name)\""
     end(StreamOutcome(status: Status(code: .unavailable, message: text), origin: .local))
+  }
+
+  /// Nothing was sent: the server does not take so much.
+  func refuseHeaders(_ excess: HeaderExcess) {
+    let text = MetadataExcess(
+      "the request's metadata", byteCount: excess.byteCount, limit: excess.limit, of: "the server",
+      largestKey: excess.largestName, largestByteCount: excess.largestByteCount)
+    endUnsent(.resourceExhausted, text.description)
+  }
+
+  package override func headersNotSent(_ reason: String) {
+    endUnsent(.internal, "the request's headers can't be sent: \(reason)")
+  }
+
+  private func endUnsent(_ code: StatusCode, _ text: String) {
+    guard phase != .ended else { return }
+    end(StreamOutcome(status: Status(code: code, message: text), origin: .local, processing: .unsendable))
   }
 
   func connectionLost(_ reason: String) {

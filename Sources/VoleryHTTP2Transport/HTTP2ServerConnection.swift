@@ -11,6 +11,11 @@ package struct ServerConnectionOptions: Sendable {
     get { http2.maxConcurrentStreams }
     set { http2.maxConcurrentStreams = newValue }
   }
+  /// SETTINGS_MAX_HEADER_LIST_SIZE: 0 to 16 MiB.
+  package var maxMetadataBytes: Int {
+    get { http2.maxHeaderListByteCount }
+    set { http2.maxHeaderListByteCount = newValue }
+  }
   /// A connection this old is drained, ±10 %, so that clients that look for servers only when they lose one find new
   /// ones. Nil: never.
   package var maxAge: Duration? = .seconds(300)

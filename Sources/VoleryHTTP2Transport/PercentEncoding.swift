@@ -16,6 +16,23 @@ enum PercentEncoding {
     return out
   }
 
+  /// The beginning of a text, with a mark at its end, in at most so many bytes; empty where there is no room for it.
+  static func encode(_ text: String, cutTo limit: Int) -> [UInt8] {
+    let mark = "... (cut)"
+    var room = limit - mark.utf8.count
+    guard room > 0 else { return [] }
+    var kept = text.unicodeScalars.startIndex
+    for index in text.unicodeScalars.indices {
+      // Three bytes for each that is not sent as it is; a space may come to stand first.
+      let bytes = String(text.unicodeScalars[index]).utf8
+      let size = bytes.reduce(0) { $0 + ($1 > 0x20 && $1 <= 0x7e && $1 != UInt8(ascii: "%") ? 1 : 3) }
+      guard size <= room else { break }
+      room -= size
+      kept = text.unicodeScalars.index(after: index)
+    }
+    return encode(String(text.unicodeScalars[..<kept]) + mark)
+  }
+
   /// Never fails: what is no valid escape stays as it is, invalid UTF-8 is repaired.
   static func decode(_ bytes: UnsafeRawBufferPointer) -> String {
     guard bytes.contains(UInt8(ascii: "%")) else { return String(decoding: bytes, as: UTF8.self) }

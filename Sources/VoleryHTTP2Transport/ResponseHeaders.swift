@@ -10,7 +10,8 @@ struct ResponseHeaders: ~Copyable {
   var contentType: String?
   var messageEncoding: String?
   var metadata = Metadata()
-  var isTooLarge = false
+  /// In words, by how much the block is larger than this end takes; what came after the limit is not here.
+  var excess: String?
   private var statusNumber: Int?
   private var message = ""
 
@@ -21,7 +22,7 @@ struct ResponseHeaders: ~Copyable {
       while let field = block.next(&offset) { read(field, &plainFields) }
       plainFields.move(to: &metadata)
     }
-    isTooLarge = block.isTooLarge
+    if block.isTooLarge { excess = "has \(block.listByteCount) bytes, over the client's limit of \(block.limit)" }
   }
 
   /// The status that the block carries; nil when it has none.

@@ -1,11 +1,13 @@
 import Synchronization
 import VoleryEventLoops
+import VoleryHTTP2Transport
 package import VoleryTransport
 import VoleryTypes
 
 /// Answers the streams that clients open on any of a server's connections: finds the handler, makes the call.
 package final class CallDispatcher: ServerStreamAcceptor {
   package let maxRequestMessageBytes: Int
+  package let maxMetadataBytes: Int
   /// Of responses, where the handler says nothing else.
   let compression: Compression
   private let table: ServiceTable
@@ -19,6 +21,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
     fallback = options.fallback
     maxCalls = options.maxConcurrentCalls
     maxRequestMessageBytes = options.maxRequestMessageBytes
+    maxMetadataBytes = options.connection.maxMetadataBytes
     compression = options.compression
   }
 

@@ -6,6 +6,10 @@ public import VoleryTypes
 public struct ServerOptions: Sendable {
   /// The largest message that is accepted from a client, in bytes, also after inflating. 4 MiB.
   public var maxRequestMessageBytes = 4 << 20
+  /// The most metadata that is accepted from a client, in bytes: names, values and 32 for each field, with what HTTP/2 adds
+  /// to a request (RFC 9113, 6.5.2; SETTINGS_MAX_HEADER_LIST_SIZE). A call with more ends with RESOURCE_EXHAUSTED. 16 KiB; at
+  /// most 16 MiB. What is sent is bounded by what the client takes.
+  public var maxMetadataBytes = 16 << 10
   /// How responses are compressed for clients that can read it, where a handler does not say otherwise. Identity, which is
   /// not at all. Compressed requests are always read.
   public var compression = Compression.identity
@@ -46,6 +50,7 @@ public struct ServerOptions: Sendable {
   var connection: ServerConnectionOptions {
     var connection = ServerConnectionOptions()
     connection.maxConcurrentStreams = maxConcurrentStreams
+    connection.maxMetadataBytes = maxMetadataBytes
     connection.maxAge = maxConnectionAge
     connection.maxAgeGrace = maxConnectionAgeGrace
     connection.maxIdle = maxConnectionIdle

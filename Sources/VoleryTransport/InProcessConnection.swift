@@ -8,6 +8,8 @@ package final class InProcessConnection: ClientConnection, ConnectionAttempt, @u
   package var maxConcurrentStreams: Int { .max }
   /// Without a wire nothing comes between: the server has had whatever was opened.
   package var tally: ConnectionTally { ConnectionTally(opened: openedCount, taken: openedCount, served: openedCount) }
+  /// The most bytes of a response's metadata that the client takes.
+  let maxMetadataBytes: Int
   private let listener: InProcessListener
   // On the loop.
   private var observer: (any ClientConnectionObserver)?
@@ -16,7 +18,10 @@ package final class InProcessConnection: ClientConnection, ConnectionAttempt, @u
   private var isDraining = false
   private var isClosed = false
 
-  init(listener: InProcessListener, loop: any TransportLoop, observer: any ClientConnectionObserver) {
+  init(
+    listener: InProcessListener, loop: any TransportLoop, maxMetadataBytes: Int, observer: any ClientConnectionObserver
+  ) {
+    self.maxMetadataBytes = maxMetadataBytes
     self.listener = listener
     self.transportLoop = loop
     self.observer = observer

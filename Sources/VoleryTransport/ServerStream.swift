@@ -89,6 +89,9 @@ package protocol ServerStreamAcceptor: Sendable {
 
   /// The largest message accepted from a client, in bytes (4 MiB by default).
   var maxRequestMessageBytes: Int { get }
+
+  /// The most bytes of a request's metadata, by RFC 9113's count (16 KiB by default).
+  var maxMetadataBytes: Int { get }
 }
 
 extension Status {

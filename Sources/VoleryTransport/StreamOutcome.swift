@@ -7,6 +7,9 @@ package struct StreamOutcome: Sendable {
     /// No server has it: nothing of it left this process, or it came behind the last call that a server has taken which
     /// ends the connection (above its GOAWAY's last stream id). May be tried again as often as it takes.
     case neverSent
+    /// Nothing of it left this process, and it would be the same with any other server: a limit of the peer's or of our own
+    /// forbids it. Never tried again, and says nothing of the server.
+    case unsendable
     /// The server said that it did not process it (REFUSED_STREAM).
     case refused
     /// It may have been processed.

@@ -48,8 +48,7 @@ import Volery
       let address = stage.address
       try await blocking {
         let peer = try ScriptedPeer.client(of: address)
-        let request = ScriptedPeer.request.map { $0.0 == ":path" ? ($0.0, "/test.One/Method") : $0 }
-        peer.say(.headers(1, request), .data(1, ScriptedPeer.emptyMessage, ends: true))
+        peer.say(.headers(1, OneMethod.request), .data(1, ScriptedPeer.emptyMessage, ends: true))
         try peer.listen("answer") { $0.hasEnded(1) }
         #expect(peer.field("grpc-message", of: 1) == "%20not here%20")
         let values = peer.blocks.flatMap(\.fields).map(\.1)

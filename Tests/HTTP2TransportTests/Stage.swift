@@ -12,6 +12,9 @@ struct OneMethod: Service {
 
   static let method = Method<[UInt8], [UInt8]>(service: "test.One", name: "Method", kind: .unary)
 
+  /// As a script says it.
+  static let request = ScriptedPeer.request.map { $0.0 == ":path" ? ($0.0, "/test.One/Method") : $0 }
+
   let handler: Handler
   var handlers: [MethodHandler] { [.unary(OneMethod.method, handler)] }
 }

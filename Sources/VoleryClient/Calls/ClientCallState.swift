@@ -188,7 +188,9 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
       case .giveUp: return .end(end(TransparentRetries.outcome(givenUp: outcome)))
       }
     }
-    if let delay = retry?.delay(after: outcome, isCommitted: isCommitted, throttle: throttle) {
+    if outcome.processing != .unsendable,
+      let delay = retry?.delay(after: outcome, isCommitted: isCommitted, throttle: throttle)
+    {
       startOver(after: attempt)
       previousAttempts += 1
       return .retry(after: delay)

@@ -90,6 +90,11 @@ extension ClientCallState {
     hedging.running.remove(at: index)
     failedOn.insert(attempt.subchannel.id)
     phase = hedging.running.last.map { .active($0.attempt) } ?? .picking
+    if outcome.processing == .unsendable {
+      hedging.lastOutcome = outcome
+      hedging.isStopped = true
+      return hedging.running.isEmpty ? .end(end(outcome), abandoned: []) : .goOn
+    }
     switch hedging.transparentRetries.next(after: outcome.processing) {
     case .none: break
     case .now: return .again(after: .zero)

@@ -27,7 +27,7 @@ package struct TransparentRetries {
 
   package mutating func next(after processing: StreamOutcome.Processing) -> Verdict {
     switch processing {
-    case .possible: return .none
+    case .possible, .unsendable: return .none
     case .refused:
       refusals += 1
       return refusals == 1 ? .now : .none

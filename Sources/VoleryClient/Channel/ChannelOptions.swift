@@ -20,6 +20,11 @@ public struct ChannelOptions: Sendable {
   public var serviceConfig = ServiceConfig()
   /// The largest message that is accepted from a server, in bytes. 4 MiB.
   public var maxResponseMessageBytes = 4 << 20
+  /// The most metadata that is accepted from a server, in bytes: names, values and 32 for each field, with what HTTP/2 adds to
+  /// a response (RFC 9113, 6.5.2; SETTINGS_MAX_HEADER_LIST_SIZE). Initial metadata or trailing metadata with more ends its call
+  /// with RESOURCE_EXHAUSTED. 16 KiB; at most 16 MiB. A request with more than its server takes fails with RESOURCE_EXHAUSTED
+  /// and is not sent.
+  public var maxMetadataBytes = 16 << 10
   /// How requests are compressed where a call does not say otherwise. Identity, which is not at all: servers need not be
   /// able to read anything else. Compressed responses are always read.
   public var compression = Compression.identity
@@ -88,6 +93,7 @@ public struct ChannelOptions: Sendable {
   var connection: ClientConnectionOptions {
     var connection = ClientConnectionOptions()
     connection.http2.firstStreamID = firstStreamID
+    connection.maxMetadataBytes = maxMetadataBytes
     connection.keepaliveTime = keepaliveTime
     connection.keepaliveTimeout = keepaliveTimeout
     connection.keepaliveWithoutCalls = keepaliveWithoutCalls
