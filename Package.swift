@@ -176,7 +176,11 @@ let package = Package(
       "TLSTests",
       ["TestSupport", "Volery", "VoleryClient", "VoleryServer", "VoleryTLSSession", "VoleryTypes", logging]),
     .target(
-      name: "FuzzTargets", dependencies: ["VoleryTypes", "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryGenerator"],
+      name: "FuzzTargets",
+      dependencies: [
+        "VoleryTypes", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryProtobuf", "VoleryWellKnownTypes",
+        "VoleryGenerator",
+      ],
       path: "Tests/Fuzz/Targets",
       swiftSettings: strict),
     tests("FuzzTests", ["FuzzTargets"]),

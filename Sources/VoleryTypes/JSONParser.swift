@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// A text that is not JSON, and where.
 public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
   public let description: String

@@ -127,6 +127,12 @@ import Volery
     #expect(left == nil, "the call is still there, for 30 s")
   }
 
+  @Test("a multiplier beyond all measure is no harm") func multiplier() async throws {
+    let service = Flaky(failures: 3)
+    let config = RetryTests.config.replacing("\"backoffMultiplier\": 2", with: "\"backoffMultiplier\": 1e30") + "}"
+    #expect(try await call(service, config: config).get() == Array("3!".utf8))
+  }
+
   @Test("without tokens there is no retry") func throttled() async throws {
     let service = Flaky(failures: 9)
     let config = RetryTests.config + ", \"retryThrottling\": {\"maxTokens\": 4, \"tokenRatio\": 0.1}}"

@@ -1,8 +1,8 @@
-import VoleryTransport
-import VoleryTypes
+package import VoleryTransport
+package import VoleryTypes
 
 /// Decides whether a failed attempt of a call is followed by another, and when (gRFC A6). A value; the call acts on it.
-struct RetryState {
+package struct RetryState {
   private let policy: RetryPolicy
   /// Attempts that the server may have seen, this one included.
   private var attempts = 1
@@ -11,13 +11,13 @@ struct RetryState {
   private let random: () -> Double
 
   /// - Parameter random: Between -1 and 1.
-  init(_ policy: RetryPolicy, random: @escaping () -> Double = { Double.random(in: -1...1) }) {
+  package init(_ policy: RetryPolicy, random: @escaping () -> Double = { Double.random(in: -1...1) }) {
     self.policy = policy
     self.random = random
   }
 
   /// How long to wait before the next attempt; nil when there is none. Tells the throttle of the outcome.
-  mutating func delay(after outcome: StreamOutcome, isCommitted: Bool, throttle: RetryThrottle) -> Duration? {
+  package mutating func delay(after outcome: StreamOutcome, isCommitted: Bool, throttle: RetryThrottle) -> Duration? {
     let pushback = Pushback(outcome.trailingMetadata)
     let isRetryable = policy.retryableCodes.contains(outcome.status.code)
     if isRetryable || pushback == .stop {
@@ -34,7 +34,7 @@ struct RetryState {
       return delay
     }
     var delay = policy.initialBackoff
-    for _ in 0..<min(backoffs, 64) { delay = min(delay * policy.backoffMultiplier, policy.maxBackoff) }
+    for _ in 0..<min(backoffs, 64) { delay = delay.scaled(by: policy.backoffMultiplier, upTo: policy.maxBackoff) }
     backoffs += 1
     return min(delay, policy.maxBackoff) * (1 + 0.2 * random())
   }
