@@ -10,6 +10,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
   package let maxMetadataBytes: Int
   /// Of responses, where the handler says nothing else.
   let compression: Compression
+  let log: HandlerLog
   private let table: ServiceTable
   private let fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
   private let maxCalls: Int
@@ -18,6 +19,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
 
   init(handlers: [MethodHandler], options: ServerOptions) {
     table = ServiceTable(handlers)
+    log = HandlerLog(options.logger)
     fallback = options.fallback
     maxCalls = options.maxConcurrentCalls
     maxRequestMessageBytes = options.maxRequestMessageBytes

@@ -181,7 +181,7 @@ public import VoleryTypes
 
   /// Ends the call as its handler has ended: with what it has thrown, or with OK.
   @usableFromInline func finish(with error: (any Error)?) {
-    let failure = error.map { status(of: $0) }
+    let failure = error.map { answer(to: $0) }
     // Without a closure where the handler is on the loop already.
     if loop.isCurrent { return finish(failure) }
     loop.execute { [self] in finish(failure) }
@@ -194,13 +194,19 @@ public import VoleryTypes
     finish(failure?.status ?? .ok, trailing: trailing)
   }
 
-  /// What a handler throws, as its client sees it.
-  private func status(of error: any Error) -> StatusError {
+  /// What a handler throws, as its client sees it: nothing of what only this server's own people should know, which goes
+  /// into the log instead. What a call of the handler's own came to is no answer to the client: its text names servers
+  /// behind this one, and its code would have the client act (retry) as if this server had said it.
+  private func answer(to error: any Error) -> StatusError {
     switch error {
-    case let error as StatusError where error.origin == .local: error
-    case is StatusError: StatusError(.unknown, "a call that the handler made has failed")
-    case is CancellationError: StatusError(.cancelled, "the handler was cancelled")
-    default: StatusError(.unknown, "the handler has failed")
+    case let error as StatusError where error.origin == .local: return error
+    case is StatusError:
+      dispatcher.log.report(.innerCall, error, of: self, isOver: isCancelled)
+      return StatusError(.unknown, "a call that the handler made has failed")
+    case is CancellationError: return StatusError(.cancelled, "the handler was cancelled")
+    default:
+      dispatcher.log.report(.failed, error, of: self, isOver: isCancelled)
+      return StatusError(.unknown, "the handler has failed")
     }
   }
 
@@ -260,7 +266,8 @@ public import VoleryTypes
   }
 
   @usableFromInline func unreadable(_ error: any Error) -> StatusError {
-    StatusError(.internal, "a request of \(method.path) can't be read: \(error)")
+    dispatcher.log.report(.unreadable, error, of: self, isOver: isCancelled)
+    return StatusError(.internal, "a request of \(method.path) can't be read")
   }
 
   /// A framed response, compressed as the call's responses are unless `isCompressed` is false.
@@ -278,7 +285,8 @@ public import VoleryTypes
   }
 
   @usableFromInline func unserializable(_ error: any Error) -> StatusError {
-    StatusError(.internal, "a response of \(method.path) can't be serialized: \(error)")
+    dispatcher.log.report(.unserializable, error, of: self, isOver: isCancelled)
+    return StatusError(.internal, "a response of \(method.path) can't be serialized")
   }
 
   /// Sends the one response of a method whose server does not stream.

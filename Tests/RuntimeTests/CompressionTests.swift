@@ -185,7 +185,7 @@ import VoleryTypes
         try await channel.unary(Mirror.unary, [UInt8](repeating: 0, count: 60_000), options: options)
       }
       #expect(local?.code == .resourceExhausted)
-      #expect(local?.origin == .local)
+      #expect(local?.origin == .call)
       let response = try await channel.unary(Mirror.unary, [1, 2, 3], options: options)
       #expect(response.message == [1, 2, 3], "the connection goes on")
     }

@@ -50,6 +50,6 @@ extension ClientCall {
 
   private func ended(with error: StatusError) -> StatusError {
     end(error)
-    return error
+    return error.ofCall
   }
 }

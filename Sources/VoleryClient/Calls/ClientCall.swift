@@ -188,11 +188,12 @@ final class ClientCall: PickWaiter, Sendable {
         if hedgeTimer != nil { flushHedges() }
         return
       case .finished:
-        throw StatusError(.failedPrecondition, "the request stream is finished: nothing may be sent after that")
+        throw StatusError(.failedPrecondition, "the request stream is finished: nothing may be sent after that").ofCall
       case .ended(let outcome):
         throw outcome.error
           ?? StatusError(
-            .failedPrecondition, "the call is over: the server answered before the end of the request stream")
+            .failedPrecondition, "the call is over: the server answered before the end of the request stream"
+          ).ofCall
       case .wait:
         await suspend { state, waiter in
           guard !state.hasEnded, !state.isHalfClosed,
@@ -222,7 +223,7 @@ final class ClientCall: PickWaiter, Sendable {
     let error = StatusError(
       .resourceExhausted, "a message of \(byteCount) bytes is over the limit of \(maxRequestBytes) for \(method.path)")
     end(error)
-    throw error
+    throw error.ofCall
   }
 
   func halfClose() {
@@ -345,7 +346,7 @@ final class ClientCall: PickWaiter, Sendable {
     }
     if let error = answer.outcome.error { throw error }
     guard let received = answer.message else {
-      throw StatusError(.unimplemented, "the server ended \(method.path) with OK and without a message")
+      throw StatusError(.unimplemented, "the server ended \(method.path) with OK and without a message").ofCall
     }
     return ClientResponse(
       message: try message(received, serializer), initialMetadata: answer.initialMetadata ?? Metadata(),
@@ -405,7 +406,8 @@ final class ClientCall: PickWaiter, Sendable {
 
   /// Ends the call from this side.
   func end(_ error: StatusError) {
-    let outcome = StreamOutcome(status: error.status, trailingMetadata: error.metadata, origin: error.origin)
+    let origin: StatusError.Origin = error.origin == .peer ? .peer : .local
+    let outcome = StreamOutcome(status: error.status, trailingMetadata: error.metadata, origin: origin)
     let (attempts, waiters, isFirst, timer) = state.withLock { state in
       let isFirst = !state.hasEnded
       return (state.attempts, state.end(outcome), isFirst, state.retryTimer.take())
@@ -436,7 +438,7 @@ extension StreamOutcome {
     guard !status.isOK else { return nil }
     var error = StatusError(status: status, metadata: trailingMetadata, origin: origin)
     error.peer = peer
-    return error
+    return error.ofCall
   }
 }
 
