@@ -4,11 +4,21 @@ SHELL := /bin/bash
 BUILD := .build/debug
 PACKAGES := libnghttp2-dev libprotobuf-c-dev libssl-dev libuv1-dev libc-ares-dev zlib1g-dev pkg-config \
   protobuf-compiler dnsmasq-base iproute2 util-linux python3 python3-venv openssl curl
+# Other implementations of gRPC, and proxies. Without C++ where it has to be quick.
+QUICK_PEERS_PACKAGES := golang-go golang-goprotobuf-dev golang-google-grpc-dev nginx-light haproxy
+PEERS_PACKAGES := $(QUICK_PEERS_PACKAGES) libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev g++
 CONFORMANCE_PACKAGES := libprotobuf-dev g++ dpkg-dev
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 define install
 missing=""; for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; fi
+endef
+# The same for packages that bring services: what was installed here is not left running.
+define install-quiet
+missing=""; for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq && \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq $$missing && \
+	for s in nginx haproxy; do case "$$missing" in *$$s*) $(SUDO) service $$s stop >/dev/null 2>&1 || true;; esac; done; fi
 endef
 PROTOC := protoc -I Protos --plugin=protoc-gen-volery=$(BUILD)/protoc-gen-volery
 
@@ -48,6 +58,19 @@ lab-quick: deps
 	  $(SUDO) timeout 400 Tests/Lab/run.py --quick --jobs 3 --program $(BUILD)/volery-lab; \
 	else echo "lab-quick: SKIPPED, this machine allows no namespaces"; fi
 
+peers: deps ## Interoperability with real peers and through real proxies, both directions; writes Docs/Peers.md
+	@$(call install-quiet,$(PEERS_PACKAGES))
+	swift build -c release --product volery-interop
+	Tests/Peers/build.sh
+	$(SUDO) timeout 900 Tests/Peers/run.py --program .build/release/volery-interop --page Docs/Peers.md
+
+# The part of it that belongs to the tests: what needs no long compiling, and no figures that have to do with time.
+peers-quick: deps
+	@$(call install-quiet,$(QUICK_PEERS_PACKAGES))
+	swift build --product volery-interop
+	Tests/Peers/build.sh --quick
+	$(SUDO) timeout 200 Tests/Peers/run.py --quick --program $(BUILD)/volery-interop
+
 generate: deps ## Write the generated Swift anew
 	swift build --product protoc-gen-volery
 	Protos/generate.sh $(BUILD)/protoc-gen-volery .
@@ -84,4 +107,4 @@ balancing: ## Simulate the load balancing policies, and write the table of Docs/
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: bench-messages fuzz conformance lab lab-quick help deps demo python test generate format interop examples rotation balancing clean
+.PHONY: peers peers-quick bench-messages fuzz conformance lab lab-quick help deps demo python test generate format interop examples rotation balancing clean

@@ -140,7 +140,12 @@ let package = Package(
     tests("NameResolutionTests", ["VoleryNameResolution", "VoleryTypes"]),
     tests("LoadBalancingTests", ["VoleryLoadBalancing", "VoleryTypes"]),
     tests("EventLoopsTests", ["VoleryEventLoops"]),
-    tests("HTTP2TransportTests", ["Volery", "VoleryHTTP2Transport", "VoleryTypes"]),
+    tests(
+      "HTTP2TransportTests",
+      [
+        "TestSupport", "Volery", "VoleryHTTP2Transport", "VoleryHTTP2Session", "VoleryTransport", "VoleryTypes",
+        "CNGHTTP2",
+      ]),
     tests(
       "DNSTests",
       [
@@ -159,7 +164,7 @@ let package = Package(
       "RuntimeTests",
       [
         "TestSupport", "Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes", "VoleryCompression",
-        "VoleryHTTP2Transport", "VoleryEventLoops",
+        "VoleryHTTP2Session", "VoleryHTTP2Transport", "VoleryEventLoops",
       ]),
     tests(
       "InteropTests",
@@ -171,7 +176,11 @@ let package = Package(
       "TLSTests",
       ["TestSupport", "Volery", "VoleryClient", "VoleryServer", "VoleryTLSSession", "VoleryTypes", logging]),
     .target(
-      name: "FuzzTargets", dependencies: ["VoleryTypes", "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryGenerator"],
+      name: "FuzzTargets",
+      dependencies: [
+        "VoleryTypes", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryProtobuf", "VoleryWellKnownTypes",
+        "VoleryGenerator",
+      ],
       path: "Tests/Fuzz/Targets",
       swiftSettings: strict),
     tests("FuzzTests", ["FuzzTargets"]),

@@ -28,10 +28,12 @@ public struct DNSResolverFactory: ResolverFactory {
   }
 
   public func makeResolver(for target: Target) throws -> any Resolver {
+    try target.refuseQuery()
     guard let place = HostAndPort(target.endpoint, defaultPort: 443) else {
       throw TargetError("the target \"\(target)\": \"\(target.endpoint)\" is not host or host:port")
     }
     if AddressLiteral.isAddress(place.host) {
+      try AddressLiteral.checkZone(of: place.host, in: target)
       return FixedResolver(Resolution(endpoints: [Endpoint(.tcp(place.host, place.port))], note: "an IP address"))
     }
     if place.host == "localhost" {
@@ -68,6 +70,7 @@ public struct DNSServiceResolverFactory: ResolverFactory {
   }
 
   public func makeResolver(for target: Target) throws -> any Resolver {
+    try target.refuseQuery()
     guard !target.endpoint.contains(":") else {
       throw TargetError("the target \"\(target)\" has a port: SRV records say which port, write the name only")
     }
@@ -133,6 +136,7 @@ final class DNSWatchers: Sendable {
     guard let server = HostAndPort(target.authority, defaultPort: 53), AddressLiteral.isAddress(server.host) else {
       throw TargetError("the target \"\(target)\": the DNS server \"\(target.authority)\" is not an IP address")
     }
+    try AddressLiteral.checkZone(of: server.host, in: target)
     return server.host.contains(":") ? "[\(server.host)]:\(server.port)" : "\(server.host):\(server.port)"
   }
 }

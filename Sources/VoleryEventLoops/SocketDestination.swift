@@ -31,7 +31,12 @@ package enum SocketDestination: Hashable, Sendable {
       if uv_ip4_addr(host, Int32(port), base.assumingMemoryBound(to: sockaddr_in.self)) == 0 {
         return socklen_t(MemoryLayout<sockaddr_in>.size)
       }
-      if uv_ip6_addr(host, Int32(port), base.assumingMemoryBound(to: sockaddr_in6.self)) == 0 {
+      let ipv6 = base.assumingMemoryBound(to: sockaddr_in6.self)
+      if uv_ip6_addr(host, Int32(port), ipv6) == 0 {
+        // libuv knows zones by name; RFC 4007, 11.2 has their numbers too.
+        if let percent = host.firstIndex(of: "%"), let number = UInt32(host[host.index(after: percent)...]) {
+          ipv6.pointee.sin6_scope_id = number
+        }
         return socklen_t(MemoryLayout<sockaddr_in6>.size)
       }
       return nil

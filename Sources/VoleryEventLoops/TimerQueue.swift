@@ -26,6 +26,7 @@ final class TimerQueue {
   private var heap: [LoopTimer] = []
   /// When the uv_timer will go off; it may be too early, never too late.
   private var armed = UInt64.max
+  private static let longest = Duration.seconds(3_155_760_000)
 
   init(_ loop: UnsafeMutablePointer<uv_loop_t>) {
     uv_timer_init(loop, uvTimer)
@@ -38,9 +39,9 @@ final class TimerQueue {
   }
 
   func schedule(after delay: Duration, _ work: @escaping () -> Void) -> LoopTimer {
-    let (seconds, attoseconds) = max(delay, .zero).components
-    let (whole, overflowed) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-    let wait = overflowed ? UInt64.max / 4 : min(whole + UInt64(attoseconds / 1_000_000_000), UInt64.max / 4)
+    // Nobody waits longer than a century, and no sum of times overflows.
+    let (seconds, attoseconds) = min(max(delay, .zero), TimerQueue.longest).components
+    let wait = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
     let timer = LoopTimer(due: uv_hrtime() + wait, queue: self, work: work)
     timer.index = heap.count
     heap.append(timer)

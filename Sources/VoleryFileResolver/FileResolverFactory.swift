@@ -32,6 +32,7 @@ public struct FileResolverFactory: ResolverFactory {
   public init() {}
 
   public func makeResolver(for target: Target) throws -> any Resolver {
+    try target.refuseQuery()
     guard target.authority.isEmpty else {
       throw TargetError("the target \"\(target)\" names a host; write file:///PATH, with three slashes")
     }

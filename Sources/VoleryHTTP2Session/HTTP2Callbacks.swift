@@ -16,6 +16,12 @@ enum HTTP2Callbacks {
       withSession(context) { $0.header(name, value) }
       return 0
     }
+    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks) {
+      _, _, name, nameCount, value, valueCount, _, context in
+      let name = UnsafeRawBufferPointer(start: name, count: nameCount)
+      let value = UnsafeRawBufferPointer(start: value, count: valueCount)
+      return withSession(context) { $0.invalidHeader(name, value) }
+    }
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, context in
       withSession(context) { $0.frameReceived(frame!) }
       return 0
@@ -26,9 +32,19 @@ enum HTTP2Callbacks {
     }
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, context in
       let header = frame!.pointee.hd
-      if UInt32(header.type) == NGHTTP2_HEADERS.rawValue {
+      switch UInt32(header.type) {
+      case NGHTTP2_DATA.rawValue: withSession(context) { $0.hasSentData = true }
+      case NGHTTP2_HEADERS.rawValue:
         let endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         withSession(context) { $0.headersSent(header.stream_id, endsStream) }
+      default: break
+      }
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) { _, frame, error, context in
+      let header = frame!.pointee.hd
+      if UInt32(header.type) == NGHTTP2_HEADERS.rawValue {
+        withSession(context) { $0.headersNotSent(header.stream_id, error) }
       }
       return 0
     }
@@ -72,6 +88,13 @@ enum HTTP2Callbacks {
     // Closed streams are not kept for RFC 7540's priorities, which gRPC does not use.
     nghttp2_option_set_no_closed_streams(option, 1)
     nghttp2_option_set_max_settings(option, 64)
+    // A block that is over the limit ends its stream, and no others: it is read to its end.
+    volery_option_set_max_continuations(option, 64 + settings.maxHeaderListByteCount / 8192)
+    // What the peer takes is looked at before a block is queued (`HTTP2Session.maxSentHeaderListByteCount`); HPACK needs no
+    // more than 12 bytes for the 32 that count for each field.
+    nghttp2_option_set_max_send_header_block_length(option, HTTP2Settings.largestHeaderList + 4096)
+    // RFC 9113, 8.2.1 forbids spaces at the ends of values; C-core, Go and Java send them, and take them.
+    nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1)
     var session: OpaquePointer!
     var hooks = memory?.hooks ?? nghttp2_mem()
     withUnsafeMutablePointer(to: &hooks) { hooks in

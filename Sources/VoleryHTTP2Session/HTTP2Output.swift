@@ -22,8 +22,10 @@ struct HTTP2Output: ~Copyable {
   private(set) var byteCount = 0
   /// Bytes at the front that have been taken.
   private var takenByteCount = 0
-  /// A buffer that has become larger than this is not kept.
-  private static let maxKeptCapacity = 512 << 10
+  /// A buffer that has become larger than this is not kept: what a connection pulls at once, and a frame more, fits.
+  private static let maxKeptCapacity = 640 << 10
+  /// From this size on it does not double any more.
+  private static let maxDoubledCapacity = 512 << 10
 
   deinit { free(bytes) }
 
@@ -46,7 +48,8 @@ struct HTTP2Output: ~Copyable {
   }
 
   private mutating func grow(by length: Int) {
-    capacity = max(capacity * 2, count + length, 4096)
+    let larger = capacity < HTTP2Output.maxDoubledCapacity ? capacity * 2 : capacity + (64 << 10)
+    capacity = max(larger, count + length, 4096)
     bytes = realloc(bytes, capacity)
     precondition(bytes != nil, "no memory for a connection's output")
   }

@@ -40,6 +40,12 @@ package final class HTTP2Session {
   /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS; 100 is assumed before it has spoken.
   @exclusivity(unchecked) package private(set) var peerMaxConcurrentStreams: UInt32 = 100
   @exclusivity(unchecked) package private(set) var peerHasSentSettings = false
+  /// The most bytes of a header block that may be sent: the peer's SETTINGS_MAX_HEADER_LIST_SIZE, within our own bound.
+  @exclusivity(unchecked) package private(set) var maxSentHeaderListByteCount = HTTP2Settings.largestHeaderList
+  /// HEADERS or DATA have gone out since somebody set this to false; each frame sets it.
+  @exclusivity(unchecked) package var hasSentData = false
+  /// The same for frames that came in, empty DATA aside.
+  @exclusivity(unchecked) package var hasReceivedData = false
 
   /// - Parameters:
   ///   - memory: Shared by the sessions of a loop; malloc's otherwise.
@@ -55,6 +61,9 @@ package final class HTTP2Session {
     self.block = HeaderBlock(limit: settings.maxHeaderListByteCount)
     session = HTTP2Callbacks.makeSession(role, settings, memory)
     nghttp2_session_set_user_data(session, Unmanaged.passUnretained(self).toOpaque())
+    if role == .client, settings.firstStreamID > 1 {
+      nghttp2_session_set_next_stream_id(session, settings.firstStreamID)
+    }
     submit(settings)
   }
 
@@ -121,6 +130,12 @@ package final class HTTP2Session {
   /// As many streams as the peer allows are open or wait.
   package var isFull: Bool { streams.count >= Int(peerMaxConcurrentStreams) }
 
+  /// Whether a client can open no more streams, ever (RFC 9113, 5.1.1).
+  package var isOutOfStreamIDs: Bool { nextStreamID > UInt32(Int32.max) }
+
+  /// Of the next stream that a client opens.
+  package var nextStreamID: UInt32 { nghttp2_session_get_next_stream_id(session) }
+
   /// Opens a stream with the headers that `build` adds; above the peer's limit it waits its turn. `hasBody` is false for a
   /// request that ends with its headers.
   package func submitRequest(
@@ -128,6 +143,7 @@ package final class HTTP2Session {
   ) throws(HTTP2Failure) {
     requestHeaders.removeAll()
     build(&requestHeaders)
+    if let excess = requestHeaders.excess(over: maxSentHeaderListByteCount) { throw HTTP2Failure(excess) }
     add(stream)
     let data = Unmanaged.passUnretained(stream).toOpaque()
     let id = requestHeaders.withEntries { entries in
@@ -147,9 +163,10 @@ package final class HTTP2Session {
   }
 
   func submitResponse(_ stream: HTTP2Stream, _ entries: UnsafeBufferPointer<nghttp2_nv>, hasBody: Bool) {
-    _ = withProvider(stream, hasBody) {
+    let code = withProvider(stream, hasBody) {
       nghttp2_submit_response(session, stream.id, entries.baseAddress, entries.count, $0)
     }
+    if code != 0 { stream.reset(.internalError) }
   }
 
   private func withProvider(
@@ -235,6 +252,14 @@ extension HTTP2Session {
 
   func header(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) { block.append(name, value) }
 
+  /// A name or a value with a byte that HTTP does not allow (RFC 9113, 8.2.1): resets its stream, as elsewhere, except where
+  /// the delegate wants to see it.
+  func invalidHeader(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Int32 {
+    guard delegate.acceptsAnyValue(of: name) else { return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue }
+    header(name, value)
+    return 0
+  }
+
   func stream(_ id: Int32) -> HTTP2Stream? {
     if let lastStream, lastStream.id == id { return lastStream }
     guard let data = nghttp2_session_get_stream_user_data(session, id) else { return nil }
@@ -253,11 +278,14 @@ extension HTTP2Session {
     case NGHTTP2_HEADERS.rawValue:
       guard let stream = blockStream else { return }
       blockStream = nil
+      hasReceivedData = true
       stream.headersReceived(block, endsStream: isEnd)
     case NGHTTP2_RST_STREAM.rawValue:
       stream(header.stream_id)?.wasResetByPeer = true
     case NGHTTP2_SETTINGS.rawValue where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
       peerMaxConcurrentStreams = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+      let limit = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE)
+      maxSentHeaderListByteCount = min(Int(limit), HTTP2Settings.largestHeaderList)
       peerHasSentSettings = true
       delegate.settingsReceived()
     case NGHTTP2_PING.rawValue:
@@ -277,6 +305,7 @@ extension HTTP2Session {
     // The connection's window is given back at once: one stream that nobody reads must not stop the others. What a
     // stream may hold is bounded by its own window.
     nghttp2_session_consume_connection(session, bytes.count)
+    hasReceivedData = true
     guard let stream = stream(id) else { return }
     stream.dataReceived(bytes)
   }
@@ -297,9 +326,20 @@ extension HTTP2Session {
   }
 
   func headersSent(_ id: Int32, _ endsStream: Bool) {
+    hasSentData = true
     guard let stream = stream(id) else { return }
     stream.areHeadersSent = true
     if endsStream { stream.endSent() }
+  }
+
+  /// nghttp2 has dropped headers or trailers that were queued: their stream must not wait for them.
+  func headersNotSent(_ id: Int32, _ error: Int32) {
+    switch error {
+    case NGHTTP2_ERR_STREAM_CLOSED.rawValue, NGHTTP2_ERR_STREAM_CLOSING.rawValue, NGHTTP2_ERR_STREAM_SHUT_WR.rawValue,
+      NGHTTP2_ERR_SESSION_CLOSING.rawValue, NGHTTP2_ERR_START_STREAM_NOT_ALLOWED.rawValue:
+      return  // The stream ends by itself, or the connection does.
+    default: stream(id)?.headersNotSent(HTTP2Failure(code: error).description)
+    }
   }
 
   func streamClosed(_ id: Int32, _ code: UInt32) {
@@ -317,6 +357,8 @@ extension HTTP2Session {
 package protocol HTTP2SessionDelegate: AnyObject {
   /// A peer opens a stream (server only); nil refuses it.
   func streamOpened() -> HTTP2Stream?
+  /// Whether a field of this name may have any bytes as its value, those that HTTP forbids too.
+  func acceptsAnyValue(of name: UnsafeRawBufferPointer) -> Bool
   func settingsReceived()
   func pingReceived(_ opaque: UInt64, isAnswer: Bool)
   func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String)

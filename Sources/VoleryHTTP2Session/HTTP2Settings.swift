@@ -6,10 +6,18 @@ package struct HTTP2Settings: Sendable {
   package var streamWindowByteCount: UInt32 = 512 << 10
   /// The connection's receive window.
   package var connectionWindowByteCount: UInt32 = 4 << 20
-  /// The most bytes of a header block, by RFC 9113's count of name + value + 32; a larger one ends its stream, no more.
-  package var maxHeaderListByteCount = 16 << 10
+  /// The most bytes of a header block that is received, by RFC 9113's count of name + value + 32; a larger one ends its
+  /// stream, no more. At most `largestHeaderList`.
+  package var maxHeaderListByteCount = 16 << 10 {
+    didSet { maxHeaderListByteCount = min(max(maxHeaderListByteCount, 0), HTTP2Settings.largestHeaderList) }
+  }
   /// Answers to PING and SETTINGS that may wait to be sent; a peer that asks faster than it reads is cut off.
   package var maxUnsentAnswers = 1000
+  /// The id of a client's first stream; odd. For tests of what happens near the end of the ids.
+  package var firstStreamID: Int32 = 1
+
+  /// A header block that is sent is never larger, whatever the peer says that it takes.
+  package static let largestHeaderList = 16 << 20
 
   package init() {}
 }

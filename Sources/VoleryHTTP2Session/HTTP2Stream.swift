@@ -40,10 +40,15 @@ open class HTTP2Stream {
   open func bodyDrained() {}
   /// Headers or trailers that end this end's half have gone out.
   open func endSent() {}
+  /// Headers or trailers that were queued will never go out: the stream ends with INTERNAL_ERROR.
+  open func headersNotSent(_ reason: String) { reset(.internalError) }
   /// The stream is over, exactly once: both ends are done (`noError`) or one reset it.
   open func closed(_ code: HTTP2ErrorCode) {}
 
   // MARK: Intents
+
+  /// The most bytes of headers or trailers that the peer takes.
+  package var maxSentHeaderListByteCount: Int { session?.maxSentHeaderListByteCount ?? 0 }
 
   package var isClosed: Bool { index < 0 }
 
@@ -179,6 +184,7 @@ open class HTTP2Stream {
     _ trailers: UnsafeBufferPointer<nghttp2_nv>, to session: HTTP2Session, _ flags: UnsafeMutablePointer<UInt32>
   ) {
     flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-    nghttp2_submit_trailer(session.session, id, trailers.baseAddress, trailers.count)
+    let code = nghttp2_submit_trailer(session.session, id, trailers.baseAddress, trailers.count)
+    if code != 0 { reset(.internalError) }
   }
 }

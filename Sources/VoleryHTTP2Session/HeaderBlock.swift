@@ -9,13 +9,16 @@
 /// A field is the length of its name and of its value (UInt32 each, native order), then the bytes of both. Fields that
 /// follow one another may be copied in one piece.
 public struct HeaderBlock: ~Copyable {
-  private let limit: Int
+  package let limit: Int
   @usableFromInline package private(set) var bytes = UnsafeMutableRawPointer.allocate(
     byteCount: HeaderBlock.firstCapacity, alignment: 4)
   @usableFromInline package private(set) var byteCount = 0
   private var capacity = HeaderBlock.firstCapacity
-  private var listByteCount = 0
+  /// Of the whole block, by RFC 9113's count, what is not here included.
+  package private(set) var listByteCount = 0
   private static let firstCapacity = 512
+  /// A buffer that has become larger than this is not kept for the next block.
+  private static let maxKeptCapacity = 64 << 10
   /// In front of a name: both lengths.
   @usableFromInline package static let lengthsByteCount = 8
 
@@ -30,6 +33,10 @@ public struct HeaderBlock: ~Copyable {
   mutating func removeAll() {
     byteCount = 0
     listByteCount = 0
+    guard capacity > HeaderBlock.maxKeptCapacity else { return }
+    bytes.deallocate()
+    capacity = HeaderBlock.firstCapacity
+    bytes = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 4)
   }
 
   mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {

@@ -66,6 +66,8 @@ package struct HeaderList: ~Copyable {
   private var bytes: UnsafeMutableRawPointer?
   private var byteCapacity = 0
   private var byteCount = 0
+  /// By RFC 9113's count, 6.5.2.
+  package private(set) var listByteCount = 0
 
   package init() {}
 
@@ -84,6 +86,7 @@ package struct HeaderList: ~Copyable {
   package mutating func removeAll() {
     count = 0
     byteCount = 0
+    listByteCount = 0
   }
 
   package mutating func append(_ kept: KeptHeaders) {
@@ -122,6 +125,32 @@ package struct HeaderList: ~Copyable {
     }
     entries![count] = field
     count += 1
+    listByteCount += field.namelen + field.valuelen + HeaderList.fieldByteCount
+  }
+
+  /// What each field counts besides its name and value.
+  private static let fieldByteCount = 32
+
+  /// By how much the list is larger than a peer takes; nil when it is not.
+  package func excess(over limit: Int) -> HeaderExcess? {
+    guard listByteCount > limit else { return nil }
+    var largest = (name: "", byteCount: 0)
+    for index in 0..<count {
+      let field = entries![index]
+      let size = field.namelen + field.valuelen + HeaderList.fieldByteCount
+      guard size > largest.byteCount else { continue }
+      largest = (String(decoding: name(of: field), as: UTF8.self), size)
+    }
+    return HeaderExcess(
+      byteCount: listByteCount, limit: limit, largestName: largest.name, largestByteCount: largest.byteCount)
+  }
+
+  private func name(of field: nghttp2_nv) -> UnsafeBufferPointer<UInt8> {
+    guard field.flags & UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue) == 0 else {
+      return UnsafeBufferPointer(start: field.name, count: field.namelen)
+    }
+    let start = bytes.map { $0.assumingMemoryBound(to: UInt8.self) + (Int(bitPattern: field.name) - 1) }
+    return UnsafeBufferPointer(start: start, count: field.namelen)
   }
 
   private mutating func store(_ source: UnsafeRawBufferPointer) -> (UnsafeMutablePointer<UInt8>?, Int) {
@@ -152,6 +181,14 @@ package struct HeaderList: ~Copyable {
     }
     return body(UnsafeBufferPointer(start: entries, count: count))
   }
+}
+
+/// Headers that are larger than the peer takes (RFC 9113, 10.5.1), and which field is most of it. Sizes by 6.5.2.
+package struct HeaderExcess: Sendable {
+  package let byteCount: Int
+  package let limit: Int
+  package let largestName: String
+  package let largestByteCount: Int
 }
 
 extension nghttp2_nv {

@@ -56,7 +56,7 @@ struct ConnectionLiveness {
     askedAt = nil
   }
 
-  /// Headers or a message: the server forgets our pings.
+  /// Headers or data have come since the last ping: the server has forgotten our pings.
   mutating func dataReceived() {
     if !pingsWithoutData.isEmpty { pingsWithoutData = [] }
   }

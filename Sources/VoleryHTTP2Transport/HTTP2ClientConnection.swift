@@ -6,6 +6,11 @@ import VoleryTypes
 /// What a client does with its connections.
 package struct ClientConnectionOptions: Sendable {
   package var http2 = HTTP2Settings()
+  /// SETTINGS_MAX_HEADER_LIST_SIZE: 0 to 16 MiB.
+  package var maxMetadataBytes: Int {
+    get { http2.maxHeaderListByteCount }
+    set { http2.maxHeaderListByteCount = newValue }
+  }
   package var userAgent = "volery-swift/0.1"
   /// After this long without a byte from the server, a ping asks whether it is still there (gRFC A8). Not below 10 s. Nil:
   /// only when the server is suspected (`ConnectionLiveness`).
@@ -35,6 +40,14 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   private var livenessTimer: LoopTimer?
   /// Of the open streams: those that are no calls.
   @exclusivity(unchecked) private var backgroundStreams = 0
+  /// Streams that the server has answered itself.
+  @exclusivity(unchecked) private var servedCount = 0
+  /// The stream id from which on the observer is told that the end is near.
+  @exclusivity(unchecked) private var nearEndID = HTTP2ClientConnection.streamIDLimit
+  /// Of the server's GOAWAY.
+  private var lastTakenID = Int32.max
+  /// Three quarters of the ids that there are (gRFC A105, as grpc-go).
+  private static let streamIDLimit = Int32.max / 4 * 3
   private static let livenessPing: UInt64 = 0x766f_6c65_7279_0003
 
   init(
@@ -71,9 +84,15 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
       guard !isOver, !isDraining else { throw HTTP2Failure.goingAway }
       try session.submitRequest(stream) { append(head, to: &$0) }
       if head.isBackground { backgroundStreams += 1 }
+      if stream.id >= nearEndID { nearsEnd(stream.id) }
     } catch {
-      let reason = error.description
-      loop.execute { stream.connectionLost(reason) }
+      if let excess = error.excess {
+        loop.execute { stream.refuseHeaders(excess) }
+      } else {
+        let reason = error.description
+        loop.execute { stream.connectionLost(reason) }
+        if !isOver, !isDraining, session.isOutOfStreamIDs { ranOutOfStreamIDs() }
+      }
     }
     reportCapacity()
     setNeedsFlush()
@@ -104,6 +123,44 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     }
   }
 
+  // MARK: Its end
+
+  package var tally: ConnectionTally {
+    let underWay = session.streams.lazy.compactMap { $0 as? HTTP2ClientStream }
+      .count { $0.isUnanswered && $0.id <= lastTakenID }
+    let opened = (Int(session.nextStreamID) - Int(options.http2.firstStreamID)) / 2
+    let taken = (Int(lastTakenID) + 2 - Int(options.http2.firstStreamID)) / 2
+    return ConnectionTally(
+      opened: opened, taken: max(0, min(opened, taken)), served: servedCount, underWay: underWay)
+  }
+
+  package func announceEnd(afterStreams count: Int) {
+    onLoop { [self] in
+      let id = Int(options.http2.firstStreamID) + 2 * (max(count, 1) - 1)
+      guard id < Int(nearEndID) else { return }
+      nearEndID = Int32(id)
+      if tally.opened >= count { nearsEnd(nearEndID) }
+    }
+  }
+
+  private func nearsEnd(_ id: Int32) {
+    let cause: NearEnd = id >= HTTP2ClientConnection.streamIDLimit ? .streamIDs : .expected
+    nearEndID = cause == .streamIDs ? .max : HTTP2ClientConnection.streamIDLimit
+    if !isDraining { observer.connectionNearsEnd(self, cause: cause) }
+  }
+
+  private func ranOutOfStreamIDs() {
+    drain()
+    observer.connectionDraining(self, cause: .renewal, reason: "its stream ids are used up")
+  }
+
+  /// The server ends this connection, has taken calls, and this one not any more: the next connection's turn. (One that
+  /// takes none refuses.)
+  func hasLeftOut(_ id: Int32) -> Bool { id > lastTakenID && lastTakenID >= options.http2.firstStreamID }
+
+  /// The server has answered a stream itself.
+  func streamServed() { servedCount += 1 }
+
   package func close(reason: String) { onLoop { [self] in finish(reason) } }
 
   private func onLoop(_ work: @escaping @Sendable () -> Void) {
@@ -126,6 +183,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
 
   package override func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String) {
     isDraining = true
+    lastTakenID = min(lastTakenID, lastStreamID)
     if code == .enhanceYourCalm, debugData == "too_many_pings" { options.pingPace.complained() }
     let debug = debugData.isEmpty ? "" : " (\(debugData))"
     let cause: DrainCause = code == .noError && debugData == "max_age" ? .renewal : .goodbye
@@ -158,16 +216,23 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
 
   override func bytesReceived() { liveness.received(now: .now) }
 
-  func dataReceived() { liveness.dataReceived() }
+  /// What the server has sent makes it forget our pings (gRFC A8): each frame counts, and is looked at when it matters.
+  private func noteData() {
+    guard session.hasReceivedData else { return }
+    session.hasReceivedData = false
+    liveness.dataReceived()
+  }
 
   /// The deadline of a stream has passed that was opened when so much had been received.
   func deadlinePassed(openedAt receptions: UInt32) {
+    noteData()
     perform(liveness.deadlinePassed(openedAt: receptions, now: .now))
   }
 
   private func checkLiveness() {
     livenessTimer = nil
     guard !isOver else { return }
+    noteData()
     let (action, next) = liveness.check(now: .now, hasCalls: session.streams.count > backgroundStreams)
     perform(action)
     if let next { scheduleLivenessCheck(after: next) }

@@ -31,7 +31,6 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   // MARK: Events
 
   package override func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {
-    client.dataReceived()
     guard phase != .ended else { return }
     let headers = ResponseHeaders(block)
     if phase == .waitingForHeaders {
@@ -43,13 +42,14 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   }
 
   private func firstHeadersReceived(_ headers: borrowing ResponseHeaders, endsStream: Bool) {
-    guard !headers.isTooLarge else {
-      return fail(.resourceExhausted, "the server's metadata is over the limit")
+    if let excess = headers.excess {
+      return fail(.resourceExhausted, "the server's initial metadata \(excess)")
     }
     guard headers.isGRPC || (endsStream && headers.status != nil) else { return answeredByHTTP(headers) }
     if endsStream { return trailersReceived(headers, isTrailersOnly: true) }
     guard headers.httpStatus == 200 else { return answeredByHTTP(headers) }
     phase = .open
+    client.streamServed()
     handler?.initialMetadataReceived(headers.metadata, messageEncoding: headers.messageEncoding)
   }
 
@@ -62,11 +62,16 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   }
 
   private func trailersReceived(_ headers: borrowing ResponseHeaders, isTrailersOnly: Bool) {
+    if let excess = headers.excess {
+      let said = headers.status.map { "; the call's own status was \($0.code)" } ?? ""
+      return fail(.resourceExhausted, "the server's trailing metadata \(excess)\(said)")
+    }
     let status =
       headers.status
       ?? Status(
         code: headers.httpStatus.map { $0 == 200 ? .unknown : statusCode(httpStatus: $0) } ?? .unknown,
         message: "the server ended the call without a grpc-status")
+    if isTrailersOnly, status.code != .unavailable { client.streamServed() }
     if status.isOK, !deframer.isAtBoundary { return fail(.internal, "the response ended within a message") }
     end(
       StreamOutcome(
@@ -74,7 +79,6 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   }
 
   override func messageReceived(_ message: [UInt8], isCompressed: Bool) {
-    client.dataReceived()
     guard phase == .open else { return super.consume(message.count + MessageSink.prefixByteCount) }
     handler?.messageReceived(message, isCompressed: isCompressed)
   }
@@ -88,6 +92,9 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     }
   }
 
+  /// It is a call, and the server has said nothing yet.
+  var isUnanswered: Bool { phase == .waitingForHeaders && !isBackground }
+
   package override func endReceived() {
     guard phase != .ended else { return }
     fail(.internal, "the server ended the stream without trailers", origin: .peer)
@@ -99,7 +106,9 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     client.streamEnded(isBackground: isBackground)
     guard phase != .ended else { return }
     let processing: StreamOutcome.Processing =
-      code == .refusedStream ? .refused : (areHeadersSent ? .possible : .neverSent)
+      !areHeadersSent
+      ? .neverSent
+      : code == .refusedStream ? (client.hasLeftOut(id) ? .neverSent : .refused) : .possible
     let what = wasResetByPeer ? "the server reset the stream" : "the stream was closed"
     end(
       StreamOutcome(
@@ -112,6 +121,23 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     guard phase != .ended else { return }
     let text = "the server's certificate is not for the call's authority \"\(name)\""
     end(StreamOutcome(status: Status(code: .unavailable, message: text), origin: .local))
+  }
+
+  /// Nothing was sent: the server does not take so much.
+  func refuseHeaders(_ excess: HeaderExcess) {
+    let text = MetadataExcess(
+      "the request's metadata", byteCount: excess.byteCount, limit: excess.limit, of: "the server",
+      largestKey: excess.largestName, largestByteCount: excess.largestByteCount)
+    endUnsent(.resourceExhausted, text.description)
+  }
+
+  package override func headersNotSent(_ reason: String) {
+    endUnsent(.internal, "the request's headers can't be sent: \(reason)")
+  }
+
+  private func endUnsent(_ code: StatusCode, _ text: String) {
+    guard phase != .ended else { return }
+    end(StreamOutcome(status: Status(code: code, message: text), origin: .local, processing: .unsendable))
   }
 
   func connectionLost(_ reason: String) {

@@ -55,6 +55,8 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   // MARK: Hooks for the two sides
 
   package func streamOpened() -> HTTP2Stream? { nil }
+  /// A status message that was not percent-encoded: the status beside it matters more than how it is written.
+  package func acceptsAnyValue(of name: UnsafeRawBufferPointer) -> Bool { name.equals("grpc-message") }
   package func settingsReceived() {}
   package func pingReceived(_ opaque: UInt64, isAnswer: Bool) {}
   package func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String) {}

@@ -29,7 +29,8 @@ package final class HTTP2Connector: ClientConnector {
     observer: any ClientConnectionObserver
   ) -> any ConnectionAttempt {
     if case .inProcess(let name) = address {
-      return InProcessListener.connect(to: name, observer: observer, failingOn: group.next())
+      return InProcessListener.connect(
+        to: name, maxMetadataBytes: options.maxMetadataBytes, observer: observer, failingOn: group.next())
     }
     let attempt = HTTP2ConnectionAttempt(
       loop: group.next(), authority: authority, observer: observer, options: options)
@@ -128,6 +129,10 @@ final class HTTP2ConnectionAttempt: ConnectionAttempt, ClientConnectionObserver,
 
   func connectionCapacityChanged(_ connection: any ClientConnection, hasRoom: Bool) {
     observer?.connectionCapacityChanged(connection, hasRoom: hasRoom)
+  }
+
+  func connectionNearsEnd(_ connection: any ClientConnection, cause: NearEnd) {
+    observer?.connectionNearsEnd(connection, cause: cause)
   }
 
   func connectionDraining(_ connection: any ClientConnection, cause: DrainCause, reason: String) {

@@ -11,6 +11,11 @@ package struct ServerConnectionOptions: Sendable {
     get { http2.maxConcurrentStreams }
     set { http2.maxConcurrentStreams = newValue }
   }
+  /// SETTINGS_MAX_HEADER_LIST_SIZE: 0 to 16 MiB.
+  package var maxMetadataBytes: Int {
+    get { http2.maxHeaderListByteCount }
+    set { http2.maxHeaderListByteCount = newValue }
+  }
   /// A connection this old is drained, ±10 %, so that clients that look for servers only when they lose one find new
   /// ones. Nil: never.
   package var maxAge: Duration? = .seconds(300)
@@ -46,9 +51,10 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   private var idleSince = ContinuousClock.now
   let authorities = AuthorityMemo()
   @exclusivity(unchecked) private var lastReceived = ContinuousClock.now
-  @exclusivity(unchecked) private var lastPing: ContinuousClock.Instant?
-  @exclusivity(unchecked) private var strikes = 0
+  @exclusivity(unchecked) private var pingStrikes: PingStrikes
   @exclusivity(unchecked) private var openCalls = 0
+  /// Made for the first of them.
+  @exclusivity(unchecked) private var lingering: LingeringHandlers?
   /// The shutdown notice's ping: its answer proves that the client has seen the notice.
   private static let drainPing: UInt64 = 0x766f_6c65_7279_0001
   private static let keepalivePing: UInt64 = 0x766f_6c65_7279_0002
@@ -61,6 +67,8 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
     self.acceptor = acceptor
     self.options = options
     self.onEnd = onEnd
+    self.pingStrikes = PingStrikes(
+      interval: options.minPingInterval, permitsPingsWithoutCalls: options.permitsPingsWithoutCalls)
     super.init(socket: socket, role: .server, settings: options.http2, filter: filter)
     start()
     scheduleTimers()
@@ -101,6 +109,23 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   func streamEnded() {
     openCalls -= 1
     if openCalls == 0, options.maxIdle != nil { idleSince = .now }
+  }
+
+  var lingeringHandlers: LingeringHandlers {
+    if let lingering { return lingering }
+    let made = LingeringHandlers()
+    lingering = made
+    return made
+  }
+
+  /// Why a call that has just been opened can't be taken; nil: it can. The client keeps to the limit of streams, but the
+  /// handlers of those that it has reset may run on.
+  var refusalOfCalls: Status? {
+    guard let lingering, openCalls + lingering.count > Int(options.maxConcurrentStreams) else { return nil }
+    return Status(
+      code: .resourceExhausted,
+      message: "the connection is at its limit of \(options.maxConcurrentStreams) calls: handlers of calls that were "
+        + "cancelled still run")
   }
 
   private func scheduleIdleCheck() {
@@ -144,22 +169,19 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
       if opaque == HTTP2ServerConnection.drainPing { sendFinalGoAway() }
       return
     }
-    let now = ContinuousClock.now
-    let interval =
-      openCalls > 0 || options.permitsPingsWithoutCalls
-      ? options.minPingInterval : max(options.minPingInterval, .seconds(7200))
-    if let lastPing, lastPing.duration(to: now) < interval { strikes += 1 }
-    lastPing = now
-    if strikes > 2 {
-      session.submitGoAway(.enhanceYourCalm, debugData: "too_many_pings")
-      end("too_many_pings")
-    }
+    let isForgiven = takeDataMoved()
+    guard pingStrikes.isTooMany(isForgiven: isForgiven, hasCalls: openCalls > 0, now: .now) else { return }
+    session.submitGoAway(.enhanceYourCalm, debugData: "too_many_pings")
+    end("too_many_pings")
   }
 
-  /// Called when the server sends headers or data: that makes pings welcome again (gRFC A8).
-  func forgivePings() {
-    strikes = 0
-    lastPing = nil
+  /// Whether HEADERS or DATA have gone out, or DATA has come in, since the last ping.
+  private func takeDataMoved() -> Bool {
+    defer {
+      session.hasSentData = false
+      session.hasReceivedData = false
+    }
+    return session.hasSentData || session.hasReceivedData
   }
 
   override func bytesReceived() { lastReceived = .now }

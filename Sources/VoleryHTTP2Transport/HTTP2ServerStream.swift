@@ -26,6 +26,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
 
   package var transportLoop: any TransportLoop { connection.loop }
   package var peer: Peer { connection.peer }
+  package var lingeringHandlers: LingeringHandlers? { server.lingeringHandlers }
 
   // MARK: Events
 
@@ -46,10 +47,11 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
       areHeadersSubmitted = true
       phase = .finished
       submitHeaders(headers, hasBody: false)
-      answered()
+      server.setNeedsFlush()
     case .grpc(let status):
       finish(status, trailingMetadata: Metadata())
     case nil:
+      if let refusal = server.refusalOfCalls { return finish(refusal, trailingMetadata: Metadata()) }
       let path = request.path
       handler = acceptor.accept(path: path, head: request.takeHead(), stream: self)
     }
@@ -118,23 +120,27 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
 
   package func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {
     guard phase == .open, !areHeadersSubmitted else { return }
-    areHeadersSubmitted = true
     if metadata.isEmpty, messageEncoding == nil, let fixed = fixedHeaders {
+      areHeadersSubmitted = true
       submitHeaders(fixed)
-      return answered()
+      return server.setNeedsFlush()
     }
     var headers = responseHeaders()
     if let messageEncoding { headers.append("grpc-encoding", messageEncoding) }
     MetadataCoding.append(metadata, to: &headers)
+    if let excess = headers.excess(over: maxSentHeaderListByteCount) {
+      return violate(.resourceExhausted, text("initial", excess))
+    }
+    areHeadersSubmitted = true
     submitHeaders(headers, hasBody: true)
-    answered()
+    server.setNeedsFlush()
   }
 
   package func send(_ frame: MessageFrame) {
     guard phase == .open else { return }
     if !areHeadersSubmitted { sendInitialMetadata(Metadata(), messageEncoding: nil) }
     sendBody(frame)
-    answered()
+    server.setNeedsFlush()
   }
 
   package func finish(_ status: Status, trailingMetadata: Metadata) {
@@ -142,24 +148,24 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     phase = .finished
     if status.isOK, areHeadersSubmitted, trailingMetadata.isEmpty {
       endBody(trailers: HTTP2ServerStream.okTrailers)
-      return answered()
+      return server.setNeedsFlush()
     }
     var headers = areHeadersSubmitted ? HeaderList() : responseHeaders()
     append(status, to: &headers)
     MetadataCoding.append(trailingMetadata, to: &headers)
+    if let excess = headers.excess(over: maxSentHeaderListByteCount) {
+      headers = shortened(status, trailingMetadata, excess)
+    }
     if areHeadersSubmitted {
       endBody(trailers: headers)
     } else {
       submitHeaders(headers, hasBody: false)
     }
-    answered()
-  }
-
-  private func answered() {
-    server.forgivePings()
     server.setNeedsFlush()
   }
 
+  /// What `grpc-message` counts besides the message.
+  private static let messageFieldByteCount = "grpc-message".utf8.count + 32
   private static let okTrailers = FixedHeaders([("grpc-status", "0")])
   private static let plainHeaders = FixedHeaders([(":status", "200"), ("content-type", "application/grpc")])
   private static let protoHeaders = FixedHeaders([(":status", "200"), ("content-type", "application/grpc+proto")])
@@ -181,13 +187,40 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     }
   }
 
-  private func append(_ status: Status, to headers: inout HeaderList) {
+  /// The last headers of a call that are within what the client takes: the message is cut, and where metadata alone is over
+  /// the limit, it is left out, which the message says.
+  private func shortened(_ status: Status, _ metadata: Metadata, _ excess: HeaderExcess) -> HeaderList {
+    let limit = maxSentHeaderListByteCount
+    for keepsMetadata in [true, false] {
+      var headers = areHeadersSubmitted ? HeaderList() : responseHeaders()
+      if keepsMetadata { MetadataCoding.append(metadata, to: &headers) }
+      let status =
+        keepsMetadata || metadata.isEmpty
+        ? status : status.without("trailing metadata", text("trailing", excess), failingWith: .resourceExhausted)
+      append(status, to: &headers, limit: limit)
+      if headers.listByteCount <= limit || !keepsMetadata { return headers }
+    }
+    preconditionFailure("the second turn returns")
+  }
+
+  private func text(_ which: String, _ excess: HeaderExcess) -> String {
+    MetadataExcess(
+      "the response's \(which) metadata", byteCount: excess.byteCount, limit: excess.limit, of: "the client",
+      largestKey: excess.largestName, largestByteCount: excess.largestByteCount
+    ).description
+  }
+
+  /// - Parameter limit: Of the whole list: the message is cut where it would pass it.
+  private func append(_ status: Status, to headers: inout HeaderList, limit: Int = .max) {
     if status.isOK {
       headers.append("grpc-status", "0")
     } else {
       headers.append("grpc-status", String(status.code.rawValue))
     }
     guard !status.message.isEmpty else { return }
-    PercentEncoding.encode(status.message).withUnsafeBytes { headers.append("grpc-message", bytes: $0) }
+    var message = PercentEncoding.encode(status.message)
+    let room = limit - headers.listByteCount - HTTP2ServerStream.messageFieldByteCount
+    if message.count > room { message = PercentEncoding.encode(status.message, cutTo: room) }
+    if !message.isEmpty { message.withUnsafeBytes { headers.append("grpc-message", bytes: $0) } }
   }
 }

@@ -1,7 +1,8 @@
 import VoleryHTTP2Session
 import VoleryTypes
 
-/// Metadata as HTTP/2 header fields: `-bin` values in base64, reserved names left out.
+/// Metadata as HTTP/2 header fields: `-bin` values in base64, other values without spaces at their ends (RFC 9113, 8.2.1;
+/// doc/PROTOCOL-HTTP2.md, Custom-Metadata), reserved names left out.
 enum MetadataCoding {
   static func append(_ metadata: Metadata, to headers: inout HeaderList) {
     guard !metadata.isEmpty else { return }
@@ -9,7 +10,7 @@ enum MetadataCoding {
       if key.ends(with: "-bin") {
         Base64.encode(value).withUnsafeBytes { headers.append(name: key, value: $0) }
       } else {
-        headers.append(name: key, value: value)
+        headers.append(name: key, value: value.trimmed)
       }
     }
   }
@@ -25,8 +26,7 @@ enum MetadataCoding {
     plainFields.move(to: &metadata)
     // Several values may be joined by commas.
     for part in value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
-      let trimmed = part.drop { $0 == 0x20 }
-      guard let decoded = Base64.decode(trimmed) else { return false }
+      guard let decoded = Base64.decode(UnsafeRawBufferPointer(rebasing: part).trimmed) else { return false }
       decoded.withUnsafeBytes { metadata.appendRaw(key: name, value: $0) }
     }
     return true

@@ -1,16 +1,36 @@
-/// `grpc-message`: UTF-8 with everything but printable ASCII, and '%', percent-encoded (doc/PROTOCOL-HTTP2.md).
+/// `grpc-message`: UTF-8 with everything but printable ASCII, and '%', percent-encoded (doc/PROTOCOL-HTTP2.md). A space at an
+/// end too: HTTP/2 allows none there (RFC 9113, 8.2.1).
 enum PercentEncoding {
   static func encode(_ text: String) -> [UInt8] {
     var out: [UInt8] = []
     let hex = Array("0123456789ABCDEF".utf8)
-    for byte in text.utf8 {
-      if byte >= 0x20, byte <= 0x7e, byte != UInt8(ascii: "%") {
+    let lastIndex = text.utf8.count - 1
+    for (index, byte) in text.utf8.enumerated() {
+      let isEnd = index == 0 || index == lastIndex
+      if byte > 0x20 || (byte == 0x20 && !isEnd), byte <= 0x7e, byte != UInt8(ascii: "%") {
         out.append(byte)
       } else {
         out += [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]]
       }
     }
     return out
+  }
+
+  /// The beginning of a text, with a mark at its end, in at most so many bytes; empty where there is no room for it.
+  static func encode(_ text: String, cutTo limit: Int) -> [UInt8] {
+    let mark = "... (cut)"
+    var room = limit - mark.utf8.count
+    guard room > 0 else { return [] }
+    var kept = text.unicodeScalars.startIndex
+    for index in text.unicodeScalars.indices {
+      // Three bytes for each that is not sent as it is; a space may come to stand first.
+      let bytes = String(text.unicodeScalars[index]).utf8
+      let size = bytes.reduce(0) { $0 + ($1 > 0x20 && $1 <= 0x7e && $1 != UInt8(ascii: "%") ? 1 : 3) }
+      guard size <= room else { break }
+      room -= size
+      kept = text.unicodeScalars.index(after: index)
+    }
+    return encode(String(text.unicodeScalars[..<kept]) + mark)
   }
 
   /// Never fails: what is no valid escape stays as it is, invalid UTF-8 is repaired.

@@ -23,7 +23,7 @@ struct RequestHeaders: ~Copyable {
   var refusal: Refusal?
   private var isPost = false
   private var isGRPC = false
-  private var acceptsTrailers = false
+  private var hasContentType = false
 
   init(_ block: borrowing HeaderBlock, _ names: AuthorityMemo) {
     withUnsafeTemporaryAllocation(byteCount: block.byteCount, alignment: 4) { memory in
@@ -32,17 +32,17 @@ struct RequestHeaders: ~Copyable {
       while let field = block.next(&offset) { read(field, names, &plainFields) }
       plainFields.move(to: &head.metadata)
     }
-    if block.isTooLarge {
-      refusal = .grpc(Status(code: .resourceExhausted, message: "the request's metadata is over the limit"))
-    }
     if !isPost {
       refusal = .http("405")
+    } else if block.isTooLarge, isGRPC || !hasContentType {
+      // What came after the limit is not here, the content-type perhaps.
+      let text = "the request's metadata of \(block.listByteCount) bytes is over the server's limit of \(block.limit)"
+      refusal = .grpc(Status(code: .resourceExhausted, message: text))
     } else if !isGRPC {
       refusal = .http("415")
-    } else if refusal == nil, !acceptsTrailers {
-      refusal = .grpc(
-        Status(code: .internal, message: "the request lacks 'te: trailers': something on the way may drop trailers"))
     }
+    // A request without `te: trailers` is taken, as grpc-go and grpc-java take it: what strips `te` on the way, a header of
+    // one hop, need not strip trailers.
   }
 
   consuming func takeHead() -> ServerRequestHead { head }
@@ -52,8 +52,8 @@ struct RequestHeaders: ~Copyable {
     switch name.first {
     case UInt8(ascii: ":"): readPseudo(name, field.value, names)
     case UInt8(ascii: "g") where name.starts(with: "grpc-"): readReserved(field, &plainFields)
-    case UInt8(ascii: "c") where name.equals("content-type"): readContentType(field.value)
-    case UInt8(ascii: "t") where name.equals("te"): acceptsTrailers = field.value.equals("trailers")
+    case UInt8(ascii: "c") where name.equals("content-type"): readContentType(field.value.trimmed)
+    case UInt8(ascii: "t") where name.equals("te"): break
     case UInt8(ascii: "h") where name.equals("host"):
       if head.authority.isEmpty { head.authority = field.value.text }
     default: readMetadata(field, &plainFields)
@@ -73,6 +73,7 @@ struct RequestHeaders: ~Copyable {
   }
 
   private mutating func readContentType(_ value: UnsafeRawBufferPointer) {
+    hasContentType = true
     guard value.starts(with: "application/grpc") else { return }
     let rest = value.dropFirst("application/grpc".utf8.count)
     guard let separator = rest.first else {
@@ -87,7 +88,7 @@ struct RequestHeaders: ~Copyable {
   }
 
   private mutating func readReserved(_ field: HeaderField, _ plainFields: inout PlainFields) {
-    let (name, value) = (field.name, field.value)
+    let (name, value) = (field.name, field.value.trimmed)
     if name.equals("grpc-timeout") {
       head.timeout = Timeout.parse(value)
       if head.timeout == nil {

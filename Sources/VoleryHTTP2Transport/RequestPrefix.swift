@@ -1,5 +1,6 @@
 import VoleryHTTP2Session
 import VoleryTransport
+import VoleryTypes
 
 /// The header fields that all calls of a method have in common on a connection, ready to be sent.
 private struct RequestPrefix {
@@ -32,7 +33,14 @@ struct RequestPrefixes {
 
   init(isSecure: Bool, userAgent: String) {
     self.isSecure = isSecure
-    self.userAgent = userAgent
+    self.userAgent = RequestPrefixes.sendable(userAgent)
+  }
+
+  /// What a server would refuse each call for, were it in a header's value: other bytes than printable ASCII, spaces at the
+  /// ends.
+  private static func sendable(_ text: String) -> String {
+    let bytes = text.utf8.map { (0x20...0x7e).contains($0) ? $0 : UInt8(ascii: "?") }
+    return bytes.withUnsafeBytes { String(decoding: $0.trimmed, as: UTF8.self) }
   }
 
   /// Appends what calls like this one begin with.

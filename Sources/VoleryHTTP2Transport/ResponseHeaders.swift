@@ -10,7 +10,8 @@ struct ResponseHeaders: ~Copyable {
   var contentType: String?
   var messageEncoding: String?
   var metadata = Metadata()
-  var isTooLarge = false
+  /// In words, by how much the block is larger than this end takes; what came after the limit is not here.
+  var excess: String?
   private var statusNumber: Int?
   private var message = ""
 
@@ -21,7 +22,7 @@ struct ResponseHeaders: ~Copyable {
       while let field = block.next(&offset) { read(field, &plainFields) }
       plainFields.move(to: &metadata)
     }
-    isTooLarge = block.isTooLarge
+    if block.isTooLarge { excess = "has \(block.listByteCount) bytes, over the client's limit of \(block.limit)" }
   }
 
   /// The status that the block carries; nil when it has none.
@@ -30,13 +31,14 @@ struct ResponseHeaders: ~Copyable {
   }
 
   private mutating func read(_ field: HeaderField, _ plainFields: inout PlainFields) {
-    let (name, value) = (field.name, field.value)
+    let (name, value) = (field.name, field.value.trimmed)
     if name.equals(":status") {
       httpStatus = value.equals("200") ? 200 : Int(value.text)
     } else if name.equals("grpc-status") {
       statusNumber = value.equals("0") ? 0 : Int(value.text) ?? -1
     } else if name.equals("grpc-message") {
-      message = PercentEncoding.decode(value)
+      // With the spaces at its ends that others send.
+      message = PercentEncoding.decode(field.value)
     } else if name.equals("content-type") {
       isGRPC = value.starts(with: "application/grpc") && !value.starts(with: "application/grpc-")
       // The usual one without making a string of it.

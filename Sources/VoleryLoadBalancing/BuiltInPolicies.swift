@@ -3,10 +3,19 @@ import VoleryTypes
 /// A policy of this module by its name.
 struct BuiltInPolicyFactory: LoadBalancingPolicyFactory {
   let name: String
-  let make: @Sendable (JSONValue, PolicyContext) throws -> any LoadBalancingPolicy
+  /// May throw `ServiceConfigError`.
+  let make: @Sendable (ConfigReader, PolicyContext) throws -> any LoadBalancingPolicy
 
   func makePolicy(configuration: JSONValue, context: PolicyContext) throws -> any LoadBalancingPolicy {
-    try make(configuration, context)
+    switch configuration {
+    case .object, .null: break
+    default: throw PolicyConfigurationError("\(name): its configuration is not an object")
+    }
+    do {
+      return try make(ConfigReader(configuration, at: name), context)
+    } catch let error as ServiceConfigError {
+      throw PolicyConfigurationError("\(error)")
+    }
   }
 }
 
@@ -31,33 +40,24 @@ extension LoadBalancingRegistry {
     outlierDetection("outlier_detection"),
     outlierDetection("outlier_detection_experimental"),
     BuiltInPolicyFactory(name: "pick_first") { configuration, context in
-      PickFirstPolicy(shuffles: configuration["shuffleAddressList"] == .bool(true), context: context)
+      let shuffles = try configuration.optional("shuffleAddressList", ConfigReader.bool) ?? false
+      return PickFirstPolicy(shuffles: shuffles, context: context)
     },
   ])
 
   private static func outlierDetection(_ name: String) -> BuiltInPolicyFactory {
     BuiltInPolicyFactory(name: name) { configuration, context in
-      let read: OutlierDetectionConfiguration
-      do throws(ServiceConfigError) {
-        read = try OutlierDetectionConfiguration(ConfigReader(configuration, at: name))
-      } catch {
-        throw PolicyConfigurationError("\(error)")
-      }
-      let child = try context.registry.makeChild(configuration["childPolicy"], of: name, context: context)
+      let read = try OutlierDetectionConfiguration(configuration)
+      let child = try context.registry.makeChild(configuration.value["childPolicy"], of: name, context: context)
       return OutlierDetectionPolicy(child: child, configuration: read, context: context)
     }
   }
 
   private static func leastRequest(_ name: String) -> BuiltInPolicyFactory {
     BuiltInPolicyFactory(name: name) { configuration, context in
-      var choiceCount = 2
-      if case .number(let text)? = configuration["choiceCount"] {
-        guard let count = Int(text), count >= 2 else {
-          throw PolicyConfigurationError("\(name): choiceCount must be a number of at least 2, not \(text)")
-        }
-        choiceCount = min(count, 10)
-      }
-      return SpreadingPolicy(context: context) { LeastRequestPicker($0, choiceCount: choiceCount, seed: $1) }
+      let choiceCount = try configuration.optional("choiceCount", ConfigReader.count) ?? 2
+      guard choiceCount >= 2 else { throw configuration.error("choiceCount", "must be at least 2") }
+      return SpreadingPolicy(context: context) { LeastRequestPicker($0, choiceCount: min(choiceCount, 10), seed: $1) }
     }
   }
 }

@@ -75,7 +75,11 @@ public struct LoadBalancingRegistry: Sendable {
     }
     for choice in choices {
       guard let factory = self[choice.name] else { continue }
-      return try factory.makePolicy(configuration: choice.configuration, context: context)
+      do {
+        return try factory.makePolicy(configuration: choice.configuration, context: context)
+      } catch let error as PolicyConfigurationError {
+        throw PolicyConfigurationError("\(owner): \(error)")
+      }
     }
     let unknown = choices.map { "\"\($0.name)\"" }.joined(separator: ", ")
     throw PolicyConfigurationError(

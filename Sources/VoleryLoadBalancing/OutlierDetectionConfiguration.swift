@@ -19,6 +19,7 @@ struct OutlierDetectionConfiguration: Hashable, Sendable {
     var requestVolume = 50
   }
 
+  /// Above 0; less than 10 ms counts as 10 ms: each sweep looks at all servers.
   var interval = Duration.seconds(10)
   var baseEjectionTime = Duration.seconds(30)
   var maxEjectionTime = Duration.seconds(300)
@@ -33,6 +34,7 @@ struct OutlierDetectionConfiguration: Hashable, Sendable {
   init(_ reader: ConfigReader) throws(ServiceConfigError) {
     interval = try OutlierDetectionConfiguration.time(reader, "interval") ?? interval
     guard interval > .zero else { throw reader.error("interval", "must be above 0") }
+    interval = max(interval, .milliseconds(10))
     baseEjectionTime = try OutlierDetectionConfiguration.time(reader, "baseEjectionTime") ?? baseEjectionTime
     maxEjectionTime = try OutlierDetectionConfiguration.time(reader, "maxEjectionTime") ?? maxEjectionTime
     maxEjectionPercent = try OutlierDetectionConfiguration.percent(reader, "maxEjectionPercent") ?? maxEjectionPercent

@@ -97,7 +97,7 @@ struct OutlierDetector {
       return server
     }
     let longest = max(configuration.baseEjectionTime, configuration.maxEjectionTime)
-    let time = min(configuration.baseEjectionTime * server.multiplier, longest)
+    let time = configuration.baseEjectionTime.scaled(by: Double(server.multiplier), upTo: longest)
     if now > ejectedAt.advanced(by: time) { server.ejectedAt = nil }
     return server
   }

@@ -53,7 +53,7 @@ package enum EndpointFile {
   }
 
   private static func number(_ reader: ConfigReader, _ name: String) throws(ServiceConfigError) -> UInt32? {
-    guard let count = try reader.optional(name, ConfigReader.count) else { return nil }
+    guard let count = try reader.optional(name, ConfigReader.wholeNumber) else { return nil }
     guard let number = UInt32(exactly: count) else { throw reader.error(name, "is too large") }
     return number
   }

@@ -22,6 +22,8 @@ struct FixedResolverFactory: ResolverFactory {
   let parse: @Sendable (Target) throws(TargetError) -> [SocketAddress]
 
   func makeResolver(for target: Target) throws -> any Resolver {
+    try target.refuseQuery()
+    try target.refuseAuthority()
     let addresses = try parse(target)
     return FixedResolver(Resolution(endpoints: addresses.map { Endpoint($0) }, note: "addresses given in the target"))
   }
@@ -57,13 +59,13 @@ extension ResolverRegistry {
   ]
 
   private static func list(
-    _ scheme: String, _ parse: @escaping @Sendable (Substring, Target) throws(TargetError) -> SocketAddress
+    _ scheme: String, _ parse: @escaping @Sendable (String, Target) throws(TargetError) -> SocketAddress
   ) -> any ResolverFactory {
     FixedResolverFactory(scheme: scheme) { target in
-      String(target.endpoint.split(separator: ",").first ?? "")
+      target.elements.first ?? ""
     } parse: { target throws(TargetError) in
       var addresses: [SocketAddress] = []
-      for part in target.endpoint.split(separator: ",", omittingEmptySubsequences: false) {
+      for part in target.elements {
         addresses.append(try parse(part, target))
       }
       return addresses
@@ -71,10 +73,11 @@ extension ResolverRegistry {
   }
 
   /// `host:port`, `[v6]:port`, or without a port, which is 443 then.
-  private static func tcp(_ text: Substring, _ target: Target) throws(TargetError) -> SocketAddress {
+  private static func tcp(_ text: String, _ target: Target) throws(TargetError) -> SocketAddress {
     guard let parts = HostAndPort(text, defaultPort: 443), AddressLiteral.isAddress(parts.host) else {
       throw TargetError("the target \"\(target)\": \"\(text)\" is not an IP address with a port")
     }
+    try AddressLiteral.checkZone(of: parts.host, in: target)
     return .tcp(parts.host, parts.port)
   }
 }

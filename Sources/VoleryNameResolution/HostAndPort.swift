@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 literal.
 package struct HostAndPort: Hashable, Sendable {
   package let host: String
@@ -36,6 +42,17 @@ package struct HostAndPort: Hashable, Sendable {
 
 /// Tells IP literals from names, without asking the system.
 package enum AddressLiteral {
+  /// - Throws: When an address has a zone (`fe80::1%eth0`, RFC 4007) that this machine does not know: no interface has that
+  ///   name or number.
+  package static func checkZone(of host: String, in target: Target) throws(TargetError) {
+    guard let percent = host.firstIndex(of: "%") else { return }
+    let zone = String(host[host.index(after: percent)...])
+    var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+    guard if_nametoindex(zone) == 0, UInt32(zone).flatMap({ if_indextoname($0, &name) }) == nil else { return }
+    throw TargetError(
+      "the target \"\(target)\": the zone \"\(zone)\" of \"\(host)\" is no network interface of this machine")
+  }
+
   package static func isAddress(_ text: String) -> Bool { isIPv4(text) || isIPv6(text) }
 
   package static func isIPv4(_ text: String) -> Bool {

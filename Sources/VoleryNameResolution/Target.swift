@@ -1,4 +1,5 @@
-/// What a channel is for: a parsed target string (doc/naming.md).
+/// What a channel is for: a parsed target string (doc/naming.md), which is a URI (RFC 3986): what may not stand in one is
+/// percent-encoded (`unix:/run/my%20orders.sock`, `dns:///[fe80::1%25eth0]:50051`).
 ///
 ///     dns:///orders:50051      dns://10.0.0.10:53/orders.shop:50051      orders:50051 (the same as dns:///orders:50051)
 ///     ipv4:10.0.0.1:50051,10.0.0.2:50051      ipv6:[::1]:50051      unix:/run/orders.sock      unix-abstract:orders
@@ -6,19 +7,40 @@
 public struct Target: Hashable, Sendable, CustomStringConvertible {
   /// Lower case, for example "dns".
   public let scheme: String
-  /// What stands between `//` and the next `/`: for dns the DNS server to ask. Empty as a rule.
+  /// What stands between `//` and the next `/`: for dns the DNS server to ask. Empty as a rule. Decoded.
   public let authority: String
-  /// The rest, without the leading `/` where the form was `scheme://authority/endpoint`.
-  public let endpoint: String
+  /// The rest, without the leading `/` where the form was `scheme://authority/endpoint`. Decoded.
+  public var endpoint: String { elements.joined(separator: ",") }
+  /// What follows a `?`, as it stands; for resolvers of your own, the others refuse it. Empty as a rule.
+  public let query: String
+  /// The endpoint's parts between commas, decoded one by one.
+  package let elements: [String]
 
-  public init(scheme: String, authority: String = "", endpoint: String) {
-    self.scheme = scheme.lowercased()
-    self.authority = authority
-    self.endpoint = endpoint
+  public init(scheme: String, authority: String = "", endpoint: String, query: String = "") {
+    let elements = endpoint.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    self.init(scheme: scheme, authority: authority, elements: elements, query: query)
   }
 
-  /// `scheme://authority/endpoint`, as log lines, errors and metrics name the target.
-  public var description: String { "\(scheme)://\(authority)\(endpoint.hasPrefix("/") ? "" : "/")\(endpoint)" }
+  private init(scheme: String, authority: String, elements: [String], query: String) {
+    self.scheme = scheme.lowercased()
+    self.authority = authority
+    self.elements = elements
+    self.query = query
+  }
+
+  /// `scheme://authority/endpoint` (`unix:path` where the path is a relative one), as log lines, errors and metrics name the target; it can be parsed again.
+  public var description: String {
+    let authority = URIText.encode(authority, keeping: Target.authorityCharacters)
+    let endpoint = elements.map { URIText.encode($0, keeping: Target.pathCharacters) }.joined(separator: ",")
+    let query = query.isEmpty ? "" : "?\(query)"
+    guard Target.isPath(scheme) else { return "\(scheme)://\(authority)/\(endpoint)\(query)" }
+    // A relative path can't follow slashes.
+    return endpoint.hasPrefix("/") ? "\(scheme)://\(authority)\(endpoint)\(query)" : "\(scheme):\(endpoint)\(query)"
+  }
+
+  /// What may stand there beside the unreserved (RFC 3986, 3.2 and 3.3), and brackets around addresses.
+  private static let authorityCharacters = "!$&'()*+,;=:[]@"
+  private static let pathCharacters = "!$&'()*+;=:@/[]"
 }
 
 /// A target string that can't be read.
@@ -29,7 +51,8 @@ public struct TargetError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension Target {
-  /// Reads a target string; without a scheme it is a DNS name.
+  /// Reads a target string; without a scheme it is a DNS name. A fragment, a percent-encoding that is none, and a NUL where
+  /// there can't be one are errors.
   ///
   /// - Parameter knownSchemes: What the channel has resolvers for. A scheme that is none of them is an error that lists
   ///   them: a slip of the pen must not silently become a DNS name.
@@ -41,9 +64,9 @@ extension Target {
           "the target \"\(text)\" has the unknown scheme \"\(scheme)\"; known are: "
             + knownSchemes.sorted().joined(separator: ", "))
       }
-      self = Target.make(scheme: scheme, rest: rest)
+      self = try Target.make(scheme: scheme, rest: rest, text: text)
     } else {
-      self.init(scheme: "dns", endpoint: text)
+      self = try Target.make(scheme: "dns", rest: "///\(text)", text: text)
     }
     guard !endpoint.isEmpty else { throw TargetError("the target \"\(text)\" names nothing to connect to") }
   }
@@ -60,15 +83,53 @@ extension Target {
     return isPort ? nil : (scheme, rest)
   }
 
-  private static func make(scheme: Substring, rest: Substring) -> Target {
-    guard rest.hasPrefix("//") else { return Target(scheme: String(scheme), endpoint: String(rest)) }
-    let afterSlashes = rest.dropFirst(2)
-    guard let slash = afterSlashes.firstIndex(of: "/") else {
-      return Target(scheme: String(scheme), authority: String(afterSlashes), endpoint: "")
+  /// unix:///run/x.sock is the absolute path; for every other scheme the slash only separates.
+  private static func isPath(_ scheme: String) -> Bool { scheme == "unix" || scheme == "file" }
+
+  private static func make(scheme: Substring, rest: Substring, text: String) throws(TargetError) -> Target {
+    guard !rest.contains("#") else {
+      throw TargetError("the target \"\(text)\" has a fragment; for the character itself write %23")
     }
-    // unix:///run/x.sock is the absolute path; for every other scheme the slash only separates.
-    let keepsSlash = scheme.lowercased() == "unix" || scheme.lowercased() == "file"
-    let endpoint = keepsSlash ? afterSlashes[slash...] : afterSlashes[afterSlashes.index(after: slash)...]
-    return Target(scheme: String(scheme), authority: String(afterSlashes[..<slash]), endpoint: String(endpoint))
+    let parts = rest.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    let query = parts.count > 1 ? String(parts[1]) : ""
+    var authority: Substring = ""
+    var endpoint = parts[0]
+    if endpoint.hasPrefix("//") {
+      let afterSlashes = endpoint.dropFirst(2)
+      authority = afterSlashes.prefix { $0 != "/" }
+      endpoint = afterSlashes[authority.endIndex...]
+    }
+    if !isPath(scheme.lowercased()), endpoint.hasPrefix("/") { endpoint = endpoint.dropFirst() }
+    do throws(URIText.Malformed) {
+      var elements: [String] = []
+      for element in endpoint.split(separator: ",", omittingEmptySubsequences: false) {
+        elements.append(try URIText.decode(element))
+      }
+      let target = Target(
+        scheme: String(scheme), authority: try URIText.decode(authority), elements: elements, query: query)
+      guard target.scheme == "unix-abstract" || !target.endpoint.utf8.contains(0) else {
+        throw URIText.Malformed(description: "it contains the character NUL")
+      }
+      return target
+    } catch {
+      throw TargetError("the target \"\(text)\": \(error)")
+    }
+  }
+
+  /// For resolvers that have no use for them.
+  package func refuseQuery() throws(TargetError) {
+    guard query.isEmpty else {
+      throw TargetError(
+        "the target \"\(self)\" has a query, which means nothing to \(scheme): for the character \"?\" itself write %3F"
+      )
+    }
+  }
+
+  package func refuseAuthority() throws(TargetError) {
+    guard authority.isEmpty else {
+      throw TargetError(
+        "the target \"\(self)\" has the authority \"\(authority)\", which means nothing to \(scheme): "
+          + "write \(scheme):... or, with three slashes, \(scheme):///...")
+    }
   }
 }

@@ -1,50 +1,54 @@
-package import DequeModule
+public import DequeModule
 
 /// First in, first out: what waits for its turn, anywhere in the package.
 ///
 /// A single element, which is the normal case for the messages of a call, costs no allocation; more live in a ring, which
 /// takes no more memory than what waits at once however many pass through, also where it is never empty. What a burst has
 /// taken is given back as the queue gets short. Not thread-safe.
-package struct Queue<Element>: ~Copyable {
+///
+/// Public, like all that is called for each message: only that is specialised in the modules above.
+@frozen public struct Queue<Element> {
   /// Nil when the queue is empty.
   @usableFromInline var head: Element?
-  @usableFromInline var tail = UniqueDeque<Element>()
+  @usableFromInline var tail = Deque<Element>()
+  /// The most elements that the ring has had since it was made.
+  @usableFromInline var peak = 0
 
-  /// A ring up to this size is kept for the next burst.
-  @usableFromInline static var keptCapacity: Int { 1024 }
+  /// A ring that has had no more than so many elements is kept for the next burst.
+  @inlinable static var keptCount: Int { 512 }
 
-  @inlinable package init() {}
+  @inlinable public init() {}
 
-  @inlinable package var isEmpty: Bool { head == nil }
-  @inlinable package var count: Int { head == nil ? 0 : 1 + tail.count }
-  @inlinable package var first: Element? { head }
+  @inlinable public var isEmpty: Bool { head == nil }
+  @inlinable public var count: Int { head == nil ? 0 : 1 + tail.count }
+  @inlinable public var first: Element? { head }
 
-  /// Places that are there, taken or not: for tests.
-  package var capacity: Int { tail.capacity }
+  /// How many elements the ring has memory for, at least: for tests.
+  package var ringCount: Int { peak }
 
-  @inlinable package mutating func append(_ element: Element) {
+  @inlinable public mutating func append(_ element: Element) {
     if head == nil {
       head = element
     } else {
-      if tail.count == tail.capacity { grow() }
       tail.append(element)
+      if tail.count > peak { peak = tail.count }
     }
   }
 
-  @inlinable package mutating func popFirst() -> Element? {
+  @inlinable public mutating func popFirst() -> Element? {
     guard let element = head.take() else { return nil }
     if !tail.isEmpty {
       head = tail.removeFirst()
-      if tail.capacity > Queue.keptCapacity { shrinkIfSparse() }
+      if peak > Queue.keptCount { shrinkIfSparse() }
     }
     return element
   }
 
-  @usableFromInline mutating func grow() { tail.reallocate(capacity: max(8, tail.capacity * 2)) }
-
-  /// Halves what is less than an eighth full, so that growing and shrinking cost a few moves for each element at most.
-  @usableFromInline mutating func shrinkIfSparse() {
-    guard tail.count < tail.capacity / 8 else { return }
-    tail.reallocate(capacity: tail.capacity / 2)
+  /// Once a ring is less than an eighth full it is made anew for what there is, which costs less than a move for each
+  /// element that has gone.
+  @inlinable @inline(never) mutating func shrinkIfSparse() {
+    guard tail.count < peak / 8 else { return }
+    tail = Deque(tail)
+    peak = tail.count
   }
 }

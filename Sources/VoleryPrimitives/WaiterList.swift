@@ -2,15 +2,15 @@
 ///
 /// One waiter costs no allocation: that is every case but several tasks that read or write one call. Belongs to whatever
 /// guards the call's state; who is in it is resumed, whatever comes, or the task waits for ever.
-package struct WaiterList {
-  package typealias Waiter = UnsafeContinuation<Void, Never>
+@frozen public struct WaiterList {
+  public typealias Waiter = UnsafeContinuation<Void, Never>
 
   @usableFromInline var first: Waiter?
   @usableFromInline var rest: [Waiter] = []
 
-  @inlinable package init() {}
+  @inlinable public init() {}
 
-  @inlinable package mutating func add(_ waiter: Waiter) {
+  @inlinable public mutating func add(_ waiter: Waiter) {
     if first == nil { first = waiter } else { rest.append(waiter) }
   }
 
@@ -20,12 +20,12 @@ package struct WaiterList {
   }
 
   /// Empties the list; the caller resumes what it gets after it has let go of the call's lock.
-  @inlinable package mutating func takeAll() -> WaiterList {
+  @inlinable public mutating func takeAll() -> WaiterList {
     defer { self = WaiterList() }
     return self
   }
 
-  @inlinable package func resumeAll() {
+  @inlinable public func resumeAll() {
     first?.resume()
     for waiter in rest { waiter.resume() }
   }

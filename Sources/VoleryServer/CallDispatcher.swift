@@ -1,17 +1,21 @@
 import Synchronization
 import VoleryEventLoops
+import VoleryHTTP2Transport
 package import VoleryTransport
 import VoleryTypes
 
 /// Answers the streams that clients open on any of a server's connections: finds the handler, makes the call.
 package final class CallDispatcher: ServerStreamAcceptor {
   package let maxRequestMessageBytes: Int
+  package let maxMetadataBytes: Int
   /// Of responses, where the handler says nothing else.
   let compression: Compression
+  let log: HandlerLog
   private let table: ServiceTable
   private let interceptors: [any ServerInterceptor]
   private let fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
   private let maxCalls: Int
+  /// Calls whose stream is open or whose handler runs.
   private let runningCalls = Atomic<Int>(0)
 
   init(handlers: [MethodHandler], options: ServerOptions) {
@@ -20,14 +24,16 @@ package final class CallDispatcher: ServerStreamAcceptor {
       "a server can have \(Interception.maxInterceptors) interceptors, not \(options.interceptors.count)")
     interceptors = options.interceptors
     table = ServiceTable(handlers, interceptors: interceptors)
+    log = HandlerLog(options.logger)
     fallback = options.fallback
     maxCalls = options.maxConcurrentCalls
     maxRequestMessageBytes = options.maxRequestMessageBytes
+    maxMetadataBytes = options.connection.maxMetadataBytes
     compression = options.compression
   }
 
-  /// Calls that have not ended.
-  var callCount: Int { runningCalls.load(ordering: .relaxed) }
+  /// Calls that have not ended: the stream is open, or the handler runs.
+  package var callCount: Int { runningCalls.load(ordering: .relaxed) }
 
   package func accept(
     path: UnsafeRawBufferPointer, head: consuming ServerRequestHead, stream: any ServerStream
@@ -41,12 +47,12 @@ package final class CallDispatcher: ServerStreamAcceptor {
         unknownEncoding(head.messageEncoding), trailingMetadata: ["grpc-accept-encoding": Compression.acceptedNames])
       return nil
     }
-    guard runningCalls.load(ordering: .relaxed) < maxCalls else {
+    guard runningCalls.add(1, ordering: .relaxed).newValue <= maxCalls else {
+      runningCalls.subtract(1, ordering: .relaxed)
       let text = "the server is at its limit of \(maxCalls) calls"
       stream.finish(Status(code: .resourceExhausted, message: text), trailingMetadata: Metadata())
       return nil
     }
-    runningCalls.add(1, ordering: .relaxed)
     let call = ServerCall(
       method: method, head: head, stream: stream, workers: pool(of: stream.transportLoop), dispatcher: self,
       requestCompression: requestCompression)

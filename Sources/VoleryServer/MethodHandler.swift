@@ -6,8 +6,9 @@ public import VoleryTypes
 /// it computes without suspending, the other calls of that loop wait (Docs/BlockingHandlers.md). The task is cancelled when the client cancels, the
 /// connection is lost or the deadline passes.
 ///
-/// What it throws becomes the call's status: a `StatusError` that was made here as it is, anything else UNKNOWN without
-/// details.
+/// What it throws becomes the call's status: a `StatusError` that the handler has made as it is, anything else UNKNOWN without
+/// details, also the failure of a call that the handler has made. Such an error is logged, once, with its method
+/// (`ServerOptions.logger`, at `error`; at `debug` where the call had ended before).
 public struct MethodHandler: Sendable {
   /// Where a handler runs.
   public enum Executor: Sendable {

@@ -39,6 +39,11 @@ public import VoleryTypes
   @exclusivity(unchecked) private var inbox = Queue<ReceivedMessage>()
   @exclusivity(unchecked) private var isHalfClosed = false
   @exclusivity(unchecked) private var isStarted = false
+  /// Its handler runs, or waits for its turn to.
+  @exclusivity(unchecked) private var isRunning = false
+  @exclusivity(unchecked) private var isStreamOver = false
+  /// Where the handler is counted while it runs on without its stream.
+  private var lingering: LingeringHandlers?
   @exclusivity(unchecked) private var isFinished = false
   @exclusivity(unchecked) private var closeError: StatusError?
   @exclusivity(unchecked) private var hasSentHeaders = false
@@ -97,6 +102,7 @@ public import VoleryTypes
   private func start() {
     guard !isStarted, !isFinished else { return }
     isStarted = true
+    isRunning = true
     workers.run(self)
   }
 
@@ -153,6 +159,18 @@ public import VoleryTypes
     deadlineTimer?.cancel()
     deadlineTimer = nil
     wakeAll()
+    isStreamOver = true
+    guard isRunning else { return dispatcher.callEnded() }
+    // A place is free once the handler has returned: whoever opens streams and resets them must not start ever more.
+    lingering = stream.lingeringHandlers
+    lingering?.count += 1
+  }
+
+  /// The handler has returned, or will not be run.
+  func handlerReturned() {
+    isRunning = false
+    guard isStreamOver else { return }
+    lingering.take()?.count -= 1
     dispatcher.callEnded()
   }
 
@@ -193,25 +211,32 @@ public import VoleryTypes
 
   /// Ends the call.
   private func settle(with error: (any Error)?) {
-    let failure = error.map { status(of: $0) }
+    let failure = error.map { answer(to: $0) }
     // Without a closure where the handler is on the loop already.
     if loop.isCurrent { return finish(failure) }
     loop.execute { [self] in finish(failure) }
   }
 
   private func finish(_ failure: StatusError?) {
+    handlerReturned()
     var trailing = responseMetadata.withLock { $0.trailing }
     if let failure { trailing.append(contentsOf: failure.metadata) }
     finish(failure?.status ?? .ok, trailing: trailing)
   }
 
-  /// What a handler throws, as its client sees it.
-  private func status(of error: any Error) -> StatusError {
+  /// What a handler throws, as its client sees it: nothing of what only this server's own people should know, which goes
+  /// into the log instead. What a call of the handler's own came to is no answer to the client: its text names servers
+  /// behind this one, and its code would have the client act (retry) as if this server had said it.
+  private func answer(to error: any Error) -> StatusError {
     switch error {
-    case let error as StatusError where error.origin == .local: error
-    case is StatusError: StatusError(.unknown, "a call that the handler made has failed")
-    case is CancellationError: StatusError(.cancelled, "the handler was cancelled")
-    default: StatusError(.unknown, "the handler has failed")
+    case let error as StatusError where error.origin == .local: return error
+    case is StatusError:
+      dispatcher.log.report(.innerCall, error, of: self, isOver: isCancelled)
+      return StatusError(.unknown, "a call that the handler made has failed")
+    case is CancellationError: return StatusError(.cancelled, "the handler was cancelled")
+    default:
+      dispatcher.log.report(.failed, error, of: self, isOver: isCancelled)
+      return StatusError(.unknown, "the handler has failed")
     }
   }
 
@@ -222,7 +247,15 @@ public import VoleryTypes
     deadlineTimer = nil
     if !hasSentHeaders {
       let initial = responseMetadata.withLock { $0.initial }
-      if !initial.isEmpty { stream.sendInitialMetadata(initial, messageEncoding: nil) }
+      if !initial.isEmpty {
+        if let violation = initial.violation {
+          return stream.finish(status.without("initial metadata", violation), trailingMetadata: Metadata())
+        }
+        stream.sendInitialMetadata(initial, messageEncoding: nil)
+      }
+    }
+    if !trailing.isEmpty, let violation = trailing.violation {
+      return stream.finish(status.without("trailing metadata", violation), trailingMetadata: Metadata())
     }
     stream.finish(status, trailingMetadata: trailing)
     // Tasks that the handler has left behind.
@@ -264,7 +297,8 @@ public import VoleryTypes
   }
 
   @usableFromInline func unreadable(_ error: any Error) -> StatusError {
-    StatusError(.internal, "a request of \(method.path) can't be read: \(error)")
+    dispatcher.log.report(.unreadable, error, of: self, isOver: isCancelled)
+    return StatusError(.internal, "a request of \(method.path) can't be read")
   }
 
   /// A framed response, compressed as the call's responses are unless `isCompressed` is false.
@@ -283,7 +317,8 @@ public import VoleryTypes
   }
 
   @usableFromInline func unserializable(_ error: any Error) -> StatusError {
-    StatusError(.internal, "a response of \(method.path) can't be serialized: \(error)")
+    dispatcher.log.report(.unserializable, error, of: self, isOver: isCancelled)
+    return StatusError(.internal, "a response of \(method.path) can't be serialized")
   }
 
   /// Sends the one response of a method whose server does not stream.
@@ -306,14 +341,17 @@ public import VoleryTypes
   private func sendHeaders() {
     hasSentHeaders = true
     let compression = responseCompression.fix()
-    stream.sendInitialMetadata(
-      responseMetadata.withLock { $0.initial },
-      messageEncoding: compression == .identity ? nil : compression.name)
+    let initial = responseMetadata.withLock { $0.initial }
+    if !initial.isEmpty, let violation = initial.violation { return refuse(.internal, violation) }
+    stream.sendInitialMetadata(initial, messageEncoding: compression == .identity ? nil : compression.name)
   }
 
   private func sendNow(_ frame: MessageFrame) {
     guard !isFinished else { return }
-    if !hasSentHeaders { sendHeaders() }
+    if !hasSentHeaders {
+      sendHeaders()
+      guard !isFinished else { return }
+    }
     stream.send(frame)
   }
 

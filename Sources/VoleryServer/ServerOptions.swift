@@ -6,12 +6,18 @@ public import VoleryTypes
 public struct ServerOptions: Sendable {
   /// The largest message that is accepted from a client, in bytes, also after inflating. 4 MiB.
   public var maxRequestMessageBytes = 4 << 20
+  /// The most metadata that is accepted from a client, in bytes: names, values and 32 for each field, with what HTTP/2 adds
+  /// to a request (RFC 9113, 6.5.2; SETTINGS_MAX_HEADER_LIST_SIZE). A call with more ends with RESOURCE_EXHAUSTED. 16 KiB; at
+  /// most 16 MiB. What is sent is bounded by what the client takes.
+  public var maxMetadataBytes = 16 << 10
   /// How responses are compressed for clients that can read it, where a handler does not say otherwise. Identity, which is
   /// not at all. Compressed requests are always read.
   public var compression = Compression.identity
-  /// Calls that may run at once on one connection. 1000.
+  /// Calls that may run at once on one connection. 1000. A call whose client has gone counts as long as its handler runs:
+  /// while such handlers fill the limit, new calls are refused with RESOURCE_EXHAUSTED.
   public var maxConcurrentStreams: UInt32 = 1000
-  /// Calls that may run at once on the whole server; more are refused with RESOURCE_EXHAUSTED. No limit by default.
+  /// Calls that may run at once on the whole server; more are refused with RESOURCE_EXHAUSTED. A call counts until its
+  /// handler has returned, and its response is sent or its client gone. No limit by default.
   public var maxConcurrentCalls = Int.max
   /// Connections that may be open at once; more are closed at once. 10,000.
   public var maxConnections = 10_000
@@ -46,6 +52,7 @@ public struct ServerOptions: Sendable {
   var connection: ServerConnectionOptions {
     var connection = ServerConnectionOptions()
     connection.maxConcurrentStreams = maxConcurrentStreams
+    connection.maxMetadataBytes = maxMetadataBytes
     connection.maxAge = maxConnectionAge
     connection.maxAgeGrace = maxConnectionAgeGrace
     connection.maxIdle = maxConnectionIdle

@@ -100,7 +100,10 @@ final class Worker: @unchecked Sendable {
     repeat {
       while let call = pool.next() {
         // It may have been cancelled while it waited.
-        guard call.mayRun else { continue }
+        guard call.mayRun else {
+          call.handlerReturned()
+          continue
+        }
         current = ObjectIdentifier(call)
         executor.turnsTo(call.tag)
         call.handlerStarted(.worker(self))

@@ -6,14 +6,22 @@ package final class InProcessConnection: ClientConnection, ConnectionAttempt, @u
   package let transportLoop: any TransportLoop
   package let peer: Peer
   package var maxConcurrentStreams: Int { .max }
+  /// Without a wire nothing comes between: the server has had whatever was opened.
+  package var tally: ConnectionTally { ConnectionTally(opened: openedCount, taken: openedCount, served: openedCount) }
+  /// The most bytes of a response's metadata that the client takes.
+  let maxMetadataBytes: Int
   private let listener: InProcessListener
   // On the loop.
   private var observer: (any ClientConnectionObserver)?
   private var streams: [ObjectIdentifier: InProcessStream] = [:]
+  private var openedCount = 0
   private var isDraining = false
   private var isClosed = false
 
-  init(listener: InProcessListener, loop: any TransportLoop, observer: any ClientConnectionObserver) {
+  init(
+    listener: InProcessListener, loop: any TransportLoop, maxMetadataBytes: Int, observer: any ClientConnectionObserver
+  ) {
+    self.maxMetadataBytes = maxMetadataBytes
     self.listener = listener
     self.transportLoop = loop
     self.observer = observer
@@ -29,6 +37,7 @@ package final class InProcessConnection: ClientConnection, ConnectionAttempt, @u
     if isDraining || isClosed {
       transportLoop.execute { stream.refuse() }
     } else {
+      openedCount += 1
       streams[ObjectIdentifier(stream)] = stream
       transportLoop.execute { [self] in stream.arrive(listener.acceptor) }
     }
@@ -39,6 +48,9 @@ package final class InProcessConnection: ClientConnection, ConnectionAttempt, @u
     streams[ObjectIdentifier(stream)] = nil
     if isDraining, streams.isEmpty { finish(nil) }
   }
+
+  /// Nothing is used up here, and there is no proxy that would count.
+  package func announceEnd(afterStreams count: Int) {}
 
   /// The server's GOAWAY.
   func drainFromServer() {

@@ -39,16 +39,17 @@ package final class InProcessListener: Sendable {
   }
 
   /// Connects to the server of this name; the observer hears of it later.
+  ///
+  /// - Parameter maxMetadataBytes: The most bytes of a response's metadata that the client takes.
   package static func connect(
-    to name: String, observer: any ClientConnectionObserver, failingOn loop: any TransportLoop
-  )
-    -> any ConnectionAttempt
-  {
+    to name: String, maxMetadataBytes: Int, observer: any ClientConnectionObserver, failingOn loop: any TransportLoop
+  ) -> any ConnectionAttempt {
     guard let listener = registry.withLock({ $0[name] }) else {
       loop.execute { observer.connectionClosed(error: "no server of this process listens as \"\(name)\"") }
       return NoAttempt()
     }
-    let connection = InProcessConnection(listener: listener, loop: listener.nextLoop(), observer: observer)
+    let connection = InProcessConnection(
+      listener: listener, loop: listener.nextLoop(), maxMetadataBytes: maxMetadataBytes, observer: observer)
     let isDraining = listener.state.withLock { state in
       state.connections[ObjectIdentifier(connection)] = connection
       return state.isDraining

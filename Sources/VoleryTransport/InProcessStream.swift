@@ -51,10 +51,17 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
 
   func arrive(_ acceptor: any ServerStreamAcceptor) {
     guard !isOver else { return }
+    if let excess = MetadataExcess(
+      "the request's metadata", head.metadata, limit: acceptor.maxMetadataBytes, of: "the server")
+    {
+      let status = Status(code: .resourceExhausted, message: excess.description)
+      return end(StreamOutcome(status: status, origin: .local, processing: .unsendable))
+    }
     self.acceptor = acceptor
     hasArrived = true
     let request = ServerRequestHead(
-      authority: head.authority, timeout: head.timeout, metadata: head.metadata, contentSubtype: head.contentSubtype,
+      authority: head.authority, timeout: head.timeout, metadata: head.metadata.asReceived,
+      contentSubtype: head.contentSubtype,
       messageEncoding: head.messageEncoding,
       acceptedEncodings: head.acceptedEncodings.map(CompressionSet.init) ?? .identity)
     server = Array(head.path.utf8).withUnsafeBytes {
@@ -110,8 +117,15 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
 
   fileprivate func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {
     guard !isServerFinished, !hasInitialMetadata else { return }
+    if let excess = excess("initial", metadata) {
+      let error = StatusError(.resourceExhausted, excess.description)
+      let handler = server.take()
+      finish(error.status, trailingMetadata: Metadata())
+      handler?.closed(error)
+      return
+    }
     hasInitialMetadata = true
-    later { [self] in client?.initialMetadataReceived(metadata, messageEncoding: messageEncoding) }
+    later { [self] in client?.initialMetadataReceived(metadata.asReceived, messageEncoding: messageEncoding) }
   }
 
   fileprivate func sendResponse(_ frame: MessageFrame) {
@@ -137,12 +151,21 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
     guard !isServerFinished else { return }
     isServerFinished = true
     let isTrailersOnly = !hasInitialMetadata
+    var (status, trailingMetadata) = (status, trailingMetadata)
+    if let excess = excess("trailing", trailingMetadata) {
+      status = status.without("trailing metadata", excess.description, failingWith: .resourceExhausted)
+      trailingMetadata = Metadata()
+    }
+    let outcome = StreamOutcome(
+      status: status, trailingMetadata: trailingMetadata.asReceived, origin: .peer, isTrailersOnly: isTrailersOnly)
     later { [self] in
-      end(
-        StreamOutcome(
-          status: status, trailingMetadata: trailingMetadata, origin: .peer, isTrailersOnly: isTrailersOnly))
+      end(outcome)
       server.take()?.closed(nil)
     }
+  }
+
+  private func excess(_ which: String, _ metadata: Metadata) -> MetadataExcess? {
+    MetadataExcess("the response's \(which) metadata", metadata, limit: connection.maxMetadataBytes, of: "the client")
   }
 
   // MARK: Both
@@ -198,6 +221,8 @@ private final class InProcessServerStream: ServerStream {
   var transportLoop: any TransportLoop { stream.transportLoop }
   var peer: Peer { stream.peer }
   var queuedByteCount: Int { stream.queuedResponseByteCount }
+  /// Both ends are one process's: the server's limit of calls is enough.
+  var lingeringHandlers: LingeringHandlers? { nil }
 
   func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {
     stream.sendInitialMetadata(metadata, messageEncoding: messageEncoding)

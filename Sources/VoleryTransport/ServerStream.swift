@@ -46,6 +46,18 @@ package protocol ServerStream: AnyObject {
   func consume(_ byteCount: Int)
 
   var queuedByteCount: Int { get }
+
+  /// Where a handler is counted that still runs when its stream is over; asked from `ServerStreamHandler.closed` only. Nil
+  /// for a transport that does not limit them.
+  var lingeringHandlers: LingeringHandlers? { get }
+}
+
+/// The handlers of one connection that run on although their streams are over: a client has reset them, or their time is
+/// up, and they did not heed it. They take up places of the connection's limit. On the connection's loop.
+package final class LingeringHandlers {
+  package var count = 0
+
+  package init() {}
 }
 
 /// One call, the server's side: events. All of them on the connection's loop, in the order
@@ -77,4 +89,17 @@ package protocol ServerStreamAcceptor: Sendable {
 
   /// The largest message accepted from a client, in bytes (4 MiB by default).
   var maxRequestMessageBytes: Int { get }
+
+  /// The most bytes of a request's metadata, by RFC 9113's count (16 KiB by default).
+  var maxMetadataBytes: Int { get }
+}
+
+extension Status {
+  /// How a call ends whose metadata can't be sent, as `reason` says. One that has failed keeps its code, which tells more; one
+  /// that was fine has failed by it.
+  package func without(_ what: String, _ reason: String, failingWith code: StatusCode = .internal) -> Status {
+    guard !isOK else { return Status(code: code, message: reason) }
+    let separator = message.isEmpty ? "" : " "
+    return Status(code: self.code, message: "\(message)\(separator)(without its \(what): \(reason))")
+  }
 }

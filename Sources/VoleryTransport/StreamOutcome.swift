@@ -6,9 +6,13 @@ package import VoleryTypes
 package struct StreamOutcome: Sendable {
   /// Whether the server may have seen the call; decides which retries are safe (gRFC A6, transparent retries).
   package enum Processing: Hashable, Sendable {
-    /// Nothing of it left this process: may be tried again any number of times.
+    /// No server has it: nothing of it left this process, or it came behind the last call that a server has taken which
+    /// ends the connection (above its GOAWAY's last stream id). May be tried again as often as it takes.
     case neverSent
-    /// The server said that it did not process it (REFUSED_STREAM, or above the GOAWAY's last stream id).
+    /// Nothing of it left this process, and it would be the same with any other server: a limit of the peer's or of our own
+    /// forbids it. Never tried again, and says nothing of the server.
+    case unsendable
+    /// The server said that it did not process it (REFUSED_STREAM).
     case refused
     /// It may have been processed.
     case possible

@@ -55,29 +55,54 @@ package struct ConfigReader {
     return Double(text).flatMap { $0.isFinite ? $0 : nil }
   }
 
-  /// A whole number of at least 0; 64-bit values may be strings, as protobuf's JSON has them.
+  /// A whole number from 0 to 2^32-1: protobuf's uint32, which every count of a service config is.
   package static func count(_ value: JSONValue) -> Int? {
+    wholeNumber(value).flatMap { UInt32(exactly: $0) }.map { Int($0) }
+  }
+
+  /// A whole number of at least 0; it may be a string, as protobuf's JSON has it.
+  package static func wholeNumber(_ value: JSONValue) -> Int? {
     let text: String
     switch value {
     case .number(let number): text = number
-    case .string(let string): text = string
+    // As a number is written in JSON, and no other way that Swift knows.
+    case .string(let string):
+      if (try? JSONValue(parsing: string)) == .number(string) { text = string } else { return nil }
     default: return nil
     }
     return (Int(text) ?? Double(text).flatMap { Int(exactly: $0) }).flatMap { $0 >= 0 ? $0 : nil }
   }
 
-  /// "1.5s", as protobuf's JSON has durations; not negative here.
+  /// What google.protobuf.Duration allows: 10,000 years.
+  package static let longestDuration = Duration.seconds(315_576_000_000)
+
+  /// "1.5s", as protobuf's JSON has durations: up to nine decimals, at most `longestDuration`; not negative here.
   package static func duration(_ value: JSONValue) -> Duration? {
-    guard case .string(let text) = value, text.hasSuffix("s"), !text.hasPrefix("-"), !text.hasPrefix("+") else {
-      return nil
-    }
+    guard case .string(let text) = value, text.hasSuffix("s") else { return nil }
     let parts = text.dropLast().split(separator: ".", omittingEmptySubsequences: false)
-    guard (1...2).contains(parts.count), let seconds = Int64(parts[0]), seconds <= 315_576_000_000 else { return nil }
-    guard parts.count == 2 else { return .seconds(seconds) }
-    guard (1...9).contains(parts[1].count),
-      let fraction = Int64(parts[1] + String(repeating: "0", count: 9 - parts[1].count)),
-      fraction >= 0
-    else { return nil }
-    return .seconds(seconds) + .nanoseconds(fraction)
+    guard (1...2).contains(parts.count), let seconds = digits(parts[0], upTo: 12) else { return nil }
+    var duration = Duration.seconds(seconds)
+    if parts.count == 2 {
+      guard var fraction = digits(parts[1], upTo: 9) else { return nil }
+      for _ in parts[1].utf8.count..<9 { fraction *= 10 }
+      duration += .nanoseconds(fraction)
+    }
+    return duration <= longestDuration ? duration : nil
+  }
+
+  private static func digits(_ text: Substring, upTo maxCount: Int) -> Int64? {
+    guard (1...maxCount).contains(text.utf8.count), text.utf8.allSatisfy({ $0 &- 0x30 < 10 }) else { return nil }
+    return Int64(text)
+  }
+}
+
+extension Duration {
+  /// This times `factor`, at most `limit`: whatever the factor, which may come from outside, nothing overflows. A factor
+  /// that is no number, or below 0, counts as 0.
+  package func scaled(by factor: Double, upTo limit: Duration) -> Duration {
+    let product = self / .nanoseconds(1) * Swift.max(factor, 0)
+    guard product > 0 else { return Swift.min(.zero, limit) }
+    guard product < limit / .nanoseconds(1) else { return limit }
+    return Swift.min(self * factor, limit)
   }
 }

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// A text that is not JSON, and where.
 public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
   public let description: String
@@ -178,11 +184,16 @@ struct JSONParser {
     return Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00))!
   }
 
+  /// Digit by digit: the standard library's initializer with a radix would take a sign for the first.
   private mutating func parseHex() throws(JSONError) -> UInt32 {
-    guard index + 4 <= bytes.count,
-      let value = UInt32(String(decoding: bytes[index..<(index + 4)], as: UTF8.self), radix: 16)
-    else { throw error("four hexadecimal digits should be here") }
-    index += 4
+    var value: UInt32 = 0
+    for _ in 0..<4 {
+      guard let byte = next, byte < 0x80, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+        throw error("four hexadecimal digits should be here")
+      }
+      value = value << 4 | UInt32(digit)
+      index += 1
+    }
     return value
   }
 }

@@ -197,7 +197,32 @@ extension Metadata {
   }
 }
 
+extension Metadata {
+  /// What arrives of it at the other end of a connection: values other than those of `-bin` keys without spaces and tabs at
+  /// their ends.
+  package var asReceived: Metadata {
+    var isPadded = false
+    forEachEntry { key, value in
+      if value.trimmed.count != value.count, !key.ends(with: "-bin") { isPadded = true }
+    }
+    guard isPadded else { return self }
+    var trimmed = Metadata()
+    forEachEntry { key, value in trimmed.appendRaw(key: key, value: key.ends(with: "-bin") ? value : value.trimmed) }
+    return trimmed
+  }
+}
+
 extension UnsafeRawBufferPointer {
+  /// Without spaces and tabs at its ends.
+  package var trimmed: UnsafeRawBufferPointer {
+    guard let first, let last, first <= 0x20 || last <= 0x20 else { return self }
+    func isPadding(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+    var range = 0..<count
+    while let first = range.first, isPadding(self[first]) { range = (first + 1)..<range.upperBound }
+    while let last = range.last, isPadding(self[last]) { range = range.lowerBound..<last }
+    return UnsafeRawBufferPointer(rebasing: self[range])
+  }
+
   fileprivate func equals(_ other: UnsafeBufferPointer<UInt8>) -> Bool { count == other.count && elementsEqual(other) }
 
   package func ends(with suffix: StaticString) -> Bool {

@@ -13,7 +13,8 @@ public struct ServiceConfigError: Error, Hashable, Sendable, CustomStringConvert
 }
 
 /// How a channel treats the calls of a target (doc/service_config.md, gRFC A21). Made from JSON; unknown members are
-/// ignored, known ones of a wrong type or value refuse the whole.
+/// ignored, known ones of a wrong type or value refuse the whole. Durations are what google.protobuf.Duration allows (up to
+/// 315,576,000,000 s), whole numbers are at most 2^32-1.
 public struct ServiceConfig: Hashable, Sendable {
   /// gRFC A6: retries stop while too many calls fail.
   public struct RetryThrottling: Hashable, Sendable {
@@ -72,6 +73,7 @@ public struct RetryPolicy: Hashable, Sendable {
   public var maxAttempts: Int
   public var initialBackoff: Duration
   public var maxBackoff: Duration
+  /// Above 0; what is above 1,000 counts as 1,000.
   public var backoffMultiplier: Double
   public var retryableCodes: Set<StatusCode>
 
@@ -111,8 +113,10 @@ extension ServiceConfig {
       guard maxTokens > 0, maxTokens <= 1000 else {
         throw throttling.error("maxTokens", "must be above 0 and at most 1000")
       }
-      guard ratio > 0 else { throw throttling.error("tokenRatio", "must be above 0") }
-      retryThrottling = RetryThrottling(maxTokens: maxTokens, tokenRatio: (ratio * 1000).rounded(.down) / 1000)
+      // Three decimals count; more than the most tokens is as much.
+      let rounded = (min(ratio, 1000) * 1000).rounded(.down) / 1000
+      guard rounded > 0 else { throw throttling.error("tokenRatio", "must be at least 0.001") }
+      retryThrottling = RetryThrottling(maxTokens: maxTokens, tokenRatio: rounded)
     }
     if let health = try reader.object("healthCheckConfig") {
       healthCheckService = try health.optional("serviceName", ConfigReader.string)
@@ -164,7 +168,7 @@ extension ServiceConfig {
   }
 
   private static func retryPolicy(_ reader: ConfigReader) throws(ServiceConfigError) -> RetryPolicy {
-    let policy = RetryPolicy(
+    var policy = RetryPolicy(
       maxAttempts: try attempts(reader),
       initialBackoff: try reader.required("initialBackoff", ConfigReader.duration),
       maxBackoff: try reader.required("maxBackoff", ConfigReader.duration),
@@ -173,6 +177,7 @@ extension ServiceConfig {
     guard policy.initialBackoff > .zero else { throw reader.error("initialBackoff", "must be above 0") }
     guard policy.maxBackoff > .zero else { throw reader.error("maxBackoff", "must be above 0") }
     guard policy.backoffMultiplier > 0 else { throw reader.error("backoffMultiplier", "must be above 0") }
+    policy.backoffMultiplier = min(policy.backoffMultiplier, 1000)
     guard !policy.retryableCodes.isEmpty else { throw reader.error("retryableStatusCodes", "must not be empty") }
     return policy
   }

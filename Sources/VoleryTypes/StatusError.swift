@@ -1,13 +1,16 @@
 /// A non-OK status, thrown: what every failed call throws, and what a handler throws to choose its status.
 ///
-/// A handler that throws anything else ends its call with UNKNOWN and no details, so that nothing internal leaks. A
-/// status that came from a peer (`origin == .peer`) is not passed on by a server unless the handler throws a fresh one:
-/// the caller of this server gets UNKNOWN instead.
+/// A handler that throws anything else ends its call with UNKNOWN and no details, so that nothing internal leaks. How a call
+/// of the handler's own has failed (`origin` is `.call` or `.peer`) is not passed on by a server unless the handler throws a
+/// fresh error: the caller of this server gets UNKNOWN instead, and the server's log has the rest.
 public struct StatusError: Error, Hashable, Sendable, CustomStringConvertible {
   /// Where the status was made.
   public enum Origin: Hashable, Sendable {
-    /// In this process: deadline, cancellation, no connection, a limit, or a handler's own error.
+    /// By the program itself, with `init`: a handler's own answer.
     case local
+    /// By this process's end of a call that it made, or by its channel: deadline, cancellation, no connection, a limit, a
+    /// message that can't be read.
+    case call
     /// By the peer: it came in trailers, or was mapped from its HTTP status or RST_STREAM code.
     case peer
   }
@@ -30,6 +33,13 @@ public struct StatusError: Error, Hashable, Sendable, CustomStringConvertible {
     self.status = status
     self.metadata = metadata
     self.origin = origin
+  }
+
+  /// The same as the error of a call, where it was made here.
+  package var ofCall: StatusError {
+    var error = self
+    if error.origin == .local { error.origin = .call }
+    return error
   }
 
   public var code: StatusCode { status.code }

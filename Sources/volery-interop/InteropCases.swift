@@ -9,7 +9,8 @@ struct InteropCase: Sendable {
 }
 
 enum InteropCases {
-  static let all: [InteropCase] = unaryCases + streamingCases + endingCases + compressionCases + soakCases + http2Cases
+  static let all: [InteropCase] =
+    unaryCases + streamingCases + endingCases + compressionCases + soakCases + http2Cases + fieldCases
   static let named = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
   static func payload(_ size: Int) -> Payload { Payload(body: [UInt8](repeating: 0, count: size)) }
@@ -40,7 +41,7 @@ enum InteropCases {
     InteropCase(name: "large_unary") { _ = try await largeUnary($0.client, $0.options()) },
     InteropCase(name: "concurrent_large_unary") { environment in
       try await withThrowingTaskGroup(of: Void.self) { group in
-        for _ in 0..<1000 {
+        for _ in 0..<environment.flags.concurrentCalls {
           group.addTask { _ = try await largeUnary(environment.client, environment.options(timeout: .seconds(55))) }
         }
         try await group.waitForAll()

@@ -10,7 +10,9 @@ struct InteropClient: AsyncParsableCommand {
   @Option(name: .customLong("server_host_override")) var hostOverride: String?
   @OptionGroup var tls: TLSFlags
   @Flag(name: .customLong("use_tls")) var usesTLS = false
-  @Option(name: .customLong("test_case"), help: "One case's name, or all.") var testCase = "large_unary"
+  @Option(name: .customLong("test_case"), help: "One case's name, several with commas between them, or all.")
+  var testCase = "large_unary"
+  @Option(name: .customLong("concurrent_calls"), help: "How many of concurrent_large_unary.") var concurrentCalls = 1000
   @Option(name: .customLong("service_config_json")) var serviceConfig: String?
   @Option(name: .customLong("additional_metadata"), help: "k:v;k:v") var additionalMetadata: String?
   @Option(name: .customLong("soak_iterations")) var soakIterations = 10
@@ -22,13 +24,20 @@ struct InteropClient: AsyncParsableCommand {
   @Option(name: .customLong("soak_response_size")) var soakResponseBytes = 314159
 
   func validate() throws {
-    guard testCase != "all", InteropCases.named[testCase] == nil else { return }
-    let known = InteropCases.all.map(\.name).joined(separator: ", ")
-    throw ValidationError("unknown test case \"\(testCase)\"; known are: \(known), all")
+    for name in names where InteropCases.named[name] == nil {
+      let known = InteropCases.all.map(\.name).joined(separator: ", ")
+      throw ValidationError("unknown test case \"\(name)\"; known are: \(known), all")
+    }
+  }
+
+  private var names: [String] {
+    testCase == "all"
+      ? InteropCases.all.filter(\.isPartOfAll).map(\.name)
+      : testCase.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
   }
 
   func run() async throws {
-    let names = testCase == "all" ? InteropCases.all.filter(\.isPartOfAll).map(\.name) : [testCase]
+    let names = names
     var hasFailed = false
     for name in names {
       do {
@@ -37,7 +46,7 @@ struct InteropClient: AsyncParsableCommand {
           try await InteropCases.named[name]!.run(environment)
         }
         printLine("PASS \(name)")
-      } catch let error as Unsupported where testCase == "all" {
+      } catch let error as Unsupported where names.count > 1 {
         printLine("SKIP \(name): \(error)")
       } catch {
         hasFailed = true

@@ -72,6 +72,26 @@ private final class Collected<Value: Sendable>: Sendable {
     group.stop()
   }
 
+  @Test(
+    "no delay is too long for a timer",
+    arguments: [
+      Duration.seconds(18_446_744_073) + .milliseconds(900), .seconds(315_576_000_000), .seconds(Int64.max),
+      Duration(secondsComponent: .max, attosecondsComponent: 999_999_999_999_999_999), .seconds(Int64.min),
+    ])
+  func longDelays(_ delay: Duration) async {
+    let loop = EventLoopGroup.shared.next()
+    let isOver = await withCheckedContinuation { (done: CheckedContinuation<Bool, Never>) in
+      loop.execute {
+        let long = loop.schedule(after: delay) { if delay > .zero { done.resume(returning: true) } }
+        _ = loop.schedule(after: .milliseconds(5)) {
+          long.cancel()
+          done.resume(returning: false)
+        }
+      }
+    }
+    #expect(!isOver)
+  }
+
   @Test("a task that prefers a loop runs there, also after it has slept") func executorPreference() async {
     let group = EventLoopGroup(loops: 2)
     let loop = group.loops[1]

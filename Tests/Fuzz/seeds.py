@@ -96,6 +96,23 @@ RAW = [
     "00 fa 01 ff ff ff ff 0f", "00 f2 01 03 01 02 03", "00 00 01", "00 f8 ff ff ff 0f 01", "02 f8 ff ff ff 0f 01",
     "01 28 07 08 01", "01 28 01 28 07 08 01", "03 0a 02 68 69", "00 9a 03 06 0a 01 6b 12 01 76", "00 92 01 04 92 01 01 00",
 ]
+# By the first byte (ConfigTarget.swift): service configs, endpoint files, targets.
+CONFIGS = [
+    (0, '{"methodConfig":[{"name":[{"service":"a","method":"b"},{}],"timeout":"1.5s","waitForReady":true,'
+        '"maxRequestMessageBytes":1024,"maxResponseMessageBytes":"4294967295","retryPolicy":{"maxAttempts":5,"initialBackoff":'
+        '"0.000000001s","maxBackoff":"315576000000s","backoffMultiplier":1e30,"retryableStatusCodes":["UNAVAILABLE",14]}}]}'),
+    (0, '{"methodConfig":[{"name":[{}],"hedgingPolicy":{"maxAttempts":3,"hedgingDelay":"0.1s","nonFatalStatusCodes":[]}}],'
+        '"retryThrottling":{"maxTokens":1000,"tokenRatio":0.001},"healthCheckConfig":{"serviceName":"a"}}'),
+    (0, '{"loadBalancingConfig":[{"unknown":7},{"outlier_detection":{"interval":"1s","successRateEjection":{"stdevFactor":1},'
+        '"failurePercentageEjection":{"threshold":100},"childPolicy":[{"least_request":{"choiceCount":3}}]}}],'
+        '"connectionScaling":{"maxConnectionsPerSubchannel":10}}'),
+    (0, '{"loadBalancingPolicy":"ROUND_ROBIN","loadBalancingConfig":[{"pick_first":{"shuffleAddressList":true}}],"x":"\\u0041"}'),
+    (1, '{"endpoints":["10.0.0.1:50051","unix:/run/a.sock",{"addresses":["[fd00::3]:1","[fe80::1%lo]:2"],"weight":"3",'
+        '"priority":4294967295,"zone":"z","serverName":"s","attributes":{"a":"b"}}],"serviceConfig":{}}'),
+    (1, '{"endpoints":[]}'),
+    (2, 'dns://10.0.0.10:53/a.b:1'), (2, 'unix:/tmp/a%20b,c'), (2, 'ipv6:[fe80::1%25lo]:50051,[::1]'),
+    (2, 'static:///1.2.3.4:5,unix-abstract:a%2Cb,unix:/x'), (2, '[::1%lo]:50051'), (2, 'unix-abstract:a%00b?c'),
+]
 PROTOS = [
     ("Tests/ProtobufTests", "everything.proto", ""), ("Tests/ProtobufTests", "proto2.proto", "Visibility=public"),
     ("Examples/RouteGuide/Protos", "route_guide.proto", "FileNaming=DropPath,Client=false"),
@@ -116,7 +133,7 @@ def field(number, data):
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    for target in ("binary", "json", "text", "plugin"):
+    for target in ("binary", "json", "text", "plugin", "config"):
         (out / target).mkdir(parents=True, exist_ok=True)
     for choice, (file, message, texts) in MESSAGES.items():
         everything = [" ".join(texts[:9])] if len(texts) > 9 else []
@@ -127,6 +144,8 @@ def main():
             (out / "text" / f"seed-{choice}-{number}").write_bytes(bytes([choice]) + text.encode())
     for number, (choice, text) in enumerate(JSON):
         (out / "json" / f"seed-{number}").write_bytes(bytes([choice]) + text.encode())
+    for number, (choice, text) in enumerate(CONFIGS):
+        (out / "config" / f"seed-{number}").write_bytes(bytes([choice]) + text.encode())
     for number, text in enumerate(RAW):
         (out / "binary" / f"seed-raw-{number}").write_bytes(bytes.fromhex(text))
     for number, (folder, file, parameter) in enumerate(PROTOS):

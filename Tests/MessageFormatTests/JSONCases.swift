@@ -19,6 +19,7 @@ enum JSONCases {
     #"{"doubleValue":-0.0}"#, #"{"doubleValue":5e-324}"#, #"{"doubleValue":1e-400}"#, #"{"doubleValue":1.}"#,
     #"{"doubleValue":.5}"#, #"{"boolValue":true}"#, #"{"boolValue":false}"#, #"{"boolValue":"true"}"#,
     #"{"boolValue":1}"#, #"{"boolValue":TRUE}"#, #"{"boolValue":tru}"#,
+    #"{"doubleValue":1.+5}"#, #"{"doubleValue":1e+}"#, #"{"doubleValue":-}"#,
   ]
 
   static let texts = [
@@ -31,7 +32,9 @@ enum JSONCases {
     #"{"level":"LEVEL_LOW"}"#, #"{"level":2}"#, #"{"level":"LEVEL_TOP"}"#, #"{"level":-1}"#, #"{"level":77}"#,
     #"{"level":"LEVEL_NONE"}"#, #"{"level":"level_low"}"#, #"{"level":1.5}"#, #"{"level":true}"#,
     #"{"other\"name":"x"}"#, #"{"renamed":"x"}"#, #"{"fieldName2WithUnderscores":"x"}"#,
-    #"{"field_name_2__with___underscores":"x"}"#,
+    #"{"field_name_2__with___underscores":"x"}"#, #"{"stringValue":"\u+041"}"#, #"{"stringValue":"\u-000"}"#,
+    #"{"stringValue":"\u 041"}"#, #"{"stringValue":"\u0x41"}"#, #"{"stringValue":"\u００41"}"#,
+    #"{"stringValue":"\ud83d\u+e00"}"#, #"{"string\u0056alue":"\u004A\u004a"}"#,
   ]
 
   static let structure = [
@@ -63,6 +66,10 @@ enum JSONCases {
     #"{"timestamps":["1970-01-01T00:00:00Z","1970-01-01T00:00:00.5Z"]}"#, #"{"duration":"1.5s"}"#,
     #"{"duration":"-0.5s"}"#, #"{"duration":"315576000000.999999999s"}"#, #"{"duration":"315576000001s"}"#,
     #"{"duration":"1"}"#, #"{"duration":"0s"}"#, #"{"duration":"-1.000000001s"}"#, #"{"duration":"s"}"#,
+    #"{"duration":"1.+5s"}"#, #"{"duration":"1.-5s"}"#,
+    #"{"duration":"--1s"}"#, #"{"duration":"1. 5s"}"#, #"{"duration":"1e1s"}"#, #"{"duration":"1.5S"}"#,
+    #"{"duration":"0x1s"}"#, #"{"timestamp":"2006-01-02T15:04:05.+5Z"}"#,
+    #"{"timestamp":"2006-+1-02T15:04:05Z"}"#,
     #"{"mask":"a,bC.dE"}"#, #"{"mask":""}"#, #"{"mask":"a_b"}"#, #"{"structure":{"a":1,"b":[true,null,"x",{}]}}"#,
     #"{"structure":[]}"#, #"{"structure":null}"#, #"{"value":null}"#, #"{"value":1.5}"#, #"{"value":"x"}"#,
     #"{"value":false}"#, #"{"value":[]}"#, #"{"value":{"a":[]}}"#, #"{"list":[1,[2]]}"#, #"{"list":{}}"#,
@@ -70,6 +77,31 @@ enum JSONCases {
     #"{"boolWrapper":false,"int32Wrapper":0,"int64Wrapper":"0","uint32Wrapper":0,"uint64Wrapper":"5"}"#,
     #"{"floatWrapper":0,"doubleWrapper":"NaN","stringWrapper":"","bytesWrapper":""}"#, #"{"int32Wrapper":null}"#,
     #"{"int32Wrapper":"x"}"#, #"{"boolWrapper":{}}"#,
+  ]
+
+  /// Digits that are none, and signs where there may be none. Python's own int() and float() take some of them.
+  static let malformedDigits = [
+    #"{"int32Value":"+1"}"#,
+    #"{"doubleValue":"+1.5"}"#,
+    #"{"doubleMap":{"+1":1}}"#,
+    #"{"level":"+1"}"#,
+    #"{"duration":"+1s"}"#,
+    #"{"duration":"1.s"}"#,
+    #"{"duration":"1.5_0s"}"#,
+    #"{"timestamp":"2006-01-02T15:04:05.Z"}"#,
+    #"{"timestamp":"2006-01-02T15:04:05++7:30"}"#,
+    #"{"stringValue":"\u+041"}"#,
+    #"{"stringValue":"\u-000"}"#,
+    #"{"duration":"1.+5s"}"#,
+    #"{"duration":"1.-5s"}"#,
+    #"{"duration":"+-1s"}"#,
+    #"{"duration":"-+1s"}"#,
+    #"{"duration":"１s"}"#,
+    #"{"int32Value":"1_0"}"#,
+    #"{"int32Value":"１"}"#,
+    #"{"timestamp":"2006-01-02T15:04:05.+5Z"}"#,
+    #"{"timestamp":"+006-01-02T15:04:05Z"}"#,
+    #"{"duration":"1.0000000001s"}"#,
   ]
 
   static let any = [

@@ -131,6 +131,11 @@ import Volery
     #expect(throws: MessageTextError.self) { try message.jsonString() }
   }
 
+  @Test("a number has ASCII digits, and a sign only where JSON has one", arguments: JSONCases.malformedDigits)
+  func malformedDigits(_ text: String) {
+    #expect(throws: MessageTextError.self) { try Format(jsonString: text) }
+  }
+
   @Test(
     "nesting beyond the limit is an error, whatever the depth and whatever is nested",
     arguments: [101, 10_000, 300_000],

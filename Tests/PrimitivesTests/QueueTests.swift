@@ -33,7 +33,7 @@ import VoleryPrimitives
       queue.append(number)
       #expect(queue.popFirst() == number)
     }
-    #expect(queue.capacity == 0)
+    #expect(queue.ringCount == 0)
     #expect(queue.popFirst() == nil)
   }
 
@@ -45,14 +45,14 @@ import VoleryPrimitives
       #expect(queue.popFirst() == number)
     }
     #expect(queue.count == 5)
-    #expect(queue.capacity <= 8)
+    #expect(queue.ringCount <= 8)
   }
 
   @Test("what a burst has taken is given back, though the queue is never empty") func burst() {
     var queue = Queue<Int>()
     for number in 0..<100_000 { queue.append(number) }
     for _ in 0..<99_990 { _ = queue.popFirst() }
-    #expect(queue.capacity <= 1024)
+    #expect(queue.ringCount <= 512)
     #expect(queue.popFirst() == 99_990)
   }
 

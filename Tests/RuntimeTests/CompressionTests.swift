@@ -185,7 +185,7 @@ import VoleryTypes
         try await channel.unary(Mirror.unary, [UInt8](repeating: 0, count: 60_000), options: options)
       }
       #expect(local?.code == .resourceExhausted)
-      #expect(local?.origin == .local)
+      #expect(local?.origin == .call)
       let response = try await channel.unary(Mirror.unary, [1, 2, 3], options: options)
       #expect(response.message == [1, 2, 3], "the connection goes on")
     }
@@ -216,6 +216,7 @@ import VoleryTypes
     var transportLoop: any TransportLoop { EventLoopGroup.shared.next() }
     var peer: Peer { fatalError("nobody asks") }
     var queuedByteCount: Int { 0 }
+    var lingeringHandlers: LingeringHandlers? { nil }
     var status: Status?
     var metadata: Metadata?
     func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {}

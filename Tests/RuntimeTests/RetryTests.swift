@@ -91,6 +91,48 @@ import Volery
     #expect(started.duration(to: .now) >= .milliseconds(300))
   }
 
+  /// Says when nobody holds it any more.
+  final class Token: CallCredentials {
+    func metadata(for call: CallCredentialsRequest) async throws -> Metadata { [:] }
+  }
+
+  @Test(
+    "a call that ends while it waits for its next attempt leaves nothing behind, hedged or not",
+    arguments: [true, false])
+  func endWhileWaiting(_ isHedged: Bool) async throws {
+    let server = Server(services: [Flaky(failures: 9, pushback: "30000")])
+    let name = "retry-end-\(isHedged)"
+    try server.start(listeningOn: .inProcess(name))
+    defer { server.shutDown() }
+    let hedging =
+      #"{"methodConfig":[{"name":[{}],"hedgingPolicy":{"maxAttempts":3,"hedgingDelay":"20s","nonFatalStatusCodes":["UNAVAILABLE"]}}]}"#
+    var options = ChannelOptions()
+    options.serviceConfig = try ServiceConfig(json: isHedged ? hedging : RetryTests.config + "}")
+    let channel = try Channel("in-process:\(name)", options: options)
+    weak var left: Token?
+    do {
+      let token = Token()
+      left = token
+      var options = CallOptions(timeout: .milliseconds(300))
+      options.credentials = token
+      do throws(StatusError) {
+        _ = try await channel.unary(Flaky.method, [33], options: options)
+        Issue.record("it can't succeed")
+      } catch {
+        #expect(error.code == .deadlineExceeded)
+      }
+    }
+    let limit = ContinuousClock.now.advanced(by: .seconds(5))
+    while left != nil, .now < limit { try await Task.sleep(for: .milliseconds(1)) }
+    #expect(left == nil, "the call is still there, for 30 s")
+  }
+
+  @Test("a multiplier beyond all measure is no harm") func multiplier() async throws {
+    let service = Flaky(failures: 3)
+    let config = RetryTests.config.replacing("\"backoffMultiplier\": 2", with: "\"backoffMultiplier\": 1e30") + "}"
+    #expect(try await call(service, config: config).get() == Array("3!".utf8))
+  }
+
   @Test("without tokens there is no retry") func throttled() async throws {
     let service = Flaky(failures: 9)
     let config = RetryTests.config + ", \"retryThrottling\": {\"maxTokens\": 4, \"tokenRatio\": 0.1}}"

@@ -82,7 +82,7 @@ import VoleryTypes
       _ = state.waitOver(now: at(0))
     }
     state.connectionOpened(now: at(1))
-    _ = state.connectionLost(.init(reason: "closed", wasUseful: wasUseful), now: at(1.1), random: 0.5)
+    _ = state.connectionLost(.init(reason: "closed", use: wasUseful ? .served : .none), now: at(1.1), random: 0.5)
     #expect(state.connectRequested(now: at(1.1)) == .connect(timeout: .seconds(1)))
     let wait = state.attemptFailed(refused, now: at(1.1), random: 0.5)
     #expect(wait == .wait(wasUseful ? .seconds(1) : .seconds(1) * 1.6 * 1.6))
@@ -100,7 +100,7 @@ import VoleryTypes
       #expect(action == .connect(timeout: .seconds(1)))
       state.connectionOpened(now: at(now))
       now += 0.1
-      action = state.connectionLost(.init(reason: "GOAWAY", wasUseful: false), now: at(now), random: 0.5)
+      action = state.connectionLost(.init(reason: "GOAWAY", use: .none), now: at(now), random: 0.5)
       #expect(state.connectivity == (count < 4 ? .idle : .transientFailure))
       if count == 4 {
         guard case .wait(let pause) = action else { return #expect(Bool(false), "\(action)") }
@@ -110,10 +110,69 @@ import VoleryTypes
     }
   }
 
+  @Test("a connection that has served calls is followed by the next at once, however often, and however short it was")
+  func usefulLives() {
+    var state = SubchannelState()
+    var now = 0.0
+    for _ in 0..<1000 {
+      guard case .connect = state.connectRequested(now: at(now)) else {
+        Issue.record("\(state.phase)")
+        return
+      }
+      state.connectionOpened(now: at(now))
+      now += 0.01
+      let action = state.connectionLost(.init(reason: "GOAWAY", use: .served), now: at(now), random: 0.5)
+      guard action == .none, state.phase == .idle else {
+        Issue.record("\(action), \(state.phase)")
+        return
+      }
+    }
+  }
+
+  @Test("age does not make up for calls that were not served") func uselessLives() {
+    var state = SubchannelState()
+    var now = 0.0
+    for count in 1...4 {
+      if case .wait(let pause) = state.connectRequested(now: at(now)) {
+        now += pause / .seconds(1)
+        #expect(state.waitOver(now: at(now)) == .connect(timeout: .seconds(1)))
+      }
+      state.connectionOpened(now: at(now))
+      now += 0.9
+      _ = state.connectionLost(.init(reason: "GOAWAY", use: .none), now: at(now), random: 0.5)
+      #expect(state.connectivity == (count < 4 ? .idle : .transientFailure))
+    }
+    state = ready()
+    for count in 1...9 {
+      let now = Double(count)
+      _ = state.connectionLost(.init(reason: "idle for long", use: .idle), now: at(now), random: 0.5)
+      #expect(state.connectRequested(now: at(now)) == .connect(timeout: .seconds(1)), "nobody wanted anything of it")
+      state.connectionOpened(now: at(now))
+    }
+  }
+
+  @Test("calls that go on after a goodbye decide later what the connection was good for", arguments: [true, false])
+  func undecidedLives(_ isServed: Bool) {
+    var state = SubchannelState()
+    for count in 0..<4 {
+      let now = Double(count) * 0.001
+      #expect(state.connectRequested(now: at(now)) == .connect(timeout: .seconds(1)))
+      state.connectionOpened(now: at(now))
+      _ = state.connectionLost(.init(reason: "GOAWAY", use: .undecided), now: at(now), random: 0.5)
+      #expect(state.connectivity == .idle)
+    }
+    for _ in 0..<4 { state.verdict(wasUseful: isServed) }
+    let next = state.connectRequested(now: at(1))
+    #expect(next == .connect(timeout: .seconds(1)))
+    state.connectionOpened(now: at(1))
+    _ = state.connectionLost(.init(reason: "GOAWAY", use: .none), now: at(1.1), random: 0.5)
+    #expect(state.connectivity == (isServed ? .idle : .transientFailure))
+  }
+
   @Test("after a loss it waits for its pause, and for the resolver until that has answered") func pausing() {
     var state = ready()
     let loss = SubchannelState.Loss(
-      reason: "closed", wasUseful: true, pause: .seconds(0.5), resolutionLimit: .seconds(2))
+      reason: "closed", use: .served, pause: .seconds(0.5), resolutionLimit: .seconds(2))
     #expect(state.connectionLost(loss, now: at(10), random: 0.5) == .none)
     #expect(state.connectivity == .idle)
     #expect(state.connectRequested(now: at(10)) == .wait(.seconds(2)))
@@ -149,7 +208,7 @@ import VoleryTypes
       #expect(state.connectivity == .shutdown)
       state.connectionOpened(now: at(1))
       #expect(state.attemptFailed(refused, now: at(1), random: 0.5) == .none)
-      #expect(state.connectionLost(.init(reason: "", wasUseful: true), now: at(1), random: 0.5) == .none)
+      #expect(state.connectionLost(.init(reason: "", use: .served), now: at(1), random: 0.5) == .none)
       #expect(state.connectRequested(now: at(1)) == .none)
       #expect(state.waitOver(now: at(1)) == .none)
       #expect(state.resolutionAnswered(now: at(1)) == .none)

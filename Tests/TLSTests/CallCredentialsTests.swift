@@ -44,6 +44,58 @@ import VoleryClient
     }
   }
 
+  /// Never gives anything, and counts who asks for it.
+  final class Endless: CallCredentials {
+    let running = Mutex(0)
+
+    func metadata(for call: CallCredentialsRequest) async throws -> Metadata {
+      running.withLock { $0 += 1 }
+      defer { running.withLock { $0 -= 1 } }
+      try await Task.sleep(for: .seconds(3600))
+      return [:]
+    }
+  }
+
+  @Test("a call that ends leaves no task behind that still gets its credentials", arguments: [true, false])
+  func endOfCall(_ isCancelled: Bool) async throws {
+    let credentials = Endless()
+    try await TLSStage.with(Certificates.server("server")) { stage in
+      let channel = try stage.channel(.tls(roots: Certificates.roots).with(credentials))
+      var options = Channel.limit
+      if !isCancelled { options.timeout = .milliseconds(300) }
+      let calls = (0..<20).map { _ in Task { [options] in await failure { _ = try await Self.sent(channel, options) } }
+      }
+      if isCancelled {
+        while credentials.running.withLock({ $0 }) < 20 { try await Task.sleep(for: .milliseconds(1)) }
+        for call in calls { call.cancel() }
+      }
+      for call in calls {
+        let error = await call.value
+        #expect(error.hasPrefix(isCancelled ? "CANCELLED" : "DEADLINE_EXCEEDED"), "\(error)")
+      }
+      let limit = ContinuousClock.now.advanced(by: .seconds(10))
+      while credentials.running.withLock({ $0 }) > 0, .now < limit { try await Task.sleep(for: .milliseconds(1)) }
+      #expect(credentials.running.withLock { $0 } == 0)
+    }
+  }
+
+  @Test("who waits for a token waits no longer than the call") func cancelledWait() async throws {
+    let release = AsyncStream.makeStream(of: Void.self)
+    let token = BearerToken {
+      for await _ in release.stream { break }
+      return BearerToken.Token("late")
+    }
+    let request = CallCredentialsRequest(
+      method: TLSEcho.metadata.descriptor, authority: "test", peer: Peer(address: .tcp("127.0.0.1", 1)))
+    let waiting = (0..<20).map { _ in Task { try await token.metadata(for: request) } }
+    try await Task.sleep(for: .milliseconds(20))
+    for task in waiting { task.cancel() }
+    for task in waiting { await #expect(throws: CancellationError.self) { try await task.value } }
+    let other = Task { try await token.metadata(for: request) }
+    release.continuation.yield()
+    #expect(try await other.value["authorization"] == "Bearer late", "what was begun is of use to others")
+  }
+
   @Test("streams send them too") func streams() async throws {
     try await TLSStage.with(Certificates.server("server")) { stage in
       let channel = try stage.channel(.tls(roots: Certificates.roots).with(Fixed(["x-key": "stream"])))

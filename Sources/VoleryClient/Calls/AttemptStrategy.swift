@@ -11,15 +11,6 @@ enum AttemptStrategy {
   /// Several at once.
   case hedge(HedgingStrategy)
 
-  enum Verdict: Equatable {
-    /// The attempt's outcome is the call's; others that run are given up.
-    case end
-    /// The others that run may still answer.
-    case goOn
-    /// Another attempt, after this time.
-    case another(after: Duration)
-  }
-
   /// What the service config says of the method; without that, methods that the .proto marks `idempotency_level` are retried.
   init(_ method: MethodDescriptor, _ configuration: MethodConfig?) {
     if let hedging = configuration?.hedgingPolicy {
@@ -59,7 +50,9 @@ enum AttemptStrategy {
   ///   - running: How many others run.
   mutating func attemptEnded(
     _ outcome: borrowing StreamOutcome, isCommitted: Bool, running: Int, throttle: RetryThrottle
-  ) -> Verdict {
+  ) -> AttemptVerdict {
+    // It would be the same with any other server.
+    if outcome.processing == .unsendable { return running == 0 ? .end : .goOn }
     switch self {
     case .single: return .end
     case .retry(var retry):
@@ -72,25 +65,12 @@ enum AttemptStrategy {
   }
 }
 
-/// Attempts that no server has seen are repeated whatever the strategy is, and count for nothing (gRFC A6, transparent
-/// retries): when nothing of them has left this process; once when the server says that it has refused them.
-struct TransparentRetries {
-  /// Connections that go away under a call are rare, and each new pick comes to another one: so many in a row mean that
-  /// something is wrong here.
-  static let maxNeverSent = 100
-
-  private var neverSent = 0
-  private var refusals = 0
-
-  mutating func mayRepeat(_ processing: StreamOutcome.Processing) -> Bool {
-    switch processing {
-    case .neverSent:
-      neverSent += 1
-      return neverSent <= TransparentRetries.maxNeverSent
-    case .refused:
-      refusals += 1
-      return refusals == 1
-    case .possible: return false
-    }
-  }
+/// What follows when an attempt has ended.
+package enum AttemptVerdict: Equatable {
+  /// The attempt's outcome is the call's; others that run are given up.
+  case end
+  /// The others that run may still answer.
+  case goOn
+  /// Another attempt, after this time.
+  case another(after: Duration)
 }

@@ -190,7 +190,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
     isOver = true
     stream = nil
     // What was never sent says nothing of the server.
-    if outcome.processing == .neverSent {
+    if outcome.processing == .neverSent || outcome.processing == .unsendable {
       report(.cancelled, .local)
     } else {
       report(outcome.code, outcome.origin)

@@ -33,7 +33,7 @@ extension ClientCall {
 
   func ended(with error: StatusError) -> StatusError {
     end(error)
-    return error
+    return error.ofCall
   }
 
   /// Queues one framed message; suspends while the server or the network does not keep up.
@@ -42,11 +42,12 @@ extension ClientCall {
       switch state.withLock({ $0.send(frame) }) {
       case .queued(let attempts): return flush(attempts)
       case .finished:
-        throw StatusError(.failedPrecondition, "the request stream is finished: nothing may be sent after that")
+        throw StatusError(.failedPrecondition, "the request stream is finished: nothing may be sent after that").ofCall
       case .ended(let outcome):
         throw outcome.error
           ?? StatusError(
-            .failedPrecondition, "the call is over: the server answered before the end of the request stream")
+            .failedPrecondition, "the call is over: the server answered before the end of the request stream"
+          ).ofCall
       case .wait: await suspend { $0.waitToSend($1) }
       }
     }
@@ -140,7 +141,7 @@ extension ClientCall {
     }
     if let error = answer.outcome.error { throw error }
     guard let received = answer.message else {
-      throw StatusError(.unimplemented, "the server ended \(method.path) with OK and without a message")
+      throw StatusError(.unimplemented, "the server ended \(method.path) with OK and without a message").ofCall
     }
     let bytes = received.isCompressed ? try inflate(received, answer.responseEncoding) : received.bytes
     return ClientResponse(

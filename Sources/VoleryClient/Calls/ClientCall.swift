@@ -164,6 +164,10 @@ final class ClientCall: PickWaiter, Sendable {
       // Not from inside: attempts that end at once would pile up on the stack.
       return channel.loop.execute { [self] in nextIsDue() }
     }
+    schedule(after: delay) { $0.nextIsDue() }
+  }
+
+  private func schedule(after delay: Duration, _ work: @escaping @Sendable (ClientCall) -> Void) {
     let timer = AttemptTimer(on: channel.loop)
     let (old, isWanted) = state.withLock { state in
       let old = state.timer.take()
@@ -171,8 +175,14 @@ final class ClientCall: PickWaiter, Sendable {
       return (old, !state.hasEnded)
     }
     old?.cancel()
-    if isWanted { timer.start(after: delay) { [weak self] in self?.nextIsDue() } }
+    guard isWanted else { return }
+    timer.start(after: delay) { [weak self] in
+      if let self { work(self) }
+    }
   }
+
+  /// The same attempt once more, unless the call ends before.
+  private func again(after delay: Duration) { schedule(after: delay) { $0.beginAttempt() } }
 
   private func nextIsDue() {
     switch state.withLock({ $0.nextIsDue(throttle: channel.retryThrottle) }) {
@@ -186,7 +196,8 @@ final class ClientCall: PickWaiter, Sendable {
     let outcome = outcome.isOK ? outcome : explained(outcome, on: attempt)
     switch state.withLock({ $0.attemptEnded(outcome, on: attempt, throttle: channel.retryThrottle) }) {
     case .none: return
-    case .again: beginAttempt()
+    case .again(after: .zero): beginAttempt()
+    case .again(let delay): again(after: delay)
     case .another(let delay): next(after: delay)
     case .end(let waiters, let abandoned):
       abandon(abandoned)
@@ -249,7 +260,8 @@ final class ClientCall: PickWaiter, Sendable {
 
   /// Ends the call from this side, unless it is over.
   func end(_ error: StatusError) {
-    settle(StreamOutcome(status: error.status, trailingMetadata: error.metadata, origin: error.origin))
+    let origin: StatusError.Origin = error.origin == .peer ? .peer : .local
+    settle(StreamOutcome(status: error.status, trailingMetadata: error.metadata, origin: origin))
   }
 
   /// This is what the caller gets, unless that is settled.
@@ -292,7 +304,7 @@ extension StreamOutcome {
     guard !isOK else { return nil }
     var error = StatusError(status: status, metadata: trailingMetadata, origin: origin)
     error.peer = peer
-    return error
+    return error.ofCall
   }
 }
 

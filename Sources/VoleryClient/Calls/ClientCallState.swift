@@ -115,8 +115,8 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
   enum EndVerdict {
     /// It is not this call's any more, or others go on.
     case none
-    /// Once more, elsewhere: no server has seen it.
-    case again
+    /// Once more, elsewhere, after this time: no server has seen it.
+    case again(after: Duration)
     case another(after: Duration)
     /// The others are not needed.
     case end(WaiterList, abandoned: [CallAttempt])
@@ -128,9 +128,19 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
     guard running.contains(attempt) else { return .none }
     running.remove(attempt)
     let isCommitted = isCommitted || attempt.hasAnswer
-    if !isCommitted, transparentRetries.mayRepeat(outcome.processing) {
-      rewind(after: attempt)
-      return .again
+    if !isCommitted {
+      switch transparentRetries.next(after: outcome.processing) {
+      case .none: break
+      case .now:
+        rewind(after: attempt)
+        return .again(after: .zero)
+      case .after(let delay):
+        rewind(after: attempt)
+        return running.isEmpty ? .again(after: delay) : .none
+      case .giveUp:
+        guard running.isEmpty else { return .none }
+        return .end(end(TransparentRetries.outcome(givenUp: outcome)), abandoned: [])
+      }
     }
     let verdict = strategy.attemptEnded(
       outcome, isCommitted: isCommitted, running: running.count, throttle: throttle)

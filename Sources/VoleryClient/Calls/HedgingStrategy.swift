@@ -32,7 +32,7 @@ struct HedgingStrategy {
 
   mutating func attemptEnded(
     _ outcome: borrowing StreamOutcome, isCommitted: Bool, running: Int, throttle: RetryThrottle
-  ) -> AttemptStrategy.Verdict {
+  ) -> AttemptVerdict {
     let pushback = Pushback(outcome.trailingMetadata)
     let isNonFatal = policy.nonFatalCodes.contains(outcome.code)
     if isNonFatal || pushback == .stop {

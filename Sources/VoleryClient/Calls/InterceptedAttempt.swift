@@ -48,7 +48,7 @@ final class InterceptedAttempt: ClientInvocation, @unchecked Sendable {
     } catch {
       let thrown = self.outcome(of: error)
       // What the transport said of it (may it be repeated?) holds as long as no interceptor says something else.
-      if let outcome = ending.withLock({ $0.outcome }), outcome.error == thrown { return outcome }
+      if let outcome = ending.withLock({ $0.outcome }), outcome.error == thrown.ofCall { return outcome }
       let trailing = state.withLock { $0.trailingMetadata } ?? thrown.metadata
       return StreamOutcome(status: thrown.status, trailingMetadata: trailing, origin: thrown.origin)
     }

@@ -1,22 +1,27 @@
-import VoleryTypes
+package import VoleryTypes
 
 /// What a server says of further attempts with `grpc-retry-pushback-ms` (gRFC A6).
-enum Pushback: Equatable {
+package enum Pushback: Equatable {
   case none
   case after(Duration)
   /// A negative value, one that is no number, or several.
   case stop
 
-  init(_ metadata: Metadata) {
+  /// No server is waited for any longer than this, whatever it says (and none beyond the call's deadline): two minutes, as
+  /// the longest wait between attempts to connect (doc/connection-backoff.md).
+  package static let longest = Duration.seconds(120)
+
+  package init(_ metadata: Metadata) {
     let values = metadata.isEmpty ? [] : metadata.values("grpc-retry-pushback-ms")
     guard let first = values.first else {
       self = .none
       return
     }
-    if values.count == 1, let milliseconds = Int64(first), milliseconds >= 0 {
-      self = .after(.milliseconds(milliseconds))
-    } else {
+    guard values.count == 1, !first.isEmpty, first.utf8.allSatisfy({ $0 &- 0x30 < 10 }) else {
       self = .stop
+      return
     }
+    // Too large for a number is a number still.
+    self = .after(Int64(first).map { min(.milliseconds($0), Pushback.longest) } ?? Pushback.longest)
   }
 }

@@ -1,8 +1,8 @@
-import VoleryTransport
-import VoleryTypes
+package import VoleryTransport
+package import VoleryTypes
 
 /// Whether a failed attempt is followed by another, and when (gRFC A6, retryPolicy). A value.
-struct RetryStrategy {
+package struct RetryStrategy {
   private let policy: RetryPolicy
   /// Attempts that the server may have seen, this one included.
   private var attempts = 1
@@ -11,14 +11,14 @@ struct RetryStrategy {
   private let random: () -> Double
 
   /// - Parameter random: Between -1 and 1.
-  init(_ policy: RetryPolicy, random: @escaping () -> Double = { Double.random(in: -1...1) }) {
+  package init(_ policy: RetryPolicy, random: @escaping () -> Double = { Double.random(in: -1...1) }) {
     self.policy = policy
     self.random = random
   }
 
-  mutating func attemptEnded(
+  package mutating func attemptEnded(
     _ outcome: borrowing StreamOutcome, isCommitted: Bool, throttle: RetryThrottle
-  ) -> AttemptStrategy.Verdict {
+  ) -> AttemptVerdict {
     let pushback = Pushback(outcome.trailingMetadata)
     let isRetryable = policy.retryableCodes.contains(outcome.code)
     if isRetryable || pushback == .stop {
@@ -35,7 +35,7 @@ struct RetryStrategy {
       return .another(after: delay)
     }
     var delay = policy.initialBackoff
-    for _ in 0..<min(backoffs, 64) { delay = min(delay * policy.backoffMultiplier, policy.maxBackoff) }
+    for _ in 0..<min(backoffs, 64) { delay = delay.scaled(by: policy.backoffMultiplier, upTo: policy.maxBackoff) }
     backoffs += 1
     return .another(after: min(delay, policy.maxBackoff) * (1 + 0.2 * random()))
   }

@@ -3,7 +3,7 @@ import VoleryTypes
 
 /// Keeps a channel's retries from making an overload worse: the tokens of gRFC A6 where the service config has them, and
 /// besides a budget in proportion to the calls. Any thread.
-final class RetryThrottle: Sendable {
+package final class RetryThrottle: Sendable {
   /// Retries that may be saved up, and how many each call and each second earn.
   private static let capacity = 50.0
   private static let perCall = 0.15
@@ -20,6 +20,8 @@ final class RetryThrottle: Sendable {
 
   private let calls = Atomic<Int>(0)
   private let state = Mutex(State())
+
+  package init() {}
 
   /// Takes over what the service config says; the tokens start anew when that has changed.
   func configure(_ configuration: ServiceConfig.RetryThrottling?) {

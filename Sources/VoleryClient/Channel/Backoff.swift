@@ -1,3 +1,5 @@
+import VoleryTypes
+
 /// How long a channel waits between attempts to connect (doc/connection-backoff.md). The defaults are the specification's.
 public struct ConnectionBackoff: Hashable, Sendable {
   /// From the start of the first attempt to the start of the second. 1 second.
@@ -27,7 +29,7 @@ package struct Backoff {
     var delay = max(values.initial, .milliseconds(1))
     guard failures > 0 else { return min(delay, values.maximum) }
     let multiplier = values.multiplier.isFinite ? min(max(values.multiplier, 1), 1000) : 1
-    for _ in 0..<min(failures, 64) { delay = min(delay * multiplier, values.maximum) }
+    for _ in 0..<min(failures, 64) { delay = delay.scaled(by: multiplier, upTo: values.maximum) }
     let jitter = values.jitter.isFinite ? min(max(values.jitter, 0), 1) : 0
     return min(delay, values.maximum) * (1 + jitter * (2 * random - 1))
   }

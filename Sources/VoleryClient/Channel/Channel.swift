@@ -91,8 +91,8 @@ public final class Channel: Sendable {
     }
     switch reached {
     case .ready?: return
-    case .shutdown?: throw StatusError(.unavailable, "the channel is closed")
-    default: throw StatusError(.deadlineExceeded, "the channel is not ready: \(core.situation())")
+    case .shutdown?: throw StatusError(.unavailable, "the channel is closed").ofCall
+    default: throw StatusError(.deadlineExceeded, "the channel is not ready: \(core.situation())").ofCall
     }
   }
 

@@ -2,31 +2,58 @@ import Synchronization
 import VoleryTransport
 import VoleryTypes
 
+/// How a connection came to take no more calls.
+struct ConnectionEnd: Sendable {
+  var reason: String
+  /// Nil: the connection is lost.
+  var cause: DrainCause?
+  var tally: ConnectionTally
+}
+
 /// One connection of a channel, from the attempt to its end. Hears of it on the connection's loop and brings it to the
 /// channel's control plane: first to the attempt that made it, then to the subchannel that uses it.
 final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
   let address: SocketAddress
   private weak let core: ChannelCore?
-  /// Any thread: it runs as many calls as the server allows.
-  private let full = Atomic<Bool>(false)
+  private enum Availability: UInt8, AtomicRepresentable {
+    case hasRoom
+    /// It runs as many calls as the server allows.
+    case full
+    /// It takes no more calls; what calls read last may still offer it.
+    case ending
+  }
+
+  /// Any thread; written on the connection's loop.
+  private let availability = Atomic<Availability>(.hasRoom)
   private let used = Atomic<Bool>(false)
 
   // In the control plane.
   private weak var attempt: EndpointAttempt?
   private weak var driver: SubchannelDriver?
+  /// Whom it is told what became of the calls that were under way when this began to end.
+  private weak var formerDriver: SubchannelDriver?
   private var handle: (any ConnectionAttempt)?
 
   /// Set before calls can see this object, and not changed after.
   private(set) var connection: (any ClientConnection)?
 
+  /// On the connection's loop, until its end.
+  private var source: (any ClientConnection)?
+
+  let startedAt: ChannelClock.Instant
+
   init(to address: SocketAddress, attempt: EndpointAttempt, core: ChannelCore) {
     self.address = address
+    startedAt = core.clock.now()
     self.attempt = attempt
     self.core = core
   }
 
   /// Any thread.
-  var isFull: Bool { full.load(ordering: .relaxed) }
+  var hasRoom: Bool { availability.load(ordering: .relaxed) == .hasRoom }
+
+  /// Any thread: no more calls, though it may be offered still; there is news soon.
+  var isEnding: Bool { availability.load(ordering: .relaxed) == .ending }
 
   /// Any thread: a call was given to it.
   func markUse() {
@@ -77,6 +104,7 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
 
   func connectionReady(_ connection: any ClientConnection) {
     guard core != nil else { return connection.close(reason: "the channel was closed") }
+    source = connection
     inControlPlane { [self] _ in
       guard let attempt else { return connection.close(reason: "not needed") }
       self.connection = connection
@@ -85,30 +113,44 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
   }
 
   func connectionCapacityChanged(_ connection: any ClientConnection, hasRoom: Bool) {
-    full.store(!hasRoom, ordering: .relaxed)
+    guard !isEnding else { return }
+    availability.store(hasRoom ? .hasRoom : .full, ordering: .relaxed)
     inControlPlane { [self] _ in driver?.capacityChanged() }
   }
 
+  func connectionNearsEnd(_ connection: any ClientConnection, cause: NearEnd) {
+    inControlPlane { [self] _ in driver?.connectionNearsEnd(self, cause) }
+  }
+
   func connectionDraining(_ connection: any ClientConnection, cause: DrainCause, reason: String) {
-    inControlPlane { [self] _ in ended(reason, cause) }
+    // At once: calls that the server has refused pick again before the control plane has heard of it.
+    availability.store(.ending, ordering: .relaxed)
+    let tally = connection.tally
+    inControlPlane { [self] _ in ended(ConnectionEnd(reason: reason, cause: cause, tally: tally)) }
   }
 
   func connectionClosed(error: String?) {
+    availability.store(.ending, ordering: .relaxed)
+    let tally = source.take()?.tally ?? ConnectionTally()
     inControlPlane { [self] core in
       core.openConnections[ObjectIdentifier(self)] = nil
       handle = nil
-      ended(error ?? "closed")
+      ended(ConnectionEnd(reason: error ?? "closed", cause: nil, tally: tally))
     }
   }
 
   /// For new calls it is over, though calls may still run on it.
-  private func ended(_ reason: String, _ cause: DrainCause? = nil) {
+  private func ended(_ end: ConnectionEnd) {
     if let attempt {
       self.attempt = nil
-      attempt.failed(self, reason)
+      attempt.failed(self, end.reason)
     } else if let driver {
       self.driver = nil
-      driver.connectionEnded(self, reason: reason, cause: cause)
+      if end.cause != nil, SubchannelState.Use(end.tally) == .undecided { formerDriver = driver }
+      driver.connectionEnded(self, end)
+    } else if let driver = formerDriver {
+      formerDriver = nil
+      driver.lastCallEnded(end.tally)
     }
   }
 }

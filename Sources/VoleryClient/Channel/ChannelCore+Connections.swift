@@ -20,8 +20,11 @@ extension ChannelCore {
   /// While other servers take the calls, a server's clients come back one by one; without another one the address may be
   /// gone: the name is looked up first.
   ///
-  /// - Parameter isLast: No subchannel is ready any more.
-  func reconnectWait(isLast: Bool, cause: DrainCause?) -> ReconnectWait {
+  /// - Parameters:
+  ///   - isLast: No subchannel is ready any more.
+  ///   - isExpected: The server ends its connections so by habit, and is there for the next one.
+  func reconnectWait(isLast: Bool, cause: DrainCause?, isExpected: Bool) -> ReconnectWait {
+    guard !isExpected else { return ReconnectWait() }
     guard isLast else {
       let least = cause == .goodbye && resolver?.isFixed == false ? ChannelCore.goodbyePause : .zero
       return ReconnectWait(pause: least + options.reconnectSpread * clock.random())

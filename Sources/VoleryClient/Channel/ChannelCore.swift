@@ -65,7 +65,7 @@ package final class ChannelCore: @unchecked Sendable {
     self.loop = loop
     self.clock = clock
     resolverFactory = factory
-    authority = options.authority ?? factory.defaultAuthority(for: target)
+    authority = options.authority ?? URIText.authority(factory.defaultAuthority(for: target))
     serviceConfig = options.serviceConfig
     configChoice = ServiceConfigChoice(fallback: options.serviceConfig)
     startLog = ChannelLog(target: target, logger: options.logger)

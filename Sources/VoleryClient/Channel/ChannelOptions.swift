@@ -1,6 +1,7 @@
 public import Logging
 import VoleryDNS
 import VoleryFileResolver
+import VoleryHTTP2Session
 import VoleryHTTP2Transport
 public import VoleryLoadBalancing
 public import VoleryNameResolution
@@ -19,6 +20,11 @@ public struct ChannelOptions: Sendable {
   public var serviceConfig = ServiceConfig()
   /// The largest message that is accepted from a server, in bytes. 4 MiB.
   public var maxResponseMessageBytes = 4 << 20
+  /// The most metadata that is accepted from a server, in bytes: names, values and 32 for each field, with what HTTP/2 adds to
+  /// a response (RFC 9113, 6.5.2; SETTINGS_MAX_HEADER_LIST_SIZE). Initial metadata or trailing metadata with more ends its call
+  /// with RESOURCE_EXHAUSTED. 16 KiB; at most 16 MiB. A request with more than its server takes fails with RESOURCE_EXHAUSTED
+  /// and is not sent.
+  public var maxMetadataBytes = 16 << 10
   /// How requests are compressed where a call does not say otherwise. Identity, which is not at all: servers need not be
   /// able to read anything else. Compressed responses are always read.
   public var compression = Compression.identity
@@ -78,6 +84,8 @@ public struct ChannelOptions: Sendable {
   public var interceptors: [any ClientInterceptor] = []
   /// Around every attempt of a call, the first one outermost, once its server is known. None.
   public var attemptInterceptors: [any ClientInterceptor] = []
+  /// Of each connection, for tests of what happens near the end of the ids.
+  package var firstStreamID: Int32 = 1
   /// Of the channel's credentials.
   var callCredentials: [any CallCredentials] = []
 
@@ -88,6 +96,8 @@ public struct ChannelOptions: Sendable {
   /// How the channel's connections behave, for the transport.
   var connection: ClientConnectionOptions {
     var connection = ClientConnectionOptions()
+    connection.http2.firstStreamID = firstStreamID
+    connection.maxMetadataBytes = maxMetadataBytes
     connection.keepaliveTime = keepaliveTime
     connection.keepaliveTimeout = keepaliveTimeout
     connection.keepaliveWithoutCalls = keepaliveWithoutCalls

@@ -12,14 +12,19 @@ struct ConnectionOffer: Sendable {
 
   /// The oldest connection that has room (gRFC A105).
   var withRoom: (any ClientConnection)? {
-    if connections.count == 1 { return connections[0].isFull ? nil : connections[0].connection }
-    guard let found = connections.first(where: { !$0.isFull }) else { return nil }
+    if connections.count == 1 { return connections[0].hasRoom ? connections[0].connection : nil }
+    guard let found = connections.first(where: { $0.hasRoom }) else { return nil }
     found.markUse()
     return found.connection
   }
 
-  /// One of the full connections: the call waits there for its turn.
+  /// One of the full connections: the call waits there for its turn. Nil: none takes any more calls, and the next offer
+  /// is on its way.
   func queueing(_ turn: Int) -> (any ClientConnection)? {
-    connections[Int(UInt(bitPattern: turn) % UInt(connections.count))].connection
+    let usable = connections.filter { !$0.isEnding }
+    return usable.isEmpty ? nil : usable[Int(UInt(bitPattern: turn) % UInt(usable.count))].connection
   }
+
+  /// It was made before the connections came to their end.
+  var isOutdated: Bool { connections.allSatisfy(\.isEnding) }
 }

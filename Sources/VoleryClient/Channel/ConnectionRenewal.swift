@@ -1,78 +1,132 @@
 import VoleryTransport
 import VoleryTypes
 
-/// Replaces a subchannel's connections when they are old (`ChannelOptions.maxConnectionAge`): connects anew, and hands over
-/// only once that has worked; until then the old one serves on. In the channel's control plane.
+/// Makes a subchannel's next connection before the present one has to end; until it is there, the present one serves on. In
+/// the channel's control plane.
+///
+/// - A connection that is old (`ChannelOptions.maxConnectionAge`), or has used three quarters of its stream ids (gRFC A105),
+///   is replaced: it gets no more calls once the next one is there.
+/// - To one that its server is about to end (`ConnectionForesight`) the next one stands by.
 final class ConnectionRenewal: @unchecked Sendable {
+  /// What becomes of the present connection.
+  enum Purpose { case replace, standBy }
+
   private struct Connection {
-    var timer: (any TransportTimer)?
+    var opened: ChannelClock.Instant
+    var connectTime: Duration
+    var timers: [any TransportTimer] = []
     var attempt: EndpointAttempt?
+    var purpose = Purpose.standBy
+    /// Of attempts to replace it.
     var backoff: Backoff
+    var hasNext = false
+
+    func cancelTimers() { for timer in timers { timer.cancel() } }
   }
 
-  private let maxAge: Duration
+  private let maxAge: Duration?
   private let endpoint: Endpoint
   private unowned let core: ChannelCore
-  /// The old one and the new one.
-  private let renewed: (ChannelConnection, ChannelConnection) -> Void
+  /// The present one and the next one.
+  private let made: (ChannelConnection, ChannelConnection, Purpose) -> Void
   private var connections: [ObjectIdentifier: Connection] = [:]
+  private(set) var foresight = ConnectionForesight()
 
   init(
-    maxAge: Duration, endpoint: Endpoint, core: ChannelCore,
-    renewed: @escaping (ChannelConnection, ChannelConnection) -> Void
+    endpoint: Endpoint, core: ChannelCore,
+    made: @escaping (_ present: ChannelConnection, _ next: ChannelConnection, Purpose) -> Void
   ) {
-    self.maxAge = max(maxAge, .milliseconds(100))
+    maxAge = core.options.maxConnectionAge.map { max($0, .milliseconds(100)) }
     self.endpoint = endpoint
     self.core = core
-    self.renewed = renewed
+    self.made = made
   }
 
   func opened(_ connection: ChannelConnection) {
-    connections[ObjectIdentifier(connection)] = Connection(backoff: Backoff(core.options.backoff))
-    wait(maxAge * (0.9 + 0.2 * core.clock.random()), for: connection)
+    let now = core.clock.now()
+    connections[ObjectIdentifier(connection)] = Connection(
+      opened: now, connectTime: connection.startedAt.duration(to: now), backoff: Backoff(core.options.backoff))
+    if let maxAge { schedule(.replace, of: connection, after: maxAge * (0.9 + 0.2 * core.clock.random())) }
+    if let streams = foresight.forecast.streams { connection.connection?.announceEnd(afterStreams: streams) }
+    if let age = foresight.forecast.age { schedule(.standBy, of: connection, after: age) }
   }
 
-  func ended(_ connection: ChannelConnection) {
-    guard let gone = connections.removeValue(forKey: ObjectIdentifier(connection)) else { return }
-    gone.timer?.cancel()
-    gone.attempt?.cancel()
+  func nearsEnd(_ connection: ChannelConnection, _ cause: NearEnd) {
+    switch cause {
+    case .streamIDs: begin(.replace, of: connection)
+    case .expected: begin(.standBy, of: connection)
+    }
+  }
+
+  /// What became of a connection that takes no more calls.
+  struct Departure {
+    /// It was to be expected, by the server's habit.
+    var isExpected = false
+    /// The attempt to make the next one that is under way.
+    var attempt: EndpointAttempt?
+  }
+
+  func ended(_ connection: ChannelConnection, _ end: ConnectionEnd? = nil) -> Departure {
+    guard let gone = connections.removeValue(forKey: ObjectIdentifier(connection)) else { return Departure() }
+    gone.cancelTimers()
+    var departure = Departure(attempt: gone.attempt)
+    if let end, end.cause == .goodbye || end.cause == .renewal, end.tally.served > 0 {
+      let end = ConnectionForesight.End(
+        streams: end.tally.taken, age: gone.opened.duration(to: core.clock.now()), connectTime: gone.connectTime)
+      departure.isExpected = foresight.expects(end)
+      foresight.ended(end)
+    }
+    return departure
   }
 
   func stop() {
     for connection in connections.values {
-      connection.timer?.cancel()
+      connection.cancelTimers()
       connection.attempt?.cancel()
     }
     connections = [:]
   }
 
-  private func wait(_ delay: Duration, for connection: ChannelConnection) {
-    connections[ObjectIdentifier(connection)]?.timer = core.loop.scheduleTimer(after: delay) {
-      [weak self, weak connection] in
-      if let connection { self?.renew(connection) }
+  private func schedule(_ purpose: Purpose, of connection: ChannelConnection, after delay: Duration) {
+    let timer = core.loop.scheduleTimer(after: delay) { [weak self, weak connection] in
+      guard let self, let connection else { return }
+      // Nobody needs a connection that waits where no calls come.
+      if purpose == .replace || core.activity.quietTime < .seconds(1) { begin(purpose, of: connection) }
     }
+    connections[ObjectIdentifier(connection)]?.timers.append(timer)
   }
 
-  private func renew(_ connection: ChannelConnection) {
+  private func begin(_ purpose: Purpose, of connection: ChannelConnection) {
+    let id = ObjectIdentifier(connection)
+    guard let present = connections[id] else { return }
+    if purpose == .replace { connections[id]?.purpose = .replace }
+    guard present.attempt == nil, purpose == .replace || !present.hasNext else { return }
     let attempt = EndpointAttempt(endpoint: endpoint, timeout: .seconds(5), core: core) {
       [weak self, weak connection] in
       if let connection { self?.attempted($0, for: connection) }
     }
-    connections[ObjectIdentifier(connection)]?.timer = nil
-    connections[ObjectIdentifier(connection)]?.attempt = attempt
+    connections[id]?.attempt = attempt
     attempt.start()
   }
 
   private func attempted(_ outcome: EndpointAttempt.Outcome, for connection: ChannelConnection) {
     let id = ObjectIdentifier(connection)
+    guard let present = connections[id] else {
+      if case .opened(let next) = outcome { next.close(reason: "not needed") }
+      return
+    }
     connections[id]?.attempt = nil
     switch outcome {
-    case .opened(let new):
-      guard connections.removeValue(forKey: id) != nil else { return new.close(reason: "not needed") }
-      renewed(connection, new)
+    case .opened(let next):
+      connections[id]?.hasNext = true
+      if present.purpose == .replace { _ = ended(connection) }
+      made(connection, next, present.purpose)
     case .failed:
-      guard let delay = connections[id]?.backoff.failed(random: core.clock.random()) else { return }
-      wait(delay, for: connection)
+      // One that would only stand by is not worth another attempt.
+      guard present.purpose == .replace, let delay = connections[id]?.backoff.failed(random: core.clock.random()) else {
+        return
+      }
+      schedule(.replace, of: connection, after: delay)
     }
   }
 }

@@ -85,6 +85,7 @@ package final class DataPlane: Sendable {
     }
     var connection = offer.withRoom
     if connection == nil {
+      if offer.isOutdated { return .wait(snapshot.generation) }
       if offer.mayGrow { inControlPlane { offer.driver.grow(for: $0) } }
       if offer.mayGrow || offer.isGrowing { return .wait(snapshot.generation) }
       connection = offer.queueing(subchannel.outstandingCalls)

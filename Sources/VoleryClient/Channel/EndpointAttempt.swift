@@ -48,6 +48,11 @@ final class EndpointAttempt: @unchecked Sendable {
     stop()
   }
 
+  /// Somebody else wants to know what comes of it.
+  func handOver(to completion: @escaping (Outcome) -> Void) {
+    if self.completion != nil { self.completion = completion }
+  }
+
   private func tryNext() {
     timer?.cancel()
     timer = nil

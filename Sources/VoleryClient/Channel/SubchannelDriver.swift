@@ -21,7 +21,10 @@ final class SubchannelDriver: @unchecked Sendable {
   private var growthAttempt: EndpointAttempt?
   private var offeredGrowth = false
   private var shrinkTimer: (any TransportTimer)?
+  /// Made with the first connection.
   private var renewal: ConnectionRenewal?
+  /// Of the next connection, when the last one has ended: the subchannel's own attempt, should it want one.
+  private var headStart: EndpointAttempt?
   private var health: HealthMonitor?
   /// A call was answered since the last connection was opened.
   private var hasAnswered: Bool { subchannel?.hasAnswered ?? false }
@@ -102,6 +105,11 @@ final class SubchannelDriver: @unchecked Sendable {
       timer = core.loop.scheduleTimer(after: delay) { [weak self] in self?.waitOver() }
     case .connect(let timeout):
       timer.take()?.cancel()
+      if let running = headStart.take() {
+        attempt = running
+        running.handOver { [weak self] in self?.attempted($0) }
+        return report()
+      }
       attempt = EndpointAttempt(endpoint: endpoint, timeout: timeout, core: core) { [weak self] in self?.attempted($0) }
     }
     report()
@@ -148,27 +156,32 @@ final class SubchannelDriver: @unchecked Sendable {
     connection.adopt(by: self)
     connections.append(connection)
     connectionsChanged()
-    if renewal == nil, let age = core.options.maxConnectionAge {
-      renewal = ConnectionRenewal(maxAge: age, endpoint: endpoint, core: core) { [weak self] in self?.renewed($0, $1) }
+    if renewal == nil {
+      renewal = ConnectionRenewal(endpoint: endpoint, core: core) { [weak self] in self?.nextMade($0, $1, $2) }
     }
     renewal?.opened(connection)
   }
 
-  /// Make before break: the new one is there.
-  private func renewed(_ old: ChannelConnection, _ new: ChannelConnection) {
+  func connectionNearsEnd(_ connection: ChannelConnection, _ cause: NearEnd) { renewal?.nearsEnd(connection, cause) }
+
+  /// Make before break: the next one is there.
+  private func nextMade(_ old: ChannelConnection, _ new: ChannelConnection, _ purpose: ConnectionRenewal.Purpose) {
     guard case .ready = state.phase, let index = connections.firstIndex(where: { $0 === old }) else {
       return new.close(reason: "not needed")
     }
-    new.adopt(by: self)
-    connections[index] = new
-    connectionsChanged()
-    renewal?.opened(new)
-    old.drain()
+    adopt(new)
+    switch purpose {
+    case .standBy: scheduleShrinking()
+    case .replace:
+      connections.remove(at: index)
+      connectionsChanged()
+      old.drain()
+    }
   }
 
   private func connectionsChanged() {
     health?.connectionsChanged(connections)
-    subchannel?.setFull(!connections.isEmpty && connections.allSatisfy(\.isFull))
+    noteRoom()
     let offer = offer
     offeredGrowth = offer?.mayGrow ?? false
     owner.connectionsChanged(id, offer)
@@ -177,29 +190,41 @@ final class SubchannelDriver: @unchecked Sendable {
   func capacityChanged() {
     // Calls wait for news while another connection is on its way; otherwise they look at the connections themselves.
     if growth.isGrowing || offer?.mayGrow != offeredGrowth { return connectionsChanged() }
-    subchannel?.setFull(!connections.isEmpty && connections.allSatisfy(\.isFull))
+    noteRoom()
   }
 
-  /// - Parameter cause: Nil: the connection is lost.
-  func connectionEnded(_ connection: ChannelConnection, reason: String, cause: DrainCause?) {
+  private func noteRoom() { subchannel?.setFull(!connections.isEmpty && !connections.contains(where: \.hasRoom)) }
+
+  func connectionEnded(_ connection: ChannelConnection, _ end: ConnectionEnd) {
     connections.removeAll { $0 === connection }
-    core.attempts.withLock { $0.failed(connection.address, reason, at: core.clock.now()) }
+    let departure = renewal?.ended(connection, end) ?? ConnectionRenewal.Departure()
+    if !connections.isEmpty, departure.isExpected {
+      departure.attempt?.cancel()
+      return connectionsChanged()  // The next one stands by, and nothing is amiss.
+    }
+    core.attempts.withLock { $0.failed(connection.address, end.reason, at: core.clock.now()) }
     let isLast = connections.isEmpty && !owner.hasReady(besides: id)
-    core.connectionLost(endpoint, reason, isLast: isLast)
-    renewal?.ended(connection)
-    guard connections.isEmpty else { return connectionsChanged() }
+    core.connectionLost(endpoint, end.reason, isLast: isLast)
+    guard connections.isEmpty else {
+      departure.attempt?.cancel()
+      return connectionsChanged()
+    }
     shrinkTimer.take()?.cancel()
     growthAttempt.take()?.cancel()
     growth.reset()
-    let wait = core.reconnectWait(isLast: isLast, cause: cause)
+    headStart = departure.attempt
+    let wait = core.reconnectWait(isLast: isLast, cause: end.cause, isExpected: departure.isExpected)
     let loss = SubchannelState.Loss(
-      reason: reason, wasUseful: hasAnswered, pause: wait.pause,
-      resolutionLimit: wait.resolutionLimit)
+      reason: end.reason, use: SubchannelState.Use(end.tally), pause: wait.pause, resolutionLimit: wait.resolutionLimit)
     let action = state.connectionLost(loss, now: core.clock.now(), random: core.clock.random())
     connectionsChanged()
     perform(action)
     report()
+    headStart.take()?.cancel()  // Nobody wants to connect now.
   }
+
+  /// A connection that went away while calls were under way on it is closed.
+  func lastCallEnded(_ tally: ConnectionTally) { state.verdict(wasUseful: tally.served > 0) }
 
   // MARK: More connections (gRFC A105)
 
@@ -209,7 +234,7 @@ final class SubchannelDriver: @unchecked Sendable {
   func grow(for core: ChannelCore) {
     guard case .ready = state.phase, !growth.isGrowing else { return }
     let now = core.clock.now()
-    guard connections.allSatisfy(\.isFull),
+    guard !connections.contains(where: \.hasRoom),
       growth.begin(count: connections.count, limit: core.maxConnectionsPerSubchannel, now: now)
     else { return connectionsChanged() }  // There is room again: the call that asked waits to hear of it.
     let attempt = EndpointAttempt(endpoint: endpoint, timeout: .seconds(1), core: core) { [weak self] in
@@ -246,7 +271,7 @@ final class SubchannelDriver: @unchecked Sendable {
     shrinkTimer = nil
     let unused = connections.dropFirst().filter { !$0.takeUse() }
     for connection in unused { connection.drain() }
-    for connection in unused { renewal?.ended(connection) }
+    for connection in unused { renewal?.ended(connection).attempt?.cancel() }
     connections.removeAll { candidate in unused.contains { $0 === candidate } }
     if !unused.isEmpty { connectionsChanged() }
     scheduleShrinking()

@@ -1,3 +1,4 @@
+package import VoleryTransport
 package import VoleryTypes
 
 /// Decides how one subchannel behaves; never acts. Owned by the channel's control plane, so it needs no lock.
@@ -8,8 +9,9 @@ package import VoleryTypes
 ///                                     backingOff             (shutDown: from anywhere, final)
 ///
 /// The wait after a failed attempt is the specification's, counted from the attempt's start (doc/connection-backoff.md).
-/// It starts over once a connection has proved itself: lived for a while, or had a call answered. The specification resets
-/// when the peer's SETTINGS arrive, which lets a server that says GOAWAY at once make its clients connect without end.
+/// It starts over once a connection has proved itself: served calls, or lived for a while where none came. The specification
+/// resets when the peer's SETTINGS arrive, which lets a server that says GOAWAY at once make its clients connect without end.
+/// Not its age decides, but its use: a proxy may end each connection after 50 calls, many times a second.
 package struct SubchannelState {
   package typealias Instant = ChannelClock.Instant
 
@@ -33,10 +35,10 @@ package struct SubchannelState {
     case stopWaiting
   }
 
-  /// Connections that ended sooner after their SETTINGS were short-lived.
+  /// Connections without a call that ended sooner after their SETTINGS were useless.
   package static let shortLife = Duration.milliseconds(500)
   /// So many useless connections in a row are taken for bad luck.
-  package static let toleratedShortLives = 3
+  package static let toleratedUselessLives = 3
 
   package private(set) var phase = Phase.idle
   /// Why the last attempt failed; nil once one has succeeded.
@@ -45,7 +47,7 @@ package struct SubchannelState {
   private var backoff: Backoff
   private var attempts = 0
   private var attemptStart: Instant?
-  private var shortLives = 0
+  private var uselessLives = 0
   private var isWanted = false
   /// Not before this.
   private var notBefore: Instant?
@@ -82,7 +84,7 @@ package struct SubchannelState {
   /// The application wants no more waiting.
   package mutating func backoffReset(now: Instant) -> Action {
     backoff.reset()
-    shortLives = 0
+    uselessLives = 0
     notBefore = nil
     resolutionLimit = nil
     switch phase {
@@ -133,21 +135,36 @@ package struct SubchannelState {
     return backOff(error, from: start, now: now, random: random)
   }
 
+  /// What a connection was good for.
+  package enum Use: Equatable, Sendable {
+    /// The server has answered calls.
+    case served
+    /// It has answered none yet, but has taken some that it may still answer: a verdict follows.
+    case undecided
+    /// Calls were sent, and none was answered.
+    case none
+    /// No call was sent.
+    case idle
+
+    package init(_ tally: ConnectionTally) {
+      self = tally.served > 0 ? .served : tally.underWay > 0 ? .undecided : tally.opened > 0 ? .none : .idle
+    }
+  }
+
   /// How the last connection of a ready subchannel ended.
   package struct Loss {
     var reason: String
-    /// A call on it was answered.
-    var wasUseful: Bool
+    var use: Use
     /// Wait this long before the next attempt.
     var pause: Duration
     /// Wait for the resolver, at most this long.
     var resolutionLimit: Duration
 
     package init(
-      reason: String, wasUseful: Bool, pause: Duration = .zero, resolutionLimit: Duration = .zero
+      reason: String, use: Use, pause: Duration = .zero, resolutionLimit: Duration = .zero
     ) {
       self.reason = reason
-      self.wasUseful = wasUseful
+      self.use = use
       self.pause = pause
       self.resolutionLimit = resolutionLimit
     }
@@ -155,20 +172,39 @@ package struct SubchannelState {
 
   package mutating func connectionLost(_ loss: Loss, now: Instant, random: Double) -> Action {
     guard case .ready(let since) = phase else { return .none }
-    let isShortLived = since.duration(to: now) < SubchannelState.shortLife
-    shortLives = isShortLived ? shortLives + 1 : 0
-    if !isShortLived || loss.wasUseful { backoff.reset() }
-    if isShortLived, !loss.wasUseful, shortLives > SubchannelState.toleratedShortLives {
-      let text = "connections end as soon as they are ready, \(shortLives) in a row: \(loss.reason)"
-      return backOff(StatusError(.unavailable, text), from: attemptStart ?? now, now: now, random: random)
+    var isUseless = false
+    switch loss.use {
+    case .served: verdict(wasUseful: true)
+    case .undecided: break
+    case .none: isUseless = true
+    case .idle:
+      isUseless = since.duration(to: now) < SubchannelState.shortLife
+      if !isUseless { verdict(wasUseful: true) }
+    }
+    if isUseless {
+      verdict(wasUseful: false)
+      if uselessLives > SubchannelState.toleratedUselessLives {
+        let text = "connections end without having served a call, \(uselessLives) in a row: \(loss.reason)"
+        return backOff(StatusError(.unavailable, text), from: attemptStart ?? now, now: now, random: random)
+      }
     }
     phase = .idle
     isWanted = false
     var pause = loss.pause
-    if shortLives > 1 { pause = max(pause, .milliseconds(10 << min(shortLives, 6))) }
+    if uselessLives > 1 { pause = max(pause, .milliseconds(10 << min(uselessLives, 6))) }
     notBefore = now.advanced(by: pause)
     resolutionLimit = loss.resolutionLimit > .zero ? now.advanced(by: loss.resolutionLimit) : nil
     return .none
+  }
+
+  /// What a connection was good for, at once or, where calls went on after its loss, later.
+  package mutating func verdict(wasUseful: Bool) {
+    if wasUseful {
+      uselessLives = 0
+      backoff.reset()
+    } else {
+      uselessLives += 1
+    }
   }
 
   // MARK: Steps

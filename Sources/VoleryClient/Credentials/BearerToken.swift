@@ -2,7 +2,8 @@ public import VoleryTypes
 
 /// Sends `authorization: Bearer TOKEN` (RFC 6750) with a token that it gets from a closure of yours: from an OAuth 2 token
 /// server, a metadata server, a file. The token is kept, renewed before it expires while calls go on with the old one, and
-/// got once for all calls that wait for it.
+/// got once for all calls that wait for it. A call that ends while it waits waits no more; the closure goes on, for those to
+/// come.
 ///
 ///     let credentials = BearerToken { BearerToken.Token(try await fetchToken(), validFor: .seconds(3600)) }
 ///     let channel = try Channel("dns:///orders:443", credentials: .tls().with(credentials))
@@ -34,7 +35,10 @@ public actor BearerToken: CallCredentials {
   private let now: @Sendable () -> ContinuousClock.Instant
   private var held: Held?
   private var failure: Failure?
-  private var fetching: Task<Void, Never>?
+  private var isFetching = false
+  /// Calls that have no token yet.
+  private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+  private var waiterCount = 0
 
   /// After a failure the source is left alone this long, then twice as long, up to the maximum; calls get the failure.
   private static let firstPause = Duration.seconds(1)
@@ -71,19 +75,36 @@ public actor BearerToken: CallCredentials {
         return held.value
       }
       if let failure, time < failure.retryAt { throw failure.error }
-      if fetching == nil { startFetching() }
-      await fetching?.value
+      if !isFetching { startFetching() }
+      try await fetched()
     }
   }
 
+  /// Waits for the end of what is being fetched, or of the task.
+  private func fetched() async throws(CancellationError) {
+    waiterCount += 1
+    let id = waiterCount
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { waiters[id] = $0 }
+    } onCancel: {
+      Task { await stopWaiting(id) }
+    }
+    if Task.isCancelled { throw CancellationError() }
+  }
+
+  private func stopWaiting(_ id: Int) { waiters.removeValue(forKey: id)?.resume() }
+
   private func mayFetch(_ time: ContinuousClock.Instant) -> Bool {
-    fetching == nil && (failure.map { time >= $0.retryAt } ?? true)
+    !isFetching && (failure.map { time >= $0.retryAt } ?? true)
   }
 
   private func startFetching() {
-    fetching = Task { [fetch] in
+    isFetching = true
+    Task { [fetch] in
       do { received(try await fetch()) } catch { failed(error) }
-      fetching = nil
+      isFetching = false
+      for waiter in waiters.values { waiter.resume() }
+      waiters = [:]
     }
   }
 

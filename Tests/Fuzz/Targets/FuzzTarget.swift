@@ -9,6 +9,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case text
   /// What protoc sends the plugin.
   case plugin
+  /// Service configs, endpoint files, targets.
+  case config
 
   package func run(_ input: UnsafeRawBufferPointer) {
     switch self {
@@ -16,6 +18,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .json: JSONTarget.run(input)
     case .text: TextTarget.run(input)
     case .plugin: PluginTarget.run(input)
+    case .config: ConfigTarget.run(input)
     }
   }
 }

@@ -1,0 +1,130 @@
+import Synchronization
+import Testing
+import Volery
+import VoleryServer
+
+/// The limits of calls count handlers that run, whatever their clients do.
+@Suite("Limits of calls", .timeLimit(.minutes(1))) struct CallLimitTests {
+  static let stay = Method<[UInt8], [UInt8]>(service: "test.Stubborn", name: "Stay", kind: .unary)
+  static let drip = Method<[UInt8], [UInt8]>(service: "test.Stubborn", name: "Drip", kind: .bidirectional)
+
+  /// Handlers that heed no cancellation, until they are let go.
+  final class Stubborn: Service, Sendable {
+    private struct State {
+      var running = 0
+      var most = 0
+      var isOpen = false
+      var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+    private let state = Mutex(State())
+    private let executor: MethodHandler.Executor
+
+    init(_ executor: MethodHandler.Executor) { self.executor = executor }
+
+    /// The most handlers that have run at once.
+    var most: Int { state.withLock { $0.most } }
+
+    private func stay() async {
+      state.withLock {
+        $0.running += 1
+        $0.most = max($0.most, $0.running)
+      }
+      await withCheckedContinuation { continuation in
+        let isOpen = state.withLock { state in
+          if !state.isOpen { state.waiting.append(continuation) }
+          return state.isOpen
+        }
+        if isOpen { continuation.resume() }
+      }
+      state.withLock { $0.running -= 1 }
+    }
+
+    func letGo() {
+      let waiting = state.withLock { state in
+        state.isOpen = true
+        return state.waiting
+      }
+      for continuation in waiting { continuation.resume() }
+    }
+
+    var handlers: [MethodHandler] {
+      [
+        MethodHandler.unary(CallLimitTests.stay) { request, _ in
+          await self.stay()
+          return request
+        }.on(executor),
+        MethodHandler.bidirectional(CallLimitTests.drip) { _, _, _ in await self.stay() }.on(executor),
+      ]
+    }
+  }
+
+  /// Makes calls that end before their handlers do, and looks how many of these run at once; then lets them go, and waits
+  /// until calls are taken again.
+  private func check(_ way: Way, _ service: Stubborn, _ options: ServerOptions, limit: Int) async throws {
+    let server = Server(services: [service], options: options)
+    let address = try server.start(listeningOn: way.listenAddress())[0]
+    defer { server.shutDown() }
+    var channelOptions = ChannelOptions()
+    channelOptions.maxConnectionsPerServer = 1
+    let channel = try Channel(address.target, options: channelOptions)
+    let codes = Mutex<[StatusCode: Int]>([:])
+    for round in 0..<20 {
+      await withTaskGroup(of: StatusCode?.self) { group in
+        for index in 0..<10 {
+          group.addTask {
+            do throws(StatusError) {
+              // Half of them end by their deadlines, on both sides; half are reset by their client.
+              if index % 2 == round % 2 {
+                _ = try await channel.unary(Self.stay, [1], options: CallOptions(timeout: .milliseconds(30)))
+                return .ok
+              }
+              let call = channel.bidirectional(Self.drip, options: CallOptions(timeout: .seconds(20)))
+              try await call.send([1])
+              let canceller = Task {
+                try? await Task.sleep(for: .milliseconds(20))
+                call.cancel()
+              }
+              _ = await canceller.value
+              return await call.status.code
+            } catch {
+              return error.code
+            }
+          }
+        }
+        for await code in group { codes.withLock { $0[code ?? .unknown, default: 0] += 1 } }
+      }
+    }
+    #expect(service.most <= limit, "\(service.most) handlers at once")
+    #expect(service.most > 0)
+    #expect(codes.withLock { $0[.resourceExhausted] ?? 0 } > 100, "\(codes.withLock { $0 })")
+    service.letGo()
+    // Their places are free once they have returned.
+    while true {
+      do throws(StatusError) {
+        _ = try await channel.unary(Self.stay, [2], options: CallOptions(timeout: .seconds(20)))
+        break
+      } catch {
+        #expect(error.code == .resourceExhausted)
+        try await Task.sleep(for: .milliseconds(5))
+      }
+    }
+    while server.dispatcher.callCount > 0 { try await Task.sleep(for: .milliseconds(5)) }
+  }
+
+  @Test(
+    "as many handlers run at once on a server as it allows, though their clients go and come again",
+    arguments: Way.allCases, [false, true])
+  func server(_ way: Way, _ isElsewhere: Bool) async throws {
+    var options = ServerOptions()
+    options.maxConcurrentCalls = 10
+    try await check(way, Stubborn(isElsewhere ? .sharedPool : .eventLoop), options, limit: 10)
+  }
+
+  @Test(
+    "as many handlers run at once for a connection as it may have streams", arguments: [Way.tcp, .unix], [false, true])
+  func connection(_ way: Way, _ isElsewhere: Bool) async throws {
+    var options = ServerOptions()
+    options.maxConcurrentStreams = 10
+    try await check(way, Stubborn(isElsewhere ? .sharedPool : .eventLoop), options, limit: 10)
+  }
+}
