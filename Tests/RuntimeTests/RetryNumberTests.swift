@@ -16,10 +16,10 @@ import VoleryTypes
       let policy = RetryPolicy(
         maxAttempts: 1000, initialBackoff: backoff, maxBackoff: longest, backoffMultiplier: multiplier,
         retryableCodes: [.unavailable])
-      var retries = RetryState(policy) { 1 }
+      var retries = RetryStrategy(policy) { 1 }
       for _ in 0..<40 {
-        let delay = retries.delay(after: Self.unavailable, isCommitted: false, throttle: RetryThrottle())
-        guard let delay else {
+        let verdict = retries.attemptEnded(Self.unavailable, isCommitted: false, throttle: RetryThrottle())
+        guard case .another(let delay) = verdict else {
           Issue.record("no retry")
           return
         }

@@ -91,7 +91,7 @@ final class ConnectionRenewal: @unchecked Sendable {
     let timer = core.loop.scheduleTimer(after: delay) { [weak self, weak connection] in
       guard let self, let connection else { return }
       // Nobody needs a connection that waits where no calls come.
-      if purpose == .replace || core.activity.quietTime < .seconds(1) { begin(purpose, of: connection) }
+      if purpose == .replace || core.dataPlane.activity.quietTime < .seconds(1) { begin(purpose, of: connection) }
     }
     connections[ObjectIdentifier(connection)]?.timers.append(timer)
   }
