@@ -73,9 +73,10 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
         message: "the server ended the call without a grpc-status")
     if isTrailersOnly, status.code != .unavailable { client.streamServed() }
     if status.isOK, !deframer.isAtBoundary { return fail(.internal, "the response ended within a message") }
-    end(
-      StreamOutcome(
-        status: status, trailingMetadata: headers.metadata, origin: .peer, isTrailersOnly: isTrailersOnly))
+    var outcome = StreamOutcome(
+      status: status, trailingMetadata: headers.metadata, origin: .peer, isTrailersOnly: isTrailersOnly)
+    outcome.isServersOwn = headers.status != nil
+    end(outcome)
   }
 
   override func messageReceived(_ message: [UInt8], isCompressed: Bool) {

@@ -156,9 +156,10 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
       status = status.without("trailing metadata", excess.description, failingWith: .resourceExhausted)
       trailingMetadata = Metadata()
     }
-    let outcome = StreamOutcome(
+    var outcome = StreamOutcome(
       status: status, trailingMetadata: trailingMetadata.asReceived, origin: .peer, isTrailersOnly: isTrailersOnly)
-    later { [self] in
+    outcome.isServersOwn = true
+    later { [self, outcome] in
       end(outcome)
       server.take()?.closed(nil)
     }

@@ -36,6 +36,8 @@ package struct StreamOutcome: Sendable {
   package let processing: Processing
   /// The server answered with one header block and no message (a Trailers-Only response).
   package let isTrailersOnly: Bool
+  /// The status is as the server has sent it, text and all. False: this end has made it of what it saw.
+  package var isServersOwn = false
   private var details: Details?
 
   package init(

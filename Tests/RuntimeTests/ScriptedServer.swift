@@ -5,7 +5,14 @@ import VoleryHTTP2Session
 /// A server that ends its connections as proxies and broken servers do: HTTP/2 of the library's own, on plain sockets with
 /// a thread for each connection. Answers each call with OK and an empty message, if at all.
 final class ScriptedServer: Sendable {
+  enum Answer: String, Sendable, CaseIterable {
+    case message, nothing, badGateway, reset, noTrailers, noStatus, twoMessages, emptyOK, badFlag, tooLarge, cutOff,
+      closed
+    case unknownEncoding
+  }
+
   struct Script: Sendable {
+    var answer = Answer.message
     /// A connection's calls, the last of which is followed by GOAWAY, as nginx's `keepalive_requests` has it.
     var callsPerConnection = Int.max
     /// Says GOAWAY with the last id 0 to the first call, and closes.
@@ -105,7 +112,7 @@ final class ScriptedServer: Sendable {
       }
       callCount += 1
       if callCount == script.callsPerConnection { session?.submitGoAway() }
-      return callCount > script.callsPerConnection ? nil : Call()
+      return callCount > script.callsPerConnection ? nil : Call(self)
     }
 
     func settingsReceived() {}
@@ -115,14 +122,37 @@ final class ScriptedServer: Sendable {
   }
 
   private final class Call: HTTP2Stream {
+    private unowned let owner: Connection
+
+    init(_ owner: Connection) { self.owner = owner }
+
     override func endReceived() {
+      let answer = owner.script.answer
       var headers = HeaderList()
-      headers.append(":status", "200")
-      headers.append("content-type", "application/grpc")
-      submitHeaders(headers, hasBody: true)
-      sendBody([0, 0, 0, 0, 0])
+      headers.append(":status", answer == .badGateway ? "502" : "200")
+      headers.append("content-type", answer == .badGateway ? "text/html" : "application/grpc")
+      if answer == .unknownEncoding { headers.append("grpc-encoding", "zstd") }
       var trailers = HeaderList()
-      trailers.append("grpc-status", "0")
+      switch answer {
+      case .nothing: return
+      case .closed:
+        owner.isOver = true
+        return
+      case .reset: return reset(.internalError)
+      case .badGateway: return submitHeaders(headers, hasBody: false)
+      default: submitHeaders(headers, hasBody: true)
+      }
+      switch answer {
+      case .emptyOK: break
+      case .badFlag: sendBody([7, 0, 0, 0, 0])
+      case .tooLarge: sendBody([0, 255, 255, 255, 255])
+      case .cutOff: sendBody([0, 0, 0, 0, 9, 1])
+      case .unknownEncoding: sendBody([1, 0, 0, 0, 1, 1])
+      case .twoMessages: sendBody([0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+      default: sendBody([0, 0, 0, 0, 0])
+      }
+      if answer == .noTrailers { return endBody() }
+      if answer != .noStatus { trailers.append("grpc-status", "0") } else { trailers.append("x", "y") }
       endBody(trailers: trailers)
     }
   }

@@ -71,7 +71,10 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
   /// Asks the credentials, and opens the stream once they have said what they have to say.
   private func prepare(with credentials: [any CallCredentials], _ metadata: Metadata?) {
     let peer = connection.peer
-    if let refusal = CallCredentialsGate.refusal(for: peer) { return call.end(refusal) }
+    if let refusal = CallCredentialsGate.refusal(for: peer) {
+      call.fail(refusal)
+      return
+    }
     let request = CallCredentialsRequest(method: call.method, authority: call.authority, peer: peer)
     let asking = Task { [self] in
       do throws(StatusError) {
@@ -80,7 +83,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
         onLoop { [self, all] in open(all) }
       } catch {
         onLoop { [self] in
-          if !isOver { call.end(error) }
+          if !isOver { call.fail(error) }
         }
       }
     }
@@ -165,7 +168,10 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
       return call.state.withLock { $0.messageReceived(message, on: self) }.resumeAll()
     }
     consume(message.bytes.count + MessageSink.prefixByteCount)
-    if response != nil { return call.fail(.unimplemented, "the server sent more than one message for \(call.method.path)") }
+    if response != nil {
+      call.fail(StatusError(.unimplemented, "the server sent more than one message for \(call.method.path)"))
+      return
+    }
     response = message
   }
 

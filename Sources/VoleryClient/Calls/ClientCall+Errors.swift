@@ -3,8 +3,21 @@ import VoleryTransport
 import VoleryTypes
 
 // What a failed call tells people: what happened, where, how long it took, and what the channel knows. Put together only once
-// a call has failed; a server's own status stays as the server has sent it.
+// a call has failed; a server's own status stays as the server has sent it, and every other one goes through here.
 extension ClientCall {
+  /// Ends the call from this side, unless it is over.
+  ///
+  /// - Returns: What to throw.
+  @discardableResult
+  func fail(_ error: StatusError) -> StatusError {
+    let error = explained(error)
+    end(error)
+    return error.ofCall
+  }
+
+  /// Where the call is now.
+  func explained(_ error: StatusError) -> StatusError { explained(error, on: peer) }
+
   /// - Parameter peer: The server that the call was on; nil: it never had a connection.
   func explained(_ error: StatusError, on peer: Peer?) -> StatusError {
     var error = error
@@ -32,7 +45,7 @@ extension ClientCall {
   func explained(_ outcome: StreamOutcome, on attempt: CallAttempt) -> StreamOutcome {
     guard let error = outcome.error else { return outcome }
     let peer = attempt.connection.peer
-    let isOurs = outcome.origin == .local || isOwnDeadline(outcome)
+    let isOurs = !outcome.isServersOwn || isOwnDeadline(outcome)
     return outcome.with(message: isOurs ? explained(error, on: peer).message : nil, peer: peer)
   }
 }

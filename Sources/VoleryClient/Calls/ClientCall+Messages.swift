@@ -17,23 +17,18 @@ extension ClientCall {
     do {
       try serializer.serialize(message, &sink)
     } catch let error as StatusError where isIntercepted {
-      throw ended(with: error)
+      throw fail(error)
     } catch {
-      throw ended(with: StatusError(.internal, "a request message of \(method.path) can't be serialized: \(error)"))
+      throw fail(StatusError(.internal, "a request message of \(method.path) can't be serialized: \(error)"))
     }
     var frame = sink.finish()
     if compression != .identity, isCompressed { frame = compression.compress(frame) }
     let byteCount = frame.messageByteCount
     guard byteCount <= maxRequestBytes else {
       let text = "a message of \(byteCount) bytes is over the limit of \(maxRequestBytes) for \(method.path)"
-      throw ended(with: StatusError(.resourceExhausted, text))
+      throw fail(StatusError(.resourceExhausted, text))
     }
     return frame
-  }
-
-  func ended(with error: StatusError) -> StatusError {
-    end(error)
-    return error.ofCall
   }
 
   /// Queues one framed message; suspends while the server or the network does not keep up.
@@ -45,8 +40,9 @@ extension ClientCall {
         throw StatusError(.failedPrecondition, "the request stream is finished: nothing may be sent after that").ofCall
       case .ended(let outcome):
         throw outcome.error
-          ?? StatusError(
-            .failedPrecondition, "the call is over: the server answered before the end of the request stream"
+          ?? explained(
+            StatusError(
+              .failedPrecondition, "the call is over: the server answered before the end of the request stream")
           ).ofCall
       case .wait: await suspend { $0.waitToSend($1) }
       }
@@ -97,7 +93,7 @@ extension ClientCall {
     _ received: ReceivedMessage, _ serializer: Serializer<Message>
   ) throws(StatusError) -> Message {
     let bytes: [UInt8]
-    do throws(StatusError) { bytes = try self.bytes(of: received) } catch { throw ended(with: error) }
+    do throws(StatusError) { bytes = try self.bytes(of: received) } catch { throw fail(error) }
     return try message(bytes, serializer, isCompressed: received.isCompressed)
   }
 
@@ -117,9 +113,9 @@ extension ClientCall {
     do {
       return try serializer.deserialize(bytes)
     } catch let error as StatusError where isIntercepted {
-      throw ended(with: error)
+      throw fail(error)
     } catch {
-      throw ended(with: StatusError(.internal, "a response message of \(method.path) can't be read: \(error)"))
+      throw fail(StatusError(.internal, "a response message of \(method.path) can't be read: \(error)"))
     }
   }
 
@@ -141,7 +137,9 @@ extension ClientCall {
     }
     if let error = answer.outcome.error { throw error }
     guard let received = answer.message else {
-      throw StatusError(.unimplemented, "the server ended \(method.path) with OK and without a message").ofCall
+      throw explained(
+        StatusError(.unimplemented, "the server ended \(method.path) with OK and without a message")
+      ).ofCall
     }
     let bytes = received.isCompressed ? try inflate(received, answer.responseEncoding) : received.bytes
     return ClientResponse(

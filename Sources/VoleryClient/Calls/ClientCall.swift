@@ -111,10 +111,16 @@ final class ClientCall: PickWaiter, Sendable {
 
   /// Starts the call; its first messages may already be queued.
   func start(_ snapshot: borrowing PublishedPicker) {
-    if let refusal = channel.refusal { return end(refusal) }
-    if !metadata.isEmpty, let violation = metadata.violation { return fail(.internal, violation) }
+    if let refusal = channel.refusal ?? metadataRefusal {
+      fail(refusal)
+      return
+    }
     if deadline.moment <= startedAt { return deadlinePassed() }
     begin(with: channel.pick(pickRequest, waitForReady: waitForReady, in: snapshot), startedAt)
+  }
+
+  private var metadataRefusal: StatusError? {
+    metadata.isEmpty ? nil : metadata.violation.map { StatusError(.internal, $0) }
   }
 
   /// Somebody who waited for a server looks again.
@@ -254,9 +260,10 @@ final class ClientCall: PickWaiter, Sendable {
   // MARK: Ending
 
   /// Ends the call with CANCELLED unless it is over; the server sees RST_STREAM(CANCEL).
-  func cancel() { end(StatusError(.cancelled, "the call was cancelled by its caller")) }
-
-  func fail(_ code: StatusCode, _ message: String) { end(StatusError(code, message)) }
+  func cancel() {
+    // Most handles of streams are let go of when their call is over.
+    if state.withLock({ $0.verdict == nil }) { fail(StatusError(.cancelled, "the call was cancelled by its caller")) }
+  }
 
   /// Ends the call from this side, unless it is over.
   func end(_ error: StatusError) {
