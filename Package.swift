@@ -174,7 +174,10 @@ let package = Package(
       ]),
     tests(
       "TLSTests",
-      ["TestSupport", "Volery", "VoleryClient", "VoleryServer", "VoleryTLSSession", "VoleryTypes", logging]),
+      [
+        "TestSupport", "Volery", "VoleryClient", "VoleryServer", "VoleryEventLoops", "VoleryHTTP2Transport",
+        "VoleryTLSSession", "VoleryTypes", logging,
+      ]),
     .target(
       name: "FuzzTargets",
       dependencies: [

@@ -28,20 +28,23 @@ final class DNSClient {
   private var polls: [ares_socket_t: PollWatch] = [:]
   private var timer: LoopTimer?
   private var isClosed = false
+  /// What servers have said that had no answer, by the question's type.
+  private var refusals: [DNSRecordType: DNSSockets.Refusal] = [:]
 
   private static let isLibraryReady = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS
 
-  /// - Parameter server: `ip:port` to ask instead of those of resolv.conf.
+  /// Blocks: c-ares reads the system's files. Not on the loop, to which the client goes afterwards.
+  ///
   /// - Returns: Nil when c-ares can't be set up.
-  static func make(server: String?, configuration: ResolverConfiguration, on loop: EventLoop) -> DNSClient? {
+  static func make(for query: DNSQuery, configuration: ResolverConfiguration, on loop: EventLoop) -> DNSClient? {
     guard isLibraryReady else { return nil }
     let client = DNSClient(loop)
-    return client.open(server, configuration) ? client : nil
+    return client.open(query, configuration) ? client : nil
   }
 
   private init(_ loop: EventLoop) { self.loop = loop }
 
-  private func open(_ server: String?, _ configuration: ResolverConfiguration) -> Bool {
+  private func open(_ query: DNSQuery, _ configuration: ResolverConfiguration) -> Bool {
     var options = ares_options()
     options.timeout = Int32(configuration.timeout.components.seconds * 1000)
     options.tries = Int32(configuration.attempts)
@@ -49,12 +52,19 @@ final class DNSClient {
       Unmanaged<DNSClient>.fromOpaque(context!).takeUnretainedValue().watch(socket, readable != 0, writable != 0)
     }
     options.sock_state_cb_data = Unmanaged.passUnretained(self).toOpaque()
-    let mask = ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES
-    guard ares_init_options(&channel, &options, mask) == ARES_SUCCESS else {
+    var mask = ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES
+    let path = query.configurationPath == ResolverConfiguration.path ? nil : strdup(query.configurationPath)
+    defer { free(path) }
+    if let path {
+      options.resolvconf_path = path
+      mask |= ARES_OPT_RESOLVCONF
+    }
+    guard ares_init_options(&channel, &options, mask) == ARES_SUCCESS, let channel else {
       channel = nil
       return false
     }
-    if let server { return ares_set_servers_ports_csv(channel, server) == ARES_SUCCESS }
+    DNSSockets.install(in: channel, for: self)
+    if let server = query.server { return ares_set_servers_ports_csv(channel, server) == ARES_SUCCESS }
     return true
   }
 
@@ -81,6 +91,7 @@ final class DNSClient {
   ///   - answered: Called once, on the loop, never from inside this function; not after `close`.
   func ask(_ name: String, _ type: DNSRecordType, _ answered: @escaping (DNSReply) -> Void) {
     guard let channel, !isClosed else { return }
+    refusals[type] = nil
     let question = Unmanaged.passRetained(Question(self, type, answered)).toOpaque()
     ares_query(
       channel, name, 1, Int32(type.rawValue),
@@ -99,8 +110,7 @@ final class DNSClient {
     case ARES_EBADNAME: reply = .none("not a DNS name")
     case ARES_ENODATA: reply = .none("no \(question.type) record")
     case ARES_EDESTRUCTION, ARES_ECANCELLED: return
-    case ARES_ETIMEOUT: reply = .failed("no answer from the DNS server")
-    default: reply = .failed(String(cString: ares_strerror(status)))
+    default: reply = .failed(failure(status, question.type))
     }
     // c-ares may answer from inside its own calls: its user must not.
     loop.execute { [self] in
@@ -108,12 +118,26 @@ final class DNSClient {
     }
   }
 
+  /// Bytes have come in on one of the channel's sockets.
+  func received(_ bytes: UnsafeRawBufferPointer, on socket: ares_socket_t) {
+    guard let (type, code) = DNSSockets.refusal(bytes) else { return }
+    refusals[type] = DNSSockets.Refusal(code: code, server: DNSSockets.server(of: socket))
+  }
+
+  private func failure(_ status: Int32, _ type: DNSRecordType) -> String {
+    let refusal = refusals[type].map { "\($0.code) from \($0.server)" }
+    if status == ARES_ETIMEOUT {
+      return "no answer from the DNS server" + (refusal.map { ", and \($0)" } ?? "")
+    }
+    return refusal ?? String(cString: ares_strerror(status))
+  }
+
   private static func read(_ bytes: UnsafeRawBufferPointer, _ type: DNSRecordType) -> DNSReply {
     guard let message = try? DNSMessage(parsing: bytes, for: type) else { return .failed("a malformed answer") }
     return message.answers.isEmpty ? .none("no \(type) record") : .message(message)
   }
 
-  /// What /etc/hosts says, which comes first, as everywhere else; nil where it does not know the name.
+  /// What /etc/hosts says; nil where it does not know the name. Blocks.
   func hostsFile(_ name: String, _ type: DNSRecordType) -> [String]? {
     guard let channel else { return nil }
     var host: UnsafeMutablePointer<hostent>?

@@ -44,6 +44,7 @@ struct DNSQuery: Hashable, Sendable {
   var kind: Kind
   /// Whether the TXT records of the service config are asked for (gRFC A2).
   var readsConfig = false
+  var configurationPath = ResolverConfiguration.path
 
   var parts: Set<DNSPart> {
     var parts: Set<DNSPart> = kind == .service ? [.service] : [.ipv4, .ipv6]
@@ -74,6 +75,7 @@ final class DNSLookup {
   private let loop: EventLoop
   private let answered: (DNSPart, DNSAnswer) -> Void
   private var client: DNSClient?
+  private var filesTimer: LoopTimer?
   private var isCancelled = false
 
   /// - Parameter answered: Called once for each part, on the loop, never from inside this initializer; not after `cancel`.
@@ -89,14 +91,31 @@ final class DNSLookup {
 
   private func start() {
     guard !isCancelled else { return }
-    let configuration = ResolverConfiguration.current()
-    guard let client = DNSClient.make(server: query.server, configuration: configuration, on: loop) else {
-      for part in query.parts { tell(part, .failed("c-ares can't be set up")) }
-      return
+    let isTaken = BlockingPool.names.run { [weak self, query, loop] in
+      guard self != nil else { return }
+      let files = SystemFiles.read(for: query, on: loop)
+      loop.execute { [weak self] in self?.start(files) }
+    }
+    guard isTaken else { return fail("too many reads of the system's files hang") }
+    filesTimer = loop.schedule(after: SystemFiles.limit) { [weak self] in
+      self?.fail("\(ResolverConfiguration.path) and /etc/hosts were not read within \(SystemFiles.limit)")
+    }
+  }
+
+  private func fail(_ reason: String) {
+    for part in query.parts { tell(part, .failed(reason)) }
+  }
+
+  private func start(_ files: SystemFiles) {
+    guard !isCancelled, let timer = filesTimer.take() else { return }
+    timer.cancel()
+    guard let client = files.client else {
+      return fail("c-ares can't be set up" + (query.server.map { " to ask \($0)" } ?? ""))
     }
     self.client = client
+    let configuration = files.configuration
     switch query.kind {
-    case .addresses: findAddresses(client, configuration)
+    case .addresses: findAddresses(client, files)
     case .service:
       ServiceSearch(client, memory: memory, on: loop) { [self] in tell(.service, $0) }
         .start(configuration.candidates(for: query.name))
@@ -107,19 +126,18 @@ final class DNSLookup {
     }
   }
 
-  private func findAddresses(_ client: DNSClient, _ configuration: ResolverConfiguration) {
-    if query.server == nil {
-      let local = [(DNSPart.ipv4, client.hostsFile(query.name, .a)), (.ipv6, client.hostsFile(query.name, .aaaa))]
-      if local.contains(where: { $0.1 != nil }) {
-        for (part, found) in local { tell(part, found.map { .addresses($0) } ?? .none("not in /etc/hosts")) }
-        return
+  private func findAddresses(_ client: DNSClient, _ files: SystemFiles) {
+    if let local = files.local {
+      for part in [DNSPart.ipv4, .ipv6] {
+        tell(part, local[part].map { .addresses($0) } ?? .none("not in /etc/hosts"))
       }
+      return
     }
     let search = AddressSearch(client, foundBefore: memory.foundName) { [self] part, answer, name in
       if answer.isFound { memory.foundName = name }
       tell(part, answer)
     }
-    search.start(configuration.candidates(for: query.name))
+    search.start(files.configuration.candidates(for: query.name))
   }
 
   private static func texts(_ reply: DNSReply) -> DNSAnswer {
@@ -143,6 +161,7 @@ final class DNSLookup {
   /// Forgets what has not been answered.
   func cancel() {
     isCancelled = true
+    filesTimer.take()?.cancel()
     client?.close()
     client = nil
   }

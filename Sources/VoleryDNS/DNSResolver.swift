@@ -21,6 +21,8 @@ public struct DNSResolverFactory: ResolverFactory {
   /// Whether a service config is read of the TXT record `_grpc_config.host` (gRFC A2). False: it is one more question for
   /// each look-up, and lets whoever owns the name change how clients behave.
   public var readsServiceConfig: Bool
+  /// Instead of resolv.conf, for tests.
+  package var configurationPath = ResolverConfiguration.path
 
   public init(refreshInterval: Duration = .seconds(5), readsServiceConfig: Bool = false) {
     self.refreshInterval = DNSWatchers.sensible(refreshInterval)
@@ -42,7 +44,7 @@ public struct DNSResolverFactory: ResolverFactory {
     }
     let query = DNSQuery(
       server: try DNSWatchers.server(of: target), name: place.host, kind: .addresses(port: place.port),
-      readsConfig: readsServiceConfig)
+      readsConfig: readsServiceConfig, configurationPath: configurationPath)
     return DNSResolver(DNSWatchers.shared.watcher(for: DNSWatcher.Key(query: query, interval: refreshInterval)))
   }
 }

@@ -62,10 +62,12 @@ package struct ResolverConfiguration: Hashable, Sendable {
 }
 
 extension ResolverConfiguration {
-  /// The system's, read anew: the file may change while the program runs.
-  static func current() -> ResolverConfiguration {
+  static let path = "/etc/resolv.conf"
+
+  /// The system's, read anew: the file may change while the program runs. Blocks.
+  static func current(_ path: String = path) -> ResolverConfiguration {
     var text = [UInt8](repeating: 0, count: 64 << 10)
-    let descriptor = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     var count = 0
     if descriptor >= 0 {
       while count < text.count {

@@ -3,7 +3,7 @@ import VoleryEventLoops
 import VoleryNameResolution
 import VoleryTypes
 
-/// Follows one file. Everything happens in the task that runs it: a slow disk holds up nobody else.
+/// Follows one file, in the task that runs it. The file is read on a thread that may hang with it, which holds up nobody else.
 final class FileResolver: Resolver {
   private let path: String
   private let loop: EventLoop
@@ -39,7 +39,7 @@ final class FileResolver: Resolver {
   func run(_ publish: @escaping @Sendable (ResolverUpdate) -> Bool) async throws {
     let (signals, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     signal.withLock { $0 = continuation }
-    var file = WatchedFile(path: path, on: loop) { [weak self] in self?.look() }
+    let file = WatchedFile(path: path, on: loop) { [weak self] in self?.look() }
     let clock = Task {
       while !Task.isCancelled {
         try? await Task.sleep(for: FileResolver.interval)
@@ -54,7 +54,7 @@ final class FileResolver: Resolver {
     var last: ResolverUpdate?
     continuation.yield()
     for await _ in signals {
-      if let update = await read(&file) {
+      if let update = await read(file) {
         last = update
         _ = publish(update)
       } else if isAsked.exchange(false, ordering: .relaxed), let last {
@@ -67,13 +67,20 @@ final class FileResolver: Resolver {
   }
 
   /// What the file says; nil when that is what it said before.
-  private func read(_ file: inout WatchedFile) async -> ResolverUpdate? {
-    var update = FileResolver.update(file.read(isSure: mustRead.exchange(false, ordering: .relaxed)), path)
+  private func read(_ file: WatchedFile) async -> ResolverUpdate? {
+    let isSure = mustRead.exchange(false, ordering: .relaxed)
+    var update = await FileResolver.look(file, isSure: isSure, path)
     if case .failed? = update {
       try? await Task.sleep(for: FileResolver.secondLook)
-      update = FileResolver.update(file.read(isSure: true), path) ?? update
+      update = await FileResolver.look(file, isSure: true, path) ?? update
     }
     return update
+  }
+
+  private static func look(_ file: WatchedFile, isSure: Bool, _ path: String) async -> ResolverUpdate? {
+    if let content = await BlockingPool.files.value({ file.read(isSure: isSure) }) { return update(content, path) }
+    guard !Task.isCancelled else { return nil }
+    return .failed(StatusError(.unavailable, "the file \(path) can't be read: too many reads of files hang"))
   }
 
   private static func update(_ content: WatchedFile.Content, _ path: String) -> ResolverUpdate? {

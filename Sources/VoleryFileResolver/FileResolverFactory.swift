@@ -29,6 +29,9 @@ import VoleryTypes
 public struct FileResolverFactory: ResolverFactory {
   public let scheme = "file"
 
+  /// Apart from the loops of connections: to watch a directory of a file system that hangs may take for ever.
+  private static let watches = EventLoop()
+
   public init() {}
 
   public func makeResolver(for target: Target) throws -> any Resolver {
@@ -36,7 +39,7 @@ public struct FileResolverFactory: ResolverFactory {
     guard target.authority.isEmpty else {
       throw TargetError("the target \"\(target)\" names a host; write file:///PATH, with three slashes")
     }
-    return FileResolver(path: target.endpoint, on: EventLoopGroup.shared.next())
+    return FileResolver(path: target.endpoint, on: FileResolverFactory.watches)
   }
 
   public func defaultAuthority(for target: Target) -> String { "localhost" }

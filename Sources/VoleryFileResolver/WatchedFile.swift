@@ -1,3 +1,4 @@
+import Synchronization
 import VoleryEventLoops
 
 #if canImport(Glibc)
@@ -7,7 +8,7 @@ import VoleryEventLoops
 #endif
 
 /// What tells one state of a file from another without reading it.
-struct FileSignature: Equatable {
+struct FileSignature: Equatable, Sendable {
   let device: UInt64
   let inode: UInt64
   let size: Int64
@@ -30,9 +31,10 @@ struct FileSignature: Equatable {
 }
 
 /// A file that may be replaced, rewritten, removed, or reached through symbolic links that change: reads it when it may
-/// have changed, and keeps watches on the directories where that shows. Used by one task.
-struct WatchedFile {
-  enum Content: Equatable {
+/// have changed, and keeps watches on the directories where that shows. One `read` at a time, on a thread that may wait for a
+/// file system that hangs; `close` at any time.
+final class WatchedFile: @unchecked Sendable {
+  enum Content: Equatable, Sendable {
     case unchanged
     case bytes([UInt8])
     /// Why it can't be read.
@@ -44,7 +46,8 @@ struct WatchedFile {
   private let changed: @Sendable () -> Void
   private var signature: FileSignature?
   private var content: Content?
-  private var watches: [String: Watch] = [:]
+  /// Nil once closed.
+  private let watches = Mutex<[String: Watch]?>([:])
 
   private struct Watch {
     let directory: FileSignature?
@@ -62,7 +65,7 @@ struct WatchedFile {
 
   /// - Parameter isSure: Something has changed: reads it though it looks the same (a rewrite within one tick of the file
   ///   system's clock does).
-  mutating func read(isSure: Bool) -> Content {
+  func read(isSure: Bool) -> Content {
     // Before reading, so that no change falls between.
     watchDirectories()
     let found = FileSignature(path)
@@ -75,7 +78,7 @@ struct WatchedFile {
   }
 
   func close() {
-    for watch in watches.values { watch.watch.close() }
+    for watch in watches.withLock({ $0.take() ?? [:] }).values { watch.watch.close() }
   }
 
   private static func bytes(of path: String) -> Content {
@@ -103,7 +106,7 @@ struct WatchedFile {
 
   /// Watches the directory of the path, and those that its symbolic links lead to: a ConfigMap's file is a link to
   /// `..data/NAME`, and `..data` a link that is swapped.
-  private mutating func watchDirectories() {
+  private func watchDirectories() {
     var wanted: [String] = []
     var place = path
     for _ in 0..<8 {
@@ -115,21 +118,25 @@ struct WatchedFile {
     if let real = WatchedFile.resolved(path), !wanted.contains(WatchedFile.directory(of: real)) {
       wanted.append(WatchedFile.directory(of: real))
     }
-    for (directory, watch) in watches where !wanted.contains(directory) {
-      watch.watch.close()
-      watches[directory] = nil
-    }
-    for directory in wanted {
-      // The same directory, not one of the same name that has taken its place.
-      let signature = FileSignature(directory)
-      if let watch = watches[directory], watch.directory?.inode == signature?.inode,
-        watch.directory?.device == signature?.device
-      {
-        continue
+    let signatures = wanted.map { FileSignature($0) }
+    watches.withLock { watches in
+      guard var found = watches else { return }
+      for (directory, watch) in found where !wanted.contains(directory) {
+        watch.watch.close()
+        found[directory] = nil
       }
-      watches.removeValue(forKey: directory)?.watch.close()
-      watches[directory] = Watch(
-        directory: signature, watch: DirectoryWatch(directory, on: loop, changed: changed))
+      for (directory, signature) in zip(wanted, signatures) {
+        // The same directory, not one of the same name that has taken its place.
+        if let watch = found[directory], watch.directory?.inode == signature?.inode,
+          watch.directory?.device == signature?.device
+        {
+          continue
+        }
+        found.removeValue(forKey: directory)?.watch.close()
+        found[directory] = Watch(
+          directory: signature, watch: DirectoryWatch(directory, on: loop, changed: changed))
+      }
+      watches = found
     }
   }
 

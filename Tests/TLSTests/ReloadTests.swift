@@ -3,6 +3,9 @@ import Synchronization
 import TestSupport
 import Testing
 import Volery
+import VoleryEventLoops
+import VoleryHTTP2Transport
+import VoleryTLSSession
 
 /// A folder as Kubernetes mounts a secret: files are links into `..data`, which is itself a link that is swapped.
 final class SecretFolder: Sendable {
@@ -51,6 +54,34 @@ final class SecretFolder: Sendable {
   static func shown(_ stage: TLSStage) async throws -> String {
     let channel = try stage.channel()
     return try await channel.echo().peer?.identity?.commonName ?? "none"
+  }
+
+  @Test("files that hang hold up no event loop: what was there before holds until they can be read again")
+  func hanging() async throws {
+    let secret = try SecretFolder()
+    try secret.swap(certificate: "server")
+    let pool = BlockingPool(threads: 1)
+    let gate = DispatchSemaphore(value: 0)
+    // The file system hangs: nothing is read until this is over.
+    #expect(pool.run { gate.wait() })
+    let loop = EventLoopGroup.shared.next()
+    let reloads = Mutex(0)
+    let configuration = TLSConfiguration(
+      role: .server, keyPair: TLSKeyPair(certificate: secret.certificate, key: secret.key),
+      peer: .init(demand: .notAsked), options: Self.fast)
+    let reloader = try TLSReloader(configuration, on: loop, pool: pool) { _ in reloads.withLock { $0 += 1 } }
+    let first = ObjectIdentifier(reloader.current)
+    try secret.swap(certificate: "server2")
+    for _ in 0..<20 {
+      await withCheckedContinuation { turn in
+        loop.execute { _ = loop.schedule(after: .milliseconds(10)) { turn.resume() } }
+      }
+    }
+    #expect(reloads.withLock { $0 } == 0)
+    #expect(ObjectIdentifier(reloader.current) == first)
+    gate.signal()
+    while reloads.withLock({ $0 }) == 0 { try await Task.sleep(for: .milliseconds(1)) }
+    #expect(ObjectIdentifier(reloader.current) != first)
   }
 
   @Test("a swapped secret holds for new connections, and those that are open stay") func swap() async throws {

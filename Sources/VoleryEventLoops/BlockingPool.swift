@@ -1,0 +1,123 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Threads for what may block without an end: the reading of files, whose file system may hang (NFS, FUSE, a named pipe). Event
+/// loops and Swift's own few threads must not wait for it.
+///
+/// A thread is started when work finds none that is free, and ends when it has had nothing to do for a while. With all of
+/// them stuck, work waits its turn, and beyond a limit it is refused. Any thread.
+package final class BlockingPool: @unchecked Sendable {
+  /// For certificates and endpoint files. Whoever uses it has one piece of work here at a time.
+  package static let files = BlockingPool(threads: 16)
+  /// For what DNS look-ups read of the system: apart, as there may be many of them.
+  package static let names = BlockingPool(threads: 4, waiting: 64)
+
+  package typealias Work = @Sendable () -> Void
+
+  private let threadLimit: Int
+  private let waitingLimit: Int
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  // Under the mutex.
+  private var waiting: [Work] = []
+  private var threadCount = 0
+  private var idleCount = 0
+
+  /// In seconds.
+  private static let idleTime = 10
+
+  /// - Parameters:
+  ///   - threads: The most.
+  ///   - waiting: Work that may wait for a thread.
+  package init(threads: Int, waiting: Int = 1024) {
+    threadLimit = max(1, threads)
+    waitingLimit = waiting
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_mutex_destroy(mutex)
+    pthread_cond_destroy(condition)
+    mutex.deallocate()
+    condition.deallocate()
+  }
+
+  /// Runs `work` on a thread of its own, now or when there is one.
+  ///
+  /// - Returns: False when it is refused: too much waits, or the system gives no thread.
+  package func run(_ work: @escaping Work) -> Bool {
+    pthread_mutex_lock(mutex)
+    guard waiting.count < waitingLimit else {
+      pthread_mutex_unlock(mutex)
+      return false
+    }
+    waiting.append(work)
+    // A thread that was woken is idle until it has taken its work: count the work, not only the threads.
+    let needsThread = waiting.count > idleCount && threadCount < threadLimit
+    if needsThread { threadCount += 1 }
+    pthread_cond_signal(condition)
+    pthread_mutex_unlock(mutex)
+    return !needsThread || startThread()
+  }
+
+  /// The result of `work`; nil when it is refused, or the task is cancelled meanwhile: then it goes on unheard.
+  package func value<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value? {
+    let (results, continuation) = AsyncStream.makeStream(of: Value.self)
+    let isTaken = run {
+      continuation.yield(work())
+      continuation.finish()
+    }
+    guard isTaken else { return nil }
+    for await result in results { return result }
+    return nil
+  }
+
+  private func startThread() -> Bool {
+    var thread = pthread_t()
+    let result = pthread_create(
+      &thread, nil,
+      { context in
+        Unmanaged<BlockingPool>.fromOpaque(context!).takeRetainedValue().work()
+        return nil
+      }, Unmanaged.passRetained(self).toOpaque())
+    if result == 0 {
+      pthread_detach(thread)
+      return true
+    }
+    Unmanaged.passUnretained(self).release()
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    threadCount -= 1
+    // Those that there are have to do.
+    guard threadCount == 0 else { return true }
+    waiting = []
+    return false
+  }
+
+  private func work() {
+    while let work = next() { work() }
+  }
+
+  /// Waits for work; nil when none has come for a while: the thread is not counted any more.
+  private func next() -> Work? {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    var limit = timespec()
+    clock_gettime(CLOCK_REALTIME, &limit)
+    limit.tv_sec += BlockingPool.idleTime
+    while waiting.isEmpty {
+      idleCount += 1
+      let result = pthread_cond_timedwait(condition, mutex, &limit)
+      idleCount -= 1
+      if result != 0, waiting.isEmpty {
+        threadCount -= 1
+        return nil
+      }
+    }
+    return waiting.removeFirst()
+  }
+}
