@@ -13,6 +13,7 @@ import CNGHTTP2
 /// Not thread-safe: it belongs to its connection's loop.
 package final class HTTP2Session {
   package enum Role { case client, server }
+  private static let clientPrefaceByteCount = 24
 
   package let role: Role
   /// It owns this session.
@@ -33,9 +34,17 @@ package final class HTTP2Session {
   @exclusivity(unchecked) private var output = HTTP2Output()
   /// `pull` asks for no more than so many bytes at a time.
   @exclusivity(unchecked) private var outputLimit = Int.max
+  /// Of a server.
+  @exclusivity(unchecked) private var incoming: IncomingFrames
   private let memory: HTTP2Memory?
   private let gathersPayloads: Bool
   @exclusivity(unchecked) private var failure: HTTP2Failure?
+  /// Of a server: more are refused.
+  private let maxConcurrentStreams: Int
+  /// Of the SETTINGS that were sent first, the place of SETTINGS_MAX_CONCURRENT_STREAMS' value; nil once they have gone.
+  @exclusivity(unchecked) private var announcement: Announcement?
+  /// RST_STREAM frames that have gone out, other than with NO_ERROR.
+  @exclusivity(unchecked) package var resetsSent = 0
 
   /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS; 100 is assumed before it has spoken.
   @exclusivity(unchecked) package private(set) var peerMaxConcurrentStreams: UInt32 = 100
@@ -58,6 +67,8 @@ package final class HTTP2Session {
     self.delegate = delegate
     self.memory = memory
     self.gathersPayloads = gathersPayloads
+    self.incoming = IncomingFrames(leading: role == .server ? HTTP2Session.clientPrefaceByteCount : 0)
+    self.maxConcurrentStreams = role == .server ? Int(settings.maxConcurrentStreams) : .max
     self.block = HeaderBlock(limit: settings.maxHeaderListByteCount)
     session = HTTP2Callbacks.makeSession(role, settings, memory)
     nghttp2_session_set_user_data(session, Unmanaged.passUnretained(self).toOpaque())
@@ -76,7 +87,9 @@ package final class HTTP2Session {
     ]
     switch role {
     case .client: entries.append(setting(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
-    case .server: entries.append(setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings.maxConcurrentStreams))
+    case .server:
+      announcement = Announcement(entryIndex: entries.count, value: settings.maxConcurrentStreams)
+      entries.append(setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, Announcement.placeholder))
     }
     nghttp2_submit_settings(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), entries, entries.count)
     nghttp2_session_set_local_window_size(
@@ -92,6 +105,31 @@ package final class HTTP2Session {
   /// Takes bytes from the peer. Throws when the connection can't go on: `pull` what is left (a GOAWAY as a rule), then
   /// close.
   package func feed(_ bytes: UnsafeRawBufferPointer) throws(HTTP2Failure) {
+    guard role == .server else { return try give(bytes) }
+    var given = 0
+    while let frame = incoming.nextInQuestion(in: bytes, isOpen: { stream($0) != nil }) {
+      // What comes before it first: that decides.
+      if frame.start > given {
+        try give(UnsafeRawBufferPointer(rebasing: bytes[given..<frame.start]))
+        given = frame.start
+      }
+      judge(frame.header)
+    }
+    if given < bytes.count { try give(UnsafeRawBufferPointer(rebasing: bytes[given...])) }
+  }
+
+  /// A DATA or HEADERS frame has begun that may be for no open stream.
+  private func judge(_ header: FrameHeader) {
+    guard !incoming.isSettled(header, isOpen: stream(header.streamID) != nil) else { return }
+    switch incoming.closedStreams.verdict(on: header.streamID, isHeaders: header.type == 1) {
+    case .pass: break
+    case .resetStream(let code):
+      nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), header.streamID, code.rawValue)
+    case .endConnection(let code): terminate(code)
+    }
+  }
+
+  private func give(_ bytes: UnsafeRawBufferPointer) throws(HTTP2Failure) {
     let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
     let result = nghttp2_session_mem_recv(session, start, bytes.count)
     if let failure { throw failure }
@@ -116,10 +154,16 @@ package final class HTTP2Session {
         isComplete = output.byteCount < limit
         break
       }
-      output.append(data, count)
+      if let announcement { send(data, count, with: announcement) } else { output.append(data, count) }
     }
     if !output.isEmpty { output.give(body) }
     return !isComplete || !output.isEmpty
+  }
+
+  private func send(_ frame: UnsafePointer<UInt8>, _ count: Int, with announcement: Announcement) {
+    var bytes = Array(UnsafeBufferPointer(start: frame, count: count))
+    if announcement.write(into: &bytes) { self.announcement = nil }
+    bytes.withUnsafeBytes { output.append($0.baseAddress!, count) }
   }
 
   /// Whether there is nothing left to do: after a GOAWAY and the last stream, or after a connection error.
@@ -238,6 +282,10 @@ extension HTTP2Session {
     block.removeAll()
     let id = frame.pointee.hd.stream_id
     if role == .server, frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
+      guard streams.count < maxConcurrentStreams else {
+        nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, HTTP2ErrorCode.refusedStream.rawValue)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
+      }
       guard let stream = delegate.streamOpened() else { return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue }
       stream.id = id
       add(stream)
@@ -274,11 +322,14 @@ extension HTTP2Session {
     let isEnd = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
     switch UInt32(header.type) {
     case NGHTTP2_DATA.rawValue:
-      if isEnd { stream(header.stream_id)?.endReceived() }
+      guard isEnd, let stream = stream(header.stream_id) else { return }
+      stream.hasPeerEnded = true
+      stream.endReceived()
     case NGHTTP2_HEADERS.rawValue:
       guard let stream = blockStream else { return }
       blockStream = nil
       hasReceivedData = true
+      if isEnd { stream.hasPeerEnded = true }
       stream.headersReceived(block, endsStream: isEnd)
     case NGHTTP2_RST_STREAM.rawValue:
       stream(header.stream_id)?.wasResetByPeer = true
@@ -325,6 +376,12 @@ extension HTTP2Session {
     return true
   }
 
+  func dataSent(_ id: Int32, _ endsStream: Bool) {
+    hasSentData = true
+    // A client's streams do not want to know.
+    if endsStream, role == .server { stream(id)?.endSent() }
+  }
+
   func headersSent(_ id: Int32, _ endsStream: Bool) {
     hasSentData = true
     guard let stream = stream(id) else { return }
@@ -346,6 +403,9 @@ extension HTTP2Session {
     guard let stream = stream(id) else { return }
     withExtendedLifetime(stream) {
       remove(stream)
+      if role == .server, stream.wasResetByPeer || stream.hasPeerEnded {
+        incoming.closedStreams.closed(id, byReset: stream.wasResetByPeer)
+      }
       stream.closed(HTTP2ErrorCode(rawValue: code))
     }
   }

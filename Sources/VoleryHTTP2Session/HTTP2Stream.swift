@@ -11,6 +11,8 @@ open class HTTP2Stream {
   /// Whether the headers have left this end: a request whose headers have not was never sent.
   @exclusivity(unchecked) package internal(set) var areHeadersSent = false
   @exclusivity(unchecked) package internal(set) var wasResetByPeer = false
+  /// The peer has sent END_STREAM.
+  @exclusivity(unchecked) package internal(set) var hasPeerEnded = false
 
   // The body that has to go out.
   @exclusivity(unchecked) private var chunks = Queue<[UInt8]>()
@@ -38,7 +40,7 @@ open class HTTP2Stream {
   open func endReceived() {}
   /// Less than half of the high-water mark waits to be sent, after it was more than all of it.
   open func bodyDrained() {}
-  /// Headers or trailers that end this end's half have gone out.
+  /// The frame that ends this end's half has gone out.
   open func endSent() {}
   /// Headers or trailers that were queued will never go out: the stream ends with INTERNAL_ERROR.
   open func headersNotSent(_ reason: String) { reset(.internalError) }

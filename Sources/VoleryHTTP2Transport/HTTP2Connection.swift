@@ -64,7 +64,8 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   func ended(error: String?) {}
   /// Bytes came in, whatever they say.
   func bytesReceived() {}
-  func turnEnded() {}
+  /// What there was to say has been said. Returns whether there is more now.
+  func turnEnded() -> Bool { false }
   /// TLS is established; `peer` says who is there.
   func handshakeDone() {}
   /// The first bytes of a connection without TLS are those of TLS.
@@ -129,11 +130,12 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
 
   package func flush() {
     guard !isOver else { return }
-    var hasMore = true
-    while hasMore, socket.waitingByteCount == 0, !socket.isClosed {
-      hasMore = pull()
-    }
-    turnEnded()
+    repeat {
+      var hasMore = true
+      while hasMore, socket.waitingByteCount == 0, !socket.isClosed {
+        hasMore = pull()
+      }
+    } while turnEnded()
     guard socket.waitingByteCount == 0 else { return }
     if isEnding {
       finish(endReason)

@@ -29,6 +29,8 @@ package struct ServerConnectionOptions: Sendable {
   /// A client that pings more often than this is cut off after two strikes; without calls, more often than 2 hours.
   package var minPingInterval: Duration = .seconds(300)
   package var permitsPingsWithoutCalls = false
+  /// Streams of a connection that may be reset beyond what its calls that end well pay for (`StreamResetLimit`).
+  package var maxStreamResets = 1000
   /// The TLS handshake, the HTTP/2 preface and the client's SETTINGS have to come within this.
   package var handshakeTimeout: Duration = .seconds(20)
 
@@ -50,8 +52,10 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   private var idleTimer: LoopTimer?
   private var idleSince = ContinuousClock.now
   let authorities = AuthorityMemo()
-  @exclusivity(unchecked) private var lastReceived = ContinuousClock.now
+  @exclusivity(unchecked) private(set) var lastReceived = ContinuousClock.now
   @exclusivity(unchecked) private var pingStrikes: PingStrikes
+  @exclusivity(unchecked) private var resetLimit: StreamResetLimit
+  @exclusivity(unchecked) private var hasTooManyResets = false
   @exclusivity(unchecked) private var openCalls = 0
   /// Made for the first of them.
   @exclusivity(unchecked) private var lingering: LingeringHandlers?
@@ -69,6 +73,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
     self.onEnd = onEnd
     self.pingStrikes = PingStrikes(
       interval: options.minPingInterval, permitsPingsWithoutCalls: options.permitsPingsWithoutCalls)
+    self.resetLimit = StreamResetLimit(options.maxStreamResets, now: .now)
     super.init(socket: socket, role: .server, settings: options.http2, filter: filter)
     start()
     scheduleTimers()
@@ -104,6 +109,29 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
     openCalls += 1
     return HTTP2ServerStream(
       connection: self, acceptor: acceptor, windowByteCount: options.http2.streamWindowByteCount)
+  }
+
+  // MARK: Resets
+
+  func callEndedWell() { resetLimit.callEndedWell() }
+
+  /// The client has reset a call that began when `openedAt` was the time of the last reception.
+  func callWasReset(openedAt: ContinuousClock.Instant, timeout: Duration?) {
+    guard !StreamResetLimit.isExcused(age: openedAt.duration(to: lastReceived), timeout: timeout) else { return }
+    if resetLimit.reset(now: lastReceived) { hasTooManyResets = true }
+  }
+
+  /// What this turn came to is looked at once.
+  override func turnEnded() -> Bool {
+    if session.resetsSent > 0 {
+      if resetLimit.reset(session.resetsSent, now: lastReceived) { hasTooManyResets = true }
+      session.resetsSent = 0
+    }
+    guard hasTooManyResets, !isOver else { return false }
+    hasTooManyResets = false
+    session.submitGoAway(.enhanceYourCalm, debugData: "too_many_resets")
+    end("too_many_resets")
+    return true
   }
 
   func streamEnded() {

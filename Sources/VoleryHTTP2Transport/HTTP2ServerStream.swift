@@ -1,3 +1,4 @@
+import VoleryEventLoops
 package import VoleryHTTP2Session
 package import VoleryTransport
 package import VoleryTypes
@@ -14,12 +15,17 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   @exclusivity(unchecked) private var areHeadersSubmitted = false
   @exclusivity(unchecked) private var hasReceivedEnd = false
   @exclusivity(unchecked) private var contentSubtype: String?
+  private let openedAt: ContinuousClock.Instant
+  @exclusivity(unchecked) private var timeout: Duration?
+  /// Answered by an HTTP status: whoever sent it may not know gRPC.
+  @exclusivity(unchecked) private var isNoCall = false
   /// Why the transport ended the call by itself.
   @exclusivity(unchecked) private var violation: StatusError?
 
   init(connection: HTTP2ServerConnection, acceptor: any ServerStreamAcceptor, windowByteCount: UInt32) {
     self.acceptor = acceptor
     self.server = connection
+    self.openedAt = connection.lastReceived
     super.init(
       connection: connection, maxMessageBytes: acceptor.maxRequestMessageBytes, windowByteCount: windowByteCount)
   }
@@ -39,15 +45,9 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   private func requestReceived(_ request: consuming RequestHeaders) {
     phase = .open
     contentSubtype = request.head.contentSubtype
+    timeout = request.head.timeout
     switch request.refusal {
-    case .http(let status):
-      var headers = HeaderList()
-      headers.append(":status", status)
-      if status.utf8CodeUnitCount > 0 { headers.append("content-length", "0") }
-      areHeadersSubmitted = true
-      phase = .finished
-      submitHeaders(headers, hasBody: false)
-      server.setNeedsFlush()
+    case .http(let status): refuse(httpStatus: status)
     case .grpc(let status):
       finish(status, trailingMetadata: Metadata())
     case nil:
@@ -56,6 +56,23 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
       handler = acceptor.accept(path: path, head: request.takeHead(), stream: self)
     }
   }
+
+  /// For people who come with a browser or curl.
+  private func refuse(httpStatus status: StaticString) {
+    isNoCall = true
+    phase = .finished
+    areHeadersSubmitted = true
+    var headers = HeaderList()
+    headers.append(":status", status)
+    headers.append("content-type", "text/plain")
+    headers.append("content-length", String(HTTP2ServerStream.noCallText.count))
+    submitHeaders(headers, hasBody: true)
+    sendBody(HTTP2ServerStream.noCallText)
+    endBody()
+    server.setNeedsFlush()
+  }
+
+  private static let noCallText = Array("This server speaks gRPC: POST with content-type application/grpc.\n".utf8)
 
   override func messageReceived(_ message: [UInt8], isCompressed: Bool) {
     guard phase == .open, let handler else { return super.consume(message.count + MessageSink.prefixByteCount) }
@@ -96,12 +113,26 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   package override func bodyDrained() { handler?.writable() }
 
   package override func endSent() {
+    guard !hasReceivedEnd else { return }
     // The server is done before the client: tell it to stop, without an error (RFC 9113, 8.1).
-    if !hasReceivedEnd { reset(.noError) }
+    guard isNoCall else { return reset(.noError) }
+    // Whoever does not know gRPC may end by itself, or show what else is wrong with its request.
+    _ = server.loop.schedule(after: HTTP2ServerStream.patience) { [weak self] in
+      guard let self, !isClosed else { return }
+      reset(.noError)
+      connection.setNeedsFlush()
+    }
   }
+
+  private static let patience = Duration.seconds(1)
 
   package override func closed(_ code: HTTP2ErrorCode) {
     let isComplete = phase == .finished && !wasResetByPeer
+    if isComplete {
+      server.callEndedWell()
+    } else if wasResetByPeer, phase != .finished {
+      server.callWasReset(openedAt: openedAt, timeout: timeout)
+    }
     close(isComplete ? nil : StatusError(.cancelled, "the client cancelled the call (\(code))"))
   }
 

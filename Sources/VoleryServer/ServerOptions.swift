@@ -19,6 +19,10 @@ public struct ServerOptions: Sendable {
   /// Calls that may run at once on the whole server; more are refused with RESOURCE_EXHAUSTED. A call counts until its
   /// handler has returned, and its response is sent or its client gone. No limit by default.
   public var maxConcurrentCalls = Int.max
+  /// Streams of one connection that its client may reset, or make the server reset by breaking HTTP/2's rules, beyond what its
+  /// calls that end well pay for: each pays for four, a tenth of this number comes back each second, and calls that ran to
+  /// their deadline don't count. With more, the connection is ended with GOAWAY ENHANCE_YOUR_CALM. 1000.
+  public var maxStreamResets = 1000
   /// Connections that may be open at once; more are closed at once. 10,000.
   public var maxConnections = 10_000
   /// TLS handshakes that may be in progress at once; connections that come beyond that are closed at once. 1000.
@@ -53,6 +57,7 @@ public struct ServerOptions: Sendable {
     var connection = ServerConnectionOptions()
     connection.maxConcurrentStreams = maxConcurrentStreams
     connection.maxMetadataBytes = maxMetadataBytes
+    connection.maxStreamResets = maxStreamResets
     connection.maxAge = maxConnectionAge
     connection.maxAgeGrace = maxConnectionAgeGrace
     connection.maxIdle = maxConnectionIdle

@@ -135,6 +135,8 @@ final class ScriptedPeer: @unchecked Sendable {
   private(set) var blocks: [(stream: UInt32, fields: [(String, String)])] = []
   private var block: [UInt8] = []
   private(set) var isClosed = false
+  private(set) var goAway: ScriptedFrame?
+  private var ended: Set<UInt32> = []
 
   fileprivate init(adopting descriptor: Int32) {
     self.descriptor = descriptor
@@ -247,6 +249,8 @@ final class ScriptedPeer: @unchecked Sendable {
 
   private func hear(_ frame: ScriptedFrame) {
     heard.append(frame)
+    if frame.endsStream || frame.kind == .reset { ended.insert(frame.stream) }
+    if frame.kind == .goAway, goAway == nil { goAway = frame }
     guard frame.kind == .headers || frame.kind == .continuation else { return }
     block += frame.payload
     guard frame.flags & ScriptedFrame.endHeaders != 0 else { return }
@@ -280,13 +284,9 @@ final class ScriptedPeer: @unchecked Sendable {
 
   // MARK: What has been heard
 
-  func hasEnded(_ stream: UInt32) -> Bool {
-    heard.contains { $0.stream == stream && ($0.endsStream || $0.kind == .reset) }
-  }
+  func hasEnded(_ stream: UInt32) -> Bool { ended.contains(stream) }
 
   func reset(of stream: UInt32) -> UInt32? { heard.first { $0.kind == .reset && $0.stream == stream }?.errorCode }
-
-  var goAway: ScriptedFrame? { heard.first { $0.kind == .goAway } }
 
   /// The value of a field in any of a stream's header blocks.
   func field(_ name: String, of stream: UInt32) -> String? {
