@@ -67,15 +67,15 @@ let package = Package(
     module("VoleryTransport", ["VoleryTypes"]),
     module("VoleryEventLoops", ["VoleryPrimitives", "CLibUV"]),
     module("VoleryHTTP2Session", ["VoleryPrimitives", "CNGHTTP2"]),
-    module("VoleryTLSSession", ["COpenSSL"]),
+    module("VoleryTLSSession", ["VoleryPrimitives", "COpenSSL"]),
     module("VoleryCompression", ["CZlib"]),
 
     // 3: adapters.
     module(
       "VoleryHTTP2Transport",
       [
-        "VoleryTypes", "VoleryTransport", "VoleryHTTP2Session", "VoleryTLSSession", "VoleryEventLoops",
-        "VoleryCompression",
+        "VoleryPrimitives", "VoleryTypes", "VoleryTransport", "VoleryHTTP2Session", "VoleryTLSSession",
+        "VoleryEventLoops", "VoleryCompression",
       ]),
     module("VoleryDNS", ["VoleryTypes", "VoleryNameResolution", "VoleryEventLoops", "CCares"]),
     module("VoleryFileResolver", ["VoleryTypes", "VoleryNameResolution", "VoleryEventLoops"]),

@@ -1,5 +1,6 @@
 import VoleryEventLoops
 package import VoleryHTTP2Session
+import VoleryPrimitives
 package import VoleryTransport
 import VoleryTypes
 
@@ -185,7 +186,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     isDraining = true
     lastTakenID = min(lastTakenID, lastStreamID)
     if code == .enhanceYourCalm, debugData == "too_many_pings" { options.pingPace.complained() }
-    let debug = debugData.isEmpty ? "" : " (\(debugData))"
+    let debug = debugData.isEmpty ? "" : " (\(String(foreign: debugData)))"
     let cause: DrainCause = code == .noError && debugData == "max_age" ? .renewal : .goodbye
     observer.connectionDraining(self, cause: cause, reason: "GOAWAY \(code)\(debug)")
   }

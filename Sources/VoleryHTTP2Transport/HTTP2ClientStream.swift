@@ -1,4 +1,5 @@
 package import VoleryHTTP2Session
+import VoleryPrimitives
 import VoleryTransport
 package import VoleryTypes
 
@@ -56,7 +57,7 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   /// Something that does not speak gRPC has answered: a proxy, or a server for something else.
   private func answeredByHTTP(_ headers: borrowing ResponseHeaders) {
     let status = headers.httpStatus ?? 0
-    let type = headers.contentType.map { "content-type '\($0)'" } ?? "no content-type"
+    let type = headers.contentType.map { "content-type '\(String(foreign: $0))'" } ?? "no content-type"
     let code = statusCode(httpStatus: status)
     fail(code, "the server answered with HTTP status \(status) and \(type), which is not gRPC", origin: .peer)
   }

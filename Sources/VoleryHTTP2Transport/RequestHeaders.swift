@@ -1,4 +1,5 @@
 import VoleryHTTP2Session
+import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 
@@ -92,7 +93,8 @@ struct RequestHeaders: ~Copyable {
     if name.equals("grpc-timeout") {
       head.timeout = Timeout.parse(value)
       if head.timeout == nil {
-        refusal = .grpc(Status(code: .internal, message: "malformed grpc-timeout: \(value.text)"))
+        refusal = .grpc(
+          Status(code: .internal, message: "malformed grpc-timeout: \(String(foreign: value.text, limit: 20))"))
       }
     } else if name.equals("grpc-encoding") {
       head.messageEncoding = value.text
@@ -105,7 +107,8 @@ struct RequestHeaders: ~Copyable {
 
   private mutating func readMetadata(_ field: HeaderField, _ plainFields: inout PlainFields) {
     if !MetadataCoding.add(field, to: &head.metadata, &plainFields) {
-      refusal = .grpc(Status(code: .internal, message: "the value of '\(field.name.text)' is not base64"))
+      refusal = .grpc(
+        Status(code: .internal, message: "the value of '\(String(foreign: field.name.text))' is not base64"))
     }
   }
 }

@@ -1,6 +1,7 @@
 import Synchronization
 import VoleryEventLoops
 import VoleryHTTP2Transport
+import VoleryPrimitives
 package import VoleryTransport
 import VoleryTypes
 
@@ -98,7 +99,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
   }
 
   private func unknownEncoding(_ name: String?) -> Status {
-    let text = "messages compressed with '\(name ?? "")' can't be read"
+    let text = "messages compressed with '\(String(foreign: name ?? ""))' can't be read"
     return Status(code: .unimplemented, message: text)
   }
 
@@ -106,6 +107,8 @@ package final class CallDispatcher: ServerStreamAcceptor {
     let text = String(decoding: path.prefix(200), as: UTF8.self)
     let services = table.serviceNames
     let isKnown = services.contains { text.hasPrefix("/\($0)/") }
-    return Status(code: .unimplemented, message: isKnown ? "unknown method \(text)" : "unknown service: \(text)")
+    return Status(
+      code: .unimplemented,
+      message: isKnown ? "unknown method \(String(foreign: text))" : "unknown service: \(String(foreign: text))")
   }
 }

@@ -1,5 +1,6 @@
 import Logging
 import Synchronization
+import VoleryPrimitives
 import VoleryTLSSession
 import VoleryTypes
 
@@ -14,8 +15,8 @@ final class ConnectionLog: Sendable {
   /// A client that did not come to its first call.
   func refused(_ client: SocketAddress?, _ reason: String) {
     guard let leftOut = limit.withLock({ $0.admit(at: .now) }) else { return }
-    var metadata: Logger.Metadata = ["reason": "\(reason)"]
-    if let client { metadata["client"] = "\(client)" }
+    var metadata: Logger.Metadata = ["reason": "\(String(line: reason))"]
+    if let client { metadata["client"] = "\(String(foreign: "\(client)"))" }
     if leftOut > 0 { metadata["left out before"] = "\(leftOut)" }
     logger.notice("a connection came to nothing", metadata: metadata)
   }
@@ -26,7 +27,8 @@ final class ConnectionLog: Sendable {
     case .reloaded: logger.info("certificates were read anew; new connections use them")
     case .refused(let error):
       logger.error(
-        "the changed certificates can't be used; those of before stay", metadata: ["reason": "\(error)"])
+        "the changed certificates can't be used; those of before stay",
+        metadata: ["reason": "\(String(line: "\(error)"))"])
     }
   }
 }

@@ -1,4 +1,5 @@
 import COpenSSL
+import VoleryPrimitives
 
 /// What OpenSSL asks during a handshake; each question goes to its session.
 extension TLSSession {
@@ -71,7 +72,7 @@ extension TLSSession {
       X509_STORE_CTX_set_error(store, X509_V_OK)
       return true
     } catch {
-      refusal = verificationFailure.description(certificate, refusal: "\(error)")
+      refusal = verificationFailure.description(certificate, refusal: String(line: "\(error)", limit: 500))
       X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION)
       return false
     }
@@ -96,7 +97,9 @@ extension TLSSession {
       let end = index + 1 + Int(offer[index])
       guard end <= offer.count else { break }
       if offer[(index + 1)..<end].elementsEqual(wanted.utf8) { return (index + 1)..<end }
-      if offered.count < 8 { offered.append(String(decoding: offer[(index + 1)..<end], as: UTF8.self)) }
+      if offered.count < 8 {
+        offered.append(String(foreign: String(decoding: offer[(index + 1)..<end], as: UTF8.self), limit: 40))
+      }
       index = end
     }
     let list = offered.map { "\"\($0)\"" }.joined(separator: ", ")

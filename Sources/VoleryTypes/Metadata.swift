@@ -169,9 +169,12 @@ extension Metadata: ExpressibleByDictionaryLiteral {
   }
 }
 
-extension Metadata: CustomStringConvertible {
+extension Metadata: CustomStringConvertible, CustomReflectable {
   /// The keys only: values may be secrets and do not belong into a log.
   public var description: String { "Metadata(\(map(\.key).joined(separator: ", ")))" }
+
+  /// The same for `dump`, and for whatever reflects what metadata is a part of.
+  public var customMirror: Mirror { Mirror(self, unlabeledChildren: map(\.key)) }
 }
 
 extension Metadata {

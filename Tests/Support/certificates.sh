@@ -73,6 +73,9 @@ openssl ec -in server.key -out server.sec1.key 2>/dev/null
 leaf expired ca '/O=Volery Tests/CN=expired' "$for_server$names" 20200101000000Z 20210101000000Z
 leaf future ca '/O=Volery Tests/CN=future' "$for_server$names" 20400101000000Z 20410101000000Z
 leaf wrong-host ca '/O=Volery Tests/CN=localhost' "${for_server}subjectAltName=DNS:elsewhere.test\n"
+# Names that look like lines of a log; "\\n" is what OpenSSL reads as a line's end.
+leaf forger ca '/O=Volery Tests/CN=forger' \
+  "${for_server}subjectAltName=@names\n[names]\nDNS.1=elsewhere\\\\ncritical volery.channel: FORGED\n"
 leaf no-names ca '/O=Volery Tests/CN=localhost' "$for_server"
 leaf wrong-usage ca '/O=Volery Tests/CN=wrong usage' "$for_client$names"
 leaf client-for-servers ca '/O=Volery Tests/CN=client for servers' "$for_server"

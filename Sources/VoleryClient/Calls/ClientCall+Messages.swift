@@ -122,7 +122,7 @@ extension ClientCall {
   private func inflate(_ received: ReceivedMessage, _ encoding: String?) throws(StatusError) -> [UInt8] {
     let name = encoding ?? Compression.identity.name
     guard let compression = Compression(name: name) else {
-      throw StatusError(.internal, "a response is compressed with '\(name)', which the server was not offered")
+      throw StatusError(.internal, "a response is compressed with '\(String(foreign: name))', which the server was not offered")
     }
     return try compression.inflate(received, limit: maxResponseBytes)
   }

@@ -1,5 +1,6 @@
 import Logging
 import VoleryNameResolution
+import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 
@@ -40,7 +41,10 @@ extension ChannelCore {
   func attemptFailed(_ endpoint: Endpoint, _ error: StatusError) {
     options.logger.debug(
       "no connection",
-      metadata: ["target": "\(target)", "endpoint": "\(endpoint)", "error": "\(error.message)"])
+      metadata: [
+        "target": "\(target)", "endpoint": "\(String(foreign: "\(endpoint)"))",
+        "error": "\(String(line: error.message))",
+      ])
     resolveNow(.connectFailed)
   }
 
@@ -48,7 +52,10 @@ extension ChannelCore {
   /// comes of it.
   func connectionLost(_ endpoint: Endpoint, _ reason: String, isLast: Bool) {
     options.logger.debug(
-      "connection lost", metadata: ["target": "\(target)", "endpoint": "\(endpoint)", "reason": "\(reason)"])
+      "connection lost",
+      metadata: [
+        "target": "\(target)", "endpoint": "\(String(foreign: "\(endpoint)"))", "reason": "\(String(line: reason))",
+      ])
     resolveNow(.connectionLost)
     guard isLast, hold == nil, let resolver, !resolver.isFixed else { return }
     hold = loop.scheduleTimer(after: ChannelCore.holdLimit) { [weak self] in self?.endHold() }

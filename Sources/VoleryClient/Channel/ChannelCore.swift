@@ -2,6 +2,7 @@ import Logging
 import Synchronization
 import VoleryLoadBalancing
 package import VoleryNameResolution
+import VoleryPrimitives
 package import VoleryTransport
 import VoleryTypes
 
@@ -238,7 +239,7 @@ package final class ChannelCore: @unchecked Sendable {
       startLog.refused(error)
     case .fail(let error):
       startLog.refused(error)
-      configFailure = StatusError(.unavailable, "the resolver's service config is refused: \(error)")
+      configFailure = StatusError(.unavailable, "the resolver's service config is refused: \(String(line: "\(error)"))")
     }
   }
 

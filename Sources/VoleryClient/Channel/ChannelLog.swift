@@ -1,5 +1,6 @@
 import Logging
 import VoleryNameResolution
+import VoleryPrimitives
 import VoleryTLSSession
 import VoleryTypes
 
@@ -22,16 +23,17 @@ struct ChannelLog {
     lastFailure = error.message
     logger.warning(
       isKept ? "resolving failed; the last answer holds" : "resolving failed",
-      metadata: ["target": "\(target)", "error": "\(error.message)"])
+      metadata: ["target": "\(target)", "error": "\(String(line: error.message))"])
   }
 
   mutating func resolved(_ resolution: Resolution, policy: String) {
     if lastFailure.take() != nil {
-      logger.info("resolving works again", metadata: ["target": "\(target)", "answer": "\(resolution.note)"])
+      logger.info(
+        "resolving works again", metadata: ["target": "\(target)", "answer": "\(String(line: "\(resolution.note)"))"])
     }
     guard !hasStarted, !resolution.endpoints.isEmpty else { return }
     hasStarted = true
-    let addresses = resolution.endpoints.prefix(5).map(\.description).joined(separator: ", ")
+    let addresses = resolution.endpoints.prefix(5).map { String(foreign: $0.description) }.joined(separator: ", ")
     logger.info(
       "channel started",
       metadata: [
@@ -59,7 +61,7 @@ struct ChannelLog {
     case .refused(let error):
       logger.error(
         "the changed certificates can't be used; those of before stay",
-        metadata: ["target": "\(target)", "reason": "\(error)"])
+        metadata: ["target": "\(target)", "reason": "\(String(line: "\(error)"))"])
     }
   }
 
@@ -68,6 +70,7 @@ struct ChannelLog {
     guard lastRefusal != error.description else { return }
     lastRefusal = error.description
     logger.warning(
-      "the resolver's service config is refused", metadata: ["target": "\(target)", "error": "\(error)"])
+      "the resolver's service config is refused",
+      metadata: ["target": "\(target)", "error": "\(String(line: "\(error)"))"])
   }
 }

@@ -1,5 +1,6 @@
 import Synchronization
 import VoleryNameResolution
+import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 
@@ -70,7 +71,8 @@ final class ResolverDriver: @unchecked Sendable {
       do {
         try await resolver.run { [weak self] update in self?.published(update) ?? false }
       } catch {
-        failure = error as? StatusError ?? StatusError(.unavailable, "the resolver has failed: \(error)")
+        failure =
+          error as? StatusError ?? StatusError(.unavailable, "the resolver has failed: \(String(line: "\(error)"))")
       }
       if !Task.isCancelled { self?.ended(failure) }
     }

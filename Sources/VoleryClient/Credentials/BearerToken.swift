@@ -19,9 +19,13 @@ public actor BearerToken: CallCredentials {
     }
   }
 
-  private struct Held {
+  /// Redacted wherever it is printed.
+  private struct Held: CustomStringConvertible, CustomReflectable {
     var value: String
     var expiry: ContinuousClock.Instant?
+
+    var description: String { "a token" }
+    var customMirror: Mirror { Mirror(self, children: [:]) }
   }
 
   private struct Failure {
@@ -122,4 +126,14 @@ public actor BearerToken: CallCredentials {
     let pause = min(BearerToken.firstPause * (1 << min(count - 1, 10)), BearerToken.maxPause)
     failure = Failure(error: error, retryAt: now().advanced(by: pause), count: count)
   }
+}
+
+/// What is printed, dumped or reflected never has the token in it.
+extension BearerToken.Token: CustomStringConvertible, CustomReflectable {
+  public var description: String { validFor.map { "a token for \($0)" } ?? "a token" }
+  public var customMirror: Mirror { Mirror(self, children: ["validFor": validFor as Any]) }
+}
+
+extension BearerToken: CustomReflectable {
+  nonisolated public var customMirror: Mirror { Mirror(self, children: [:]) }
 }

@@ -1,3 +1,4 @@
+import VoleryPrimitives
 import VoleryTypes
 
 /// Which servers may see call credentials, and what it means when there are none to be had.
@@ -33,12 +34,12 @@ enum CallCredentialsGate {
   /// The codes that only an application may use are INTERNAL when they come from credentials (gRFC A54).
   private static func status(of error: any Error) -> StatusError {
     guard let error = error as? StatusError else {
-      return StatusError(.unauthenticated, "no call credentials: \(error)")
+      return StatusError(.unauthenticated, "no call credentials: \(String(line: "\(error)"))")
     }
     switch error.code {
     case .invalidArgument, .notFound, .alreadyExists, .failedPrecondition, .aborted, .outOfRange, .dataLoss:
-      return StatusError(.internal, "call credentials failed with \(error.code): \(error.message)")
-    default: return StatusError(error.code, "no call credentials: \(error.message)")
+      return StatusError(.internal, "call credentials failed with \(error.code): \(String(line: error.message))")
+    default: return StatusError(error.code, "no call credentials: \(String(line: error.message))")
     }
   }
 }

@@ -1,4 +1,5 @@
 import Logging
+import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 
@@ -112,7 +113,7 @@ final class HealthMonitor: @unchecked Sendable {
       }
       return heard(.serving)
     }
-    heard(service == nil ? .serving : .notServing("its health check failed: \(status)"))
+    heard(service == nil ? .serving : .notServing("its health check failed: \(String(foreign: "\(status)"))"))
     let wait = backoff.failed(random: core.clock.random())
     schedule(after: max(wait - startedAt.duration(to: core.clock.now()), .zero))
   }
