@@ -163,7 +163,8 @@ final class DNSClient {
       polls.removeValue(forKey: socket)?.close()
       return
     }
-    let poll = polls[socket] ?? PollWatch(socket, on: loop)
+    // Where there is none, the question runs out of time.
+    guard let poll = polls[socket] ?? (try? PollWatch(socket, on: loop)) else { return }
     polls[socket] = poll
     poll.start(events) { [weak self] events in
       self?.process(

@@ -45,7 +45,7 @@ public struct DNSResolverFactory: ResolverFactory {
     let query = DNSQuery(
       server: try DNSWatchers.server(of: target), name: place.host, kind: .addresses(port: place.port),
       readsConfig: readsServiceConfig, configurationPath: configurationPath)
-    return DNSResolver(DNSWatchers.shared.watcher(for: DNSWatcher.Key(query: query, interval: refreshInterval)))
+    return DNSResolver(try DNSWatchers.shared.watcher(for: DNSWatcher.Key(query: query, interval: refreshInterval)))
   }
 }
 
@@ -82,7 +82,7 @@ public struct DNSServiceResolverFactory: ResolverFactory {
     let query = DNSQuery(
       server: try DNSWatchers.server(of: target), name: target.endpoint, kind: .service, readsConfig: readsServiceConfig
     )
-    return DNSResolver(DNSWatchers.shared.watcher(for: DNSWatcher.Key(query: query, interval: refreshInterval)))
+    return DNSResolver(try DNSWatchers.shared.watcher(for: DNSWatcher.Key(query: query, interval: refreshInterval)))
   }
 
   public func defaultAuthority(for target: Target) -> String {
@@ -119,11 +119,13 @@ final class DNSWatchers: Sendable {
 
   private let entries = Mutex<[DNSWatcher.Key: Entry]>([:])
 
-  func watcher(for key: DNSWatcher.Key) -> DNSWatcher {
-    entries.withLock { entries in
+  /// - Throws: `SocketError` when there are no event loops.
+  func watcher(for key: DNSWatcher.Key) throws -> DNSWatcher {
+    let loop = try EventLoopGroup.shared().next()
+    return entries.withLock { entries in
       if let watcher = entries[key]?.watcher { return watcher }
       entries = entries.filter { $0.value.watcher != nil }
-      let watcher = DNSWatcher(key, loop: EventLoopGroup.shared.next())
+      let watcher = DNSWatcher(key, loop: loop)
       entries[key] = Entry(watcher: watcher)
       return watcher
     }

@@ -56,24 +56,57 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// The most jobs that run before the loop looks at its sockets again.
   private static let jobsPerTurn = 1024
 
-  package init() {
+  /// - Throws: What the system lacks: a loop takes about five descriptors, and a thread.
+  package init() throws(SocketError) {
     _ = HeapThreshold.isRaised
-    uv = .allocate(capacity: 1)
+    uv = try EventLoop.makeLoop()
     wake = .allocate(capacity: 1)
+    let code = uv_async_init(uv, wake) { _ in }
+    guard code == 0 else {
+      wake.deallocate()
+      uv_loop_close(uv)
+      uv.deallocate()
+      throw SocketError(code: code, doing: "an event loop can't be made")
+    }
     prepare = .allocate(capacity: 1)
     thread = pthread_self()
     readBuffer = .allocate(byteCount: 64 << 10, alignment: 16)
-    uv_loop_init(uv)
     timers = TimerQueue(uv)
     uv.pointee.data = Unmanaged.passUnretained(self).toOpaque()
-    uv_async_init(uv, wake) { _ in }
+    // These two only write to the handle.
     uv_prepare_init(uv, prepare)
     uv_prepare_start(prepare) { EventLoop.of($0!.pointee.loop).willSleep() }
     timers.fired = { [unowned self] in finishTurn() }
-    start()
+    try start()
   }
 
-  private func start() {
+  private static func makeLoop() throws(SocketError) -> UnsafeMutablePointer<uv_loop_t> {
+    try checkDescriptors()
+    let uv = UnsafeMutablePointer<uv_loop_t>.allocate(capacity: 1)
+    let code = uv_loop_init(uv)
+    guard code == 0 else {
+      uv.deallocate()
+      throw SocketError(code: code, doing: "an event loop can't be made")
+    }
+    return uv
+  }
+
+  /// The descriptors of a loop (seven for the first: libuv's signals have a pipe besides), and two that are left to others.
+  private static let descriptorCount = 9
+
+  /// libuv ends the process where it gets no pipe for its signals, and libdispatch where it gets no descriptor for the main
+  /// queue: whether there are enough of them is found out before. Another thread may still take them in between.
+  private static func checkDescriptors() throws(SocketError) {
+    var descriptors: [Int32] = []
+    defer { for descriptor in descriptors { close(descriptor) } }
+    for _ in 0..<descriptorCount {
+      let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+      guard descriptor >= 0 else { throw .last("an event loop can't be made") }
+      descriptors.append(descriptor)
+    }
+  }
+
+  private func start() throws(SocketError) {
     let context = StartContext(loop: self, started: ThreadGate())
     var thread = pthread_t()
     let result = pthread_create(
@@ -85,13 +118,22 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
         context.loop.run()
         return nil
       }, Unmanaged.passRetained(context).toOpaque())
-    precondition(result == 0, "no thread for an event loop: error \(result)")
+    guard result == 0 else {
+      Unmanaged.passUnretained(context).release()
+      closeHandles()
+      finishLoop()
+      throw SocketError(code: uv_translate_sys_error(result), doing: "an event loop's thread can't be started")
+    }
     pthread_detach(thread)
     context.started.wait()
   }
 
   private func run() {
     uv_run(uv, UV_RUN_DEFAULT)
+    finishLoop()
+  }
+
+  private func finishLoop() {
     while uv_loop_close(uv) == UV_EBUSY.rawValue { uv_run(uv, UV_RUN_NOWAIT) }
     inbox.withLock { $0.isClosed = true }
     uv.deallocate()
@@ -223,10 +265,14 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     execute { [self] in
       guard !isStopping else { return }
       isStopping = true
-      timers.close()
-      uv_close(UnsafeMutableRawPointer(wake).assumingMemoryBound(to: uv_handle_t.self), nil)
-      uv_close(UnsafeMutableRawPointer(prepare).assumingMemoryBound(to: uv_handle_t.self), nil)
+      closeHandles()
     }
+  }
+
+  private func closeHandles() {
+    timers.close()
+    uv_close(UnsafeMutableRawPointer(wake).assumingMemoryBound(to: uv_handle_t.self), nil)
+    uv_close(UnsafeMutableRawPointer(prepare).assumingMemoryBound(to: uv_handle_t.self), nil)
   }
 }
 

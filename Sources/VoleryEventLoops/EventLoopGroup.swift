@@ -8,16 +8,39 @@ import Synchronization
 
 /// A fixed number of event loops.
 package final class EventLoopGroup: Sendable {
+  private static let madeShared = Mutex<EventLoopGroup?>(nil)
+
   /// The process's own: one loop for each core, made when first used and never stopped.
-  package static let shared = EventLoopGroup(loops: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+  ///
+  /// - Throws: What the system lacks to make it; the next one who asks tries again.
+  package static func shared() throws(SocketError) -> EventLoopGroup {
+    // Typed throws do not pass through the lock.
+    let result = madeShared.withLock { made -> Result<EventLoopGroup, SocketError> in
+      if let made { return .success(made) }
+      return Result { () throws(SocketError) in
+        let group = try EventLoopGroup(loops: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        made = group
+        return group
+      }
+    }
+    return try result.get()
+  }
 
   package let loops: [EventLoop]
   private let counter = Atomic<Int>(0)
 
-  package init(loops count: Int) {
+  /// - Throws: What the system lacks; then there is none of the loops.
+  package init(loops count: Int) throws(SocketError) {
     // A peer that goes away while bytes are written to it is an error of that connection, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
-    loops = (0..<max(1, count)).map { _ in EventLoop() }
+    var loops: [EventLoop] = []
+    do throws(SocketError) {
+      for _ in 0..<max(1, count) { loops.append(try EventLoop()) }
+    } catch {
+      for loop in loops { loop.stop() }
+      throw error
+    }
+    self.loops = loops
   }
 
   /// The loops in turn.

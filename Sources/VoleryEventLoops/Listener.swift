@@ -12,10 +12,13 @@ package final class Listener: @unchecked Sendable {
   package let localAddress: SocketDestination
   private let descriptor: Int32
   private let destination: SocketDestination
+  /// What binding a unix socket has made.
+  private let socketFile: SocketFile?
   private let loop: EventLoop
   private let accepted: @Sendable (_ descriptor: Int32, _ isTCP: Bool) -> Void
   private var poll: PollWatch?  // On the loop.
   private var pause: LoopTimer?  // On the loop.
+  private var isStopped = false  // On the loop.
 
   /// Binds and listens at once; accepts from `start` on. `accepted` gets a connected, non-blocking descriptor that it now
   /// owns; it is called on the listener's loop.
@@ -39,6 +42,7 @@ package final class Listener: @unchecked Sendable {
     do throws(SocketError) {
       try Listener.bind(descriptor, to: destination, backlog: backlog)
       localAddress = Listener.name(of: descriptor) ?? destination
+      if case .unix(let path) = destination { socketFile = SocketFile(path) } else { socketFile = nil }
     } catch {
       Glibc.close(descriptor)
       throw error
@@ -74,13 +78,19 @@ package final class Listener: @unchecked Sendable {
   }
 
   package func start() {
-    loop.execute { [self] in
-      poll = PollWatch(descriptor, on: loop)
-      watch()
-    }
+    loop.execute { [self] in watch() }
   }
 
-  private func watch() { poll?.start([.readable]) { [self] _ in acceptSome() } }
+  private func watch() {
+    guard !isStopped else { return }
+    do throws(SocketError) {
+      if poll == nil { poll = try PollWatch(descriptor, on: loop) }
+      poll?.start([.readable]) { [self] _ in acceptSome() }
+    } catch {
+      // The system has no room for it: the kernel keeps the connections in its queue meanwhile.
+      pauseAccepting()
+    }
+  }
 
   private func acceptSome() {
     for _ in 0..<64 {
@@ -103,12 +113,31 @@ package final class Listener: @unchecked Sendable {
   /// Stops listening. Any thread; may be called twice.
   package func stop() {
     loop.execute { [self] in
-      guard let poll = poll.take() else { return }
+      guard !isStopped else { return }
+      isStopped = true
       pause?.cancel()
-      poll.close { [self] in
-        Glibc.close(descriptor)
-        if case .unix(let path) = destination { unlink(path) }
-      }
+      guard let poll = poll.take() else { return close() }
+      poll.close { [self] in close() }
     }
+  }
+
+  private func close() {
+    // Before the socket is closed: as long as it is open nobody else's can have its number.
+    if case .unix(let path) = destination, socketFile != nil, SocketFile(path) == socketFile { unlink(path) }
+    Glibc.close(descriptor)
+  }
+}
+
+/// Which file a unix socket has, to tell it from another one that has taken its path.
+private struct SocketFile: Equatable {
+  let device: dev_t
+  let inode: ino_t
+
+  /// Nil: there is no socket at this path.
+  init?(_ path: String) {
+    var information = stat()
+    guard lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFSOCK else { return nil }
+    device = information.st_dev
+    inode = information.st_ino
   }
 }

@@ -15,9 +15,13 @@ package final class PollWatch {
   private var closed: (() -> Void)?
   private var isClosed = false
 
-  package init(_ descriptor: Int32, on loop: EventLoop) {
+  package init(_ descriptor: Int32, on loop: EventLoop) throws(SocketError) {
     self.loop = loop
-    uv_poll_init(loop.uv, handle, descriptor)
+    let code = uv_poll_init(loop.uv, handle, descriptor)
+    guard code == 0 else {
+      handle.deallocate()
+      throw SocketError(code: code, doing: "a socket can't be watched")
+    }
     handle.pointee.data = Unmanaged.passRetained(self).toOpaque()
   }
 

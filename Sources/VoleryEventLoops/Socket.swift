@@ -41,15 +41,18 @@ package final class Socket {
     let size = max(MemoryLayout<uv_tcp_t>.size, MemoryLayout<uv_pipe_t>.size)
     let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
     stream = memory.assumingMemoryBound(to: uv_stream_t.self)
-    let code: Int32
+    // Only writes to the handle, without a socket of its own.
+    var code: Int32
     if isTCP {
       let tcp = memory.assumingMemoryBound(to: uv_tcp_t.self)
-      uv_tcp_init(loop.uv, tcp)
+      code = uv_tcp_init(loop.uv, tcp)
+      precondition(code == 0, "libuv makes no TCP handle: error \(code)")
       code = uv_tcp_open(tcp, descriptor)
       uv_tcp_nodelay(tcp, 1)
     } else {
       let pipe = memory.assumingMemoryBound(to: uv_pipe_t.self)
-      uv_pipe_init(loop.uv, pipe, 0)
+      code = uv_pipe_init(loop.uv, pipe, 0)
+      precondition(code == 0, "libuv makes no pipe handle: error \(code)")
       code = uv_pipe_open(pipe, descriptor)
     }
     stream.pointee.data = Unmanaged.passRetained(self).toOpaque()

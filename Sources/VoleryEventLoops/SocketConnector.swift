@@ -48,8 +48,12 @@ package final class SocketConnector {
     timer = loop.schedule(after: timeout) { [self] in
       finish(.failure(SocketError(code: UV_ETIMEDOUT.rawValue, description: "no answer within \(timeout)")))
     }
-    poll = PollWatch(descriptor, on: loop)
-    poll?.start([.writable]) { [self] _ in connected() }
+    do throws(SocketError) {
+      poll = try PollWatch(descriptor, on: loop)
+      poll?.start([.writable]) { [self] _ in connected() }
+    } catch {
+      finishLater(.failure(error))
+    }
   }
 
   private func connected() {

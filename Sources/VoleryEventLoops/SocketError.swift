@@ -17,10 +17,11 @@ package struct SocketError: Error, Hashable, Sendable, CustomStringConvertible {
     self.description = description
   }
 
-  static func last(_ doing: String) -> SocketError {
-    let code = uv_translate_sys_error(errno)
-    return SocketError(code: code, description: "\(doing): \(String(cString: uv_strerror(code)))")
+  init(code: Int32, doing: String) {
+    self.init(code: code, description: "\(doing): \(String(cString: uv_strerror(code)))")
   }
+
+  static func last(_ doing: String) -> SocketError { SocketError(code: uv_translate_sys_error(errno), doing: doing) }
 }
 
 #if canImport(Glibc)

@@ -1,3 +1,4 @@
+import Synchronization
 import VoleryEventLoops
 public import VoleryNameResolution
 import VoleryTypes
@@ -30,7 +31,17 @@ public struct FileResolverFactory: ResolverFactory {
   public let scheme = "file"
 
   /// Apart from the loops of connections: to watch a directory of a file system that hangs may take for ever.
-  private static let watches = EventLoop()
+  private static let madeWatches = Mutex<EventLoop?>(nil)
+
+  /// - Throws: What the system lacks to make it; the next one who asks tries again.
+  private static func watches() throws -> EventLoop {
+    try madeWatches.withLock { made in
+      if let made { return made }
+      let loop = try EventLoop()
+      made = loop
+      return loop
+    }
+  }
 
   public init() {}
 
@@ -39,7 +50,7 @@ public struct FileResolverFactory: ResolverFactory {
     guard target.authority.isEmpty else {
       throw TargetError("the target \"\(target)\" names a host; write file:///PATH, with three slashes")
     }
-    return FileResolver(path: target.endpoint, on: FileResolverFactory.watches)
+    return FileResolver(path: target.endpoint, on: try FileResolverFactory.watches())
   }
 
   public func defaultAuthority(for target: Target) -> String { "localhost" }

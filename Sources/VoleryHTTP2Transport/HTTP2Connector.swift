@@ -16,7 +16,7 @@ package final class HTTP2Connector: ClientConnector {
   private let makeFilter: (@Sendable (_ serverName: String, _ address: SocketAddress) throws -> any ByteFilter)?
 
   package init(
-    group: EventLoopGroup = .shared, options: ClientConnectionOptions = ClientConnectionOptions(),
+    group: EventLoopGroup, options: ClientConnectionOptions = ClientConnectionOptions(),
     makeFilter: (@Sendable (_ serverName: String, _ address: SocketAddress) throws -> any ByteFilter)? = nil
   ) {
     self.group = group

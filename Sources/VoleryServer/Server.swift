@@ -29,6 +29,8 @@ public final class Server: Sendable {
     var watchdog: StallWatchdog?
     var connections: [ObjectIdentifier: HTTP2ServerConnection] = [:]
     var connectionsOfLoop: [ObjectIdentifier: Int] = [:]
+    /// Made by the first `start`.
+    var group: EventLoopGroup?
     var isDraining = false
     var isStopped = false
     var stopWaiters: [CheckedContinuation<Void, Never>] = []
@@ -41,7 +43,6 @@ public final class Server: Sendable {
   private let connectionLog: ConnectionLog
   private let connectionOptions: ServerConnectionOptions
   package let dispatcher: CallDispatcher
-  private let group: EventLoopGroup
   private let drainObservers: [any DrainObserving]
   private let state = Mutex(State())
 
@@ -57,7 +58,6 @@ public final class Server: Sendable {
     connectionOptions = options.connection
     drainObservers = services.compactMap { $0 as? any DrainObserving }
     dispatcher = CallDispatcher(handlers: services.flatMap(\.handlers), options: options)
-    group = options.eventLoops.map(EventLoopGroup.init(loops:)) ?? .shared
   }
 
   // MARK: Serving
@@ -65,8 +65,8 @@ public final class Server: Sendable {
   /// Listens and serves until the server is stopped; returns after its calls have ended, at the latest after
   /// `ServerOptions.drainLimit`.
   ///
-  /// - Throws: `StatusError` UNAVAILABLE when an address can't be listened on, naming it; FAILED_PRECONDITION when
-  ///   certificates or keys can't be used, naming them.
+  /// - Throws: `StatusError` UNAVAILABLE when an address can't be listened on, naming it, or the process has not enough
+  ///   descriptors left; FAILED_PRECONDITION when certificates or keys can't be used, naming them.
   public func run(
     listeningOn addresses: ListenAddress..., credentials: ServerCredentials? = nil
   ) async throws(StatusError) {
@@ -103,18 +103,20 @@ public final class Server: Sendable {
   public func start(
     listeningOn addresses: [ListenAddress], credentials: ServerCredentials? = nil
   ) throws(StatusError) -> [SocketAddress] {
-    let reloader = try makeReloader(credentials ?? self.credentials)
+    let group = try eventLoops()
+    let reloader = try makeReloader(credentials ?? self.credentials, on: group)
     var listeners: [Listener] = []
     var bound: [SocketAddress] = []
     do throws(SocketError) {
+      try startWatchdog(group)
       for address in addresses {
         guard let destination = SocketDestination(address) else {
-          if case .inProcess(let name) = address { bound.append(try startInProcess(name)) }
+          if case .inProcess(let name) = address { bound.append(try startInProcess(name, on: group)) }
           continue
         }
         listeners.append(
           try Listener(destination, on: group.next()) { [weak self] descriptor, isTCP in
-            if let self { accepted(descriptor, isTCP, reloader) } else { close(descriptor) }
+            if let self { accepted(descriptor, isTCP, reloader, group) } else { close(descriptor) }
           })
         bound.append(SocketAddress(listeners[listeners.count - 1].localAddress))
       }
@@ -124,7 +126,6 @@ public final class Server: Sendable {
     }
     state.withLock { state in
       state.listeners += listeners
-      if state.watchdog == nil { state.watchdog = makeWatchdog() }
       if let reloader { state.reloaders.append(reloader) }
     }
     for listener in listeners { listener.start() }
@@ -132,7 +133,9 @@ public final class Server: Sendable {
   }
 
   /// Reads certificates and keys; nil for plaintext.
-  private func makeReloader(_ credentials: ServerCredentials) throws(StatusError) -> TLSReloader? {
+  private func makeReloader(
+    _ credentials: ServerCredentials, on group: EventLoopGroup
+  ) throws(StatusError) -> TLSReloader? {
     guard let configuration = credentials.configuration else { return nil }
     do throws(TLSError) {
       return try TLSReloader(configuration, on: group.next()) { [connectionLog] in connectionLog.files($0) }
@@ -141,16 +144,31 @@ public final class Server: Sendable {
     }
   }
 
-  private func makeWatchdog() -> StallWatchdog? {
-    options.stallThreshold.map { threshold in
-      StallWatchdog(group.loops, threshold: threshold, logger: options.logger) { [dispatcher] tag in
-        dispatcher.name(ofTag: tag)
+  /// The server's own, or those of the process.
+  private func eventLoops() throws(StatusError) -> EventLoopGroup {
+    // Typed throws do not pass through the lock.
+    let result = state.withLock { state -> Result<EventLoopGroup, SocketError> in
+      if let group = state.group { return .success(group) }
+      return Result { () throws(SocketError) in
+        let group: EventLoopGroup
+        if let count = options.eventLoops { group = try EventLoopGroup(loops: count) } else { group = try .shared() }
+        state.group = group
+        return group
       }
     }
+    do throws(SocketError) { return try result.get() } catch { throw StatusError(.unavailable, error.description) }
   }
 
-  private func startInProcess(_ name: String) throws(SocketError) -> SocketAddress {
-    let listener = InProcessListener(name: name, acceptor: dispatcher) { [group] in group.next() }
+  private func startWatchdog(_ group: EventLoopGroup) throws(SocketError) {
+    guard let threshold = options.stallThreshold, state.withLock({ $0.watchdog == nil }) else { return }
+    let watchdog = try StallWatchdog(group.loops, threshold: threshold, logger: options.logger) { [dispatcher] tag in
+      dispatcher.name(ofTag: tag)
+    }
+    state.withLock { $0.watchdog = watchdog }
+  }
+
+  private func startInProcess(_ name: String, on group: EventLoopGroup) throws(SocketError) -> SocketAddress {
+    let listener = InProcessListener(name: name, acceptor: dispatcher) { group.next() }
     guard listener.start() else {
       throw SocketError(code: -1, description: "another server of this process listens as \"\(name)\"")
     }
@@ -159,7 +177,9 @@ public final class Server: Sendable {
   }
 
   private func watchSignals() -> [SignalWatch] {
-    [SIGTERM, SIGINT].map { number in
+    // Without loops there is nothing to stop.
+    guard let group = try? eventLoops() else { return [] }
+    return [SIGTERM, SIGINT].map { number in
       SignalWatch(number, on: group.next()) { [weak self] in self?.stopRunning() }
     }
   }
@@ -186,7 +206,9 @@ public final class Server: Sendable {
   // MARK: Connections
 
   /// On the listener's loop: hands the connection to the loop that has the fewest.
-  private func accepted(_ descriptor: Int32, _ isTCP: Bool, _ reloader: TLSReloader?) {
+  private func accepted(
+    _ descriptor: Int32, _ isTCP: Bool, _ reloader: TLSReloader?, _ group: EventLoopGroup
+  ) {
     let loop: EventLoop? = state.withLock { state in
       guard state.connectionsOfLoop.values.reduce(0, +) < options.maxConnections else { return nil }
       let loop = group.loops.min { left, right in

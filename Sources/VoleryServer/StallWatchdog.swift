@@ -21,23 +21,38 @@ final class StallWatchdog: Sendable {
   private let name: @Sendable (_ tag: UInt) -> String?
   private let state: Mutex<State>
 
+  private static let madeObserver = Mutex<EventLoop?>(nil)
+
   /// The loop from which every server of the process looks.
-  private static let observer = EventLoop()
+  private static func observer() throws(SocketError) -> EventLoop {
+    let result = madeObserver.withLock { made -> Result<EventLoop, SocketError> in
+      if let made { return .success(made) }
+      return Result { () throws(SocketError) in
+        let loop = try EventLoop()
+        made = loop
+        return loop
+      }
+    }
+    return try result.get()
+  }
+
+  private let observer: EventLoop
   private static let shortestInterval = Duration.milliseconds(5)
 
   init(
     _ loops: [EventLoop], threshold: Duration, logger: Logger, name: @escaping @Sendable (_ tag: UInt) -> String?
-  ) {
+  ) throws(SocketError) {
+    observer = try StallWatchdog.observer()
     self.loops = loops
     self.logger = logger
     self.name = name
     state = Mutex(State(detectors: loops.map { _ in StallDetector(threshold: threshold) }))
     let interval = max(threshold / 2, StallWatchdog.shortestInterval)
-    StallWatchdog.observer.execute { [weak self] in self?.lookAgain(after: interval) }
+    observer.execute { [weak self] in self?.lookAgain(after: interval) }
   }
 
   private func lookAgain(after interval: Duration) {
-    _ = StallWatchdog.observer.schedule(after: interval) { [weak self] in
+    _ = observer.schedule(after: interval) { [weak self] in
       self?.look(at: .now)
       self?.lookAgain(after: interval)
     }

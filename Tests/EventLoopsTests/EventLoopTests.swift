@@ -13,8 +13,8 @@ private final class Collected<Value: Sendable>: Sendable {
 }
 
 @Suite("Event loops", .timeLimit(.minutes(1))) struct EventLoopTests {
-  @Test("work from many threads runs in each one's order") func execute() async {
-    let group = EventLoopGroup(loops: 1)
+  @Test("work from many threads runs in each one's order") func execute() async throws {
+    let group = try EventLoopGroup(loops: 1)
     let loop = group.loops[0]
     let seen = Collected<[Int: [Int]]>([:])
     await withTaskGroup(of: Void.self) { tasks in
@@ -44,15 +44,15 @@ private final class Collected<Value: Sendable>: Sendable {
     }
 
     @Test("memory for messages of the usual limit is not mapped anew for each of them") func heapThreshold() throws {
-      let group = EventLoopGroup(loops: 1)
+      let group = try EventLoopGroup(loops: 1)
       #expect(try !isMapped(5 << 20))
       #expect(try isMapped(64 << 20))
       group.stop()
     }
   #endif
 
-  @Test("timers fire in order, and cancelled ones never") func timers() async {
-    let group = EventLoopGroup(loops: 1)
+  @Test("timers fire in order, and cancelled ones never") func timers() async throws {
+    let group = try EventLoopGroup(loops: 1)
     let loop = group.loops[0]
     let fired = Collected<[Int]>([])
     await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
@@ -78,8 +78,8 @@ private final class Collected<Value: Sendable>: Sendable {
       Duration.seconds(18_446_744_073) + .milliseconds(900), .seconds(315_576_000_000), .seconds(Int64.max),
       Duration(secondsComponent: .max, attosecondsComponent: 999_999_999_999_999_999), .seconds(Int64.min),
     ])
-  func longDelays(_ delay: Duration) async {
-    let loop = EventLoopGroup.shared.next()
+  func longDelays(_ delay: Duration) async throws {
+    let loop = try EventLoopGroup.shared().next()
     let isOver = await withCheckedContinuation { (done: CheckedContinuation<Bool, Never>) in
       loop.execute {
         let long = loop.schedule(after: delay) { if delay > .zero { done.resume(returning: true) } }
@@ -92,8 +92,8 @@ private final class Collected<Value: Sendable>: Sendable {
     #expect(!isOver)
   }
 
-  @Test("a task that prefers a loop runs there, also after it has slept") func executorPreference() async {
-    let group = EventLoopGroup(loops: 2)
+  @Test("a task that prefers a loop runs there, also after it has slept") func executorPreference() async throws {
+    let group = try EventLoopGroup(loops: 2)
     let loop = group.loops[1]
     let task = Task(executorPreference: loop) {
       let before = loop.isCurrent
@@ -106,8 +106,8 @@ private final class Collected<Value: Sendable>: Sendable {
     group.stop()
   }
 
-  @Test("a connection that is refused says so") func refused() async {
-    let loop = EventLoopGroup.shared.next()
+  @Test("a connection that is refused says so") func refused() async throws {
+    let loop = try EventLoopGroup.shared().next()
     let error: SocketError? = await withCheckedContinuation { done in
       loop.execute {
         _ = SocketConnector.connect(to: .tcp(host: "127.0.0.1", port: 1), on: loop, timeout: .seconds(5)) { result in
@@ -119,8 +119,8 @@ private final class Collected<Value: Sendable>: Sendable {
   }
 
   @Test("an address that is none is an error, not a crash", arguments: ["not-an-ip", "", "300.1.1.1"])
-  func notAnAddress(_ host: String) async {
-    let loop = EventLoopGroup.shared.next()
+  func notAnAddress(_ host: String) async throws {
+    let loop = try EventLoopGroup.shared().next()
     let hasFailed = await withCheckedContinuation { done in
       loop.execute {
         _ = SocketConnector.connect(to: .tcp(host: host, port: 1), on: loop, timeout: .seconds(5)) { result in
@@ -129,5 +129,35 @@ private final class Collected<Value: Sendable>: Sendable {
       }
     }
     #expect(hasFailed)
+  }
+
+  @Test("a listener that stops takes its own socket file with it, and nobody else's") func socketFile() async throws {
+    let loop = try EventLoopGroup.shared().next()
+    let path = "/tmp/volery-\(getpid())-\(UInt64.random(in: .min ... .max)).sock"
+    defer { unlink(path) }
+    /// Whether there is a file, after the loop has done what it was told to.
+    func isThere() async -> Bool {
+      await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+        loop.execute { _ = loop.schedule(after: .milliseconds(20)) { done.resume() } }
+      }
+      return access(path, F_OK) == 0
+    }
+    func listen() throws -> Listener {
+      let listener = try Listener(.unix(path: path), on: loop) { descriptor, _ in close(descriptor) }
+      listener.start()
+      return listener
+    }
+    let first = try listen()
+    #expect(await isThere())
+    // Another server takes the path over, as by a careless deployment.
+    unlink(path)
+    let second = try listen()
+    first.stop()
+    #expect(await isThere())
+    second.stop()
+    #expect(await !isThere())
+    let third = try listen()
+    third.stop()
+    #expect(await !isThere())
   }
 }

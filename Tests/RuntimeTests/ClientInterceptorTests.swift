@@ -10,12 +10,12 @@ final class Journal: Sendable {
 }
 
 /// Answers with what it was sent; says in metadata what it saw.
-struct Mirror: Service {
-  static let unary = Method<[UInt8], [UInt8]>(service: "test.Mirror", name: "Unary", kind: .unary)
-  static let collect = Method<[UInt8], [UInt8]>(service: "test.Mirror", name: "Collect", kind: .clientStreaming)
-  static let count = Method<[UInt8], [UInt8]>(service: "test.Mirror", name: "Count", kind: .serverStreaming)
-  static let chat = Method<[UInt8], [UInt8]>(service: "test.Mirror", name: "Chat", kind: .bidirectional)
-  static let fails = Method<[UInt8], [UInt8]>(service: "test.Mirror", name: "Fails", kind: .unary)
+struct Reflector: Service {
+  static let unary = Method<[UInt8], [UInt8]>(service: "test.Reflector", name: "Unary", kind: .unary)
+  static let collect = Method<[UInt8], [UInt8]>(service: "test.Reflector", name: "Collect", kind: .clientStreaming)
+  static let count = Method<[UInt8], [UInt8]>(service: "test.Reflector", name: "Count", kind: .serverStreaming)
+  static let chat = Method<[UInt8], [UInt8]>(service: "test.Reflector", name: "Chat", kind: .bidirectional)
+  static let fails = Method<[UInt8], [UInt8]>(service: "test.Reflector", name: "Fails", kind: .unary)
 
   let calls = Journal()
 
@@ -27,23 +27,23 @@ struct Mirror: Service {
 
   var handlers: [MethodHandler] {
     [
-      .unary(Mirror.unary) { request, context in
+      .unary(Reflector.unary) { request, context in
         seen(context)
         return request
       },
-      .clientStreaming(Mirror.collect) { requests, context in
+      .clientStreaming(Reflector.collect) { requests, context in
         seen(context)
         return try await requests.reduce(into: [UInt8]()) { $0 += $1 }
       },
-      .serverStreaming(Mirror.count) { request, writer, context in
+      .serverStreaming(Reflector.count) { request, writer, context in
         seen(context)
         for number in 0..<(request.first ?? 0) { try await writer.write([number]) }
       },
-      .bidirectional(Mirror.chat) { requests, writer, context in
+      .bidirectional(Reflector.chat) { requests, writer, context in
         seen(context)
         for try await request in requests { try await writer.write(request) }
       },
-      .unary(Mirror.fails) { _, context in
+      .unary(Reflector.fails) { _, context in
         seen(context)
         throw StatusError(.notFound, "nothing here")
       },
@@ -83,9 +83,9 @@ struct Around: ClientInterceptor {
 
   func with(
     _ place: Place = .socket, _ options: ChannelOptions = ChannelOptions(),
-    _ body: (Channel, Mirror) async throws -> Void
+    _ body: (Channel, Reflector) async throws -> Void
   ) async throws {
-    let mirror = Mirror()
+    let mirror = Reflector()
     let server = Server(services: [mirror])
     defer { server.shutDown() }
     let name: ListenAddress = place == .socket ? .tcp("127.0.0.1", 0) : .inProcess("interceptors-\(UInt64.random(in: 0 ... .max))")
@@ -109,7 +109,7 @@ struct Around: ClientInterceptor {
     options.interceptors = [Mark(name: "a", journal: journal), Mark(name: "b", journal: journal)]
     try await with(place, options) { channel, _ in
       let invoker = CallInvoker(channel, interceptors: [Mark(name: "c", journal: journal)])
-      let response = try await invoker.unary(Mirror.unary, [1, 2], options: Self.timely)
+      let response = try await invoker.unary(Reflector.unary, [1, 2], options: Self.timely)
       #expect(response.message == [1, 2])
       #expect(response.initialMetadata["x-seen"] == "a,b,c")
       #expect(response.trailingMetadata["x-end"] == "end")
@@ -123,7 +123,7 @@ struct Around: ClientInterceptor {
     try await with { channel, _ in
       let invoker = CallInvoker(
         channel, interceptors: [Mark(name: "a", journal: journal), Mark(name: "b", journal: journal)])
-      let error = await failure { _ = try await invoker.unary(Mirror.fails, []) }
+      let error = await failure { _ = try await invoker.unary(Reflector.fails, []) }
       #expect(error?.code == .notFound)
       #expect(error?.message == "nothing here")
       #expect(error?.metadata["x-end"] == "end")
@@ -137,15 +137,15 @@ struct Around: ClientInterceptor {
     try await with(place) { channel, _ in
       let invoker = CallInvoker(channel, interceptors: [Mark(name: "a", journal: journal)])
       var numbers: [[UInt8]] = []
-      for try await number in invoker.serverStreaming(Mirror.count, [3], options: Self.timely) { numbers.append(number) }
+      for try await number in invoker.serverStreaming(Reflector.count, [3], options: Self.timely) { numbers.append(number) }
       #expect(numbers == [[0], [1], [2]])
-      let upload = invoker.clientStreaming(Mirror.collect, options: Self.timely)
+      let upload = invoker.clientStreaming(Reflector.collect, options: Self.timely)
       for number in 0..<3 { try await upload.send([UInt8(number)]) }
       upload.finish()
       let collected = try await upload.fullResponse
       #expect(collected.message == [0, 1, 2])
       #expect(collected.initialMetadata["x-seen"] == "a")
-      let chat = invoker.bidirectional(Mirror.chat, options: Self.timely)
+      let chat = invoker.bidirectional(Reflector.chat, options: Self.timely)
       var answers = chat.makeAsyncIterator()
       for number in 0..<3 {
         try await chat.send([UInt8(number)])
@@ -180,8 +180,8 @@ struct Around: ClientInterceptor {
       for compression in [Compression.identity, .gzip] {
         var options = Self.timely
         options.compression = compression
-        #expect(try await invoker.unary(Mirror.unary, [0], options: options).message == [0, 1, 2, 3, 4])
-        let chat = invoker.bidirectional(Mirror.chat, options: options)
+        #expect(try await invoker.unary(Reflector.unary, [0], options: options).message == [0, 1, 2, 3, 4])
+        let chat = invoker.bidirectional(Reflector.chat, options: options)
         var answers = chat.makeAsyncIterator()
         try await chat.send([9])
         let answer = try await answers.next()
@@ -189,7 +189,7 @@ struct Around: ClientInterceptor {
         chat.finish()
         _ = try await answers.next()
       }
-      #expect(try await channel.unary(Mirror.unary, [0], options: Self.timely).message == [0], "not on the channel's own calls")
+      #expect(try await channel.unary(Reflector.unary, [0], options: Self.timely).message == [0], "not on the channel's own calls")
     }
   }
 
@@ -204,11 +204,11 @@ struct Around: ClientInterceptor {
     }
     try await with { channel, mirror in
       let invoker = CallInvoker(channel, interceptors: [cache])
-      let response = try await invoker.unary(Mirror.unary, [1], options: Self.timely)
+      let response = try await invoker.unary(Reflector.unary, [1], options: Self.timely)
       #expect(response.message == [42])
       #expect(response.trailingMetadata["x-cache"] == "hit")
       var numbers: [[UInt8]] = []
-      for try await number in invoker.serverStreaming(Mirror.count, [9], options: Self.timely) { numbers.append(number) }
+      for try await number in invoker.serverStreaming(Reflector.count, [9], options: Self.timely) { numbers.append(number) }
       #expect(numbers == [[7], [8]])
       #expect(mirror.calls.lines == [])
     }
@@ -222,15 +222,15 @@ struct Around: ClientInterceptor {
       }
     }
     try await with { channel, _ in
-      let error = await failure { _ = try await CallInvoker(channel, interceptors: [mapped]).unary(Mirror.fails, []) }
+      let error = await failure { _ = try await CallInvoker(channel, interceptors: [mapped]).unary(Reflector.fails, []) }
       #expect(error?.code == .failedPrecondition)
       #expect(error?.message == "mapped: nothing here")
       let foreign = Around { _, _ in throw Mine() }
-      let unknown = await failure { _ = try await CallInvoker(channel, interceptors: [foreign]).unary(Mirror.unary, []) }
+      let unknown = await failure { _ = try await CallInvoker(channel, interceptors: [foreign]).unary(Reflector.unary, []) }
       #expect(unknown?.code == .unknown)
       #expect(unknown?.message.contains("Mine()") == true)
       let swallowed = Around { _, next in try? await next() }
-      let nothing = await failure { _ = try await CallInvoker(channel, interceptors: [swallowed]).unary(Mirror.fails, []) }
+      let nothing = await failure { _ = try await CallInvoker(channel, interceptors: [swallowed]).unary(Reflector.fails, []) }
       #expect(nothing?.code == .internal)
       #expect(nothing?.message.contains("without a message") == true)
     }
@@ -249,16 +249,16 @@ struct Around: ClientInterceptor {
     try await with { channel, mirror in
       for (interceptor, words) in [(Idle() as any ClientInterceptor, "Idle neither went on nor answered"), (Twice(), "Twice went on twice")] {
         let invoker = CallInvoker(channel, interceptors: [interceptor])
-        let error = await failure { _ = try await invoker.unary(Mirror.unary, [1], options: Self.timely) }
+        let error = await failure { _ = try await invoker.unary(Reflector.unary, [1], options: Self.timely) }
         #expect(error?.code == .internal)
         #expect(error?.message.contains(words) == true, "\(String(describing: error))")
         let stream = await failure {
-          for try await _ in invoker.serverStreaming(Mirror.count, [1], options: Self.timely) {}
+          for try await _ in invoker.serverStreaming(Reflector.count, [1], options: Self.timely) {}
         }
         #expect(stream?.code == .internal)
         #expect(stream?.message.contains(words) == true, "\(String(describing: stream))")
       }
-      let plain = try await channel.unary(Mirror.unary, [1], options: Self.timely).message
+      let plain = try await channel.unary(Reflector.unary, [1], options: Self.timely).message
       #expect(plain == [1])
       #expect(mirror.calls.lines.count { $0 == "Unary" } == 2, "twice once, and the plain call")
     }
@@ -278,12 +278,12 @@ struct Around: ClientInterceptor {
         let invoker = CallInvoker(channel, interceptors: [Stuck(isBefore: isBefore)])
         let started = ContinuousClock.now
         let error = await failure {
-          _ = try await invoker.unary(Mirror.unary, [1], options: CallOptions(timeout: .milliseconds(200)))
+          _ = try await invoker.unary(Reflector.unary, [1], options: CallOptions(timeout: .milliseconds(200)))
         }
         #expect(error?.code == .deadlineExceeded)
         #expect(error?.message.contains("the interceptor Stuck had the call") == true, "\(String(describing: error))")
         let stream = await failure {
-          for try await _ in invoker.serverStreaming(Mirror.count, [1], options: CallOptions(timeout: .milliseconds(200))) {}
+          for try await _ in invoker.serverStreaming(Reflector.count, [1], options: CallOptions(timeout: .milliseconds(200))) {}
         }
         #expect(stream?.code == .deadlineExceeded)
         #expect(started.duration(to: .now) < .seconds(10))
@@ -298,11 +298,11 @@ struct Around: ClientInterceptor {
     }
     try await with { channel, _ in
       let invoker = CallInvoker(channel, interceptors: [sets])
-      let chat = invoker.bidirectional(Mirror.chat)
+      let chat = invoker.bidirectional(Reflector.chat)
       let error = await failure { for try await _ in chat {} }
       #expect(error?.code == .deadlineExceeded)
       let defaults = CallInvoker(channel, defaults: CallOptions(timeout: .milliseconds(150)))
-      let plain = await failure { for try await _ in defaults.bidirectional(Mirror.chat) {} }
+      let plain = await failure { for try await _ in defaults.bidirectional(Reflector.chat) {} }
       #expect(plain?.code == .deadlineExceeded)
     }
   }
@@ -310,7 +310,7 @@ struct Around: ClientInterceptor {
   @Test("defaults hold where a call says nothing") func defaults() async throws {
     try await with { channel, _ in
       let invoker = CallInvoker(channel, defaults: CallOptions(metadata: ["x-mark": "default"], timeout: .seconds(20)))
-      let response = try await invoker.unary(Mirror.unary, [1], options: CallOptions(metadata: ["x-mark": "own"]))
+      let response = try await invoker.unary(Reflector.unary, [1], options: CallOptions(metadata: ["x-mark": "own"]))
       #expect(response.initialMetadata["x-seen"] == "default,own")
     }
   }
@@ -318,10 +318,10 @@ struct Around: ClientInterceptor {
   @Test("only some methods") func selection() async throws {
     let journal = Journal()
     try await with { channel, _ in
-      let only = Mark(name: "a", journal: journal).only(methods: [Mirror.unary.descriptor.path])
+      let only = Mark(name: "a", journal: journal).only(methods: [Reflector.unary.descriptor.path])
       let invoker = CallInvoker(channel, interceptors: [only])
-      _ = try await invoker.unary(Mirror.unary, [1], options: Self.timely)
-      _ = await failure { _ = try await invoker.unary(Mirror.fails, [1], options: Self.timely) }
+      _ = try await invoker.unary(Reflector.unary, [1], options: Self.timely)
+      _ = await failure { _ = try await invoker.unary(Reflector.fails, [1], options: Self.timely) }
       #expect(journal.lines == ["a before", "a after"])
     }
   }
@@ -334,7 +334,7 @@ struct Around: ClientInterceptor {
     }
     try await with { channel, _ in
       let invoker = CallInvoker(channel, interceptors: [waits])
-      let chat = invoker.bidirectional(Mirror.chat)
+      let chat = invoker.bidirectional(Reflector.chat)
       let reader = Task { for try await _ in chat {} }
       try await chat.send([1])
       chat.cancel()
@@ -381,7 +381,7 @@ struct Around: ClientInterceptor {
     options.attemptInterceptors = [flaky]
     try await with(.socket, options) { channel, _ in
       // An answer has begun: the call stays with its attempt, as gRFC A6 wants it.
-      let error = await failure { _ = try await channel.unary(Mirror.unary, [0], options: Self.timely) }
+      let error = await failure { _ = try await channel.unary(Reflector.unary, [0], options: Self.timely) }
       #expect(error?.code == .unavailable)
       #expect(turns.lines == ["1"])
       options.attemptInterceptors = []
@@ -395,7 +395,7 @@ struct Around: ClientInterceptor {
       }
     ]
     try await with(.socket, options) { channel, _ in
-      let answer = try await channel.unary(Mirror.unary, [0], options: Self.timely).message
+      let answer = try await channel.unary(Reflector.unary, [0], options: Self.timely).message
       #expect(answer == [0, 1, 2])
     }
   }

@@ -213,7 +213,7 @@ import VoleryTypes
 
   /// Keeps how it was finished.
   final class RefusedStream: ServerStream {
-    var transportLoop: any TransportLoop { EventLoopGroup.shared.next() }
+    let transportLoop: any TransportLoop = try! EventLoopGroup.shared().next()
     var peer: Peer { fatalError("nobody asks") }
     var queuedByteCount: Int { 0 }
     var lingeringHandlers: LingeringHandlers? { nil }

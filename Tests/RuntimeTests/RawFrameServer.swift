@@ -11,7 +11,7 @@ final class RawFrameServer: Sendable {
   }
 
   init(answer: @escaping @Sendable (_ streamID: Int) -> [UInt8]) throws {
-    let loop = EventLoopGroup.shared.next()
+    let loop = try EventLoopGroup.shared().next()
     listener = try Listener(.tcp(host: "127.0.0.1", port: 0), on: loop) { descriptor, isTCP in
       guard let socket = try? Socket(adopting: descriptor, isTCP: isTCP, on: loop) else { return }
       socket.delegate = Connection(socket, answer)

@@ -32,9 +32,9 @@ struct Guard: ServerInterceptor {
 
   func with(
     _ interceptors: [any ServerInterceptor], services: [any Service] = [], at place: Place = .socket,
-    _ body: (Channel, Mirror) async throws -> Void
+    _ body: (Channel, Reflector) async throws -> Void
   ) async throws {
-    let mirror = Mirror()
+    let mirror = Reflector()
     var options = ServerOptions()
     options.interceptors = interceptors
     let server = Server(services: [mirror] + services, options: options)
@@ -58,19 +58,19 @@ struct Guard: ServerInterceptor {
   func order(_ place: Place) async throws {
     let journal = Journal()
     try await with([Mark(name: "a", journal: journal), Mark(name: "b", journal: journal)], at: place) { channel, _ in
-      let response = try await channel.unary(Mirror.unary, [1, 2], options: Self.timely)
+      let response = try await channel.unary(Reflector.unary, [1, 2], options: Self.timely)
       #expect(response.message == [1, 2])
       #expect(response.initialMetadata["x-seen"] == "a,b")
       #expect(response.trailingMetadata["x-end"] == "end")
       #expect(journal.lines == ["a before Unary", "b before Unary", "b after", "a after"])
       var numbers: [[UInt8]] = []
-      for try await number in channel.serverStreaming(Mirror.count, [3], options: Self.timely) { numbers.append(number) }
+      for try await number in channel.serverStreaming(Reflector.count, [3], options: Self.timely) { numbers.append(number) }
       #expect(numbers == [[0], [1], [2]])
-      let upload = channel.clientStreaming(Mirror.collect, options: Self.timely)
+      let upload = channel.clientStreaming(Reflector.collect, options: Self.timely)
       for number in 0..<3 { try await upload.send([UInt8(number)]) }
       upload.finish()
       #expect(try await upload.response == [0, 1, 2])
-      let chat = channel.bidirectional(Mirror.chat, options: Self.timely)
+      let chat = channel.bidirectional(Reflector.chat, options: Self.timely)
       var answers = chat.makeAsyncIterator()
       try await chat.send([5])
       let answer = try await answers.next()
@@ -98,13 +98,13 @@ struct Guard: ServerInterceptor {
       }
     }
     try await with([Mark(name: "a", journal: journal), token, mapped]) { channel, mirror in
-      let refused = await failure { _ = try await channel.unary(Mirror.unary, [1], options: Self.timely) }
+      let refused = await failure { _ = try await channel.unary(Reflector.unary, [1], options: Self.timely) }
       #expect(refused?.code == .unauthenticated)
       #expect(refused?.metadata["x-hint"] == "say sesame")
       #expect(mirror.calls.lines == [])
       var options = Self.timely
       options.metadata = ["authorization": "Bearer sesame"]
-      let error = await failure { _ = try await channel.unary(Mirror.fails, [1], options: options) }
+      let error = await failure { _ = try await channel.unary(Reflector.fails, [1], options: options) }
       #expect(error?.code == .failedPrecondition)
       #expect(error?.message == "mapped: nothing here")
       #expect(error?.metadata["x-end"] == "end")
@@ -134,9 +134,9 @@ struct Guard: ServerInterceptor {
       for compression in [Compression.identity, .gzip] {
         var options = Self.timely
         options.compression = compression
-        let answer = try await channel.unary(Mirror.unary, [0], options: options).message
+        let answer = try await channel.unary(Reflector.unary, [0], options: options).message
         #expect(answer == [0, 1, 2, 3, 4])
-        let chat = channel.bidirectional(Mirror.chat, options: options)
+        let chat = channel.bidirectional(Reflector.chat, options: options)
         var answers = chat.makeAsyncIterator()
         try await chat.send([9])
         let first = try await answers.next()
@@ -154,11 +154,11 @@ struct Guard: ServerInterceptor {
       call.context.trailingMetadata = ["x-cache": "hit"]
     }
     try await with([cache]) { channel, mirror in
-      let response = try await channel.unary(Mirror.unary, [1], options: Self.timely)
+      let response = try await channel.unary(Reflector.unary, [1], options: Self.timely)
       #expect(response.message == [8])
       #expect(response.trailingMetadata["x-cache"] == "hit")
       var numbers: [[UInt8]] = []
-      for try await number in channel.serverStreaming(Mirror.count, [9], options: Self.timely) { numbers.append(number) }
+      for try await number in channel.serverStreaming(Reflector.count, [9], options: Self.timely) { numbers.append(number) }
       #expect(numbers == [[7], [8]])
       #expect(mirror.calls.lines == [])
     }
@@ -181,8 +181,8 @@ struct Guard: ServerInterceptor {
     let journal = Journal()
     let only = Mark(name: "a", journal: journal).only { $0.name == "Unary" }
     try await with([only]) { channel, _ in
-      _ = try await channel.unary(Mirror.unary, [1], options: Self.timely)
-      _ = await failure { _ = try await channel.unary(Mirror.fails, [1], options: Self.timely) }
+      _ = try await channel.unary(Reflector.unary, [1], options: Self.timely)
+      _ = await failure { _ = try await channel.unary(Reflector.fails, [1], options: Self.timely) }
       let unknown = Method<[UInt8], [UInt8]>(service: "no.Such", name: "Thing", kind: .unary)
       let error = await failure { _ = try await channel.unary(unknown, [1], options: Self.timely) }
       #expect(error?.code == .unimplemented)
@@ -208,10 +208,10 @@ struct Guard: ServerInterceptor {
       (Idle() as any ServerInterceptor, StatusCode.internal), (Twice(), .internal), (Broken(), .unknown),
     ] {
       try await with([interceptor.only { $0.name == "Unary" }]) { channel, mirror in
-        let error = await failure { _ = try await channel.unary(Mirror.unary, [1], options: Self.timely) }
+        let error = await failure { _ = try await channel.unary(Reflector.unary, [1], options: Self.timely) }
         #expect(error?.code == code)
         #expect(error?.message.contains("Secret") == false)
-        let other = await failure { _ = try await channel.unary(Mirror.fails, [1], options: Self.timely) }
+        let other = await failure { _ = try await channel.unary(Reflector.fails, [1], options: Self.timely) }
         #expect(other?.code == .notFound, "other calls go on")
       }
     }
@@ -227,10 +227,10 @@ struct Guard: ServerInterceptor {
     }
     try await with([stuck]) { channel, mirror in
       let error = await failure {
-        _ = try await channel.unary(Mirror.unary, [1], options: CallOptions(timeout: .milliseconds(200)))
+        _ = try await channel.unary(Reflector.unary, [1], options: CallOptions(timeout: .milliseconds(200)))
       }
       #expect(error?.code == .deadlineExceeded)
-      let other = await failure { _ = try await channel.unary(Mirror.fails, [1], options: Self.timely) }
+      let other = await failure { _ = try await channel.unary(Reflector.fails, [1], options: Self.timely) }
       #expect(other?.code == .notFound)
       let limit = ContinuousClock.now.advanced(by: .seconds(20))
       while journal.lines.isEmpty, ContinuousClock.now < limit { await Task.yield() }

@@ -64,7 +64,7 @@ final class SecretFolder: Sendable {
     let gate = DispatchSemaphore(value: 0)
     // The file system hangs: nothing is read until this is over.
     #expect(pool.run { gate.wait() })
-    let loop = EventLoopGroup.shared.next()
+    let loop = try EventLoopGroup.shared().next()
     let reloads = Mutex(0)
     let configuration = TLSConfiguration(
       role: .server, keyPair: TLSKeyPair(certificate: secret.certificate, key: secret.key),

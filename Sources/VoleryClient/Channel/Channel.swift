@@ -18,7 +18,8 @@ public final class Channel: Sendable {
   ///   - target: For example `dns:///orders:50051` or just `orders:50051`; `Target` lists the forms.
   ///   - credentials: `.tls()` for TLS; plaintext by default.
   /// - Throws: `TargetError` when the target can't be read, its scheme is unknown, or can't ever be resolved, and when
-  ///   certificates or keys of the credentials can't be used, naming them.
+  ///   certificates or keys of the credentials can't be used, naming them; also where the process has not enough
+  ///   descriptors left for its event loops, which the first channel or server makes.
   public init(
     _ target: String, credentials: ChannelCredentials = .plaintext, options: ChannelOptions = ChannelOptions()
   ) throws(TargetError) {
@@ -27,10 +28,20 @@ public final class Channel: Sendable {
     options.resolvers.adopt(
       refreshInterval: options.refreshInterval, readsServiceConfig: options.readsServiceConfigFromDNS)
     let parsed = try Target(parsing: target, knownSchemes: options.resolvers.schemes)
-    let loop = EventLoopGroup.shared.next()
+    let group = try Channel.eventLoops(for: parsed)
+    let loop = group.next()
     let connector = HTTP2Connector(
-      options: options.connection, makeFilter: try Channel.makeFilterMaker(credentials, parsed, options, on: loop))
+      group: group, options: options.connection,
+      makeFilter: try Channel.makeFilterMaker(credentials, parsed, options, on: loop))
     core = try ChannelCore(target: parsed, options: options, connector: connector, loop: loop)
+  }
+
+  private static func eventLoops(for target: Target) throws(TargetError) -> EventLoopGroup {
+    do throws(SocketError) {
+      return try .shared()
+    } catch {
+      throw TargetError("the channel to \(target): \(error)")
+    }
   }
 
   private static func makeFilterMaker(

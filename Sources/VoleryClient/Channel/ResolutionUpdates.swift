@@ -75,16 +75,23 @@ public struct ResolutionUpdates: AsyncSequence, Sendable {
 
   public func makeAsyncIterator() -> AsyncIterator {
     let (stream, continuation) = AsyncStream.makeStream(of: Element.self, bufferingPolicy: .bufferingNewest(1))
-    let watch = ResolutionWatch(target: target, factory: factory) { continuation.yield($0) }
-    continuation.onTermination = { _ in watch.stop() }
-    watch.start()
+    do throws(SocketError) {
+      let loop = try EventLoopGroup.shared().next()
+      let watch = ResolutionWatch(target: target, factory: factory, on: loop) { continuation.yield($0) }
+      continuation.onTermination = { _ in watch.stop() }
+      watch.start()
+    } catch {
+      var state = Element(target: target)
+      state.failure = StatusError(.unavailable, error.description)
+      continuation.yield(state)
+    }
     return AsyncIterator(stream: stream.makeAsyncIterator())
   }
 }
 
 /// One iteration. On its loop, but for what is marked.
 private final class ResolutionWatch: @unchecked Sendable {
-  private let loop = EventLoopGroup.shared.next()
+  private let loop: EventLoop
   private let factory: any ResolverFactory
   private let changed: (ResolutionUpdates.Element) -> Void
   private var state: ResolutionUpdates.Element
@@ -93,7 +100,11 @@ private final class ResolutionWatch: @unchecked Sendable {
   private var isStopped = false
   private var hasTold = false
 
-  init(target: Target, factory: any ResolverFactory, changed: @escaping (ResolutionUpdates.Element) -> Void) {
+  init(
+    target: Target, factory: any ResolverFactory, on loop: EventLoop,
+    changed: @escaping (ResolutionUpdates.Element) -> Void
+  ) {
+    self.loop = loop
     self.factory = factory
     self.changed = changed
     state = ResolutionUpdates.Element(target: target)
