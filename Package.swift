@@ -30,6 +30,8 @@ func system(_ name: String, _ pkgConfig: String, apt: String, brew: String) -> T
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
@@ -38,6 +40,7 @@ let package = Package(
   products: [
     .library(name: "Volery", targets: ["Volery"]),
     .library(name: "VoleryProtobuf", targets: ["VoleryProtobuf", "VoleryWellKnownTypes"]),
+    .library(name: "VoleryServiceLifecycle", targets: ["VoleryServiceLifecycle"]),
     .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
     .executable(name: "volery-interop", targets: ["volery-interop"]),
     .plugin(name: "VoleryPlugin", targets: ["VoleryPlugin"]),
@@ -47,6 +50,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     // 0: values that know neither gRPC nor I/O.
@@ -98,6 +102,7 @@ let package = Package(
       ]),
 
     // 5: front.
+    module("VoleryServiceLifecycle", ["VoleryServer", lifecycle]),
     module("VoleryServices", ["VoleryTypes", "VoleryProtobuf", "VoleryServer", "VoleryClient"]),
     module(
       "Volery",
@@ -135,6 +140,10 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: [logging], path: "Tests/Support", exclude: ["certificates.sh"],
       swiftSettings: strict),
+    program(
+      "signal-server", path: "Tests/ServiceLifecycleTests/Program",
+      ["Volery", "VoleryServiceLifecycle", lifecycle, unixSignals, logging]),
+    tests("ServiceLifecycleTests", ["TestSupport", "Volery", "signal-server"], exclude: ["Program"]),
     tests("PrimitivesTests", ["VoleryPrimitives"]),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryNameResolution", "VoleryTypes"]),

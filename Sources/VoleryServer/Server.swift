@@ -33,6 +33,8 @@ public final class Server: Sendable {
     var group: EventLoopGroup?
     var isDraining = false
     var isStopped = false
+    /// When a signal came that somebody else in the process handles too.
+    var sharedSignalTime: ContinuousClock.Instant?
     var stopWaiters: [CheckedContinuation<Void, Never>] = []
     var drainWaiters: [CheckedContinuation<Void, Never>] = []
   }
@@ -65,6 +67,9 @@ public final class Server: Sendable {
   /// Listens and serves until the server is stopped; returns after its calls have ended, at the latest after
   /// `ServerOptions.drainLimit`.
   ///
+  /// In a ServiceGroup of swift-service-lifecycle use `service` of VoleryServiceLifecycle instead: only that hears when it
+  /// is the server's turn to stop (Docs/Stopping.md).
+  ///
   /// - Throws: `StatusError` UNAVAILABLE when an address can't be listened on, naming it, or the process has not enough
   ///   descriptors left; FAILED_PRECONDITION when certificates or keys can't be used, naming them.
   public func run(
@@ -78,7 +83,12 @@ public final class Server: Sendable {
   /// Waits, after `start`, until the server is stopped by a signal, by cancelling the waiting task, or by `drain` or
   /// `shutDown`; then lets the running calls end, as `run` does.
   public func waitUntilStopped() async {
-    let signals = options.handlesSignals ? watchSignals() : []
+    await waitUntilStopped(handlesSignals: options.handlesSignals)
+  }
+
+  package func waitUntilStopped(handlesSignals: Bool) async {
+    let shared = handlesSignals ? watchSharedSignals() : []
+    let signals = handlesSignals && shared.isEmpty ? watchSignals() : []
     await withTaskCancellationHandler {
       await waitForStop()
     } onCancel: {
@@ -86,6 +96,15 @@ public final class Server: Sendable {
     }
     await drain(limit: options.drainLimit)
     for signal in signals { await signal.close() }
+    for signal in shared { signal.close() }
+    await letOthersHear()
+  }
+
+  /// Whoever else handles the signal may take it for a fault that `run` returns before he has heard of the signal himself: a
+  /// ServiceGroup then ends the process.
+  private func letOthersHear() async {
+    guard let time = state.withLock({ $0.sharedSignalTime }) else { return }
+    try? await Task.sleep(until: time.advanced(by: .seconds(1)), clock: .continuous)
   }
 
   /// Listens and serves; returns at once with the addresses that it really listens on, in the order given. May be called
@@ -176,11 +195,24 @@ public final class Server: Sendable {
     return .inProcess(name)
   }
 
+  private static let signals = [SIGTERM, SIGINT]
+
   private func watchSignals() -> [SignalWatch] {
     // Without loops there is nothing to stop.
     guard let group = try? eventLoops() else { return [] }
-    return [SIGTERM, SIGINT].map { number in
+    return Server.signals.map { number in
       SignalWatch(number, on: group.next()) { [weak self] in self?.stopRunning() }
+    }
+  }
+
+  /// Where the program, or a library of it, handles one of the signals itself, it has decided which ones end it: the server
+  /// hears of those too, and of no others.
+  private func watchSharedSignals() -> [SharedSignalWatch] {
+    Server.signals.filter { SignalWatch.isHandledByOthers($0) }.map { number in
+      SharedSignalWatch(number) { [weak self] in
+        self?.state.withLock { $0.sharedSignalTime = .now }
+        self?.stopRunning()
+      }
     }
   }
 
@@ -194,7 +226,8 @@ public final class Server: Sendable {
     }
   }
 
-  private func stopRunning() {
+  /// Ends the waiting of `run`, which drains then. Any thread; may be called twice.
+  package func stopRunning() {
     let waiters = state.withLock { state in
       state.isStopped = true
       defer { state.stopWaiters = [] }

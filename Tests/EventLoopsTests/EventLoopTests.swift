@@ -160,4 +160,42 @@ private final class Collected<Value: Sendable>: Sendable {
     third.stop()
     #expect(await !isThere())
   }
+
+  @Test("a signal that the program has a handler for is left to it") func foreignSignal() async throws {
+    let number = SIGUSR2
+    #expect(!SignalWatch.isHandledByOthers(number))
+    signal(number) { _ in handled.add(1, ordering: .relaxed) }
+    defer { signal(number, SIG_DFL) }
+    #expect(SignalWatch.isHandledByOthers(number))
+    let own = SignalAction(of: number)
+    let heard = Collected(0)
+    let watch = SharedSignalWatch(number) { heard.value.withLock { $0 += 1 } }
+    // Dispatch registers the source in its own time, and replaces the handler for a moment then.
+    try await Task.sleep(for: .milliseconds(200))
+    #expect(SignalAction(of: number) == own)
+    kill(getpid(), number)
+    for _ in 0..<1000 where handled.load(ordering: .relaxed) == 0 { try await Task.sleep(for: .milliseconds(5)) }
+    #expect(handled.load(ordering: .relaxed) == 1)
+    #expect(heard.value.withLock { $0 } == 0)
+    watch.close()
+  }
+
+  @Test("a watch of a loop is nobody else's handler, and leaves the signal as it was") func watchedSignal() async throws
+  {
+    let loop = try EventLoopGroup.shared().next()
+    let before = SignalAction(of: SIGUSR1)
+    let heard = AsyncStream.makeStream(of: Void.self)
+    let watches = (0..<2).map { _ in SignalWatch(SIGUSR1, on: loop) { heard.continuation.yield() } }
+    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in loop.execute { done.resume() } }
+    #expect(SignalAction(of: SIGUSR1).callsHandler)
+    #expect(!SignalWatch.isHandledByOthers(SIGUSR1))
+    kill(getpid(), SIGUSR1)
+    var iterator = heard.stream.makeAsyncIterator()
+    for _ in watches { _ = await iterator.next() }
+    for watch in watches { await watch.close() }
+    #expect(SignalAction(of: SIGUSR1) == before)
+  }
 }
+
+/// Counted by a signal handler.
+private let handled = Atomic<Int>(0)
