@@ -146,6 +146,18 @@ def case(
 
 
 def run(name: str, load: Load) -> LoadResult:
+    """Once more at most where only checks that have to do with time were missed; the note says what was missed first."""
+    first = _run(name, load)
+    missed = [check for check in first.checks if not check.passed]
+    if not missed or not all(check.timed for check in missed):
+        return first
+    second = _run(name, load)
+    words = "; ".join(f"{check.what} {check.measured} (bar {check.bar})" for check in missed)
+    second.notes.insert(0, f"the second try; the first missed {words}")
+    return second
+
+
+def _run(name: str, load: Load) -> LoadResult:
     title, _, body = CASES[name]
     result = LoadResult(name, title)
     started = time.monotonic()

@@ -73,9 +73,22 @@ class Matrix:
                 found += outcomes
         return found
 
-    def _run(self, route: Route) -> list[Outcome]:
+    def again(self, outcomes: list[Outcome]) -> None:
+        """Runs what has failed once more, alone; what passes then keeps the first try's text."""
+        failed: dict[Route, list[Outcome]] = {}
+        for outcome in outcomes:
+            if outcome.verdict is Verdict.FAIL:
+                failed.setdefault(Route(outcome.client, outcome.proxy, outcome.server), []).append(outcome)
+        for route, found in failed.items():
+            second = {outcome.case: outcome for outcome in self._run(route, [outcome.case for outcome in found])}
+            for outcome in found:
+                if second[outcome.case].verdict is not Verdict.FAIL:
+                    outcome.verdict = second[outcome.case].verdict
+                    print(f"{route}: {outcome.case} passed the second time; the first time: {outcome.text}", flush=True)
+
+    def _run(self, route: Route, only: list[str] | None = None) -> list[Outcome]:
         client, server = self.peers[route.client], self.peers[route.server]
-        cases = [case for case in client.cases if not self.cases or case in self.cases]
+        cases = only or [case for case in client.cases if not self.cases or case in self.cases]
         concurrent = min(self.limits.concurrent, client.concurrent, server.concurrent)
         with tempfile.TemporaryDirectory(prefix="volery-peers-") as name, contextlib.ExitStack() as stack:
             folder = pathlib.Path(name)
