@@ -177,6 +177,9 @@ public final class Arena {
     return block
   }
 
+  /// Counts memory that decoding takes elsewhere.
+  func charge(_ byteCount: Int) { memoryLeft -= byteCount }
+
   /// As if nothing had been read yet, though what was allocated stays till the end.
   func startAgain(memoryLeft: Int) {
     self.memoryLeft = memoryLeft

@@ -47,15 +47,14 @@ public struct DecodeContext: ~Copyable {
     _ type: MessageType, _ bytes: UnsafeRawBufferPointer
   ) throws(ProtobufError) -> RawMessage {
     let arena = arena.takeUnretainedValue()
-    let normal = try Normalizer(maximumDepth: arena.maximumDepth).normalize(bytes, type.descriptor)
+    let normal = try Normalizer.normalize(
+      bytes, type.descriptor, maximumDepth: arena.maximumDepth, memoryLimit: arena.memoryLeft)
     guard normal.count <= Int(Int32.max) else { throw .tooLarge }
     arena.sawValueFreed = false
     arena.isNormalized = true
-    let copy = arena.allocate(max(1, normal.count))
-    guard let copy else { throw limitFailure ?? .tooMuchMemory }
-    normal.withUnsafeBytes { if let base = $0.baseAddress { memcpy(copy, base, normal.count) } }
-    let input = UnsafeRawBufferPointer(start: copy, count: normal.count)
-    guard let message = unpackOnce(type.descriptor, input) else { throw limitFailure ?? .malformed }
+    // The library copies all that it keeps.
+    arena.charge(normal.capacity)
+    guard let message = unpackOnce(type.descriptor, normal.bytes) else { throw limitFailure ?? .malformed }
     return message
   }
 

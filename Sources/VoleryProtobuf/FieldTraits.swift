@@ -64,17 +64,20 @@ extension ProtobufCMessageDescriptor {
   }
 
   /// The field that has this number on the wire.
-  func field(wireNumber number: Int) -> ProtobufCFieldDescriptor? {
-    field(id: number) ?? (hasGroup ? field(id: number + FileTable.firstPrivateNumber) : nil)
+  func field(wireNumber number: Int) -> ProtobufCFieldDescriptor? { fieldIndex(wireNumber: number).map { fields[$0] } }
+
+  /// Its place in `fields`.
+  func fieldIndex(wireNumber number: Int) -> Int? {
+    index(id: number) ?? (hasGroup ? index(id: number + FileTable.firstPrivateNumber) : nil)
   }
 
-  private func field(id number: Int) -> ProtobufCFieldDescriptor? {
+  private func index(id number: Int) -> Int? {
     var low = 0
     var high = Int(n_fields)
     while low < high {
       let middle = (low + high) / 2
       let id = Int(fields[middle].id)
-      if id == number { return fields[middle] }
+      if id == number { return middle }
       if id < number { low = middle + 1 } else { high = middle }
     }
     return nil

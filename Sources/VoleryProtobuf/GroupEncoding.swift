@@ -1,45 +1,62 @@
 import CProtobufC
+import VoleryTypes
 
 /// Groups, and fields with DELIMITED encoding, for encoding: libprotobuf-c can't write them. Packed here, each field of
 /// them becomes one unknown field of its message, whose tag is the first start tag and whose data is all the rest.
 enum GroupEncoding {
+  /// Makes unknown fields of the groups of a message and of those below it; their bytes live as long as the context.
   static func prepare(_ message: MutableRawMessage, _ context: borrowing EncodeContext) {
+    for bytes in pack(groupsOf: message, context) { context.arena._withUnsafeGuaranteedRef { $0.lend(bytes) } }
+  }
+
+  /// The bytes that the message now points into. Those of a group within a group are let go once they are part of the outer
+  /// one's, so that depth costs no memory.
+  private static func pack(groupsOf message: MutableRawMessage, _ context: borrowing EncodeContext) -> [[UInt8]] {
+    var kept: [[UInt8]] = []
     let descriptor = message.descriptor.pointee
     for index in 0..<Int(descriptor.n_fields) {
       let field = descriptor.fields[index]
       guard field.isMessage, field.isGroup || field.message.pointee.hasGroup else { continue }
       let subs = message.messages(of: field)
       guard !subs.isEmpty else { continue }
-      if field.message.pointee.hasGroup { for sub in subs { prepare(sub, context) } }
-      guard field.isGroup else { continue }
-      message.append(packed(subs, number: UInt64(field.wireNumber), context), context)
+      let inner = field.message.pointee.hasGroup ? subs.flatMap { pack(groupsOf: $0, context) } : []
+      guard field.isGroup else {
+        kept += inner
+        continue
+      }
+      let (bytes, tagByteCount) = withExtendedLifetime(inner) { packed(subs, number: UInt64(field.wireNumber)) }
+      // Wire type 3, start of a group, has no name in the library; it writes whatever stands here.
+      message.append(
+        ProtobufCMessageUnknownField(
+          tag: UInt32(field.wireNumber), wire_type: ProtobufCWireType(rawValue: 3), len: bytes.count - tagByteCount,
+          data: bytes.withUnsafeBufferPointer { UnsafeMutablePointer(mutating: $0.baseAddress! + tagByteCount) }),
+        context)
       message.clear(field)
+      kept.append(bytes)
     }
+    return kept
   }
 
-  private static func packed(
-    _ messages: [MutableRawMessage], number: UInt64, _ context: borrowing EncodeContext
-  ) -> ProtobufCMessageUnknownField {
+  /// The messages, each between its tags, and how long the first tag is.
+  private static func packed(_ messages: [MutableRawMessage], number: UInt64) -> (bytes: [UInt8], tagByteCount: Int) {
     var start: [UInt8] = []
     var end: [UInt8] = []
     UnknownFields.appendVarint(number << 3 | 3, to: &start)
     UnknownFields.appendVarint(number << 3 | 4, to: &end)
     let sizes = messages.map { protobuf_c_message_get_packed_size($0.message) }
-    let count = sizes.reduce(0, +) + messages.count * end.count + (messages.count - 1) * start.count
-    let data = context.memory(count, UInt8.self)
-    var next = data
-    for (index, message) in messages.enumerated() {
-      if index > 0 {
+    let count = sizes.reduce(0, +) + messages.count * (start.count + end.count)
+    var bytes = [UInt8](uninitializedCount: count)
+    bytes.withUnsafeMutableBufferPointer { out in
+      var next = out.baseAddress!
+      for message in messages {
         next.update(from: start, count: start.count)
         next += start.count
+        next += protobuf_c_message_pack(message.message, next)
+        next.update(from: end, count: end.count)
+        next += end.count
       }
-      next += protobuf_c_message_pack(message.message, next)
-      next.update(from: end, count: end.count)
-      next += end.count
     }
-    // Wire type 3, start of a group, has no name in the library; it writes whatever stands here.
-    return ProtobufCMessageUnknownField(
-      tag: UInt32(number), wire_type: ProtobufCWireType(rawValue: 3), len: count, data: data)
+    return (bytes, start.count)
   }
 }
 

@@ -113,7 +113,7 @@ public import CProtobufC
   }
 
   @usableFromInline func _storeUnknown(_ unknown: UnknownFields, _ context: borrowing EncodeContext) {
-    guard let (tag, length) = UnknownFields.readVarint(unknown.bytes[...]) else { return }
+    guard let (tag, length) = UnknownFields.readVarint(unknown.bytes) else { return }
     // Borrowed, as all arrays are.
     let data = context.data(unknown.bytes)
     append(

@@ -4,184 +4,164 @@ import VoleryTypes
 /// Rewrites input that libprotobuf-c can't read, or reads wrongly, into input that it reads right: pieces of a
 /// sub-message put together, superseded oneof members dropped, groups given a length, and unknown groups, fields of
 /// another wire type and unknown numbers of closed enums put aside.
-struct Normalizer {
+///
+/// What is rewritten is written once, into one buffer and from its end, where it stays. Beside that and the input there are
+/// only lists of what the messages around the current one consist of (`MessageParts`), so that depth costs no memory; all of
+/// it counts against the limit.
+struct Normalizer: ~Copyable {
   /// The field number under which what was put aside travels to the unknown fields: beyond what a .proto or the wire may
   /// have. Groups come after it.
   static let carrierNumber = UInt32(FileTable.firstPrivateNumber)
 
-  let maximumDepth: Int
+  private let maximumDepth: Int
+  private var budget: MemoryBudget
+  private var out: TailBuffer
 
   /// What a carrier field carries.
-  static func carried(_ field: ProtobufCMessageUnknownField) -> [UInt8] {
-    let bytes = Array(UnsafeBufferPointer(start: field.data, count: field.len))
-    guard let (_, length) = UnknownFields.readVarint(bytes[...]) else { return [] }
-    return Array(bytes.dropFirst(length))
+  static func carried(_ field: ProtobufCMessageUnknownField) -> UnsafeRawBufferPointer {
+    let bytes = UnsafeRawBufferPointer(start: field.data, count: field.len)
+    // The library has what follows the tag: a length, too.
+    let length = UnknownFields.readVarint(bytes)?.byteCount ?? bytes.count
+    return UnsafeRawBufferPointer(rebasing: bytes[length...])
   }
 
-  func normalize(
-    _ bytes: UnsafeRawBufferPointer, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, depth: Int = 0
-  ) throws(ProtobufError) -> [UInt8] {
-    try rewrite(bytes, descriptor, depth: depth).bytes
+  /// - Parameter memoryLimit: How many bytes the work and its result may take.
+  static func normalize(
+    _ bytes: UnsafeRawBufferPointer, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, maximumDepth: Int,
+    memoryLimit: Int
+  ) throws(ProtobufError) -> TailBuffer {
+    // Mostly what comes out is about as long as what went in.
+    let capacity = bytes.count + bytes.count / 8 + 64
+    var budget = MemoryBudget(memoryLimit)
+    try budget.take(capacity)
+    var normalizer = Normalizer(maximumDepth: maximumDepth, budget: budget, out: TailBuffer(capacity: capacity))
+    var parts = MessageParts(descriptor, base: bytes.baseAddress)
+    try normalizer.read(bytes, into: &parts, depth: 0)
+    try normalizer.write(parts, depth: 0)
+    return normalizer.finish()
   }
 
-  fileprivate struct Rewritten {
-    var bytes: [UInt8]
-    /// A number that a closed enum does not have was put aside.
-    var hasUnknownEnum: Bool
+  private init(maximumDepth: Int, budget: MemoryBudget, out: consuming TailBuffer) {
+    self.maximumDepth = maximumDepth
+    self.budget = budget
+    self.out = out
   }
 
-  fileprivate func rewrite(
-    _ bytes: UnsafeRawBufferPointer, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, depth: Int
-  ) throws(ProtobufError) -> Rewritten {
+  private consuming func finish() -> TailBuffer { out }
+
+  private mutating func read(
+    _ bytes: UnsafeRawBufferPointer, into parts: inout MessageParts, depth: Int
+  ) throws(ProtobufError) {
     guard depth <= maximumDepth, !Arena.isStackLow() else { throw .tooDeep(limit: maximumDepth) }
-    var rewriter = Rewriter(descriptor, self)
     var reader = WireReader(bytes, maximumDepth: maximumDepth)
-    while let field = try reader.next(depth: depth) { try rewriter.take(field, depth: depth) }
-    return try rewriter.finish(depth: depth)
-  }
-}
-
-/// Collects a message's fields, then writes them.
-private struct Rewriter {
-  private enum Part {
-    case raw(UnsafeRawBufferPointer)
-    /// Numbers of a packed field without those that were put aside, or the entry of a map.
-    case content(ProtobufCFieldDescriptor, [UInt8])
-    /// A singular sub-message: the pieces of `number` stand in `pieces`.
-    case merged(ProtobufCFieldDescriptor)
-    case element(ProtobufCFieldDescriptor, UnsafeRawBufferPointer)
+    while let field = try reader.next(depth: depth) { try parts.take(field, depth: depth, maximumDepth, &budget) }
   }
 
-  /// What is set of a oneof, and where it stands.
-  private struct Member {
-    let id: UInt32
-    var places: [Int] = []
+  // MARK: Writing, last things first
+
+  private mutating func write(_ parts: borrowing MessageParts, depth: Int) throws(ProtobufError) {
+    let end = out.count
+    for index in (0..<parts.count).reversed() { try writeAside(parts, index) }
+    if out.count > end { try writeHead(Normalizer.carrierNumber, contentFrom: end) }
+    for index in (0..<parts.count).reversed() { try writePart(parts, index, depth: depth) }
   }
 
-  private let descriptor: UnsafePointer<ProtobufCMessageDescriptor>
-  private let normalizer: Normalizer
-  private var parts: [Part?] = []
-  private var pieces: [UInt32: [UInt8]] = [:]
-  /// The current member of each oneof, by the offset of its case.
-  private var oneofs: [UInt32: Member] = [:]
-  private var aside: [UInt8] = []
-  private var hasUnknownEnum = false
-
-  init(_ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, _ normalizer: Normalizer) {
-    self.descriptor = descriptor
-    self.normalizer = normalizer
-  }
-
-  mutating func take(_ field: WireReader.Field, depth: Int) throws(ProtobufError) {
-    guard let known = descriptor.pointee.field(wireNumber: field.number), known.fits(field.value) else {
-      return putAside(field)
-    }
-    switch field.value {
-    case .varint(let value) where !known.accepts(value):
-      // As if the field had not come: a oneof keeps the member that it had.
-      hasUnknownEnum = true
-      putAside(field)
-    case .bytes(let content) where known.isClosedEnum:
-      parts.append(.content(known, try takePacked(content, known)))
-    case .bytes(let content) where known.isMessage && known.message.pointee.isMapEntry:
-      let entry = try normalizer.rewrite(content, known.message, depth: depth + 1)
-      guard entry.hasUnknownEnum else { return parts.append(.content(known, entry.bytes)) }
-      // A map has no place for it: the whole entry is unknown.
-      putAside(field)
-    case .bytes(let content) where known.isMessage, .group(let content):
-      takeMessage(content, known)
-    case .bytes(let content) where known.isString && !_isUTF8(UnsafeBufferPointer(content)):
-      // Also one that a later value replaces, which nobody else would see.
-      throw .invalidUTF8
-    case .varint, .bytes, .fixed32, .fixed64:
-      if known.isOneof { enterOneof(known) }
-      place(.raw(field.raw), known)
-    }
-  }
-
-  /// With a tag as short as it can be, as the library has the unknown fields that it reads itself.
-  private mutating func putAside(_ field: WireReader.Field) {
-    UnknownFields.appendVarint(UInt64(field.number) << 3 | UInt64(field.raw[0] & 7), to: &aside)
-    aside.append(contentsOf: field.raw[field.tagByteCount...])
-  }
-
-  private mutating func takeMessage(
-    _ content: UnsafeRawBufferPointer, _ known: ProtobufCFieldDescriptor
-  ) {
-    if known.isOneof { enterOneof(known) }
-    if known.isRepeated {
-      parts.append(.element(known, content))
-    } else if pieces[known.id] != nil {
-      pieces[known.id]!.append(contentsOf: UnsafeBufferPointer(content))
-    } else {
-      pieces[known.id] = Array(UnsafeBufferPointer(content))
-      place(.merged(known), known)
-    }
-  }
-
-  /// The numbers that the enum has; each other one goes aside as a field of its own.
-  private mutating func takePacked(
-    _ content: UnsafeRawBufferPointer, _ known: ProtobufCFieldDescriptor
-  ) throws(ProtobufError) -> [UInt8] {
-    var kept: [UInt8] = []
-    var reader = WireReader(content)
-    while let value = try reader.element() {
-      if known.accepts(value) {
-        UnknownFields.appendVarint(value, to: &kept)
-      } else {
-        hasUnknownEnum = true
-        UnknownFields.appendVarint(UInt64(known.id) << 3, to: &aside)
-        UnknownFields.appendVarint(value, to: &aside)
+  private mutating func writePart(
+    _ parts: borrowing MessageParts, _ index: Int, depth: Int
+  ) throws(ProtobufError) {
+    let part = parts[index]
+    let end = out.count
+    switch part.kind {
+    case .raw, .member: try out.prepend(parts.bytes(part), &budget)
+    case .numbers:
+      let field = parts.field(part)
+      try writeNumbers(parts.bytes(part)) {
+        field.accepts($0)
+      } before: { _, _ throws(ProtobufError) in
       }
+      try writeHead(field.id, contentFrom: end)
+    case .message:
+      try writeMessage(parts, index, depth: depth)
+      try writeHead(parts.field(part).id, contentFrom: end)
+    case .supersededMessage:
+      try writeMessage(parts, index, depth: depth)
+      out.removeFirst(out.count - end)
+    case .piece, .dropped, .aside, .longTagged, .unknownNumbers: return
     }
-    return kept
   }
 
-  private mutating func place(_ part: Part, _ known: ProtobufCFieldDescriptor) {
-    if known.isOneof { oneofs[known.quantifier_offset]?.places.append(parts.count) }
-    parts.append(part)
+  private mutating func writeMessage(
+    _ parts: borrowing MessageParts, _ index: Int, depth: Int
+  ) throws(ProtobufError) {
+    var content = MessageParts(parts.field(parts[index]).message, base: parts.base)
+    try readPieces(parts, index, into: &content, depth: depth + 1)
+    try write(content, depth: depth + 1)
+    budget.give(content.cost)
   }
 
-  /// Another member of the oneof takes the place of the former one.
-  private mutating func enterOneof(_ known: ProtobufCFieldDescriptor) {
-    let current = oneofs[known.quantifier_offset]
-    guard current?.id != known.id else { return }
-    if let current {
-      for place in current.places { parts[place] = nil }
-      pieces[current.id] = nil
+  /// The pieces of a message, which are linked from the last to the first.
+  private mutating func readPieces(
+    _ parts: borrowing MessageParts, _ last: Int, into content: inout MessageParts, depth: Int
+  ) throws(ProtobufError) {
+    guard parts[last].previous != nil else {
+      return try read(parts.bytes(parts[last]), into: &content, depth: depth)
     }
-    oneofs[known.quantifier_offset] = Member(id: known.id)
+    var places: [Int32] = []
+    var next: Int32? = Int32(last)
+    while let place = next {
+      try budget.take(MemoryLayout<Int32>.stride)
+      places.append(place)
+      next = parts[Int(place)].previous
+    }
+    for place in places.reversed() { try read(parts.bytes(parts[Int(place)]), into: &content, depth: depth) }
+    budget.give(MemoryLayout<Int32>.stride * places.count)
   }
 
-  // MARK: Writing
-
-  mutating func finish(depth: Int) throws(ProtobufError) -> Normalizer.Rewritten {
-    var out: [UInt8] = []
-    for part in parts {
-      switch part {
-      case nil: continue
-      case .raw(let raw)?: out.append(contentsOf: UnsafeBufferPointer(raw))
-      case .content(let field, let content)?: append(field.id, content, to: &out)
-      case .element(let field, let content)?:
-        append(field.id, try normalizer.normalize(content, field.message, depth: depth + 1), to: &out)
-      case .merged(let field)?:
-        append(field.id, try rewriteMerged(field, depth: depth), to: &out)
+  private mutating func writeAside(_ parts: borrowing MessageParts, _ index: Int) throws(ProtobufError) {
+    let part = parts[index]
+    switch part.kind {
+    case .aside: try out.prepend(parts.bytes(part), &budget)
+    case .longTagged:
+      // With a tag as short as it can be, as the library has the unknown fields that it reads itself.
+      let raw = parts.bytes(part)
+      guard let tag = UnknownFields.readVarint(raw) else { return }
+      try out.prepend(UnsafeRawBufferPointer(rebasing: raw[tag.byteCount...]), &budget)
+      try out.prepend(varint: tag.value, &budget)
+    case .unknownNumbers:
+      // Each as a field of its own.
+      let field = parts.field(part)
+      let tag = UInt64(field.id) << 3
+      try writeNumbers(parts.bytes(part)) {
+        !field.accepts($0)
+      } before: { out, budget throws(ProtobufError) in
+        try out.prepend(varint: tag, &budget)
       }
-    }
-    if !aside.isEmpty { append(Normalizer.carrierNumber, aside, to: &out) }
-    return Normalizer.Rewritten(bytes: out, hasUnknownEnum: hasUnknownEnum)
-  }
-
-  private func rewriteMerged(_ field: ProtobufCFieldDescriptor, depth: Int) throws(ProtobufError) -> [UInt8] {
-    let content = pieces[field.id] ?? []
-    return try content.span.bytes.withUnsafeBytes { (content) throws(ProtobufError) in
-      try normalizer.normalize(content, field.message, depth: depth + 1)
+    case .raw, .member, .numbers, .message, .supersededMessage, .piece, .dropped: return
     }
   }
 
-  private func append(_ number: UInt32, _ content: [UInt8], to out: inout [UInt8]) {
-    UnknownFields.appendVarint(UInt64(number) << 3 | 2, to: &out)
-    UnknownFields.appendVarint(UInt64(content.count), to: &out)
-    out += content
+  /// Writes those of a packed field's numbers that are wanted, and before each of them what `before` writes.
+  private mutating func writeNumbers(
+    _ content: UnsafeRawBufferPointer, where isWanted: (UInt64) -> Bool,
+    before: (inout TailBuffer, inout MemoryBudget) throws(ProtobufError) -> Void
+  ) throws(ProtobufError) {
+    var end = content.count
+    while end > 0 {
+      // The last byte of a number is below 0x80. `MessageParts` has read them all.
+      var start = end - 1
+      while start > 0, content[start - 1] >= 0x80 { start -= 1 }
+      var value: UInt64 = 0
+      for index in (start..<end).reversed() { value = value << 7 | UInt64(content[index] & 0x7f) }
+      end = start
+      guard isWanted(value) else { continue }
+      try out.prepend(varint: value, &budget)
+      try before(&out, &budget)
+    }
+  }
+
+  /// The tag and length of what was written since the buffer had so many bytes.
+  private mutating func writeHead(_ number: UInt32, contentFrom end: Int) throws(ProtobufError) {
+    try out.prepend(varint: UInt64(out.count - end), &budget)
+    try out.prepend(varint: UInt64(number) << 3 | 2, &budget)
   }
 }

@@ -21,7 +21,7 @@ import VoleryTypes
   }
 
   /// The number at the front and how many bytes it takes; nil when it does not end within 10 bytes or the input.
-  static func readVarint(_ bytes: ArraySlice<UInt8>) -> (UInt64, Int)? {
+  static func readVarint(_ bytes: some Collection<UInt8>) -> (value: UInt64, byteCount: Int)? {
     var value: UInt64 = 0
     for (index, byte) in bytes.prefix(10).enumerated() {
       value |= UInt64(byte & 0x7f) << (7 * UInt64(index))
@@ -29,6 +29,8 @@ import VoleryTypes
     }
     return nil
   }
+
+  static func varintByteCount(_ value: UInt64) -> Int { max(1, (70 - value.leadingZeroBitCount) / 7) }
 
   /// The bytes of all fields but those of one number.
   func without(number: Int) -> [UInt8] {
