@@ -12,8 +12,8 @@
 package final class BlockingPool: @unchecked Sendable {
   /// For certificates and endpoint files. Whoever uses it has one piece of work here at a time.
   package static let files = BlockingPool(threads: 16)
-  /// For what DNS look-ups read of the system: apart, as there may be many of them.
-  package static let names = BlockingPool(threads: 4, waiting: 64)
+  /// For what DNS look-ups read of the system: apart, as there may be one for each of many names at once.
+  package static let names = BlockingPool(threads: 4, waiting: 10_000)
 
   package typealias Work = @Sendable () -> Void
 
