@@ -24,6 +24,9 @@ package final class Socket {
   /// Strong: a socket keeps its connection alive until it is closed.
   @exclusivity(unchecked) package var delegate: (any SocketDelegate)?
   @exclusivity(unchecked) package private(set) var isClosed = false
+  @exclusivity(unchecked) private var isReading = false
+  /// The peer takes nothing more; what it has sent is still read.
+  @exclusivity(unchecked) private var isWriteBroken = false
   /// Bytes that wait for the kernel to take them.
   @exclusivity(unchecked) package private(set) var waitingByteCount = 0
   package let localAddress: SocketDestination?
@@ -82,6 +85,7 @@ package final class Socket {
 
   package func startReading() {
     guard !isClosed else { return }
+    isReading = true
     uv_read_start(
       stream,
       { handle, _, buffer in
@@ -97,6 +101,7 @@ package final class Socket {
   /// No more `received` until `startReading`: the kernel's buffer fills, and the peer has to wait.
   package func stopReading() {
     guard !isClosed else { return }
+    isReading = false
     uv_read_stop(stream)
   }
 
@@ -137,12 +142,12 @@ package final class Socket {
   private func write(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>, keeping limit: Int) -> Int {
     var total = 0
     for piece in pieces { total += piece.count }
-    guard !isClosed, total > 0 else { return total }
+    guard !isClosed, total > 0, !isWriteBroken else { return total }
     var taken = 0
     if waitingByteCount == 0 {
       let result = tryToWrite(pieces)
       if result < 0, result != UV_EAGAIN.rawValue, result != UV_ENOSYS.rawValue {
-        failLater(SocketError(code: result))
+        writeFailed(result)
         return total
       }
       taken = max(0, Int(result))
@@ -196,7 +201,7 @@ package final class Socket {
       Unmanaged.passUnretained(pending).release()
       copy.deallocate()
       request.deallocate()
-      failLater(SocketError(code: result))
+      writeFailed(result)
     }
   }
 
@@ -204,7 +209,7 @@ package final class Socket {
     waitingByteCount -= count
     guard !isClosed else { return }
     if status < 0 {
-      fail(SocketError(code: status))
+      writeFailed(status)
     } else if waitingByteCount == 0 {
       delegate?.writesDrained()
     }
@@ -212,6 +217,17 @@ package final class Socket {
   }
 
   // MARK: Ending
+
+  /// What the peer has sent before it closed may still lie here, its last answers and a GOAWAY: where it takes no more, that is
+  /// read first, and the end of it is the end of the socket. It can't be far.
+  private func writeFailed(_ code: Int32) {
+    guard isReading, code == UV_EPIPE.rawValue || code == UV_ECONNRESET.rawValue else {
+      return failLater(SocketError(code: code))
+    }
+    guard !isWriteBroken else { return }
+    isWriteBroken = true
+    _ = loop.schedule(after: .milliseconds(500)) { [weak self] in self?.fail(SocketError(code: code)) }
+  }
 
   /// Never from inside a delegate's own call to `write`.
   private func failLater(_ error: SocketError) {
