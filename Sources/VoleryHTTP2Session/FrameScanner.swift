@@ -6,6 +6,27 @@ struct FrameHeader {
   let streamID: Int32
 
   static let byteCount = 9
+  static let data: UInt8 = 0
+  static let headers: UInt8 = 1
+  static let reset: UInt8 = 3
+  static let continuation: UInt8 = 9
+  static let endStream: UInt8 = 0x1
+  static let endHeaders: UInt8 = 0x4
+  static let padded: UInt8 = 0x8
+  static let priority: UInt8 = 0x20
+  /// SETTINGS_MAX_FRAME_SIZE, which no end of ours raises.
+  static let maxPayloadByteCount = 16_384
+
+  var endsStream: Bool { flags & FrameHeader.endStream != 0 }
+  var endsHeaders: Bool { flags & FrameHeader.endHeaders != 0 }
+
+  var bytes: [UInt8] {
+    [
+      UInt8(truncatingIfNeeded: length >> 16), UInt8(truncatingIfNeeded: length >> 8),
+      UInt8(truncatingIfNeeded: length),
+    ]
+      + [type, flags] + withUnsafeBytes(of: streamID.bigEndian, Array.init)
+  }
 }
 
 /// Reads along the headers of the frames that come in, whose bytes nghttp2 is given as they are: it says nothing of a frame
@@ -13,37 +34,21 @@ struct FrameHeader {
 struct FrameScanner {
   /// Bytes to the next header: of a payload, or of the client's preface.
   private var left: Int
-  /// A header that has come in part, as one number.
-  private var held: UInt128 = 0
-  private var heldCount = 0
 
-  /// - Parameter leading: Bytes before the first frame.
+  /// - Parameter leading: Bytes before the next header.
   init(leading: Int) { left = leading }
 
-  /// The next header that is complete within `bytes`, from `offset` on, which becomes the place behind it; nil where there is
-  /// none.
+  /// The next header within `bytes`, from `offset` on, which becomes the place behind it. Nil where there is none: `offset` is
+  /// then the end, or the place of a header that is not complete.
+  @inline(__always)
   mutating func next(in bytes: UnsafeRawBufferPointer, _ offset: inout Int) -> FrameHeader? {
     let skipped = min(left, bytes.count &- offset)
     left &-= skipped
     offset &+= skipped
-    guard left == 0, offset < bytes.count else { return nil }
-    if heldCount == 0, bytes.count &- offset >= FrameHeader.byteCount {
-      let head = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-      let last = bytes[offset &+ 8]
-      offset &+= FrameHeader.byteCount
-      return header(head, last)
-    }
-    while heldCount < FrameHeader.byteCount {
-      guard offset < bytes.count else { return nil }
-      held = held << 8 | UInt128(bytes[offset])
-      heldCount += 1
-      offset += 1
-    }
-    defer { (held, heldCount) = (0, 0) }
-    return header(UInt64(truncatingIfNeeded: held >> 8), UInt8(truncatingIfNeeded: held))
-  }
-
-  private mutating func header(_ head: UInt64, _ last: UInt8) -> FrameHeader {
+    guard bytes.count &- offset >= FrameHeader.byteCount else { return nil }
+    let head = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    let last = bytes[offset &+ 8]
+    offset &+= FrameHeader.byteCount
     left = Int(truncatingIfNeeded: head >> 40)
     return FrameHeader(
       length: left, type: UInt8(truncatingIfNeeded: head >> 32), flags: UInt8(truncatingIfNeeded: head >> 24),

@@ -20,6 +20,8 @@ extension HTTP2Failure {
   /// The connection takes no more streams.
   package static let goingAway = HTTP2Failure(description: "the connection is going away")
 
+  package static let endlessHeaders = HTTP2Failure(description: "the peer sends headers without an end")
+
   private init(description: String) {
     self.description = description
     excess = nil

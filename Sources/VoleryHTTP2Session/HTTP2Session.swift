@@ -34,8 +34,14 @@ package final class HTTP2Session {
   @exclusivity(unchecked) private var output = HTTP2Output()
   /// `pull` asks for no more than so many bytes at a time.
   @exclusivity(unchecked) private var outputLimit = Int.max
-  /// Of a server.
   @exclusivity(unchecked) private var incoming: IncomingFrames
+  /// A frame's header that has come in part.
+  @exclusivity(unchecked) private var withheld: [UInt8] = []
+  @exclusivity(unchecked) private var largeBlock: LargeBlock?
+  /// Of the last block of more than one frame: bytes of literals that nghttp2 was not given.
+  @exclusivity(unchecked) private var trimmedByteCount = 0
+  /// A header block that goes on for longer than this ends the connection.
+  private let maxBlockByteCount: Int
   private let memory: HTTP2Memory?
   private let gathersPayloads: Bool
   @exclusivity(unchecked) private var failure: HTTP2Failure?
@@ -67,7 +73,9 @@ package final class HTTP2Session {
     self.delegate = delegate
     self.memory = memory
     self.gathersPayloads = gathersPayloads
-    self.incoming = IncomingFrames(leading: role == .server ? HTTP2Session.clientPrefaceByteCount : 0)
+    let isServer = role == .server
+    self.incoming = IncomingFrames(isServer: isServer, leading: isServer ? HTTP2Session.clientPrefaceByteCount : 0)
+    self.maxBlockByteCount = max(1 << 20, 2 * settings.maxHeaderListByteCount)
     self.maxConcurrentStreams = role == .server ? Int(settings.maxConcurrentStreams) : .max
     self.block = HeaderBlock(limit: settings.maxHeaderListByteCount)
     session = HTTP2Callbacks.makeSession(role, settings, memory)
@@ -105,23 +113,74 @@ package final class HTTP2Session {
   /// Takes bytes from the peer. Throws when the connection can't go on: `pull` what is left (a GOAWAY as a rule), then
   /// close.
   package func feed(_ bytes: UnsafeRawBufferPointer) throws(HTTP2Failure) {
-    guard role == .server else { return try give(bytes) }
+    var rest = bytes
+    if !withheld.isEmpty {
+      let taken = rest.prefix(FrameHeader.byteCount - withheld.count)
+      withheld += taken
+      rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(taken.count))
+      guard withheld.count == FrameHeader.byteCount else { return }
+      let whole = withheld
+      withheld = []
+      try feed(whole)
+    }
+    repeat {
+      if largeBlock != nil { try feedLargeBlock(&rest) }
+      if largeBlock == nil { try feedFrames(&rest) }
+    } while !rest.isEmpty
+  }
+
+  private func feed(_ bytes: [UInt8]) throws(HTTP2Failure) {
+    // Typed throws do not pass through the closure.
+    let result = bytes.withUnsafeBytes { bytes -> Result<Void, HTTP2Failure> in
+      do throws(HTTP2Failure) { return .success(try feed(bytes)) } catch { return .failure(error) }
+    }
+    try result.get()
+  }
+
+  /// Gives nghttp2 what there is, up to a block of more than one frame.
+  private func feedFrames(_ rest: inout UnsafeRawBufferPointer) throws(HTTP2Failure) {
+    let bytes = rest
     var given = 0
-    while let frame = incoming.nextInQuestion(in: bytes, isOpen: { stream($0) != nil }) {
+    while let frame = incoming.nextSpecial(in: bytes, isOpen: { stream($0) != nil }) {
       // What comes before it first: that decides.
       if frame.start > given {
         try give(UnsafeRawBufferPointer(rebasing: bytes[given..<frame.start]))
         given = frame.start
       }
-      judge(frame.header)
+      if frame.isInQuestion { judge(frame.header) }
+      if frame.beginsLargeBlock {
+        largeBlock = LargeBlock(frame.header)
+        rest = UnsafeRawBufferPointer(rebasing: bytes[(frame.start + FrameHeader.byteCount)...])
+        return
+      }
     }
-    if given < bytes.count { try give(UnsafeRawBufferPointer(rebasing: bytes[given...])) }
+    let end = bytes.count - incoming.finish(bytes)
+    if end < bytes.count { withheld = Array(bytes[end...]) }
+    if given < end { try give(UnsafeRawBufferPointer(rebasing: bytes[given..<end])) }
+    rest = UnsafeRawBufferPointer(start: nil, count: 0)
+  }
+
+  private func feedLargeBlock(_ rest: inout UnsafeRawBufferPointer) throws(HTTP2Failure) {
+    guard var large = largeBlock.take() else { return }
+    var frames: [UInt8] = []
+    large.take(&rest, &frames)
+    guard large.byteCount <= maxBlockByteCount else { throw HTTP2Failure.endlessHeaders }
+    trimmedByteCount = large.trimmedByteCount
+    if large.isComplete {
+      incoming.resume(leading: large.trailingByteCount)
+    } else {
+      largeBlock = large
+    }
+    let result = frames.withUnsafeBytes { bytes -> Result<Void, HTTP2Failure> in
+      do throws(HTTP2Failure) { return .success(try give(bytes)) } catch { return .failure(error) }
+    }
+    try result.get()
   }
 
   /// A DATA or HEADERS frame has begun that may be for no open stream.
   private func judge(_ header: FrameHeader) {
     guard !incoming.isSettled(header, isOpen: stream(header.streamID) != nil) else { return }
-    switch incoming.closedStreams.verdict(on: header.streamID, isHeaders: header.type == 1) {
+    switch incoming.closedStreams.verdict(on: header.streamID, isHeaders: header.type == FrameHeader.headers) {
     case .pass: break
     case .resetStream(let code):
       nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), header.streamID, code.rawValue)
@@ -328,6 +387,8 @@ extension HTTP2Session {
     case NGHTTP2_HEADERS.rawValue:
       guard let stream = blockStream else { return }
       blockStream = nil
+      if trimmedByteCount > 0 { block.omit(trimmedByteCount) }
+      trimmedByteCount = 0
       hasReceivedData = true
       if isEnd { stream.hasPeerEnded = true }
       stream.headersReceived(block, endsStream: isEnd)

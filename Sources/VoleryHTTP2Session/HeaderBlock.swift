@@ -16,6 +16,7 @@ public struct HeaderBlock: ~Copyable {
   private var capacity = HeaderBlock.firstCapacity
   /// Of the whole block, by RFC 9113's count, what is not here included.
   package private(set) var listByteCount = 0
+  private var omittedByteCount = 0
   private static let firstCapacity = 512
   /// A buffer that has become larger than this is not kept for the next block.
   private static let maxKeptCapacity = 64 << 10
@@ -28,11 +29,21 @@ public struct HeaderBlock: ~Copyable {
   deinit { bytes.deallocate() }
 
   /// The block is larger than the limit: what came after the limit is not here.
-  package var isTooLarge: Bool { listByteCount > limit }
+  package var isTooLarge: Bool { listByteCount > limit || omittedByteCount > 0 }
+
+  /// In words, by how much it is larger; nil when it is not.
+  ///
+  /// - Parameter owner: Whose limit it is: "the client".
+  package func excess(of owner: String) -> String? {
+    if listByteCount > limit { return "has \(listByteCount) bytes, over \(owner)'s limit of \(limit)" }
+    guard omittedByteCount > 0 else { return nil }
+    return "has a field of \(omittedByteCount) bytes, over the \(LiteralTrimmer.longestLiteral) that one may have"
+  }
 
   mutating func removeAll() {
     byteCount = 0
     listByteCount = 0
+    omittedByteCount = 0
     guard capacity > HeaderBlock.maxKeptCapacity else { return }
     bytes.deallocate()
     capacity = HeaderBlock.firstCapacity
@@ -52,6 +63,12 @@ public struct HeaderBlock: ~Copyable {
     if let start = name.baseAddress { memcpy(text, start, name.count) }
     if let start = value.baseAddress { memcpy(text + name.count, start, value.count) }
     byteCount = end
+  }
+
+  /// There were bytes that could not be read.
+  mutating func omit(_ count: Int) {
+    omittedByteCount = count
+    listByteCount += count
   }
 
   private mutating func grow(to count: Int) {

@@ -1,67 +1,107 @@
-/// Finds among the frames that a server receives those that may be for a stream that is not open. A stream of many frames in a
-/// row costs a comparison each.
+/// Finds among the frames that come in those that nghttp2 must not be given just so: header blocks of more than one frame
+/// (`LargeBlock`), and, on a server, frames that may be for a stream that is not open (`ClosedStreams`). A stream of many frames
+/// in a row costs a comparison each.
 struct IncomingFrames {
-  struct InQuestion {
+  /// A frame of which more is to be said.
+  struct Special {
     let header: FrameHeader
-    /// Where it begins in the bytes at hand; 0 when it began before them.
+    /// Where it begins in the bytes at hand.
     let start: Int
+    /// It may be for no open stream: to be judged once nghttp2 has what comes before it.
+    let isInQuestion: Bool
+    let beginsLargeBlock: Bool
   }
 
-  private static let endStream: UInt8 = 1
-
+  private let isServer: Bool
   private var scanner: FrameScanner
   private var offset = 0
   /// The stream that the last frame was for, if it certainly takes DATA.
   private var current: Int32 = 0
-  /// A frame that may have closed a stream has come that nghttp2 has not been given yet.
-  private var hasCloser = false
+  /// Of the frames that nghttp2 has not been given yet: the highest stream that one of them may have closed.
+  private var highestClosed: Int32 = 0
+  /// Streams above this were opened by such frames.
+  private var highestGiven: Int32 = -1
   var closedStreams = ClosedStreams()
 
   /// - Parameter leading: Bytes before the first frame.
-  init(leading: Int) { scanner = FrameScanner(leading: leading) }
+  init(isServer: Bool, leading: Int) {
+    self.isServer = isServer
+    scanner = FrameScanner(leading: leading)
+  }
 
-  /// The next frame that has to be looked at once nghttp2 has what comes before it; nil at the end of `bytes`, which are given
-  /// again and again until then.
-  mutating func nextInQuestion(
-    in bytes: UnsafeRawBufferPointer, isOpen: (Int32) -> Bool
-  ) -> InQuestion? {
+  /// The next frame of which more is to be said; nil at the end of `bytes`, which are given again and again until then.
+  @inline(__always)
+  mutating func nextSpecial(in bytes: UnsafeRawBufferPointer, isOpen: (Int32) -> Bool) -> Special? {
     while let header = scanner.next(in: bytes, &offset) {
-      let id = header.streamID
-      var isInQuestion = false
-      switch header.type {
-      case 0:
-        if id != current {
-          isInQuestion = hasCloser || !isOpen(id)
-          if !isInQuestion { current = id }
-        }
-      case 1:
-        if id > closedStreams.lastID {
-          closedStreams.opened(id)
-          current = id
-        } else {
-          isInQuestion = true
-        }
-      case 3: close(id)
-      default: continue
-      }
-      if header.type != 3, header.flags & IncomingFrames.endStream != 0 { close(id) }
-      if isInQuestion { return InQuestion(header: header, start: max(offset - FrameHeader.byteCount, 0)) }
+      let isInQuestion = isServer && look(header, isOpen: isOpen)
+      let beginsLargeBlock =
+        header.type == FrameHeader.headers && !header.endsHeaders && header.length <= FrameHeader.maxPayloadByteCount
+      guard isInQuestion || beginsLargeBlock else { continue }
+      let start = offset - FrameHeader.byteCount
+      return Special(
+        header: header, start: start, isInQuestion: isInQuestion, beginsLargeBlock: beginsLargeBlock)
     }
-    offset = 0
-    hasCloser = false
     return nil
   }
 
+  /// `bytes` are through. Returns how many of them, at their end, are a header that is not complete: they come again with the
+  /// rest of it.
+  mutating func finish(_ bytes: UnsafeRawBufferPointer) -> Int {
+    defer {
+      offset = 0
+      noteGiven()
+    }
+    return bytes.count - offset
+  }
+
+  /// Somebody else has read on, to where the next header is so many bytes away.
+  mutating func resume(leading: Int) {
+    scanner = FrameScanner(leading: leading)
+    offset = 0
+    noteGiven()
+  }
+
+  private mutating func noteGiven() {
+    highestClosed = 0
+    highestGiven = closedStreams.lastID
+  }
+
+  @inline(__always)
+  private mutating func look(_ header: FrameHeader, isOpen: (Int32) -> Bool) -> Bool {
+    let id = header.streamID
+    var isInQuestion = false
+    switch header.type {
+    case FrameHeader.data:
+      if id != current {
+        isInQuestion = id <= highestClosed || (id <= highestGiven && !isOpen(id))
+        if !isInQuestion { current = id }
+      }
+    case FrameHeader.headers:
+      if id > closedStreams.lastID {
+        closedStreams.opened(id)
+        current = id
+      } else {
+        isInQuestion = true
+      }
+    case FrameHeader.reset:
+      close(id)
+      return false
+    default: return false
+    }
+    if header.endsStream { close(id) }
+    return isInQuestion
+  }
+
   private mutating func close(_ id: Int32) {
-    hasCloser = true
+    highestClosed = max(highestClosed, id)
     if current == id { current = 0 }
   }
 
-  /// nghttp2 has what comes before this frame: whether it is for a stream that is open, or nghttp2's to judge.
+  /// nghttp2 has what comes before a frame that was in question: whether it is for a stream that is open, or nghttp2's to judge.
   mutating func isSettled(_ header: FrameHeader, isOpen: Bool) -> Bool {
-    let endsStream = header.flags & IncomingFrames.endStream != 0
-    hasCloser = endsStream
-    if isOpen, !endsStream, header.type == 0 { current = header.streamID }
+    noteGiven()
+    if header.endsStream { close(header.streamID) }
+    if isOpen, !header.endsStream, header.type == FrameHeader.data { current = header.streamID }
     return isOpen || header.streamID > closedStreams.lastID
   }
 }

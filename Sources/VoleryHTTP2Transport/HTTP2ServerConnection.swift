@@ -52,7 +52,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   private var idleTimer: LoopTimer?
   private var idleSince = ContinuousClock.now
   let authorities = AuthorityMemo()
-  @exclusivity(unchecked) private(set) var lastReceived = ContinuousClock.now
+  @exclusivity(unchecked) private var lastReceived = ContinuousClock.now
   @exclusivity(unchecked) private var pingStrikes: PingStrikes
   @exclusivity(unchecked) private var resetLimit: StreamResetLimit
   @exclusivity(unchecked) private var hasTooManyResets = false
@@ -115,9 +115,13 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
 
   func callEndedWell() { resetLimit.callEndedWell() }
 
-  /// The client has reset a call that began when `openedAt` was the time of the last reception.
-  func callWasReset(openedAt: ContinuousClock.Instant, timeout: Duration?) {
-    guard !StreamResetLimit.isExcused(age: openedAt.duration(to: lastReceived), timeout: timeout) else { return }
+  /// The client has reset a call, before the server was done with it.
+  func callWasReset(_ handler: (any ServerStreamHandler)?) {
+    if let timeout = handler?.timeout, let remaining = handler?.deadline.timeRemaining,
+      StreamResetLimit.isExcused(remaining: remaining, timeout: timeout)
+    {
+      return
+    }
     if resetLimit.reset(now: lastReceived) { hasTooManyResets = true }
   }
 

@@ -15,8 +15,6 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   @exclusivity(unchecked) private var areHeadersSubmitted = false
   @exclusivity(unchecked) private var hasReceivedEnd = false
   @exclusivity(unchecked) private var contentSubtype: String?
-  private let openedAt: ContinuousClock.Instant
-  @exclusivity(unchecked) private var timeout: Duration?
   /// Answered by an HTTP status: whoever sent it may not know gRPC.
   @exclusivity(unchecked) private var isNoCall = false
   /// Why the transport ended the call by itself.
@@ -25,7 +23,6 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   init(connection: HTTP2ServerConnection, acceptor: any ServerStreamAcceptor, windowByteCount: UInt32) {
     self.acceptor = acceptor
     self.server = connection
-    self.openedAt = connection.lastReceived
     super.init(
       connection: connection, maxMessageBytes: acceptor.maxRequestMessageBytes, windowByteCount: windowByteCount)
   }
@@ -45,7 +42,6 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   private func requestReceived(_ request: consuming RequestHeaders) {
     phase = .open
     contentSubtype = request.head.contentSubtype
-    timeout = request.head.timeout
     switch request.refusal {
     case .http(let status): refuse(httpStatus: status)
     case .grpc(let status):
@@ -131,7 +127,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     if isComplete {
       server.callEndedWell()
     } else if wasResetByPeer, phase != .finished {
-      server.callWasReset(openedAt: openedAt, timeout: timeout)
+      server.callWasReset(handler)
     }
     close(isComplete ? nil : StatusError(.cancelled, "the client cancelled the call (\(code))"))
   }

@@ -37,7 +37,7 @@ struct RequestHeaders: ~Copyable {
       refusal = .http("405")
     } else if block.isTooLarge, isGRPC || !hasContentType {
       // What came after the limit is not here, the content-type perhaps.
-      let text = "the request's metadata of \(block.listByteCount) bytes is over the server's limit of \(block.limit)"
+      let text = "the request's metadata \(block.excess(of: "the server") ?? "is too large")"
       refusal = .grpc(Status(code: .resourceExhausted, message: text))
     } else if !isGRPC {
       refusal = .http("415")

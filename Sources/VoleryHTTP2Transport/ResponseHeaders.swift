@@ -22,7 +22,7 @@ struct ResponseHeaders: ~Copyable {
       while let field = block.next(&offset) { read(field, &plainFields) }
       plainFields.move(to: &metadata)
     }
-    if block.isTooLarge { excess = "has \(block.listByteCount) bytes, over the client's limit of \(block.limit)" }
+    if block.isTooLarge { excess = block.excess(of: "the client") }
   }
 
   /// The status that the block carries; nil when it has none.

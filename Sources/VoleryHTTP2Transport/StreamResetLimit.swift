@@ -43,9 +43,8 @@ struct StreamResetLimit {
     recoveredAt = now
   }
 
-  /// Whether a call that was reset `age` after it began was at its deadline, or nearly: clocks and ways differ.
-  static func isExcused(age: Duration, timeout: Duration?) -> Bool {
-    guard let timeout, timeout >= shortestDeadline else { return false }
-    return age >= timeout * 0.9
+  /// Whether a call that was reset with so much of its time left was at its deadline, or nearly: clocks and ways differ.
+  static func isExcused(remaining: Duration, timeout: Duration) -> Bool {
+    timeout >= shortestDeadline && remaining <= timeout / 10
   }
 }

@@ -19,6 +19,7 @@ public import VoleryTypes
   let head: ServerRequestHead
   let peer: Peer
   let deadline: Deadline
+  var timeout: Duration? { head.timeout }
   /// Any thread: the handler sets it, `finish` reads it.
   let responseMetadata = Mutex(ResponseMetadata())
   /// Any thread, too.

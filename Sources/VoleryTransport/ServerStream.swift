@@ -64,6 +64,10 @@ package final class LingeringHandlers {
 ///
 ///     message* [halfClosed] closed
 package protocol ServerStreamHandler: AnyObject {
+  /// The time that the client gave the call, and when it is over.
+  var timeout: Duration? { get }
+  var deadline: Deadline { get }
+
   /// A whole message, without its prefix.
   func messageReceived(_ message: [UInt8], isCompressed: Bool)
 

@@ -213,18 +213,32 @@ import Volery
     return codes
   }
 
-  @Test("a response with 200,000 bytes of metadata ends its own call only", arguments: [false, true])
-  func largeResponse(_ asTrailers: Bool) async throws {
-    let fields = (0..<4).map { ("x-\($0)", Self.filler(50_000)) }
+  @Test(
+    "a response with 200,000 bytes of metadata ends its own call only, in one field or in several",
+    arguments: [false, true], [1, 2, 4])
+  func largeResponse(_ asTrailers: Bool, _ count: Int) async throws {
+    let fields = (0..<count).map { ("x-\($0)", Self.filler(200_000 / count)) }
     let codes = try await besideOthers(fields, asTrailers: asTrailers)
     #expect(codes.count { $0 == .ok } == 20 && codes.count { $0 == .resourceExhausted } == 1, "\(codes)")
+  }
+
+  @Test("a header block of over a megabyte ends its connection: there is a bound") func endless() async throws {
+    try await ScriptedService.serve { address in
+      let peer = try ScriptedPeer.client(of: address)
+      peer.say(ScriptedFrame.largeHeaders(1, ScriptedPeer.request + [("x-large", Self.filler(1_000_000))], ends: true))
+      try peer.listen("answer") { $0.hasEnded(1) }
+      #expect(peer.field("grpc-status", of: 1) == "8")
+      peer.say(ScriptedFrame.largeHeaders(3, ScriptedPeer.request + [("x-large", Self.filler(1_200_000))], ends: true))
+      try peer.listen("end of the connection", orClosed: true) { _ in false }
+      #expect(peer.goAway?.errorCode == 1)
+    }
   }
 
   @Test("a request with 200,000 bytes of metadata ends its own call only") func largeRequestBesideOthers() async throws
   {
     try await ScriptedService.serve { address in
       let peer = try ScriptedPeer.client(of: address)
-      let fields = (0..<4).map { ("x-\($0)", Self.filler(50_000)) }
+      let fields = [("x-large", Self.filler(200_000))]
       peer.say(.headers(1, ScriptedPeer.request))
       peer.say(ScriptedFrame.largeHeaders(3, ScriptedPeer.request + fields, ends: true))
       peer.say(.data(1, ScriptedPeer.emptyMessage, ends: true))

@@ -141,9 +141,11 @@ import Volery
   }
 
   @Test("a reset is excused by a deadline that has nearly passed, unless it is too short to be one") func excuses() {
-    #expect(StreamResetLimit.isExcused(age: .milliseconds(95), timeout: .milliseconds(100)))
-    #expect(!StreamResetLimit.isExcused(age: .milliseconds(80), timeout: .milliseconds(100)))
-    #expect(!StreamResetLimit.isExcused(age: .seconds(1), timeout: nil))
-    #expect(!StreamResetLimit.isExcused(age: .milliseconds(9), timeout: .milliseconds(9)))
+    func isExcused(_ remaining: Int, of timeout: Int) -> Bool {
+      StreamResetLimit.isExcused(remaining: .milliseconds(remaining), timeout: .milliseconds(timeout))
+    }
+    #expect(isExcused(5, of: 100) && isExcused(-5, of: 100))
+    #expect(!isExcused(20, of: 100))
+    #expect(!isExcused(0, of: 9))
   }
 }

@@ -1,8 +1,6 @@
 import Testing
 import Volery
 
-@testable import VoleryHTTP2Session
-
 /// What RFC 9113 says of a server's streams, by its sections; the cases that h2spec has of them too.
 @Suite("Streams of a server", .timeLimit(.minutes(1))) struct StreamStateTests {
   static let (protocolError, streamClosed, refusedStream): (UInt32, UInt32, UInt32) = (1, 5, 7)
@@ -193,26 +191,6 @@ import Volery
       let text = peer.heard.filter { $0.kind == .data && $0.stream == 1 }.flatMap(\.payload)
       #expect(String(decoding: text, as: UTF8.self).contains("application/grpc"))
       #expect(peer.field("content-length", of: 1) == "\(text.count)")
-    }
-  }
-
-  @Test("frame headers are found wherever the bytes are cut") func scanner() {
-    let frames: [ScriptedFrame] =
-      Self.call(1) + [.settings([(3, 7)]), .ping(5), .data(0x7fff_ffff, [UInt8](repeating: 1, count: 70))]
-    let bytes = [UInt8](repeating: 9, count: 24) + frames.flatMap(\.bytes)
-    for size in 1...bytes.count {
-      var scanner = FrameScanner(leading: 24)
-      var found: [FrameHeader] = []
-      for start in stride(from: 0, to: bytes.count, by: size) {
-        bytes[start..<min(start + size, bytes.count)].withUnsafeBytes { piece in
-          var offset = 0
-          while let header = scanner.next(in: piece, &offset) { found.append(header) }
-        }
-      }
-      #expect(found.map(\.type) == frames.map(\.kind.rawValue), "in pieces of \(size)")
-      #expect(found.map(\.streamID) == frames.map { Int32($0.stream) })
-      #expect(found.map(\.length) == frames.map(\.payload.count))
-      #expect(found.map(\.flags) == frames.map(\.flags))
     }
   }
 
