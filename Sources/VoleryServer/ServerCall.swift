@@ -249,13 +249,13 @@ public import VoleryTypes
     if !hasSentHeaders {
       let initial = responseMetadata.withLock { $0.initial }
       if !initial.isEmpty {
-        if let violation = initial.violation {
+        if let violation = initial.responseViolation {
           return stream.finish(status.without("initial metadata", violation), trailingMetadata: Metadata())
         }
         stream.sendInitialMetadata(initial, messageEncoding: nil)
       }
     }
-    if !trailing.isEmpty, let violation = trailing.violation {
+    if !trailing.isEmpty, let violation = trailing.responseViolation {
       return stream.finish(status.without("trailing metadata", violation), trailingMetadata: Metadata())
     }
     stream.finish(status, trailingMetadata: trailing)
@@ -343,7 +343,7 @@ public import VoleryTypes
     hasSentHeaders = true
     let compression = responseCompression.fix()
     let initial = responseMetadata.withLock { $0.initial }
-    if !initial.isEmpty, let violation = initial.violation { return refuse(.internal, violation) }
+    if !initial.isEmpty, let violation = initial.responseViolation { return refuse(.internal, violation) }
     stream.sendInitialMetadata(initial, messageEncoding: compression == .identity ? nil : compression.name)
   }
 

@@ -178,15 +178,29 @@ extension Metadata: CustomStringConvertible, CustomReflectable {
 }
 
 extension Metadata {
-  /// Why this metadata can't travel, naming the key; nil when it can.
-  package var violation: String? {
+  /// Why this metadata can't travel with a request, naming the key; nil when it can.
+  package var violation: String? { violation { $0.starts(with: "grpc-".utf8) } }
+
+  /// The same for a response: a handler may say what the protocol has for it, its pushback (`grpc-retry-pushback-ms`) and
+  /// its details (`grpc-status-details-bin`), but not what the library says itself.
+  package var responseViolation: String? {
+    violation { key in
+      Metadata.ownResponseKeys.contains { $0.utf8CodeUnitCount == key.count && key.ends(with: $0) }
+    }
+  }
+
+  private static let ownResponseKeys: [StaticString] = [
+    "grpc-status", "grpc-message", "grpc-encoding", "grpc-accept-encoding",
+  ]
+
+  private func violation(_ isReserved: (UnsafeRawBufferPointer) -> Bool) -> String? {
     var text: String?
     forEachEntry { key, value in
       guard text == nil else { return }
       let name = { String(decoding: key, as: UTF8.self) }
       if key.isEmpty || !key.allSatisfy(Metadata.isKeyByte) {
         text = "metadata key '\(name())' has a character other than letters, digits, '_', '-' and '.'"
-      } else if key.starts(with: "grpc-".utf8) {
+      } else if isReserved(key) {
         text = "metadata key '\(name())' starts with 'grpc-', which is reserved for gRPC"
       } else if !key.ends(with: "-bin"), !value.allSatisfy({ $0 >= 0x20 && $0 <= 0x7e }) {
         text = "the value of metadata key '\(name())' is not printable ASCII; use a key that ends in '-bin'"
