@@ -37,8 +37,7 @@ struct Program {
     guard case .tcp(_, let open) = try server.start(listeningOn: .tcp("127.0.0.1", 0), credentials: .plaintext)[0]
     else { return }
     let bare = try Channel("ipv4:127.0.0.1:\(open)", credentials: .plaintext.with(credentials))
-    let refusal = await failure { _ = try await whoAmI(bare) }
-    print("in plaintext: \(refusal.components(separatedBy: " (")[0])")
+    print("in plaintext: \(await failure { _ = try await whoAmI(bare) })")
     await server.drain()
     tokens.stop()
   }
@@ -49,8 +48,9 @@ struct Program {
       as: UTF8.self)
   }
 
+  /// What the error says before it tells where the call was.
   static func failure(_ body: () async throws -> Void) async -> String {
-    do { try await body() } catch { return "\(error)" }
+    do { try await body() } catch { return "\(error)".components(separatedBy: " (")[0] }
     return "no error"
   }
 }

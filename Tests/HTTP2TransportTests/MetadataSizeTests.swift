@@ -38,7 +38,7 @@ import Volery
       for _ in 0..<12 {
         let error = await stage.failure(metadata)
         #expect(error?.code == .resourceExhausted)
-        #expect(error?.origin == .local)
+        #expect(error?.origin == .call)
         #expect(error?.message.contains("'x-large'") == true, "\(error as Any)")
         #expect(error?.message.contains("the server's limit of 16384") == true)
       }

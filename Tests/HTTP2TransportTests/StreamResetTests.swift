@@ -96,10 +96,10 @@ import Volery
     try await ScriptedService.serve(options: options) { address in
       let peer = try ScriptedPeer.client(of: address)
       let streams = (0..<20).map { UInt32(2 * $0 + 1) }
-      let request = ScriptedService.request("Hang") + [("grpc-timeout", "1S")]
+      let request = ScriptedService.request("Hang") + [("grpc-timeout", "3S")]
       peer.say(streams.flatMap { [.headers($0, request), .data($0, ScriptedPeer.emptyMessage, ends: true)] })
       // Shortly before the server's own clock would end them.
-      Thread.sleep(forTimeInterval: 0.94)
+      Thread.sleep(forTimeInterval: 2.85)
       peer.say(streams.map { .reset($0, 8) })
       try peer.listenToPing()
       #expect(peer.goAway == nil)

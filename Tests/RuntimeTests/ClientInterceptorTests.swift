@@ -88,7 +88,8 @@ struct Around: ClientInterceptor {
     let mirror = Reflector()
     let server = Server(services: [mirror])
     defer { server.shutDown() }
-    let name: ListenAddress = place == .socket ? .tcp("127.0.0.1", 0) : .inProcess("interceptors-\(UInt64.random(in: 0 ... .max))")
+    let name: ListenAddress =
+      place == .socket ? .tcp("127.0.0.1", 0) : .inProcess("interceptors-\(UInt64.random(in: 0 ... .max))")
     let address = try server.start(listeningOn: name)[0]
     try await body(try Channel(address.target, options: options), mirror)
   }
@@ -137,7 +138,9 @@ struct Around: ClientInterceptor {
     try await with(place) { channel, _ in
       let invoker = CallInvoker(channel, interceptors: [Mark(name: "a", journal: journal)])
       var numbers: [[UInt8]] = []
-      for try await number in invoker.serverStreaming(Reflector.count, [3], options: Self.timely) { numbers.append(number) }
+      for try await number in invoker.serverStreaming(Reflector.count, [3], options: Self.timely) {
+        numbers.append(number)
+      }
       #expect(numbers == [[0], [1], [2]])
       let upload = invoker.clientStreaming(Reflector.collect, options: Self.timely)
       for number in 0..<3 { try await upload.send([UInt8(number)]) }
@@ -189,7 +192,9 @@ struct Around: ClientInterceptor {
         chat.finish()
         _ = try await answers.next()
       }
-      #expect(try await channel.unary(Reflector.unary, [0], options: Self.timely).message == [0], "not on the channel's own calls")
+      #expect(
+        try await channel.unary(Reflector.unary, [0], options: Self.timely).message == [0],
+        "not on the channel's own calls")
     }
   }
 
@@ -208,7 +213,9 @@ struct Around: ClientInterceptor {
       #expect(response.message == [42])
       #expect(response.trailingMetadata["x-cache"] == "hit")
       var numbers: [[UInt8]] = []
-      for try await number in invoker.serverStreaming(Reflector.count, [9], options: Self.timely) { numbers.append(number) }
+      for try await number in invoker.serverStreaming(Reflector.count, [9], options: Self.timely) {
+        numbers.append(number)
+      }
       #expect(numbers == [[7], [8]])
       #expect(mirror.calls.lines == [])
     }
@@ -222,15 +229,21 @@ struct Around: ClientInterceptor {
       }
     }
     try await with { channel, _ in
-      let error = await failure { _ = try await CallInvoker(channel, interceptors: [mapped]).unary(Reflector.fails, []) }
+      let error = await failure {
+        _ = try await CallInvoker(channel, interceptors: [mapped]).unary(Reflector.fails, [])
+      }
       #expect(error?.code == .failedPrecondition)
       #expect(error?.message == "mapped: nothing here")
       let foreign = Around { _, _ in throw Mine() }
-      let unknown = await failure { _ = try await CallInvoker(channel, interceptors: [foreign]).unary(Reflector.unary, []) }
+      let unknown = await failure {
+        _ = try await CallInvoker(channel, interceptors: [foreign]).unary(Reflector.unary, [])
+      }
       #expect(unknown?.code == .unknown)
       #expect(unknown?.message.contains("Mine()") == true)
       let swallowed = Around { _, next in try? await next() }
-      let nothing = await failure { _ = try await CallInvoker(channel, interceptors: [swallowed]).unary(Reflector.fails, []) }
+      let nothing = await failure {
+        _ = try await CallInvoker(channel, interceptors: [swallowed]).unary(Reflector.fails, [])
+      }
       #expect(nothing?.code == .internal)
       #expect(nothing?.message.contains("without a message") == true)
     }
@@ -247,7 +260,9 @@ struct Around: ClientInterceptor {
       }
     }
     try await with { channel, mirror in
-      for (interceptor, words) in [(Idle() as any ClientInterceptor, "Idle neither went on nor answered"), (Twice(), "Twice went on twice")] {
+      for (interceptor, words) in [
+        (Idle() as any ClientInterceptor, "Idle neither went on nor answered"), (Twice(), "Twice went on twice"),
+      ] {
         let invoker = CallInvoker(channel, interceptors: [interceptor])
         let error = await failure { _ = try await invoker.unary(Reflector.unary, [1], options: Self.timely) }
         #expect(error?.code == .internal)
@@ -264,7 +279,9 @@ struct Around: ClientInterceptor {
     }
   }
 
-  @Test("a deadline ends the call whatever an interceptor is doing, and says which one had it") func stuck() async throws {
+  @Test("a deadline ends the call whatever an interceptor is doing, and says which one had it") func stuck()
+    async throws
+  {
     struct Stuck: ClientInterceptor {
       let isBefore: Bool
       func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {
@@ -283,7 +300,9 @@ struct Around: ClientInterceptor {
         #expect(error?.code == .deadlineExceeded)
         #expect(error?.message.contains("the interceptor Stuck had the call") == true, "\(String(describing: error))")
         let stream = await failure {
-          for try await _ in invoker.serverStreaming(Reflector.count, [1], options: CallOptions(timeout: .milliseconds(200))) {}
+          for try await _ in invoker.serverStreaming(
+            Reflector.count, [1], options: CallOptions(timeout: .milliseconds(200)))
+          {}
         }
         #expect(stream?.code == .deadlineExceeded)
         #expect(started.duration(to: .now) < .seconds(10))
@@ -367,7 +386,9 @@ struct Around: ClientInterceptor {
     #expect(journal.lines == ["1 somewhere", "UNAVAILABLE", "2 somewhere", "UNAVAILABLE", "3 somewhere"])
   }
 
-  @Test("around attempts: messages are bytes, and an outcome may be made one that is retried") func attemptOutcome() async throws {
+  @Test("around attempts: messages are bytes, and an outcome may be made one that is retried") func attemptOutcome()
+    async throws
+  {
     let turns = Journal()
     let flaky = Around { call, next in
       call.onRequest { message in message.replace(withBytes: try message.bytes() + [1]) }

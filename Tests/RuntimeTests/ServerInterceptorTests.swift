@@ -64,7 +64,9 @@ struct Guard: ServerInterceptor {
       #expect(response.trailingMetadata["x-end"] == "end")
       #expect(journal.lines == ["a before Unary", "b before Unary", "b after", "a after"])
       var numbers: [[UInt8]] = []
-      for try await number in channel.serverStreaming(Reflector.count, [3], options: Self.timely) { numbers.append(number) }
+      for try await number in channel.serverStreaming(Reflector.count, [3], options: Self.timely) {
+        numbers.append(number)
+      }
       #expect(numbers == [[0], [1], [2]])
       let upload = channel.clientStreaming(Reflector.collect, options: Self.timely)
       for number in 0..<3 { try await upload.send([UInt8(number)]) }
@@ -158,13 +160,17 @@ struct Guard: ServerInterceptor {
       #expect(response.message == [8])
       #expect(response.trailingMetadata["x-cache"] == "hit")
       var numbers: [[UInt8]] = []
-      for try await number in channel.serverStreaming(Reflector.count, [9], options: Self.timely) { numbers.append(number) }
+      for try await number in channel.serverStreaming(Reflector.count, [9], options: Self.timely) {
+        numbers.append(number)
+      }
       #expect(numbers == [[7], [8]])
       #expect(mirror.calls.lines == [])
     }
   }
 
-  @Test("they see every call that reaches the server: of methods that nobody has, and health checks") func everyCall() async throws {
+  @Test("they see every call that reaches the server: of methods that nobody has, and health checks") func everyCall()
+    async throws
+  {
     let journal = Journal()
     try await with([Mark(name: "a", journal: journal)], services: [Health()]) { channel, _ in
       let unknown = Method<[UInt8], [UInt8]>(service: "no.Such", name: "Thing", kind: .unary)
@@ -190,7 +196,9 @@ struct Guard: ServerInterceptor {
     }
   }
 
-  @Test("a fault of theirs ends its own call; the client is told nothing of the server's inside") func faults() async throws {
+  @Test("a fault of theirs ends its own call; the client is told nothing of the server's inside") func faults()
+    async throws
+  {
     struct Idle: ServerInterceptor {
       func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {}
     }
@@ -242,7 +250,9 @@ struct Guard: ServerInterceptor {
     @TaskLocal static var current = ""
   }
 
-  @Test("what it binds to the task around next holds for the handler, whose deadline is the call's") func taskLocals() async throws {
+  @Test("what it binds to the task around next holds for the handler, whose deadline is the call's") func taskLocals()
+    async throws
+  {
     struct Teller: Service {
       static let tell = Method<[UInt8], [UInt8]>(service: "test.Teller", name: "Tell", kind: .unary)
       var handlers: [MethodHandler] {

@@ -44,4 +44,3 @@ public struct BidirectionalCall<Request: Sendable, Response: Sendable>: AsyncSeq
 
   public func cancel() { handle.call.cancel() }
 }
-

@@ -122,7 +122,8 @@ extension ClientCall {
   private func inflate(_ received: ReceivedMessage, _ encoding: String?) throws(StatusError) -> [UInt8] {
     let name = encoding ?? Compression.identity.name
     guard let compression = Compression(name: name) else {
-      throw StatusError(.internal, "a response is compressed with '\(String(foreign: name))', which the server was not offered")
+      throw StatusError(
+        .internal, "a response is compressed with '\(String(foreign: name))', which the server was not offered")
     }
     return try compression.inflate(received, limit: maxResponseBytes)
   }
@@ -141,7 +142,12 @@ extension ClientCall {
         StatusError(.unimplemented, "the server ended \(method.path) with OK and without a message")
       ).ofCall
     }
-    let bytes = received.isCompressed ? try inflate(received, answer.responseEncoding) : received.bytes
+    let bytes: [UInt8]
+    do throws(StatusError) {
+      bytes = try self.bytes(of: received, encoding: answer.responseEncoding)
+    } catch {
+      throw explained(error).ofCall
+    }
     return ClientResponse(
       message: try message(bytes, serializer, isCompressed: received.isCompressed),
       initialMetadata: answer.initialMetadata, trailingMetadata: answer.outcome.trailingMetadata, peer: answer.peer,

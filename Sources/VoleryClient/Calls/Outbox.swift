@@ -58,7 +58,8 @@ struct Outbox {
       return Part(first: first, rest: rest.isEmpty ? nil : rest[...], endsStream: endsStream)
     }
     guard sentCount < count else { return Part(endsStream: endsStream) }
-    return Part(first: rest[sentCount - 1], rest: sentCount < rest.count ? rest[sentCount...] : nil, endsStream: endsStream)
+    return Part(
+      first: rest[sentCount - 1], rest: sentCount < rest.count ? rest[sentCount...] : nil, endsStream: endsStream)
   }
 
   /// Another attempt begins: it is given everything.
