@@ -15,15 +15,17 @@ public import VoleryTypes
 ///         }
 ///       }
 ///     }
-///     let greeter = GreeterClient(channel, interceptors: [RequestID()])
+///     var options = ChannelOptions()
+///     options.interceptors = [RequestID()]
+///     let greeter = GreeterClient(try Channel("dns:///greeter:50051", options: options))
 ///
 /// `next()` runs the rest: the interceptors behind this one, and at last the call. It returns when the call has ended with
 /// OK, all of a stream's messages included, and throws `StatusError` otherwise. What `intercept` throws is how the call ends
 /// for whoever is in front: a `StatusError` as it is, CANCELLED for a `CancellationError`, UNKNOWN with the error's text for
 /// anything else.
 ///
-/// Where interceptors stand: those of the channel (`ChannelOptions.interceptors`) before those of the client, each list from
-/// the outside in, around the call as the caller sees it. `ChannelOptions.attemptInterceptors` stand around each attempt
+/// Where interceptors stand: those of the channel (`ChannelOptions.interceptors`) before those of a `CallInvoker`, each list
+/// from the outside in, around the call as the caller sees it. `ChannelOptions.attemptInterceptors` stand around each attempt
 /// instead: a call that is retried or hedged comes to them several times, with `ClientInvocation.attempt` and the server.
 ///
 /// The rules:
