@@ -21,9 +21,9 @@ enum Program {
         let file = open(path, O_RDONLY)
         guard file >= 0 else { throw ReadError(reason: String(cString: strerror(errno))) }
         defer { close(file) }
-        return contents(file)
+        return try contents(file)
       }
-      writeAll(try generator.response(to: contents(STDIN_FILENO)), to: STDOUT_FILENO)
+      writeAll(try generator.response(to: standardInput()), to: STDOUT_FILENO)
     } catch {
       fail(
         "standard input is not a CodeGeneratorRequest (\(error.reason)); this program is run by protoc, see --help")
@@ -35,16 +35,29 @@ enum Program {
     var description: String { reason }
   }
 
+  private static func standardInput() -> [UInt8] {
+    do throws(ReadError) { return try contents(STDIN_FILENO) } catch { fail("standard input can't be read: \(error)") }
+  }
+
   private static func fail(_ message: String) -> Never {
     writeAll(Array("protoc-gen-volery: \(message)\n".utf8), to: STDERR_FILENO)
     exit(1)
   }
 
-  private static func contents(_ file: Int32) -> [UInt8] {
+  /// To the end; a read that fails is no end.
+  private static func contents(_ file: Int32) throws(ReadError) -> [UInt8] {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while case let count = read(file, &buffer, buffer.count), count > 0 { bytes += buffer[..<count] }
-    return bytes
+    while true {
+      let count = read(file, &buffer, buffer.count)
+      if count > 0 {
+        bytes += buffer[..<count]
+      } else if count == 0 {
+        return bytes
+      } else if errno != EINTR {
+        throw ReadError(reason: String(cString: strerror(errno)))
+      }
+    }
   }
 
   private static func writeAll(_ bytes: [UInt8], to file: Int32) {
