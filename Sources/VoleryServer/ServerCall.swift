@@ -241,9 +241,17 @@ public import VoleryTypes
     }
   }
 
+  /// An interceptor has done what it may not: the log has its name, the client has not.
+  func answer(to fault: Interception.Fault, by interceptor: any ServerInterceptor) -> StatusError {
+    dispatcher.log.report(.failed, Interception.error(fault, by: interceptor), of: self, isOver: isCancelled)
+    return StatusError(.internal, "an interceptor of the server \(fault.rawValue)")
+  }
+
   private func finish(_ status: Status, trailing: Metadata) {
     guard !isFinished else { return }
     isFinished = true
+    // Tasks that the handler has left behind look again.
+    defer { wakeAll() }
     deadlineTimer?.cancel()
     deadlineTimer = nil
     if !hasSentHeaders {
@@ -259,8 +267,6 @@ public import VoleryTypes
       return stream.finish(status.without("trailing metadata", violation), trailingMetadata: Metadata())
     }
     stream.finish(status, trailingMetadata: trailing)
-    // Tasks that the handler has left behind.
-    wakeAll()
   }
 
   /// The one request of a method whose client does not stream, which is there before the handler starts: where the

@@ -78,7 +78,7 @@ public struct ServerInvocation: Sendable {
     public func callAsFunction() async throws {
       let interception = invocation.interception
       guard interception.state.withLock({ $0.goOn(index) }) else {
-        throw Interception.error(.twice, by: interception.interceptors[index])
+        throw invocation.call.answer(to: .twice, by: interception.interceptors[index])
       }
       try await invocation.run(from: index + 1)
     }
@@ -93,7 +93,7 @@ public struct ServerInvocation: Sendable {
     }
     try await interceptors[index].intercept(self, Next(invocation: self, index: index))
     guard interception.state.withLock({ $0.mayReturn(index) }) else {
-      throw Interception.error(.neither, by: interceptors[index])
+      throw call.answer(to: .neither, by: interceptors[index])
     }
   }
 }

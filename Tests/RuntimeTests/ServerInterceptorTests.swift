@@ -219,6 +219,7 @@ struct Guard: ServerInterceptor {
         let error = await failure { _ = try await channel.unary(Reflector.unary, [1], options: Self.timely) }
         #expect(error?.code == code)
         #expect(error?.message.contains("Secret") == false)
+        for name in ["Idle", "Twice", "Broken"] { #expect(error?.message.contains(name) == false, "\(name)") }
         let other = await failure { _ = try await channel.unary(Reflector.fails, [1], options: Self.timely) }
         #expect(other?.code == .notFound, "other calls go on")
       }

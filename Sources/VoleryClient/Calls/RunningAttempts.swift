@@ -17,7 +17,6 @@ struct RunningAttempts {
 
   var isEmpty: Bool { first == nil }
   var count: Int { (first == nil ? 0 : 1) + others.count }
-  var newest: CallAttempt? { others.last?.attempt ?? first?.attempt }
   var all: [CallAttempt] { ([first].compactMap { $0 } + others).map(\.attempt) }
 
   /// The one that runs; nil while there are several, or none.
