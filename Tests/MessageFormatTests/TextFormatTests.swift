@@ -65,4 +65,22 @@ import Volery
     options.includesUnknownFields = false
     #expect(message.textFormat(options: options) == "int32_value: 1\n")
   }
+
+  @Test("what an Any holds is written as if it had been read first: no zeros without presence, the last of a oneof")
+  func formOfAny() throws {
+    var message = Format()
+    message.any = .init(typeURL: "t/google.protobuf.Duration", value: [8, 0, 0x10, 0, 0x10, 2])
+    message.value = .init()
+    #expect(message.textFormat == "any {\n  [t/google.protobuf.Duration] {\n    nanos: 2\n  }\n}\nvalue {\n}\n")
+    // A Value: bool_value, then null_value: presence by the oneof.
+    message = Format()
+    message.any = .init(typeURL: "t/google.protobuf.Value", value: [0x20, 1, 0x08, 0])
+    #expect(message.textFormat == "any {\n  [t/google.protobuf.Value] {\n    null_value: NULL_VALUE\n  }\n}\n")
+  }
+
+  @Test("fields that nobody knows are seen inside of an Any, too") func unknownFieldsInAny() {
+    var message = Format()
+    message.any = .init(typeURL: "t/google.protobuf.Duration", value: [8, 1, 0x28, 2])
+    #expect(message.textFormat == "any {\n  [t/google.protobuf.Duration] {\n    seconds: 1\n    5: 2\n  }\n}\n")
+  }
 }

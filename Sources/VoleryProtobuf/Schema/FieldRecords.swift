@@ -1,4 +1,5 @@
-/// The fields of a message's bytes, by its schema: sorted by number, the last member of a oneof only.
+/// The fields of a message's bytes, by its schema: sorted by number, the last member of a oneof only, and no field without
+/// presence that has its zero.
 struct FieldRecords {
   struct Record {
     unowned(unsafe) let field: FieldSchema
@@ -34,6 +35,20 @@ struct FieldRecords {
     }
   }
 
+  /// Whether the field says nothing with this value.
+  private static func isAbsent(_ field: FieldSchema, _ value: WireReader.Value) -> Bool {
+    guard !field.hasPresence, !field.isRepeated, !field.kind.isMessage else { return false }
+    return switch field.scalar(value) {
+    case .signed(let number): number == 0
+    case .unsigned(let number): number == 0
+    case .float(let number): number.bitPattern == 0
+    case .double(let number): number.bitPattern == 0
+    case .bool(let isTrue): !isTrue
+    case .enumeration(let number): number == 0
+    case .string(let content), .bytes(let content): content.isEmpty
+    }
+  }
+
   private mutating func keepLastOfOneofs() {
     var last: [Int: Int] = [:]
     var isAmbiguous = false
@@ -54,7 +69,8 @@ struct FieldRecords {
     while start < records.count {
       var end = start + 1
       while end < records.count, records[end].field === records[start].field { end += 1 }
-      runs.append(records[start..<end])
+      let last = records[end - 1]
+      if !FieldRecords.isAbsent(last.field, last.value) { runs.append(records[start..<end]) }
       start = end
     }
     return runs

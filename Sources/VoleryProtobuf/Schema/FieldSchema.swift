@@ -59,7 +59,9 @@ package final class FieldSchema: @unchecked Sendable {
     let isOptional = node.bool(17) ?? false
     oneof = isOptional ? nil : node.int(9)
     hasPresence =
-      !isRepeated && (isOptional || kind.isMessage || node.int(9) != nil || isRequired || own.presence == .explicit)
+      !isRepeated
+      && (isOptional || kind.isMessage || node.int(9) != nil || isRequired || extensionName != nil
+        || own.presence == .explicit)
     isPacked = isRepeated && kind.wireType != 2 && kind.wireType != 3 && (options?.bool(2) ?? own.isPacked)
     self.kind = kind == .message && own.isDelimited ? .group : kind
   }
