@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Coverage-guided fuzzing with the toolchain's libFuzzer and AddressSanitizer: run.sh SECONDS [TARGET...]. Each target runs
 # that long, FUZZ_JOBS (2) at once. New inputs that reach new code stay in .build/fuzz/TARGET; what is a finding is written to
-# Tests/Fuzz/Findings, and makes the exit code 1. `MERGE=1 run.sh 0` adds what is new to the committed corpus, minimised.
+# Tests/Fuzz/Findings, and makes the exit code 1. FUZZ_SEED (random) makes two runs from the same corpus alike.
+# `MERGE=1 run.sh 0` adds what is new to the committed corpus, minimised.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -43,14 +44,17 @@ fi
 fuzz() { # one target; its last words and 1 when there was a finding
   local target=$1 log=$folder/$1.log
   mkdir -p "$folder/$target" "$here/Findings"
-  if VOLERY_FUZZ_TARGET=$target "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=64 \
+  if VOLERY_FUZZ_TARGET=$target "$program" -seed="${FUZZ_SEED:-0}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=64 \
     -max_len="$(longest "$target")" -print_final_stats=1 -artifact_prefix="$here/Findings/$target-" "$folder/$target" \
     "$here/Corpus/$target" >"$log" 2>&1; then
     echo "fuzz: $target: no finding in $(grep -oP 'number_of_executed_units: \K\d+' "$log") inputs; places of code reached: $(
       grep -oP 'INITED cov: \K\d+' "$log") by the corpus, $(grep -oP 'cov: \K\d+' "$log" | tail -1) at the end; $(
       grep -oP 'peak_rss_mb: *\K\d+' "$log") MB at most"
   else
-    grep -E 'Fatal error|ERROR|SUMMARY|Test unit written' "$log" | head -8
+    grep -aE 'Fatal error|ERROR|SUMMARY|Test unit written' "$log" | head -8
+    # What is found where nobody can look afterwards is told whole.
+    for input in "$here/Findings/$target-"*; do [ ! -f "$input" ] || [ "$(stat -c %s "$input")" -gt 8192 ] || base64 -w0 "$input"; done
+    echo
     echo "fuzz: $target: A FINDING, see $log"
     return 1
   fi

@@ -35,17 +35,22 @@ struct MessagePromises<M: Message> {
     }
   }
 
-  /// It is text; read again it is the same unless there are unknown fields, which text names by number.
+  /// It is text. Read again it is the same, unless it has unknown fields, which text names by number: text brings them only
+  /// as the bytes of an `Any`. The bytes of an `Any` of a known type may come back in another form: then the text is the same.
   func checkTextFormat(isFromText: Bool) {
     var options = TextFormatOptions()
     options.types = FuzzedMessage.registry
     let written = message.textFormat(options: options)
     guard isFromText else { return }
+    options.includesUnknownFields = false
+    guard message.textFormat(options: options) == written else { return }
     var reading = TextFormatDecodingOptions()
     reading.types = FuzzedMessage.registry
-    do { checkEqual(try M(textFormat: written, options: reading), "in text format") } catch {
-      fatalError("what was written in text format can't be read: \(error): \(written)")
-    }
+    do {
+      let again = try M(textFormat: written, options: reading)
+      if again.textFormat(options: options) == written, written.contains("[") { return }
+      checkEqual(again, "in text format")
+    } catch { fatalError("what was written in text format can't be read: \(error): \(written)") }
   }
 
   private func checkEqual(_ again: M, _ how: String) {
