@@ -69,6 +69,7 @@ let package = Package(
     module("VoleryNameResolution", ["VoleryTypes"]),
     module("VoleryLoadBalancing", ["VoleryTypes"]),
     module("VoleryTransport", ["VoleryTypes"]),
+    module("VoleryObservation", ["VoleryTypes"]),
     module("VoleryEventLoops", ["VoleryPrimitives", "CLibUV"]),
     module("VoleryHTTP2Session", ["VoleryPrimitives", "CNGHTTP2"]),
     module("VoleryTLSSession", ["VoleryPrimitives", "COpenSSL"]),
@@ -91,14 +92,15 @@ let package = Package(
     module(
       "VoleryServer",
       [
-        "VoleryPrimitives", "VoleryTypes", "VoleryTransport", "VoleryTLSSession", "VoleryHTTP2Transport",
-        "VoleryEventLoops", logging,
+        "VoleryPrimitives", "VoleryTypes", "VoleryTransport", "VoleryObservation", "VoleryTLSSession",
+        "VoleryHTTP2Transport", "VoleryEventLoops", logging,
       ]),
     module(
       "VoleryClient",
       [
-        "VoleryPrimitives", "VoleryTypes", "VoleryTransport", "VoleryTLSSession", "VoleryHTTP2Transport",
-        "VoleryEventLoops", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryDNS", "VoleryFileResolver", logging,
+        "VoleryPrimitives", "VoleryTypes", "VoleryTransport", "VoleryObservation", "VoleryTLSSession",
+        "VoleryHTTP2Transport", "VoleryEventLoops", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryDNS",
+        "VoleryFileResolver", logging,
       ]),
 
     // 5: front.
@@ -108,7 +110,8 @@ let package = Package(
       "Volery",
       [
         "VoleryTypes", "VoleryDNS", "VoleryFileResolver", "VoleryServices", "VoleryProtobuf", "VoleryWellKnownTypes",
-        "VoleryNameResolution", "VoleryLoadBalancing", "VoleryServer", "VoleryClient", "VoleryTLSSession",
+        "VoleryNameResolution", "VoleryLoadBalancing", "VoleryObservation", "VoleryServer", "VoleryClient",
+        "VoleryTLSSession",
       ]),
 
     // 6: programs.

@@ -4,6 +4,7 @@
 @_exported public import VoleryFileResolver
 @_exported public import VoleryLoadBalancing
 @_exported public import VoleryNameResolution
+@_exported public import VoleryObservation
 @_exported public import VoleryProtobuf
 @_exported public import VoleryServer
 @_exported public import VoleryServices

@@ -19,6 +19,8 @@ package final class LoopActivity: Sendable {
   package static let idle: UInt = 0
   /// A job of a task that has no `LoopWorker`.
   package static let unnamed: UInt = 1
+  /// What looks on while the loop works (`EventLoop.attributed`).
+  package static let observer: UInt = 3
 
   private let job = Atomic<UInt>(0)
   private let tag = Atomic<UInt>(idle)
@@ -33,6 +35,16 @@ package final class LoopActivity: Sendable {
   }
 
   @inline(__always) func ended() { tag.store(LoopActivity.idle, ordering: .relaxed) }
+}
+
+extension EventLoop {
+  /// What `work` does belongs to this tag, and what comes after it to what came before. On the loop only.
+  package func attributed<Result>(to tag: UInt, _ work: () -> Result) -> Result {
+    let before = activity.sample.tag
+    activity.began(tag)
+    defer { activity.began(before) }
+    return work()
+  }
 }
 
 /// Runs a task on a loop as the loop itself would, and says what its jobs belong to while they run. A task prefers it as its

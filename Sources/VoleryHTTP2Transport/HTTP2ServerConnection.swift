@@ -41,11 +41,16 @@ package struct ServerConnectionOptions: Sendable {
 package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable {
   private let acceptor: any ServerStreamAcceptor
   private let options: ServerConnectionOptions
+  private let onReady: (@Sendable (HTTP2ServerConnection) -> Void)?
   private let onEnd: @Sendable (HTTP2ServerConnection) -> Void
+  /// Streams that the client has opened.
+  @exclusivity(unchecked) package private(set) var openedStreams = 0
   /// Until the handshake is over.
   private var handshakeSlot: HandshakeLimit.Slot?
   /// Why the connection came to nothing before the client's SETTINGS; set when it ends.
   package private(set) var refusal: String?
+  /// Nil where it has ended as it should.
+  package private(set) var endReason: String?
   @exclusivity(unchecked) private var isDraining = false
   private var timers: [LoopTimer] = []
   private var keepalive: LoopTimer?
@@ -65,8 +70,10 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
 
   package init(
     socket: Socket, acceptor: any ServerStreamAcceptor, options: ServerConnectionOptions, filter: (any ByteFilter)?,
-    handshakeSlot: HandshakeLimit.Slot? = nil, onEnd: @escaping @Sendable (HTTP2ServerConnection) -> Void
+    handshakeSlot: HandshakeLimit.Slot? = nil, onReady: (@Sendable (HTTP2ServerConnection) -> Void)? = nil,
+    onEnd: @escaping @Sendable (HTTP2ServerConnection) -> Void
   ) {
+    self.onReady = onReady
     self.handshakeSlot = handshakeSlot
     self.acceptor = acceptor
     self.options = options
@@ -101,12 +108,21 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
 
   override func handshakeDone() { handshakeSlot = nil }
 
+  private var isReady = false
+
+  package override func settingsReceived() {
+    guard !isReady else { return }
+    isReady = true
+    onReady?(self)
+  }
+
   override var reasonForTLSBytes: String { "the client speaks TLS to a plaintext port" }
 
   // MARK: Streams
 
   package override func streamOpened() -> HTTP2Stream? {
     openCalls += 1
+    openedStreams += 1
     return HTTP2ServerStream(
       connection: self, acceptor: acceptor, windowByteCount: options.http2.streamWindowByteCount)
   }
@@ -238,6 +254,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
     keepalive?.cancel()
     idleTimer?.cancel()
     handshakeSlot = nil
+    endReason = error
     if !session.peerHasSentSettings { refusal = error }
     onEnd(self)
   }

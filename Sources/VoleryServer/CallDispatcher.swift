@@ -1,6 +1,7 @@
 import Synchronization
 import VoleryEventLoops
 import VoleryHTTP2Transport
+import VoleryObservation
 import VoleryPrimitives
 package import VoleryTransport
 import VoleryTypes
@@ -12,6 +13,9 @@ package final class CallDispatcher: ServerStreamAcceptor {
   /// Of responses, where the handler says nothing else.
   let compression: Compression
   let log: HandlerLog
+  /// Nil: nobody looks.
+  let observer: (any Observer)?
+  let server = ObservedServer()
   private let table: ServiceTable
   private let interceptors: [any ServerInterceptor]
   private let fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
@@ -26,6 +30,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
     interceptors = options.interceptors
     table = ServiceTable(handlers, interceptors: interceptors)
     log = HandlerLog(options.logger)
+    observer = ObserverList.observer(of: options.observers)
     fallback = options.fallback
     maxCalls = options.maxConcurrentCalls
     maxRequestMessageBytes = options.maxRequestMessageBytes
@@ -40,19 +45,18 @@ package final class CallDispatcher: ServerStreamAcceptor {
     path: UnsafeRawBufferPointer, head: consuming ServerRequestHead, stream: any ServerStream
   ) -> (any ServerStreamHandler)? {
     guard let method = table[path] ?? unlistedMethod(path) else {
-      stream.finish(unimplemented(path), trailingMetadata: Metadata())
-      return nil
+      return refuse(stream, unimplemented(path), CallDispatcher.descriptor(path), head)
     }
     guard let requestCompression = head.messageEncoding.map(Compression.init(name:)) ?? .identity else {
-      stream.finish(
-        unknownEncoding(head.messageEncoding), trailingMetadata: ["grpc-accept-encoding": Compression.acceptedNames])
-      return nil
+      return refuse(
+        stream, unknownEncoding(head.messageEncoding), method.handler.descriptor, head,
+        trailingMetadata: ["grpc-accept-encoding": Compression.acceptedNames])
     }
     guard runningCalls.add(1, ordering: .relaxed).newValue <= maxCalls else {
       runningCalls.subtract(1, ordering: .relaxed)
       let text = "the server is at its limit of \(maxCalls) calls"
-      stream.finish(Status(code: .resourceExhausted, message: text), trailingMetadata: Metadata())
-      return nil
+      return refuse(
+        stream, Status(code: .resourceExhausted, message: text), method.handler.descriptor, head)
     }
     let call = ServerCall(
       method: method, head: head, stream: stream, workers: pool(of: stream.transportLoop), dispatcher: self,
@@ -61,9 +65,41 @@ package final class CallDispatcher: ServerStreamAcceptor {
     return call
   }
 
+  /// Ends a call that no handler gets.
+  private func refuse(
+    _ stream: any ServerStream, _ status: Status, _ method: @autoclosure () -> MethodDescriptor,
+    _ head: borrowing ServerRequestHead, trailingMetadata: Metadata = Metadata()
+  ) -> (any ServerStreamHandler)? {
+    if let observer {
+      let call = observed(method(), isRegistered: status.code != .unimplemented, head, stream.peer)
+      let watch = ServerCallWatch(call, observer, on: pool(of: stream.transportLoop).loop)
+      watch?.answers(status)
+      watch?.ended(nil)
+    }
+    stream.finish(status, trailingMetadata: trailingMetadata)
+    return nil
+  }
+
+  func observed(
+    _ method: MethodDescriptor, isRegistered: Bool, _ head: borrowing ServerRequestHead, _ peer: Peer
+  ) -> ObservedServerCall {
+    ObservedServerCall(
+      server: server, method: method, isRegistered: isRegistered, metadata: head.metadata, peer: peer,
+      timeout: head.timeout)
+  }
+
+  /// Tells the observers, if there are any.
+  func observe(_ event: @autoclosure () -> ServerEvent) {
+    if let observer { observer.happened(event(), to: server) }
+  }
+
   /// The method whose calls have this tag (`ServerCall.tag`), in words; nil for another server's.
   func name(ofTag tag: UInt) -> String? {
-    tag == ServiceTable.fallbackTag ? "a method that the fallback answers" : table.path(ofTag: tag)
+    switch tag {
+    case ServiceTable.fallbackTag: "a method that the fallback answers"
+    case LoopActivity.observer: observer.map { "an observer (\($0))" }
+    default: table.path(ofTag: tag)
+    }
   }
 
   func callEnded() { runningCalls.subtract(1, ordering: .relaxed) }
@@ -82,13 +118,21 @@ package final class CallDispatcher: ServerStreamAcceptor {
     if let handler = fallbackHandler(path) { return ServiceTable.Entry(fallback: handler, interceptors) }
     guard !interceptors.isEmpty else { return nil }
     let status = unimplemented(path)
-    let parts = path.prefix(200).split(separator: UInt8(ascii: "/"), maxSplits: 1).map { String(decoding: $0, as: UTF8.self) }
-    let descriptor = MethodDescriptor(
-      service: parts.first ?? "", name: parts.count > 1 ? parts[1] : "", kind: .bidirectional)
     let entry = ServiceTable.Entry(
-      fallback: MethodHandler(descriptor: descriptor) { $0.finish(with: StatusError(status: status, origin: .local)) },
+      fallback: MethodHandler(descriptor: CallDispatcher.descriptor(path)) {
+        $0.finish(with: StatusError(status: status, origin: .local))
+      },
       interceptors)
     return entry.interceptors.isEmpty ? nil : entry
+  }
+
+  /// Of a method that the server does not have.
+  private static func descriptor(_ path: UnsafeRawBufferPointer) -> MethodDescriptor {
+    let parts = path.prefix(200).split(separator: UInt8(ascii: "/"), maxSplits: 1).map {
+      String(decoding: $0, as: UTF8.self)
+    }
+    return MethodDescriptor(
+      service: parts.first ?? "", name: parts.count > 1 ? parts[1] : "", kind: .bidirectional)
   }
 
   private func fallbackHandler(_ path: UnsafeRawBufferPointer) -> MethodHandler? {

@@ -2,6 +2,7 @@ import Logging
 import Synchronization
 import VoleryEventLoops
 import VoleryHTTP2Transport
+import VoleryObservation
 import VoleryTLSSession
 import VoleryTransport
 public import VoleryTypes
@@ -33,6 +34,7 @@ public final class Server: Sendable {
     var group: EventLoopGroup?
     var isDraining = false
     var isStopped = false
+    var isOver = false
     /// When a signal came that somebody else in the process handles too.
     var sharedSignalTime: ContinuousClock.Instant?
     var stopWaiters: [CheckedContinuation<Void, Never>] = []
@@ -148,6 +150,7 @@ public final class Server: Sendable {
       if let reloader { state.reloaders.append(reloader) }
     }
     for listener in listeners { listener.start() }
+    dispatcher.observe(.listening(bound))
     return bound
   }
 
@@ -253,7 +256,7 @@ public final class Server: Sendable {
     }
     guard let loop else {
       close(descriptor)
-      return connectionLog.refused(nil, "the server is at its limit of \(options.maxConnections) connections")
+      return refused(nil, "the server is at its limit of \(options.maxConnections) connections")
     }
     loop.execute { [self] in open(descriptor, isTCP, reloader, on: loop) }
   }
@@ -264,21 +267,29 @@ public final class Server: Sendable {
     do throws(TLSError) {
       handshake = try reloader.map { (reloader) throws(TLSError) in try beginHandshake(reloader) }
     } catch {
-      connectionLog.refused(socket.remoteAddress.map(SocketAddress.init), error.description)
+      refused(socket.remoteAddress.map(SocketAddress.init), error.description)
       socket.close()
       return ended(nil, on: loop)
     }
+    let life = dispatcher.observer.map { ServerConnectionLife($0, of: dispatcher.server) }
     let connection = HTTP2ServerConnection(
       socket: socket, acceptor: dispatcher, options: connectionOptions, filter: handshake?.session,
-      handshakeSlot: handshake?.slot
-    ) { [weak self] connection in
-      self?.ended(connection, on: loop)
-    }
+      handshakeSlot: handshake?.slot, onReady: { life?.opened($0.peer) },
+      onEnd: { [weak self] connection in
+        life?.closed(connection)
+        self?.ended(connection, on: loop)
+      })
     let isDraining = state.withLock { state in
       state.connections[ObjectIdentifier(connection)] = connection
       return state.isDraining
     }
     if isDraining { connection.drain() }
+  }
+
+  /// A connection that did not come to its first call.
+  private func refused(_ client: SocketAddress?, _ reason: String) {
+    connectionLog.refused(client, reason)
+    dispatcher.observe(.connectionRefused(client, reason: reason))
   }
 
   private struct Handshake {
@@ -294,7 +305,7 @@ public final class Server: Sendable {
   }
 
   private func ended(_ connection: HTTP2ServerConnection?, on loop: EventLoop) {
-    if let connection, let reason = connection.refusal { connectionLog.refused(connection.peer.address, reason) }
+    if let connection, let reason = connection.refusal { refused(connection.peer.address, reason) }
     let waiters: [CheckedContinuation<Void, Never>] = state.withLock { state in
       state.connectionsOfLoop[ObjectIdentifier(loop), default: 1] -= 1
       if let connection { state.connections[ObjectIdentifier(connection)] = nil }
@@ -312,10 +323,11 @@ public final class Server: Sendable {
   /// after `limit` is cancelled. May be called twice.
   public func drain(limit: Duration = .seconds(25)) async {
     for observer in drainObservers { observer.drainBegan() }
-    let connections = state.withLock { state in
-      state.isDraining = true
-      return Array(state.connections.values)
+    let (isFirst, connections) = state.withLock { state in
+      defer { state.isDraining = true }
+      return (!state.isDraining, Array(state.connections.values))
     }
+    if isFirst { dispatcher.observe(.draining(calls: dispatcher.callCount)) }
     for connection in connections { connection.loop.execute { connection.drain() } }
     let watchdog = Task { [self] in
       try? await Task.sleep(for: limit)
@@ -326,6 +338,7 @@ public final class Server: Sendable {
     watchdog.cancel()
     stopListeners()
     stopRunning()
+    tellStopped()
   }
 
   /// Stops at once: running calls are cancelled, connections closed.
@@ -333,6 +346,15 @@ public final class Server: Sendable {
     stopListeners()
     closeConnections("the server is shut down")
     stopRunning()
+    tellStopped()
+  }
+
+  private func tellStopped() {
+    let isFirst = state.withLock { state in
+      defer { state.isOver = true }
+      return !state.isOver
+    }
+    if isFirst { dispatcher.observe(.stopped) }
   }
 
   private func waitForConnections() async {

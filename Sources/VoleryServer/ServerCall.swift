@@ -30,6 +30,8 @@ public import VoleryTypes
   @usableFromInline let isIntercepted: Bool
   private let wasRequestCompressed = Atomic<Bool>(false)
   private let requestCompression: Compression
+  /// Nil unless somebody looks.
+  @exclusivity(unchecked) private var watch: ServerCallWatch?
   private let cancelled = Atomic<Bool>(false)
   private let loop: any TransportLoop
   private let workers: WorkerPool
@@ -70,6 +72,11 @@ public import VoleryTypes
     self.dispatcher = dispatcher
     self.deadline = head.timeout.map(Deadline.after) ?? .none
     self.requestCompression = requestCompression
+    if let observer = dispatcher.observer {
+      watch = ServerCallWatch(
+        dispatcher.observed(method.handler.descriptor, isRegistered: !method.isFallback, head, stream.peer), observer,
+        on: workers.loop)
+    }
     let compression = dispatcher.compression
     self.responseCompression = ResponseCompression(
       head.acceptedEncodings.contains(compression) ? compression : .identity)
@@ -136,6 +143,7 @@ public import VoleryTypes
   func messageReceived(_ message: [UInt8], isCompressed: Bool) {
     let byteCount = message.count + MessageSink.prefixByteCount
     guard !isFinished else { return stream.consume(byteCount) }
+    watch?.received(message, isCompressed: isCompressed)
     if entry.hasOneRequest {
       stream.consume(byteCount)
       guard inbox.isEmpty else { return refuse(.unimplemented, "more than one request for \(method.path)") }
@@ -161,6 +169,7 @@ public import VoleryTypes
     deadlineTimer = nil
     wakeAll()
     isStreamOver = true
+    watch.take()?.ended(error)
     guard isRunning else { return dispatcher.callEnded() }
     // A place is free once the handler has returned: whoever opens streams and resets them must not start ever more.
     lingering = stream.lingeringHandlers
@@ -258,14 +267,20 @@ public import VoleryTypes
       let initial = responseMetadata.withLock { $0.initial }
       if !initial.isEmpty {
         if let violation = initial.responseViolation {
-          return stream.finish(status.without("initial metadata", violation), trailingMetadata: Metadata())
+          return end(status.without("initial metadata", violation), Metadata())
         }
+        watch?.sent(initial)
         stream.sendInitialMetadata(initial, messageEncoding: nil)
       }
     }
     if !trailing.isEmpty, let violation = trailing.responseViolation {
-      return stream.finish(status.without("trailing metadata", violation), trailingMetadata: Metadata())
+      return end(status.without("trailing metadata", violation), Metadata())
     }
+    end(status, trailing)
+  }
+
+  private func end(_ status: Status, _ trailing: Metadata) {
+    watch?.answers(status)
     stream.finish(status, trailingMetadata: trailing)
   }
 
@@ -350,6 +365,7 @@ public import VoleryTypes
     let compression = responseCompression.fix()
     let initial = responseMetadata.withLock { $0.initial }
     if !initial.isEmpty, let violation = initial.responseViolation { return refuse(.internal, violation) }
+    watch?.sent(initial)
     stream.sendInitialMetadata(initial, messageEncoding: compression == .identity ? nil : compression.name)
   }
 
@@ -359,6 +375,7 @@ public import VoleryTypes
       sendHeaders()
       guard !isFinished else { return }
     }
+    watch?.sent(frame)
     stream.send(frame)
   }
 

@@ -1,5 +1,6 @@
 public import Logging
 import VoleryHTTP2Transport
+public import VoleryObservation
 public import VoleryTypes
 
 /// What a server may be told. The defaults are right for most.
@@ -52,6 +53,8 @@ public struct ServerOptions: Sendable {
   public var fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
   /// Around every call that reaches the server, the first one outermost; at most 64. None.
   public var interceptors: [any ServerInterceptor] = []
+  /// Hear what happens to the server and its calls; at most 16. None.
+  public var observers: [any Observer] = []
   public var logger = Logger(label: "volery.server")
 
   public init() {}

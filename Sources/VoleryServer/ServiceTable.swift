@@ -19,7 +19,8 @@ struct ServiceTable: Sendable {
     fileprivate let path: [UInt8]
     /// As `LoopActivity` has it.
     var tag: UInt { isFallback ? ServiceTable.fallbackTag : UInt(bitPattern: ObjectIdentifier(self)) }
-    private let isFallback: Bool
+    /// No service has it.
+    let isFallback: Bool
 
     convenience init(fallback handler: MethodHandler, _ interceptors: [any ServerInterceptor]) {
       self.init(handler, interceptors, isFallback: true)

@@ -8,7 +8,7 @@ import VoleryPrimitives
 /// of the turn. A worker that finds nothing to do waits to be resumed, which costs half of starting a task.
 final class WorkerPool: TurnFlushing, @unchecked Sendable {
   /// Owns this.
-  private unowned let loop: EventLoop
+  unowned let loop: EventLoop
   @exclusivity(unchecked) private var ready = Queue<ServerCall>()
   @exclusivity(unchecked) private var parked: [Worker] = []
   /// A worker will take what is ready: it has been resumed, or is taking calls in this turn.

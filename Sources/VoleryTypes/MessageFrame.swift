@@ -42,6 +42,8 @@ package struct MessageFrame: Sendable {
   /// Bytes of the message.
   package var messageByteCount: Int { count - MessageSink.prefixByteCount }
 
+  package var isCompressed: Bool { head[0] != 0 }
+
   /// What follows `head`.
   package var pieces: [[UInt8]] { tail?.pieces ?? [] }
 

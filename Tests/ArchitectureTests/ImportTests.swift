@@ -8,8 +8,8 @@ import Testing
     ["VoleryPrimitives"],
     ["VoleryTypes", "CNGHTTP2", "COpenSSL", "CLibUV", "CCares", "CZlib", "CProtobufC"],
     [
-      "VoleryNameResolution", "VoleryLoadBalancing", "VoleryTransport", "VoleryHTTP2Session", "VoleryTLSSession",
-      "VoleryEventLoops", "VoleryCompression",
+      "VoleryNameResolution", "VoleryLoadBalancing", "VoleryTransport", "VoleryObservation", "VoleryHTTP2Session",
+      "VoleryTLSSession", "VoleryEventLoops", "VoleryCompression",
     ],
     ["VoleryHTTP2Transport", "VoleryDNS", "VoleryFileResolver", "VoleryProtobuf"],
     ["VoleryClient", "VoleryServer", "VoleryGenerator", "VoleryWellKnownTypes"],

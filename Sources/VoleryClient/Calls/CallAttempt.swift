@@ -1,5 +1,6 @@
 import Synchronization
 import VoleryLoadBalancing
+import VoleryObservation
 import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
@@ -22,6 +23,11 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
   @exclusivity(unchecked) private var interception: InterceptedAttempt?
   /// Sent as `grpc-previous-rpc-attempts`; set when the call takes the attempt.
   var previousAttempts = 0
+  /// For observers: why there is this attempt, and how long the call waited for its server. Set when the call takes it.
+  var cause = ObservedAttempt.Cause.first
+  var waited = Duration.zero
+  /// Nil unless somebody looks.
+  @exclusivity(unchecked) private var watch: AttemptWatch?
 
   // What a unary call's server has said so far: nobody can ask for it before the end, so the call's lock is left alone.
   @exclusivity(unchecked) private var initialMetadata: Metadata?
@@ -92,8 +98,19 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
 
   private func open(_ metadata: Metadata?) {
     guard !isOver, let flush = call.state.withLock({ $0.takeFlush(for: self) }) else { return }
+    var metadata = metadata
+    if let observer = call.observer { show(&metadata, to: observer) }
     stream = connection.openStream(call.head(of: self, metadata), handler: self)
     send(flush)
+  }
+
+  private func show(_ metadata: inout Metadata?, to observer: any CallObserver) {
+    var shown = metadata ?? call.metadata
+    let attempt = ObservedAttempt(
+      cause: cause, previousAttempts: previousAttempts, peer: connection.peer, subchannel: subchannel.id, waited: waited
+    )
+    watch = observer.attemptStarted(attempt, metadata: &shown).map(AttemptWatch.init)
+    metadata = shown
   }
 
   // MARK: Sending
@@ -128,11 +145,14 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
   /// Returns false when an interceptor does not let it pass.
   private func send(_ frame: MessageFrame, endsStream: Bool, on stream: any ClientStream) -> Bool {
     guard let interception else {
+      watch?.sent(frame)
       stream.send(frame, endsStream: endsStream)
       return true
     }
     do throws(StatusError) {
-      stream.send(try interception.request(frame), endsStream: endsStream)
+      let frame = try interception.request(frame)
+      watch?.sent(frame)
+      stream.send(frame, endsStream: endsStream)
       return true
     } catch {
       close(error)
@@ -149,6 +169,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
 
   func initialMetadataReceived(_ metadata: Metadata, messageEncoding: String?) {
     guard !isOver else { return }
+    watch?.received(metadata)
     interception?.received(metadata, messageEncoding)
     if call.keepsAnswerOnAttempt {
       initialMetadata = metadata
@@ -160,6 +181,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
 
   func messageReceived(_ message: [UInt8], isCompressed: Bool) {
     guard !isOver else { return }
+    watch?.received(message, isCompressed: isCompressed)
     var message = ReceivedMessage(message, isCompressed: isCompressed)
     if let interception {
       do throws(StatusError) { message = try interception.response(message) } catch { return close(error) }
@@ -195,6 +217,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
     guard !isOver else { return }
     isOver = true
     stream = nil
+    watch.take()?.ended(outcome)
     // What was never sent says nothing of the server.
     if outcome.processing == .neverSent || outcome.processing == .unsendable {
       report(.cancelled, .local)
@@ -218,7 +241,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
     if !isOver {
       isOver = true
       stream.take()?.cancel()
-      report(.cancelled, .local)
+      givenUp(.cancelled)
     }
     call.attemptEnded(outcome, on: self)
   }
@@ -231,6 +254,11 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
     isOver = true
     if code == .deadlineExceeded { stream?.deadlinePassed() } else { stream?.cancel() }
     stream = nil
+    givenUp(code)
+  }
+
+  private func givenUp(_ code: StatusCode) {
+    watch.take()?.ended(StreamOutcome(status: Status(code: code, message: ""), origin: .local))
     report(code, .local)
   }
 

@@ -1,5 +1,6 @@
 import Synchronization
 import VoleryLoadBalancing
+import VoleryObservation
 import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
@@ -26,6 +27,8 @@ final class ClientCall: PickWaiter, Sendable {
   let state: Mutex<ClientCallState>
   /// Interceptors stand around it: they start it, and say what the caller gets.
   let isIntercepted: Bool
+  /// Who hears of its attempts and its end; nil: nobody.
+  let observer: (any CallObserver)?
   /// As the last interceptor has left it; set before the call starts.
   nonisolated(unsafe) private(set) var metadata: Metadata
   /// Nil for a call without a deadline.
@@ -53,6 +56,8 @@ final class ClientCall: PickWaiter, Sendable {
     self.isIntercepted = isIntercepted
     // An interceptor may set one where there is none.
     deadlineTimer = deadline.isSet || isIntercepted ? DeadlineTimer(deadline) : nil
+    observer = channel.observer?.callStarted(
+      ObservedCall(channel: channel.observed, method: method, deadline: deadline))
     hasOneResponse = method.kind == .unary || method.kind == .clientStreaming
     maxRequestBytes = ClientCall.limit(
       options.maxRequestMessageBytes, configuration?.maxRequestMessageBytes, default: Int(UInt32.max))
@@ -138,6 +143,7 @@ final class ClientCall: PickWaiter, Sendable {
       start(CallAttempt(call: self, connection: connection, subchannel: subchannel, startedAt: now))
     case .wait(let generation):
       if waitsForOthers() { return }
+      if observer != nil { state.withLock { $0.waits(since: now) } }
       startDeadlineTimer(on: channel.loop)
       channel.wait(for: generation, self)
       // It may have ended before it waited.
@@ -288,7 +294,17 @@ final class ClientCall: PickWaiter, Sendable {
     deadlineTimer?.stop()
     state.withLock { $0.timer.take() }?.cancel()
     channel.callEnded()
+    if let observer { tell(observer) }
     waiters.resumeAll()
+  }
+
+  private func tell(_ observer: any CallObserver) {
+    guard let (outcome, attempts) = state.withLock({ state in state.verdict.map { ($0, state.attempts) } }) else {
+      return
+    }
+    observer.ended(
+      CallEnd(
+        status: outcome.status, origin: outcome.origin, duration: startedAt.duration(to: .now), attempts: attempts))
   }
 
   // MARK: Waiting

@@ -1,4 +1,5 @@
 import VoleryLoadBalancing
+import VoleryObservation
 import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
@@ -21,6 +22,8 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
   private var transparentRetries = TransparentRetries()
   /// Attempts that a server may have seen; `grpc-previous-rpc-attempts` of the next one.
   private var previousAttempts = 0
+  /// Nil while there is nothing but a first attempt.
+  private var history: AttemptHistory?
   /// No other attempt can follow: an answer has begun, or what was sent is not kept any more.
   var isCommitted = false
   /// The subchannels of attempts that failed: the next one prefers others.
@@ -89,10 +92,28 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
   mutating func attemptStarted(_ attempt: CallAttempt) -> StartVerdict {
     guard !hasEnded, running.isEmpty || !isCommitted else { return .unwanted }
     attempt.previousAttempts = previousAttempts + running.count
+    if !running.isEmpty || history != nil { note(attempt) }
     lastPeer = attempt.connection.peer
     running.add(attempt)
     return .started(next: strategy.delayAfterStart())
   }
+
+  private mutating func note(_ attempt: CallAttempt) {
+    (attempt.cause, attempt.waited) = takeHistory().started(
+      at: .now, isFirst: attempt.previousAttempts == 0, isHedging: strategy.isHedging)
+  }
+
+  private mutating func takeHistory() -> AttemptHistory {
+    let history = history ?? AttemptHistory()
+    self.history = history
+    return history
+  }
+
+  /// There is no server for it yet.
+  mutating func waits(since now: Moment) { takeHistory().waits(since: now) }
+
+  /// For observers.
+  var attempts: AttemptCount { history?.count ?? AttemptCount() }
 
   enum NextVerdict {
     case begin
@@ -133,9 +154,11 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
       case .none: break
       case .now:
         rewind(after: attempt)
+        takeHistory().nextIsTransparent()
         return .again(after: .zero)
       case .after(let delay):
         rewind(after: attempt)
+        takeHistory().nextIsTransparent()
         return running.isEmpty ? .again(after: delay) : .none
       case .giveUp:
         guard running.isEmpty else { return .none }
@@ -162,6 +185,7 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
   private mutating func rewind(after attempt: CallAttempt) {
     failedOn.append(attempt.subchannel.id)
     guard running.isEmpty else { return }
+    takeHistory().idles(since: .now)
     isTransportFull = false
     outbox.rewind()
   }

@@ -1,4 +1,5 @@
 import Synchronization
+import VoleryObservation
 import VoleryTransport
 import VoleryTypes
 
@@ -14,7 +15,13 @@ struct ConnectionEnd: Sendable {
 /// channel's control plane: first to the attempt that made it, then to the subchannel that uses it.
 final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
   let address: SocketAddress
+  /// The subchannel's number.
+  private let subchannel: Int
+  /// For observers.
+  private var life: ConnectionLife?
   private weak let core: ChannelCore?
+  /// The control plane's.
+  private let loop: any TransportLoop
   private enum Availability: UInt8, AtomicRepresentable {
     case hasRoom
     /// It runs as many calls as the server allows.
@@ -42,11 +49,13 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
 
   let startedAt: ChannelClock.Instant
 
-  init(to address: SocketAddress, attempt: EndpointAttempt, core: ChannelCore) {
+  init(to address: SocketAddress, of subchannel: Int, attempt: EndpointAttempt, core: ChannelCore) {
     self.address = address
+    self.subchannel = subchannel
     startedAt = core.clock.now()
     self.attempt = attempt
     self.core = core
+    loop = core.loop
   }
 
   /// Any thread.
@@ -67,6 +76,9 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
 
   func start(timeout: Duration, serverName: String?) {
     guard let core else { return }
+    if let observer = core.dataPlane.observer {
+      life = ConnectionLife(subchannel: subchannel, address: address, of: core.dataPlane.observed, observer)
+    }
     handle = core.connector.connect(
       to: address, authority: core.authority, serverName: serverName, timeout: timeout, observer: self)
   }
@@ -75,6 +87,7 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
   func cancel() {
     attempt = nil
     handle.take()?.cancel()
+    life?.abandoned()
   }
 
   func adopt(by driver: SubchannelDriver) {
@@ -86,11 +99,13 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
   /// No more calls; those that run finish.
   func drain() {
     driver = nil
+    life?.ending(.unwanted, "the channel does not want it any more")
     connection?.drain()
   }
 
   func close(reason: String) {
     driver = nil
+    life?.ending(.unwanted, reason)
     connection?.close(reason: reason)
   }
 
@@ -108,6 +123,7 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
     inControlPlane { [self] _ in
       guard let attempt else { return connection.close(reason: "not needed") }
       self.connection = connection
+      life?.connected(connection.peer)
       attempt.opened(self)
     }
   }
@@ -126,12 +142,16 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
     // At once: calls that the server has refused pick again before the control plane has heard of it.
     availability.store(.ending, ordering: .relaxed)
     let tally = connection.tally
-    inControlPlane { [self] _ in ended(ConnectionEnd(reason: reason, cause: cause, tally: tally)) }
+    inControlPlane { [self] _ in
+      life?.ending(ConnectionLoss(cause), reason)
+      ended(ConnectionEnd(reason: reason, cause: cause, tally: tally))
+    }
   }
 
   func connectionClosed(error: String?) {
     availability.store(.ending, ordering: .relaxed)
     let tally = source.take()?.tally ?? ConnectionTally()
+    loop.execute { [self] in life?.ended(error ?? "closed", streams: tally.opened) }
     inControlPlane { [self] core in
       core.openConnections[ObjectIdentifier(self)] = nil
       handle = nil

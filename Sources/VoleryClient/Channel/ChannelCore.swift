@@ -2,6 +2,7 @@ import Logging
 import Synchronization
 import VoleryLoadBalancing
 package import VoleryNameResolution
+import VoleryObservation
 import VoleryPrimitives
 package import VoleryTransport
 import VoleryTypes
@@ -72,7 +73,8 @@ package final class ChannelCore: @unchecked Sendable {
     startLog = ChannelLog(target: target, logger: options.logger)
     snapshot = PublishedPicker(
       picker: QueueingPicker(), state: .idle, generation: .first, serviceConfig: options.serviceConfig, isIdle: true)
-    dataPlane = DataPlane(options: options, authority: authority, loop: loop, clock: clock, snapshot: snapshot)
+    dataPlane = DataPlane(
+      options: options, target: "\(target)", authority: authority, loop: loop, clock: clock, snapshot: snapshot)
     dataPlane.control = self
     do {
       policy = try makePolicy(for: options.serviceConfig)
@@ -81,6 +83,7 @@ package final class ChannelCore: @unchecked Sendable {
       throw TargetError("\(error)")
     }
     dataPlane.retryThrottle.configure(options.serviceConfig.retryThrottling)
+    dataPlane.observe(.created)
   }
 
   // MARK: Waking
@@ -152,6 +155,7 @@ package final class ChannelCore: @unchecked Sendable {
     dataPlane.refusesCalls.store(true, ordering: .relaxed)
     drainTimer.take()?.cancel()
     publish()
+    dataPlane.observe(.closed)
     for waiter in drainWaiters { waiter.resume() }
     drainWaiters = []
   }
@@ -196,10 +200,12 @@ package final class ChannelCore: @unchecked Sendable {
     switch update {
     case .resolved(let resolved):
       report.withLock { $0.resolved(resolved.resolution, at: now) }
+      dataPlane.observe(.resolved(endpoints: resolved.resolution.endpoints))
       adopt(resolved.serviceConfig)
       give(resolved.resolution)
     case .failed(let error):
       report.withLock { $0.failed(error, at: now) }
+      dataPlane.observe(.resolutionFailed(error))
       startLog.resolverFailed(error, isKept: hasResolved)
       // Whoever has an earlier answer keeps it.
       if !hasResolved { newestPolicy.run { $0.resolverFailed(error, &$1) } }
@@ -236,11 +242,17 @@ package final class ChannelCore: @unchecked Sendable {
       switchPolicy(to: config)
       publish()
     case .keep(let error):
-      startLog.refused(error)
+      refused(error)
     case .fail(let error):
-      startLog.refused(error)
+      refused(error)
       configFailure = StatusError(.unavailable, "the resolver's service config is refused: \(String(line: "\(error)"))")
     }
+  }
+
+  private func refused(_ error: ServiceConfigError) {
+    startLog.refused(error)
+    dataPlane.observe(
+      .resolutionFailed(StatusError(.unavailable, "the resolver's service config is refused: \(error)")))
   }
 
   // MARK: Policies
@@ -326,6 +338,7 @@ package final class ChannelCore: @unchecked Sendable {
       awaitsResolution: hold != nil && !isClosed)
     // Who hears of the new state may call at once.
     dataPlane.publish(snapshot)
+    if connectivity.current != state { dataPlane.observe(.stateChanged(state)) }
     connectivity.changed(to: state)
     scheduleRetry(isNeeded: !isIdle && !isClosed && policy.state == .transientFailure)
   }

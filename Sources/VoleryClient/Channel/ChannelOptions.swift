@@ -5,6 +5,7 @@ import VoleryHTTP2Session
 import VoleryHTTP2Transport
 public import VoleryLoadBalancing
 public import VoleryNameResolution
+public import VoleryObservation
 public import VoleryTypes
 
 /// What a channel may be told. With none of it, `Channel("dns:///orders:50051")` does the right thing: every address a
@@ -79,6 +80,8 @@ public struct ChannelOptions: Sendable {
   /// than half of the servers. False for servers that say these codes of what the caller asked, not of themselves. It is
   /// nothing to do with the policy `outlier_detection`, which works either way. True.
   public var setsServersAside = true
+  /// Hear what happens to the channel and its calls; at most 16. None.
+  public var observers: [any Observer] = []
   public var logger = Logger(label: "volery.channel")
   /// Around every call of the channel, the first one outermost; at most 64 with those of a client. None.
   public var interceptors: [any ClientInterceptor] = []

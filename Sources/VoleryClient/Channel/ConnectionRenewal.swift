@@ -26,6 +26,7 @@ final class ConnectionRenewal: @unchecked Sendable {
 
   private let maxAge: Duration?
   private let endpoint: Endpoint
+  private let subchannel: Int
   private unowned let core: ChannelCore
   /// The present one and the next one.
   private let made: (ChannelConnection, ChannelConnection, Purpose) -> Void
@@ -33,11 +34,12 @@ final class ConnectionRenewal: @unchecked Sendable {
   private(set) var foresight = ConnectionForesight()
 
   init(
-    endpoint: Endpoint, core: ChannelCore,
+    endpoint: Endpoint, subchannel: Int, core: ChannelCore,
     made: @escaping (_ present: ChannelConnection, _ next: ChannelConnection, Purpose) -> Void
   ) {
     maxAge = core.options.maxConnectionAge.map { max($0, .milliseconds(100)) }
     self.endpoint = endpoint
+    self.subchannel = subchannel
     self.core = core
     self.made = made
   }
@@ -101,7 +103,7 @@ final class ConnectionRenewal: @unchecked Sendable {
     guard let present = connections[id] else { return }
     if purpose == .replace { connections[id]?.purpose = .replace }
     guard present.attempt == nil, purpose == .replace || !present.hasNext else { return }
-    let attempt = EndpointAttempt(endpoint: endpoint, timeout: .seconds(5), core: core) {
+    let attempt = EndpointAttempt(endpoint: endpoint, subchannel: subchannel, timeout: .seconds(5), core: core) {
       [weak self, weak connection] in
       if let connection { self?.attempted($0, for: connection) }
     }

@@ -1,5 +1,6 @@
 import Synchronization
 package import VoleryLoadBalancing
+import VoleryObservation
 package import VoleryTransport
 package import VoleryTypes
 
@@ -30,6 +31,9 @@ package final class DataPlane: Sendable {
   package let loop: any TransportLoop
   let published: StripedValue<PublishedPicker>
   let activity: CallActivity
+  /// Nil: nobody looks.
+  let observer: (any Observer)?
+  let observed: ObservedChannel
   let retryThrottle = RetryThrottle()
   let callReports = CallReportBatch()
   /// Set once no more calls are taken.
@@ -39,9 +43,12 @@ package final class DataPlane: Sendable {
   nonisolated(unsafe) weak var control: ChannelCore?
 
   init(
-    options: ChannelOptions, authority: String, loop: any TransportLoop, clock: ChannelClock, snapshot: PublishedPicker
+    options: ChannelOptions, target: String, authority: String, loop: any TransportLoop, clock: ChannelClock,
+    snapshot: PublishedPicker
   ) {
     self.options = options
+    observer = ObserverList.observer(of: options.observers)
+    observed = ObservedChannel(target: target, authority: authority)
     self.authority = authority
     self.loop = loop
     published = StripedValue(snapshot)
@@ -137,6 +144,11 @@ package final class DataPlane: Sendable {
 
   /// What keeps a call from beginning, if anything.
   package var refusal: StatusError? { refusesCalls.load(ordering: .relaxed) ? ChannelCore.closed : nil }
+
+  /// Tells the observers, if there are any.
+  func observe(_ event: @autoclosure () -> ChannelEvent) {
+    if let observer { observer.happened(event(), to: observed) }
+  }
 
   package func callStarted() {
     activity.started()

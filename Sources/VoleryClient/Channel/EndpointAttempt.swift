@@ -16,6 +16,7 @@ final class EndpointAttempt: @unchecked Sendable {
   private static let namedErrors = 8
 
   private let endpoint: Endpoint
+  private let subchannel: Int
   private let timeout: Duration
   private unowned let core: ChannelCore
   private var completion: ((Outcome) -> Void)?
@@ -31,8 +32,11 @@ final class EndpointAttempt: @unchecked Sendable {
   /// - Parameters:
   ///   - timeout: For each address, from its own start to the server's SETTINGS.
   ///   - completion: Called once, unless `cancel` comes first.
-  init(endpoint: Endpoint, timeout: Duration, core: ChannelCore, completion: @escaping (Outcome) -> Void) {
+  init(
+    endpoint: Endpoint, subchannel: Int, timeout: Duration, core: ChannelCore, completion: @escaping (Outcome) -> Void
+  ) {
     self.endpoint = endpoint
+    self.subchannel = subchannel
     self.timeout = timeout
     self.core = core
     self.completion = completion
@@ -65,7 +69,7 @@ final class EndpointAttempt: @unchecked Sendable {
   }
 
   private func begin(_ address: SocketAddress) {
-    let connection = ChannelConnection(to: address, attempt: self, core: core)
+    let connection = ChannelConnection(to: address, of: subchannel, attempt: self, core: core)
     let now = core.clock.now()
     starts[address] = now
     running[ObjectIdentifier(connection)] = connection

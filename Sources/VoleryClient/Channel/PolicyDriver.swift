@@ -1,4 +1,5 @@
 import VoleryLoadBalancing
+import VoleryObservation
 import VoleryTransport
 import VoleryTypes
 
@@ -149,6 +150,7 @@ final class PolicyDriver: @unchecked Sendable {
   private func makeSubchannel(_ endpoint: Endpoint) -> Subchannel {
     let driver = SubchannelDriver(id: core.nextSubchannelID(), endpoint: endpoint, owner: self, core: core)
     let subchannel = driver.makeSubchannel()
+    core.dataPlane.observe(.subchannelCreated(id: driver.id, endpoint))
     if members.count < PolicyDriver.maxSubchannels {
       members[driver.id] = Member(driver: driver, subchannel: subchannel)
       if members.count == 2 {

@@ -1,5 +1,6 @@
 import Synchronization
 import VoleryLoadBalancing
+import VoleryObservation
 import VoleryTransport
 import VoleryTypes
 
@@ -81,6 +82,7 @@ final class SubchannelDriver: @unchecked Sendable {
   /// No more calls; those that run finish.
   func remove() {
     _ = state.removed()
+    core.dataPlane.observe(.subchannelRemoved(id: id))
     timer.take()?.cancel()
     shrinkTimer.take()?.cancel()
     attempt.take()?.cancel()
@@ -110,7 +112,9 @@ final class SubchannelDriver: @unchecked Sendable {
         running.handOver { [weak self] in self?.attempted($0) }
         return report()
       }
-      attempt = EndpointAttempt(endpoint: endpoint, timeout: timeout, core: core) { [weak self] in self?.attempted($0) }
+      attempt = EndpointAttempt(endpoint: endpoint, subchannel: id, timeout: timeout, core: core) { [weak self] in
+        self?.attempted($0)
+      }
     }
     report()
     if case .connect = action { attempt?.start() }
@@ -138,6 +142,7 @@ final class SubchannelDriver: @unchecked Sendable {
   private func report() {
     guard state.connectivity != reported else { return }
     reported = state.connectivity
+    core.dataPlane.observe(.subchannelChanged(id: id, reported, error: state.error))
     owner.subchannelChanged(id, to: reported, error: state.error)
   }
 
@@ -157,7 +162,9 @@ final class SubchannelDriver: @unchecked Sendable {
     connections.append(connection)
     connectionsChanged()
     if renewal == nil {
-      renewal = ConnectionRenewal(endpoint: endpoint, core: core) { [weak self] in self?.nextMade($0, $1, $2) }
+      renewal = ConnectionRenewal(endpoint: endpoint, subchannel: id, core: core) { [weak self] in
+        self?.nextMade($0, $1, $2)
+      }
     }
     renewal?.opened(connection)
   }
@@ -237,8 +244,8 @@ final class SubchannelDriver: @unchecked Sendable {
     guard !connections.contains(where: \.hasRoom),
       growth.begin(count: connections.count, limit: core.maxConnectionsPerSubchannel, now: now)
     else { return connectionsChanged() }  // There is room again: the call that asked waits to hear of it.
-    let attempt = EndpointAttempt(endpoint: endpoint, timeout: .seconds(1), core: core) { [weak self] in
-      self?.grew($0)
+    let attempt = EndpointAttempt(endpoint: endpoint, subchannel: id, timeout: .seconds(1), core: core) {
+      [weak self] in self?.grew($0)
     }
     growthAttempt = attempt
     connectionsChanged()

@@ -1,0 +1,77 @@
+public import VoleryTypes
+
+/// An attempt of a call that begins on a connection.
+public struct ObservedAttempt: Sendable {
+  /// Why there is one.
+  public enum Cause: Hashable, Sendable {
+    case first, retry, hedge
+    /// No server has processed the one before (gRFC A6).
+    case transparentRetry
+  }
+
+  public let cause: Cause
+  /// Attempts before it that a server may have seen, as sent in `grpc-previous-rpc-attempts`.
+  public let previousAttempts: Int
+  /// The server, with both addresses of the connection and what TLS says of it.
+  public let peer: Peer
+  /// As in `ChannelEvent`.
+  public let subchannel: Int
+  /// How long the call waited for a server before this attempt: for the name, or for a connection. Zero as a rule.
+  public let waited: Duration
+
+  package init(cause: Cause, previousAttempts: Int, peer: Peer, subchannel: Int, waited: Duration) {
+    self.cause = cause
+    self.previousAttempts = previousAttempts
+    self.peer = peer
+    self.subchannel = subchannel
+    self.waited = waited
+  }
+}
+
+/// Hears what becomes of one attempt, on its connection's loop.
+public protocol AttemptObserver: AnyObject, Sendable {
+  /// A request is handed to the connection.
+  func sent(_ message: ObservedMessage)
+
+  /// The server's initial metadata is here.
+  func received(_ initialMetadata: Metadata)
+
+  /// A whole response is here.
+  func received(_ message: ObservedMessage)
+
+  func ended(_ end: AttemptEnd)
+}
+
+extension AttemptObserver {
+  public func sent(_ message: ObservedMessage) {}
+  public func received(_ initialMetadata: Metadata) {}
+  public func received(_ message: ObservedMessage) {}
+  public func ended(_ end: AttemptEnd) {}
+}
+
+/// How an attempt has ended.
+public struct AttemptEnd: Sendable {
+  /// CANCELLED where it was given up, because the call is over or another attempt has won.
+  public let status: Status
+  /// Who has said so: the server, or this side.
+  public let origin: StatusError.Origin
+  public let trailingMetadata: Metadata
+  /// From the stream's opening.
+  public let duration: Duration
+  public let sent: MessageCount
+  public let received: MessageCount
+
+  public var code: StatusCode { status.code }
+
+  package init(
+    status: Status, origin: StatusError.Origin, trailingMetadata: Metadata, duration: Duration, sent: MessageCount,
+    received: MessageCount
+  ) {
+    self.status = status
+    self.origin = origin
+    self.trailingMetadata = trailingMetadata
+    self.duration = duration
+    self.sent = sent
+    self.received = received
+  }
+}

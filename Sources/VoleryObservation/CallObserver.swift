@@ -1,0 +1,64 @@
+public import VoleryTypes
+
+/// A call of a channel that begins.
+public struct ObservedCall: Sendable {
+  public let channel: ObservedChannel
+  public let method: MethodDescriptor
+  /// The call's own or the service config's, whichever is sooner. An interceptor may have set another one since.
+  public let deadline: Deadline
+
+  package init(channel: ObservedChannel, method: MethodDescriptor, deadline: Deadline) {
+    self.channel = channel
+    self.method = method
+    self.deadline = deadline
+  }
+}
+
+/// Hears what becomes of one call of a channel, or of several: a count needs no object for each.
+public protocol CallObserver: AnyObject, Sendable {
+  /// An attempt has a connection and is about to be sent there. Who hears of what becomes of it.
+  ///
+  /// - Parameter metadata: What the attempt sends; what is added here (a trace's context) goes with it.
+  func attemptStarted(_ attempt: ObservedAttempt, metadata: inout Metadata) -> (any AttemptObserver)?
+
+  /// The caller has its answer.
+  func ended(_ end: CallEnd)
+}
+
+extension CallObserver {
+  public func attemptStarted(_ attempt: ObservedAttempt, metadata: inout Metadata) -> (any AttemptObserver)? { nil }
+  public func ended(_ end: CallEnd) {}
+}
+
+/// How a call of a channel has ended.
+public struct CallEnd: Sendable {
+  /// What the caller gets, its text for people included.
+  public let status: Status
+  /// Who has said so: the server, or this side.
+  public let origin: StatusError.Origin
+  /// From the call's beginning, before name resolution, to its end.
+  public let duration: Duration
+  public let attempts: AttemptCount
+
+  public var code: StatusCode { status.code }
+
+  package init(status: Status, origin: StatusError.Origin, duration: Duration, attempts: AttemptCount) {
+    self.status = status
+    self.origin = origin
+    self.duration = duration
+    self.attempts = attempts
+  }
+}
+
+/// The attempts of one call beyond its first, as gRFC A96 counts them.
+public struct AttemptCount: Hashable, Sendable {
+  /// By the retry policy.
+  public package(set) var retries = 0
+  /// Of what no server had processed (gRFC A6).
+  public package(set) var transparentRetries = 0
+  public package(set) var hedges = 0
+  /// For how long no attempt was under way, between the first and the last one.
+  public package(set) var delay = Duration.zero
+
+  package init() {}
+}

@@ -1,0 +1,72 @@
+public import VoleryTypes
+
+/// A channel, as its observers see it.
+public final class ObservedChannel: Sendable {
+  /// Unlike that of any other channel of this process.
+  public let id: Int
+  /// The canonical target, `dns:///orders:50051`.
+  public let target: String
+  /// The `:authority` of its calls, where they have none of their own.
+  public let authority: String
+
+  package init(target: String, authority: String) {
+    id = ObservedID.next()
+    self.target = target
+    self.authority = authority
+  }
+}
+
+/// What happens to a channel beside its calls. Subchannels and connections have numbers that are unlike those of any others of
+/// this process.
+public enum ChannelEvent: Sendable {
+  case created
+  case stateChanged(ConnectivityState)
+  case closed
+
+  /// The resolver has answered, the same as before or not.
+  case resolved(endpoints: [Endpoint])
+  /// The resolver has failed, or what it said can't be used; what it said before holds.
+  case resolutionFailed(StatusError)
+
+  case subchannelCreated(id: Int, Endpoint)
+  /// - Parameter error: Of TRANSIENT_FAILURE.
+  case subchannelChanged(id: Int, ConnectivityState, error: StatusError?)
+  case subchannelRemoved(id: Int)
+
+  case connecting(ObservedConnection)
+  case connectFailed(ObservedConnection, error: String, after: Duration)
+  /// Given up: another address was faster, or nobody wants the connection any more.
+  case connectAbandoned(ObservedConnection)
+  case connected(ObservedConnection, peer: Peer, after: Duration)
+  /// It takes no more calls; those that run may finish.
+  case disconnecting(ObservedConnection, ConnectionLoss, reason: String)
+  /// Of one that was connected: the last that is heard of it.
+  case disconnected(ObservedConnection, ConnectionLoss, reason: String, streams: Int, after: Duration)
+}
+
+/// How a connection came to its end.
+public enum ConnectionLoss: Hashable, Sendable {
+  /// The server has said goodbye (GOAWAY).
+  case goodbye
+  /// It was replaced for its age, or because its stream ids are used up.
+  case renewal
+  /// The server does not answer.
+  case silence
+  /// The channel does not want it any more.
+  case unwanted
+  /// It was lost: reset, timed out, broken off.
+  case lost
+}
+
+/// A connection of a channel, or the attempt to make one.
+public struct ObservedConnection: Hashable, Sendable {
+  public let id: Int
+  public let subchannel: Int
+  public let address: SocketAddress
+
+  package init(id: Int, subchannel: Int, address: SocketAddress) {
+    self.id = id
+    self.subchannel = subchannel
+    self.address = address
+  }
+}

@@ -1,0 +1,78 @@
+/// Hears what happens: to the calls of a channel and each of their attempts, to its connections, subchannels and resolver, and
+/// to a server, its connections and calls. Metrics, traces, channelz and access logs are made of it, outside of the core.
+///
+///     final class FailureCount: Observer, CallObserver {
+///       let failures = Atomic<Int>(0)
+///       func callStarted(_ call: ObservedCall) -> (any CallObserver)? { self }
+///       func ended(_ end: CallEnd) {
+///         if end.code != .ok { failures.add(1, ordering: .relaxed) }
+///       }
+///     }
+///     var options = ChannelOptions()
+///     options.observers = [FailureCount()]
+///
+/// An observer only looks; what is to be changed or answered is an interceptor's. The one exception is an attempt's metadata,
+/// in which a trace's context travels (`CallObserver.attemptStarted`).
+///
+/// The rules:
+/// - Everything is told where it happens: on event loops as a rule, and on callers' threads. An observer must not block there
+///   and should do little; what takes longer, it hands on. A slow one slows the calls of its own loop, and a server's watchdog
+///   names it in the log (`ServerOptions.stallThreshold`).
+/// - Of one call, one attempt, one connection things are told one after another. Different ones come at the same time, from any
+///   thread.
+/// - Whoever has been told of a beginning is told of its end, exactly once. A call that ends while attempts are under way (its
+///   deadline, a cancel, hedges that lose) is told as ended before they are. An observer that has none of its own for a call
+///   or an attempt (nil) hears no more of it.
+/// - Each member has a default that does nothing.
+/// - What a peer has sent (texts, addresses, metadata) is passed on as it came: it may be of any content.
+public protocol Observer: AnyObject, Sendable {
+  /// A channel's call begins, before its first attempt. Who hears of what becomes of it; it may be the observer itself.
+  func callStarted(_ call: ObservedCall) -> (any CallObserver)?
+
+  /// A call has come to a server, before its handler; also one that is refused, or whose method the server has not.
+  func callStarted(_ call: ObservedServerCall) -> (any ServerCallObserver)?
+
+  /// Told in the channel's control plane.
+  func happened(_ event: ChannelEvent, to channel: ObservedChannel)
+
+  func happened(_ event: ServerEvent, to server: ObservedServer)
+}
+
+extension Observer {
+  public func callStarted(_ call: ObservedCall) -> (any CallObserver)? { nil }
+  public func callStarted(_ call: ObservedServerCall) -> (any ServerCallObserver)? { nil }
+  public func happened(_ event: ChannelEvent, to channel: ObservedChannel) {}
+  public func happened(_ event: ServerEvent, to server: ObservedServer) {}
+}
+
+/// A message on its way through a call's stream.
+public struct ObservedMessage: Sendable {
+  /// Its place among the messages of its direction, from 0.
+  public let index: Int
+  /// The message's bytes as they travel: compressed where they are, without gRPC's prefix and HTTP/2's frames.
+  public let byteCount: Int
+  public let isCompressed: Bool
+
+  package init(index: Int, byteCount: Int, isCompressed: Bool) {
+    self.index = index
+    self.byteCount = byteCount
+    self.isCompressed = isCompressed
+  }
+}
+
+/// Messages and their bytes of one direction of a stream, counted as in `ObservedMessage`.
+public struct MessageCount: Hashable, Sendable {
+  public private(set) var messages = 0
+  public private(set) var bytes = 0
+
+  package init() {}
+
+  /// Counts a message.
+  package mutating func add(byteCount: Int, isCompressed: Bool) -> ObservedMessage {
+    defer {
+      messages += 1
+      bytes += byteCount
+    }
+    return ObservedMessage(index: messages, byteCount: byteCount, isCompressed: isCompressed)
+  }
+}

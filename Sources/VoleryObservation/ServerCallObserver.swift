@@ -1,0 +1,74 @@
+public import VoleryTypes
+
+/// A call that has come to a server.
+public struct ObservedServerCall: Sendable {
+  public let server: ObservedServer
+  public let method: MethodDescriptor
+  /// The server has this method. False: it answers UNIMPLEMENTED, or by its fallback, and the name is whatever the client has
+  /// sent (labels of metrics had better say `other`).
+  public let isRegistered: Bool
+  /// As the client has sent it.
+  public let metadata: Metadata
+  public let peer: Peer
+  /// What `grpc-timeout` says; nil: the client waits as long as it takes.
+  public let timeout: Duration?
+
+  package init(
+    server: ObservedServer, method: MethodDescriptor, isRegistered: Bool, metadata: Metadata, peer: Peer,
+    timeout: Duration?
+  ) {
+    self.server = server
+    self.method = method
+    self.isRegistered = isRegistered
+    self.metadata = metadata
+    self.peer = peer
+    self.timeout = timeout
+  }
+}
+
+/// Hears what becomes of one call of a server, on its connection's loop.
+public protocol ServerCallObserver: AnyObject, Sendable {
+  /// A whole request is here.
+  func received(_ message: ObservedMessage)
+
+  /// Initial metadata is handed to the connection.
+  func sent(_ initialMetadata: Metadata)
+
+  /// A response is handed to the connection.
+  func sent(_ message: ObservedMessage)
+
+  /// The call's stream is over. Its handler may run on, if it does not heed that.
+  func ended(_ end: ServerCallEnd)
+}
+
+extension ServerCallObserver {
+  public func received(_ message: ObservedMessage) {}
+  public func sent(_ initialMetadata: Metadata) {}
+  public func sent(_ message: ObservedMessage) {}
+  public func ended(_ end: ServerCallEnd) {}
+}
+
+/// How a call of a server has ended.
+public struct ServerCallEnd: Sendable {
+  /// What the client was told; where it was told nothing any more (it has cancelled, its connection is lost), what the handler
+  /// was told.
+  public let status: Status
+  /// All of the answer was handed to the client. False: the client has cancelled before, its time was up, or it is lost.
+  public let isComplete: Bool
+  /// From the headers' arrival until the answer was sent, or until the client was gone.
+  public let duration: Duration
+  public let received: MessageCount
+  public let sent: MessageCount
+
+  public var code: StatusCode { status.code }
+
+  package init(
+    status: Status, isComplete: Bool, duration: Duration, received: MessageCount, sent: MessageCount
+  ) {
+    self.status = status
+    self.isComplete = isComplete
+    self.duration = duration
+    self.received = received
+    self.sent = sent
+  }
+}

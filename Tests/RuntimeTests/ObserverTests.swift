@@ -1,0 +1,394 @@
+import Logging
+import Synchronization
+import TestSupport
+import Testing
+import Volery
+
+/// Writes down all that it is told, and can be waited for.
+final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserver {
+  private struct State {
+    var lines: [String] = []
+    var waiters: [(isThere: @Sendable ([String]) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
+  }
+
+  private let state = Mutex(State())
+  let name: String
+  /// What its attempts send.
+  let mark: String?
+
+  init(_ name: String = "", mark: String? = nil) {
+    self.name = name
+    self.mark = mark
+  }
+
+  var lines: [String] { state.withLock { $0.lines } }
+
+  func note(_ line: String) {
+    let waiters = state.withLock { state in
+      state.lines.append(name + line)
+      let ready = state.waiters.filter { $0.isThere(state.lines) }
+      state.waiters.removeAll { $0.isThere(state.lines) }
+      return ready
+    }
+    for waiter in waiters { waiter.continuation.resume() }
+  }
+
+  /// Waits until this holds of the lines; the test's own time limit is the limit.
+  func wait(until isThere: @escaping @Sendable ([String]) -> Bool) async {
+    await withCheckedContinuation { continuation in
+      let isThereNow = state.withLock { state in
+        let isThereNow = isThere(state.lines)
+        if !isThereNow { state.waiters.append((isThere, continuation)) }
+        return isThereNow
+      }
+      if isThereNow { continuation.resume() }
+    }
+  }
+
+  func wait(for text: String) async { await wait { $0.contains { $0.contains(text) } } }
+
+  // A channel's calls.
+  func callStarted(_ call: ObservedCall) -> (any CallObserver)? {
+    note("call \(call.method.name)")
+    return self
+  }
+
+  func attemptStarted(_ attempt: ObservedAttempt, metadata: inout Metadata) -> (any AttemptObserver)? {
+    note("attempt \(attempt.cause) after \(attempt.previousAttempts)")
+    if let mark { metadata.append(mark, for: "x-mark") }
+    return self
+  }
+
+  func sent(_ message: ObservedMessage) { note("sent \(message.index): \(message.byteCount)") }
+  func received(_ initialMetadata: Metadata) { note("headers") }
+  func received(_ message: ObservedMessage) { note("received \(message.index): \(message.byteCount)") }
+
+  func ended(_ end: AttemptEnd) {
+    #expect(end.duration > .zero && end.duration < .seconds(60))
+    note(
+      "attempt \(end.code) sent \(end.sent.messages)/\(end.sent.bytes) received \(end.received.messages)/\(end.received.bytes)"
+    )
+  }
+
+  func ended(_ end: CallEnd) {
+    #expect(end.duration > .zero && end.duration < .seconds(60))
+    let attempts = end.attempts
+    note("call \(end.code) r\(attempts.retries) t\(attempts.transparentRetries) h\(attempts.hedges)")
+  }
+
+  // A server's.
+  func callStarted(_ call: ObservedServerCall) -> (any ServerCallObserver)? {
+    note("call \(call.method.path) \(call.isRegistered) \(call.metadata["x-mark"] ?? "-")")
+    return self
+  }
+
+  func sent(_ initialMetadata: Metadata) { note("headers") }
+
+  func ended(_ end: ServerCallEnd) {
+    #expect(end.duration > .zero && end.duration < .seconds(60))
+    note(
+      "call \(end.code) \(end.isComplete ? "complete" : "cut off") received \(end.received.messages)/\(end.received.bytes) "
+        + "sent \(end.sent.messages)/\(end.sent.bytes)")
+  }
+
+  // Events.
+  func happened(_ event: ChannelEvent, to channel: ObservedChannel) {
+    switch event {
+    case .created: note("created \(channel.target) \(channel.authority)")
+    case .stateChanged(let state): note("state \(state)")
+    case .closed: note("closed")
+    case .resolved(let endpoints): note("resolved \(endpoints.count)")
+    case .resolutionFailed(let error): note("not resolved: \(error.message)")
+    case .subchannelCreated(let id, _): note("subchannel \(id)")
+    case .subchannelChanged(let id, let state, _): note("subchannel \(id) \(state)")
+    case .subchannelRemoved(let id): note("subchannel \(id) removed")
+    case .connecting(let connection): note("connection \(connection.id) begun")
+    case .connectFailed(let connection, _, _): note("connection \(connection.id) ended: failed")
+    case .connectAbandoned(let connection): note("connection \(connection.id) ended: abandoned")
+    case .connected(let connection, _, _): note("connection \(connection.id) connected")
+    case .disconnecting(let connection, let loss, _): note("connection \(connection.id) ending: \(loss)")
+    case .disconnected(let connection, let loss, _, let streams, _):
+      note("connection \(connection.id) ended: \(loss) after \(streams)")
+    }
+  }
+
+  func happened(_ event: ServerEvent, to server: ObservedServer) {
+    switch event {
+    case .listening(let addresses): note("listening \(addresses.count)")
+    case .connectionRefused(_, let reason): note("refused: \(reason)")
+    case .connectionOpened: note("connection opened")
+    case .connectionClosed(_, _, let reason, let streams, _):
+      note("connection closed \(reason ?? "well") after \(streams)")
+    case .draining(let calls): note("draining \(calls)")
+    case .stopped: note("stopped")
+    }
+  }
+}
+
+@Suite("Observers", .timeLimit(.minutes(1))) struct ObserverTests {
+  static let timely = CallOptions(timeout: .seconds(20))
+  typealias Place = ClientInterceptorTests.Place
+
+  /// - Returns: What the channel's observer and the server's have heard of calls, in order; all are over.
+  func record(
+    at place: Place = .socket, mark: String? = nil, services: [any Service] = [Reflector()], config: String? = nil,
+    _ body: (Channel) async throws -> Void
+  ) async throws -> (client: [String], server: [String], channel: [String]) {
+    let (atServer, atClient) = (Recorder(), Recorder(mark: mark))
+    var serverOptions = ServerOptions()
+    serverOptions.observers = [atServer]
+    let server = Server(services: services, options: serverOptions)
+    defer { server.shutDown() }
+    let name: ListenAddress =
+      place == .socket ? .tcp("127.0.0.1", 0) : .inProcess("observers-\(UInt64.random(in: 0 ... .max))")
+    let address = try server.start(listeningOn: name)[0]
+    var options = ChannelOptions()
+    options.observers = [atClient]
+    if let config { options.serviceConfig = try ServiceConfig(json: config) }
+    let channel = try Channel(address.target, options: options)
+    try await body(channel)
+    await atClient.wait { lines in
+      lines.contains { $0.contains(" t0 h") }
+        && lines.count { $0.wholeMatch(of: /attempt .* after \d/) != nil }
+          == lines.count { $0.wholeMatch(of: /attempt .* received .*/) != nil }
+    }
+    await atServer.wait { lines in
+      lines.count { $0.contains("call /") } == lines.count { $0.contains("sent ") && $0.hasPrefix("call ") }
+    }
+    func isOfCalls(_ line: String) -> Bool {
+      ["call", "attempt", "sent", "headers", "received"].contains { line.hasPrefix($0) }
+    }
+    let client = atClient.lines
+    return (client.filter(isOfCalls), atServer.lines.filter(isOfCalls), client.filter { !isOfCalls($0) })
+  }
+
+  @Test("they hear of a call, its attempt and its messages, in order, at both ends", arguments: Place.allCases)
+  func order(_ place: Place) async throws {
+    let (client, server, _) = try await record(at: place) { channel in
+      _ = try await channel.unary(Reflector.unary, [1, 2, 3], options: Self.timely)
+    }
+    #expect(
+      client == [
+        "call Unary", "attempt first after 0", "sent 0: 3", "headers", "received 0: 3",
+        "attempt OK sent 1/3 received 1/3", "call OK r0 t0 h0",
+      ])
+    #expect(
+      server == [
+        "call /test.Reflector/Unary true -", "received 0: 3", "headers", "sent 0: 3",
+        "call OK complete received 1/3 sent 1/3",
+      ])
+  }
+
+  @Test("they hear of every message of a stream", arguments: Place.allCases) func streams(_ place: Place) async throws {
+    let (client, server, _) = try await record(at: place) { channel in
+      let chat = channel.bidirectional(Reflector.chat, options: Self.timely)
+      var answers = chat.makeAsyncIterator()
+      for size in 1...3 {
+        try await chat.send([UInt8](repeating: 7, count: size))
+        _ = try await answers.next()
+      }
+      chat.finish()
+      let end = try await answers.next()
+      #expect(end == nil)
+    }
+    #expect(client.contains("sent 2: 3") && client.contains("received 2: 3"))
+    #expect(client.suffix(2) == ["attempt OK sent 3/6 received 3/6", "call OK r0 t0 h0"])
+    #expect(server.last == "call OK complete received 3/6 sent 3/6")
+  }
+
+  @Test("a failed call's code is told", arguments: Place.allCases) func failure(_ place: Place) async throws {
+    let (client, server, _) = try await record(at: place) { channel in
+      await #expect(throws: StatusError.self) { try await channel.unary(Reflector.fails, [1], options: Self.timely) }
+    }
+    #expect(client.suffix(2) == ["attempt NOT_FOUND sent 1/1 received 0/0", "call NOT_FOUND r0 t0 h0"])
+    #expect(server.last == "call NOT_FOUND complete received 1/1 sent 0/0")
+  }
+
+  @Test("calls that a server does not take are told, too", arguments: Place.allCases)
+  func unknown(_ place: Place) async throws {
+    let method = Method<[UInt8], [UInt8]>(service: "test.Nobody", name: "Knows", kind: .unary)
+    let (_, server, _) = try await record(at: place) { channel in
+      await #expect(throws: StatusError.self) { try await channel.unary(method, [1], options: Self.timely) }
+    }
+    #expect(server == ["call /test.Nobody/Knows false -", "call UNIMPLEMENTED complete received 0/0 sent 0/0"])
+  }
+
+  @Test("what an observer adds to an attempt's metadata reaches the server") func metadata() async throws {
+    let (_, server, _) = try await record(mark: "trace 1") { channel in
+      _ = try await channel.unary(Reflector.unary, [1], options: Self.timely)
+    }
+    #expect(server.first == "call /test.Reflector/Unary true trace 1")
+  }
+
+  @Test("a call that is given up is told as it ended, at both ends", arguments: Place.allCases)
+  func cancelled(_ place: Place) async throws {
+    let (client, server, _) = try await record(at: place) { channel in
+      let chat = channel.bidirectional(Reflector.chat, options: Self.timely)
+      var answers = chat.makeAsyncIterator()
+      try await chat.send([1])
+      _ = try await answers.next()
+      chat.cancel()
+    }
+    #expect(Set(client.suffix(2)) == ["attempt CANCELLED sent 1/1 received 1/1", "call CANCELLED r0 t0 h0"])
+    #expect(server.last == "call CANCELLED cut off received 1/1 sent 1/1")
+  }
+
+  @Test("a deadline is told") func deadline() async throws {
+    let (client, _, _) = try await record { channel in
+      let chat = channel.bidirectional(Reflector.chat, options: CallOptions(timeout: .milliseconds(50)))
+      var answers = chat.makeAsyncIterator()
+      await #expect(throws: StatusError.self) { try await answers.next() }
+    }
+    #expect(client.contains("call DEADLINE_EXCEEDED r0 t0 h0"))
+    #expect(client.contains("attempt DEADLINE_EXCEEDED sent 0/0 received 0/0"))
+  }
+
+  @Test("retries are attempts of their own") func retries() async throws {
+    let service = RetryTests.Flaky(failures: 2)
+    let (client, _, _) = try await record(services: [service], config: RetryTests.config + "}") { channel in
+      _ = try await channel.unary(RetryTests.Flaky.method, [33], options: Self.timely)
+    }
+    let attempts = client.filter { $0.hasPrefix("attempt") && $0.contains("after") }
+    #expect(attempts == ["attempt first after 0", "attempt retry after 1", "attempt retry after 2"])
+    #expect(client.last == "call OK r2 t0 h0")
+  }
+
+  @Test("hedges are told as such, and those that lose as given up") func hedges() async throws {
+    let config = """
+      {"methodConfig": [{"name": [{}], "hedgingPolicy": {"maxAttempts": 3, "hedgingDelay": "0.01s"}}]}
+      """
+    let pods = [HedgingTests.Pod(1, .hangs)]
+    let (client, _, _) = try await record(services: pods, config: config) { channel in
+      await #expect(throws: StatusError.self) {
+        try await channel.unary(HedgingTests.Pod.unary, [1], options: CallOptions(timeout: .milliseconds(400)))
+      }
+    }
+    #expect(client.count { $0 == "attempt hedge after 1" || $0 == "attempt hedge after 2" } == 2)
+    #expect(client.contains("call DEADLINE_EXCEEDED r0 t0 h2"))
+    #expect(client.count { $0.hasPrefix("attempt DEADLINE_EXCEEDED") } == 3)
+  }
+
+  @Test("whoever is told of a beginning is told of its end, once, whatever becomes of it") func everyEnd() async throws
+  {
+    let recorder = Recorder()
+    var options = ChannelOptions()
+    options.observers = [recorder]
+    do {
+      // Nobody listens on port 1.
+      let channel = try Channel("127.0.0.1:1", options: options)
+      await #expect(throws: StatusError.self) { try await channel.unary(Reflector.unary, [1], options: Self.timely) }
+      await #expect(throws: StatusError.self) {
+        try await channel.unary(
+          Reflector.unary, [1],
+          options: CallOptions(metadata: ["grpc-forbidden": "name"], timeout: .seconds(20)))
+      }
+      let waiting = Task {
+        try await channel.unary(
+          Reflector.unary, [1], options: CallOptions(timeout: .seconds(20), waitForReady: true))
+      }
+      await recorder.wait { $0.count { $0 == "call Unary" } == 3 }
+      waiting.cancel()
+      await #expect(throws: StatusError.self) { try await waiting.value }
+      await recorder.wait { $0.count { $0.contains(" r0 t0") } == 3 }
+      channel.close()
+    }
+    await recorder.wait { lines in
+      lines.contains("closed") && lines.count { $0.hasSuffix("begun") } == lines.count { $0.contains(" ended: ") }
+    }
+    let lines = recorder.lines
+    #expect(!lines.contains { $0.hasPrefix("attempt") })
+    #expect(lines.contains("call UNAVAILABLE r0 t0 h0") && lines.contains("call CANCELLED r0 t0 h0"))
+    #expect(lines.contains { $0.hasSuffix("ended: failed") })
+  }
+
+  @Test("a channel's own life is told: name, subchannels, connections, states") func channelLife() async throws {
+    let recorder = Recorder()
+    let server = Server(services: [Reflector()])
+    let address = try server.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0]
+    var options = ChannelOptions()
+    options.observers = [recorder]
+    let channel = try Channel(address.target, options: options)
+    _ = try await channel.unary(Reflector.unary, [1], options: Self.timely)
+    await server.drain(limit: .seconds(5))
+    await recorder.wait(for: "ended: goodbye after 1")
+    channel.close()
+    await recorder.wait(for: "closed")
+    let lines = recorder.lines
+    #expect(lines.first == "created \(channel.target) \(address)")
+    for step in ["resolved 1", "state connecting", "state ready", "state shutdown"] {
+      #expect(lines.contains(step), "\(step) is not in \(lines)")
+    }
+    let steps = ["begun", "connected", "ending: goodbye", "ended: goodbye after 1"]
+    let number = lines.compactMap { $0.firstMatch(of: /connection (\d+) begun/)?.1 }.first ?? "none"
+    let connection = lines.filter { $0.hasPrefix("connection \(number) ") }
+    #expect(zip(connection, steps).allSatisfy { $0.hasSuffix($1) } && connection.count == 4, "\(connection)")
+    #expect(lines.contains { $0.hasPrefix("subchannel ") && $0.hasSuffix("ready") })
+    #expect(lines.count { $0.hasSuffix("removed") } == lines.count { $0.wholeMatch(of: /subchannel \d+/) != nil })
+  }
+
+  @Test("a server's own life is told: listening, connections, draining, the end") func serverLife() async throws {
+    let recorder = Recorder()
+    var options = ServerOptions()
+    options.observers = [recorder]
+    let server = Server(services: [Reflector()], options: options)
+    let address = try server.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0]
+    let channel = try Channel(address.target)
+    _ = try await channel.unary(Reflector.unary, [1], options: Self.timely)
+    channel.close()
+    await recorder.wait(for: "connection closed")
+    await server.drain(limit: .seconds(5))
+    server.shutDown()
+    let lines = recorder.lines.filter {
+      ["listening", "connection", "draining", "stopped"].contains($0.split(separator: " ")[0])
+    }
+    #expect(lines.prefix(2) == ["listening 1", "connection opened"])
+    #expect(lines[2].hasSuffix("after 1"))
+    #expect(lines.suffix(2) == ["draining 0", "stopped"])
+  }
+
+  @Test("several are told, each in its turn") func several() async throws {
+    let (first, second) = (Recorder("1 ", mark: "a"), Recorder("2 ", mark: "b"))
+    let (third, fourth) = (Recorder("3 "), Recorder("4 "))
+    var serverOptions = ServerOptions()
+    serverOptions.observers = [third, fourth]
+    let server = Server(services: [Reflector()], options: serverOptions)
+    defer { server.shutDown() }
+    let address = try server.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0]
+    var options = ChannelOptions()
+    options.observers = [first, second]
+    let channel = try Channel(address.target, options: options)
+    let response = try await channel.unary(Reflector.unary, [1], options: Self.timely)
+    #expect(response.initialMetadata["x-seen"] == "a,b")
+    await second.wait(for: "call OK")
+    await fourth.wait(for: "call OK")
+    func calls(_ recorder: Recorder) -> [String] {
+      recorder.lines.map { String($0.dropFirst(2)) }.filter { $0.hasPrefix("call") || $0.hasPrefix("attempt") }
+    }
+    #expect(calls(first) == calls(second) && calls(first).count == 4)
+    #expect(calls(third) == calls(fourth) && calls(third).count == 2)
+  }
+
+  /// Does nothing for long.
+  final class Slow: Observer {
+    func callStarted(_ call: ObservedServerCall) -> (any ServerCallObserver)? {
+      let end = ContinuousClock.now + .milliseconds(400)
+      while ContinuousClock.now < end {}
+      return nil
+    }
+  }
+
+  @Test("one that holds up its loop is named in the server's log") func slow() async throws {
+    let recorder = LogRecorder()
+    var options = ServerOptions()
+    options.observers = [Slow()]
+    options.stallThreshold = .milliseconds(20)
+    options.logger = recorder.logger
+    let server = Server(services: [Reflector()], options: options)
+    defer { server.shutDown() }
+    let address = try server.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0]
+    let channel = try Channel(address.target)
+    _ = try await channel.unary(Reflector.unary, [1], options: Self.timely)
+    let line = await recorder.line(containing: "holds up its event loop")
+    #expect(line.contains("an observer") && line.contains("Slow"))
+  }
+}
