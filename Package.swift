@@ -132,6 +132,8 @@ let package = Package(
     program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", argumentParser]),
     program("bearer-token", path: "Examples/BearerToken", ["Volery"]),
     program("own-messages", path: "Examples/OwnMessages", ["Volery"]),
+    program("interceptors", path: "Examples/Interceptors", ["Volery"]),
+    program("server-share", path: "Examples/ServerShare", ["Volery"]),
     program("zone-policy", path: "Examples/ZonePolicy", ["Volery"]),
     program("route-guide", path: "Examples/RouteGuide/Sources", ["Volery"]),
     program("watch", path: "Examples/Watch", ["Volery"]),
@@ -181,7 +183,8 @@ let package = Package(
     tests(
       "InteropTests",
       [
-        "TestSupport", "Volery", "volery-interop", "own-messages", "bearer-token", "zone-policy", "watch",
+        "TestSupport", "Volery", "volery-interop", "own-messages", "bearer-token", "interceptors", "server-share",
+        "zone-policy", "watch",
         "in-memory-registry",
       ]),
     tests(

@@ -16,11 +16,11 @@ package final class LoopActivity: Sendable {
   }
 
   /// No job runs.
-  package static let idle: UInt = 0
+  package static var idle: UInt { 0 }
   /// A job of a task that has no `LoopWorker`.
-  package static let unnamed: UInt = 1
-  /// What looks on while the loop works (`EventLoop.attributed`).
-  package static let observer: UInt = 3
+  package static var unnamed: UInt { 1 }
+  /// What looks on while the loop works (`turns`).
+  package static var observer: UInt { 3 }
 
   private let job = Atomic<UInt>(0)
   private let tag = Atomic<UInt>(idle)
@@ -34,17 +34,16 @@ package final class LoopActivity: Sendable {
     self.tag.store(tag, ordering: .relaxed)
   }
 
-  @inline(__always) func ended() { tag.store(LoopActivity.idle, ordering: .relaxed) }
-}
-
-extension EventLoop {
-  /// What `work` does belongs to this tag, and what comes after it to what came before. On the loop only.
-  package func attributed<Result>(to tag: UInt, _ work: () -> Result) -> Result {
-    let before = activity.sample.tag
-    activity.began(tag)
-    defer { activity.began(before) }
-    return work()
+  /// What runs from now on belongs to this tag. On the loop only.
+  ///
+  /// - Returns: Whose it was before.
+  @discardableResult
+  package func turns(to tag: UInt) -> UInt {
+    defer { began(tag) }
+    return self.tag.load(ordering: .relaxed)
   }
+
+  @inline(__always) func ended() { tag.store(LoopActivity.idle, ordering: .relaxed) }
 }
 
 /// Runs a task on a loop as the loop itself would, and says what its jobs belong to while they run. A task prefers it as its

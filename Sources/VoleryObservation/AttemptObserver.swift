@@ -57,20 +57,22 @@ public struct AttemptEnd: Sendable {
   public let origin: StatusError.Origin
   public let trailingMetadata: Metadata
   /// From the stream's opening.
-  public let duration: Duration
+  public var duration: Duration { .nanoseconds(nanoseconds) }
+  /// The same, for those who count.
+  public let nanoseconds: Int64
   public let sent: MessageCount
   public let received: MessageCount
 
   public var code: StatusCode { status.code }
 
   package init(
-    status: Status, origin: StatusError.Origin, trailingMetadata: Metadata, duration: Duration, sent: MessageCount,
+    status: Status, origin: StatusError.Origin, trailingMetadata: Metadata, nanoseconds: Int64, sent: MessageCount,
     received: MessageCount
   ) {
     self.status = status
     self.origin = origin
     self.trailingMetadata = trailingMetadata
-    self.duration = duration
+    self.nanoseconds = nanoseconds
     self.sent = sent
     self.received = received
   }

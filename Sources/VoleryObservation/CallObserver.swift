@@ -37,15 +37,17 @@ public struct CallEnd: Sendable {
   /// Who has said so: the server, or this side.
   public let origin: StatusError.Origin
   /// From the call's beginning, before name resolution, to its end.
-  public let duration: Duration
+  public var duration: Duration { .nanoseconds(nanoseconds) }
+  /// The same, for those who count.
+  public let nanoseconds: Int64
   public let attempts: AttemptCount
 
   public var code: StatusCode { status.code }
 
-  package init(status: Status, origin: StatusError.Origin, duration: Duration, attempts: AttemptCount) {
+  package init(status: Status, origin: StatusError.Origin, nanoseconds: Int64, attempts: AttemptCount) {
     self.status = status
     self.origin = origin
-    self.duration = duration
+    self.nanoseconds = nanoseconds
     self.attempts = attempts
   }
 }

@@ -56,18 +56,20 @@ public struct ServerCallEnd: Sendable {
   /// All of the answer was handed to the client. False: the client has cancelled before, its time was up, or it is lost.
   public let isComplete: Bool
   /// From the headers' arrival until the answer was sent, or until the client was gone.
-  public let duration: Duration
+  public var duration: Duration { .nanoseconds(nanoseconds) }
+  /// The same, for those who count.
+  public let nanoseconds: Int64
   public let received: MessageCount
   public let sent: MessageCount
 
   public var code: StatusCode { status.code }
 
   package init(
-    status: Status, isComplete: Bool, duration: Duration, received: MessageCount, sent: MessageCount
+    status: Status, isComplete: Bool, nanoseconds: Int64, received: MessageCount, sent: MessageCount
   ) {
     self.status = status
     self.isComplete = isComplete
-    self.duration = duration
+    self.nanoseconds = nanoseconds
     self.received = received
     self.sent = sent
   }

@@ -6,35 +6,42 @@ import VoleryTypes
 final class ServerCallWatch {
   private let observer: any ServerCallObserver
   private let startedAt: Moment
-  private unowned let loop: EventLoop
-  private var received = MessageCount()
-  private var sent = MessageCount()
+  /// Outlives its calls. Says that it is the observer that works now, so that the watchdog can name a slow one.
+  private let activity: Unmanaged<LoopActivity>
+  @exclusivity(unchecked) private var received = MessageCount()
+  @exclusivity(unchecked) private var sent = MessageCount()
   /// What the client is told.
-  private var answer: Status?
+  @exclusivity(unchecked) private var answer: Status?
 
   /// Nil where nobody wants to hear of the call.
-  init?(_ call: ObservedServerCall, _ observer: any Observer, on loop: EventLoop) {
+  init?(_ call: borrowing ObservedServerCall, _ observer: any Observer, on loop: EventLoop) {
     startedAt = Moment.now
-    guard let observer = loop.attributed(to: LoopActivity.observer, { observer.callStarted(call) }) else { return nil }
-    self.observer = observer
-    self.loop = loop
+    activity = .passUnretained(loop.activity)
+    let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
+    let found = observer.callStarted(copy call)
+    activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
+    guard let found else { return nil }
+    self.observer = found
   }
 
-  /// A slow observer is named by the watchdog.
-  private func tell(_ what: (any ServerCallObserver) -> Void) {
-    loop.attributed(to: LoopActivity.observer) { what(observer) }
-  }
-
-  func received(_ message: [UInt8], isCompressed: Bool) {
+  func received(_ message: borrowing [UInt8], isCompressed: Bool) {
     let message = received.add(byteCount: message.count, isCompressed: isCompressed)
-    tell { $0.received(message) }
+    let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
+    observer.received(message)
+    activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
   }
 
-  func sent(_ initialMetadata: Metadata) { tell { $0.sent(initialMetadata) } }
+  func sent(_ initialMetadata: Metadata) {
+    let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
+    observer.sent(initialMetadata)
+    activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
+  }
 
-  func sent(_ frame: MessageFrame) {
+  func sent(_ frame: borrowing MessageFrame) {
     let message = sent.add(byteCount: frame.messageByteCount, isCompressed: frame.isCompressed)
-    tell { $0.sent(message) }
+    let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
+    observer.sent(message)
+    activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
   }
 
   func answers(_ status: Status) { answer = status }
@@ -42,8 +49,10 @@ final class ServerCallWatch {
   /// - Parameter error: Nil: all of the answer was sent.
   func ended(_ error: StatusError?) {
     let end = ServerCallEnd(
-      status: answer ?? error?.status ?? .ok, isComplete: error == nil, duration: startedAt.duration(to: .now),
+      status: answer ?? error?.status ?? .ok, isComplete: error == nil, nanoseconds: startedAt.nanoseconds(to: .now),
       received: received, sent: sent)
-    tell { $0.ended(end) }
+    let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
+    observer.ended(end)
+    activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
   }
 }

@@ -39,7 +39,9 @@ package struct Moment: Comparable, Hashable, Sendable {
     return isOver ? .never : Moment(nanoseconds: sum)
   }
 
-  package func duration(to other: Moment) -> Duration { .nanoseconds(other.nanoseconds &- nanoseconds) }
+  package func duration(to other: Moment) -> Duration { .nanoseconds(nanoseconds(to: other)) }
+
+  package func nanoseconds(to other: Moment) -> Int64 { other.nanoseconds &- nanoseconds }
 
   package static func < (left: Moment, right: Moment) -> Bool { left.nanoseconds < right.nanoseconds }
 }

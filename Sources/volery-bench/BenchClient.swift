@@ -25,11 +25,15 @@ struct BenchClient: AsyncParsableCommand {
   @Argument var seconds: Int
   @Argument(help: "Bytes of payload in a message.") var payload: Int
   @Option var kind = Kind.unary
+  @OptionGroup var seams: BenchSeams
   @Option(help: "End after so many operations of all lanes instead of after SECONDS.") var operations: Int?
 
   func run() async throws {
     let list = ports.split(separator: ",").map { "127.0.0.1:\($0)" }.joined(separator: ",")
-    let client = BenchmarkClient(try Channel("ipv4:\(list)"))
+    var options = ChannelOptions()
+    options.interceptors = seams.clientInterceptors
+    options.observers = seams.allObservers
+    let client = BenchmarkClient(try Channel("ipv4:\(list)", options: options))
     let message = Echo(payload: [UInt8](repeating: 7, count: payload))
     for _ in 0..<20 { _ = try await client.unary(message) }
     let start = ContinuousClock.now

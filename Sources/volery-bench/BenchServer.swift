@@ -5,6 +5,7 @@ struct BenchServer: AsyncParsableCommand {
   static let configuration = CommandConfiguration(commandName: "server", abstract: "Serves on 127.0.0.1 until SIGTERM.")
 
   @Argument var port: Int
+  @OptionGroup var seams: BenchSeams
   @Option(help: "Event loops; one for each core by default.") var loops: Int?
   @Option(help: "A PEM file; with --key: TLS.") var certificate: String?
   @Option(help: "A PEM file.") var key: String?
@@ -13,6 +14,8 @@ struct BenchServer: AsyncParsableCommand {
     var options = ServerOptions()
     options.eventLoops = loops
     options.maxRequestMessageBytes = 16 << 20
+    options.interceptors = seams.serverInterceptors
+    options.observers = seams.allObservers
     var credentials = ServerCredentials.plaintext
     if let certificate, let key { credentials = .tls(certificate: .file(certificate), key: .file(key)) }
     let server = Server(services: [BenchmarkServer()], credentials: credentials, options: options)

@@ -63,18 +63,18 @@ def loop(kind):
     return measure
 
 
-def server(load):
-    """The server, while `load` has it do `count` things."""
+def server(load, *seams):
+    """The server, while `load` has it do `count` things; `seams`: what stands around its calls."""
     def measure(program, count, folder):
         port = free_port()
-        process = callgrind.start([program, "server", str(port), "--loops", "1"], folder / "out")
+        process = callgrind.start([program, "server", str(port), "--loops", "1", *seams], folder / "out")
         wait(port, process)
         load(program, port, count, folder)
         return callgrind.finish(process, folder / "out", stop=True)
     return measure
 
 
-def client(kind, lanes, payload):
+def client(kind, lanes, payload, *seams):
     """The client, against a server that is not under callgrind."""
     def measure(program, count, folder):
         port = free_port()
@@ -82,7 +82,7 @@ def client(kind, lanes, payload):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             try:
                 wait(port, process)
-                command = [program, "client", str(port), str(lanes), "0", str(payload), "--kind", kind]
+                command = [program, "client", str(port), str(lanes), "0", str(payload), "--kind", kind, *seams]
                 return callgrind.finish(
                     callgrind.start(command + ["--operations", str(count)], folder / "out"), folder / "out")
             finally:
@@ -109,6 +109,13 @@ def own_load(kind, lanes, payload):
 ROWS = {
     "unary-server": Row("unary call, server, 8 connections × 32 streams, 16 B", 4096, 12288, server(unary_load(8, 32, 16))),
     "unary-client": Row("unary call, client, 64 in flight, 16 B", 3200, 9600, client("unary", 64, 16), rounds=3),
+    **{f"unary-{side}-{count}-{kind}": Row(
+        f"unary call, {side}, {count} {'interceptor that reads' if kind == 'interceptors' else 'observer that counts'}", few, many,
+        measure(f"--{kind}", str(count)), rounds=rounds)
+       for kind, counts in (("interceptors", (1, 5)), ("observers", (1,))) for count in counts
+       for side, few, many, rounds, measure in (
+           ("server", 4096, 12288, 1, lambda *seams: server(unary_load(8, 32, 16), *seams)),
+           ("client", 3200, 9600, 3, lambda *seams: client("unary", 64, 16, *seams)))},
     "stream-out": Row("message sent by a server's stream, 1 KiB", 4000, 12000, server(own_load("download", 4, 1024))),
     "stream-in": Row("message received by a client's stream, 1 KiB", 4000, 12000, client("download", 4, 1024), rounds=3),
     "ping-pong-server": Row("message in and out, server, 32 streams, 16 B", 3200, 9600, server(own_load("ping-pong", 32, 16))),

@@ -20,6 +20,33 @@ import Testing
     #expect(code == 0)
   }
 
+  @Test("server-share's observers agree with the servers") func serverShare() throws {
+    let program = InteropTests.program.replacing("volery-interop", with: "server-share")
+    let (output, code) = try ChildProcess.run([program])
+    let lines = output.split(separator: "\n").map {
+      $0.split(separator: ",").compactMap { Int($0.drop { !$0.isNumber }) }
+    }
+    #expect(lines.count == 3 && lines.allSatisfy { $0.count == 2 && $0[0] == $0[1] && $0[0] > 50 }, "\(output)")
+    #expect(lines.reduce(0) { $0 + $1[0] } == 300)
+    #expect(code == 0)
+  }
+
+  @Test("interceptors has its calls authenticated, numbered and logged") func interceptors() throws {
+    let program = InteropTests.program.replacing("volery-interop", with: "interceptors")
+    let (output, code) = try ChildProcess.run([program])
+    #expect(
+      output == """
+        stock: tea for the shop, request r1
+        stock: /demo.Stock/Take OK
+        shop: /demo.Shop/Buy OK
+        ann: tea, request r1
+        shop: /demo.Shop/Buy UNAUTHENTICATED
+        stranger: UNAUTHENTICATED: a known bearer token is needed
+
+        """)
+    #expect(code == 0)
+  }
+
   @Test("zone-policy keeps calls in the zone, spills over, and comes back") func zonePolicy() throws {
     let program = InteropTests.program.replacing("volery-interop", with: "zone-policy")
     let (output, code) = try ChildProcess.run([program])

@@ -6,8 +6,8 @@ import VoleryTypes
 final class AttemptWatch {
   private let observer: any AttemptObserver
   private let startedAt = Moment.now
-  private var sent = MessageCount()
-  private var received = MessageCount()
+  @exclusivity(unchecked) private var sent = MessageCount()
+  @exclusivity(unchecked) private var received = MessageCount()
 
   init(_ observer: any AttemptObserver) { self.observer = observer }
 
@@ -25,6 +25,6 @@ final class AttemptWatch {
     observer.ended(
       AttemptEnd(
         status: outcome.status, origin: outcome.origin, trailingMetadata: outcome.trailingMetadata,
-        duration: startedAt.duration(to: .now), sent: sent, received: received))
+        nanoseconds: startedAt.nanoseconds(to: .now), sent: sent, received: received))
   }
 }

@@ -304,7 +304,7 @@ final class ClientCall: PickWaiter, Sendable {
     }
     observer.ended(
       CallEnd(
-        status: outcome.status, origin: outcome.origin, duration: startedAt.duration(to: .now), attempts: attempts))
+        status: outcome.status, origin: outcome.origin, nanoseconds: startedAt.nanoseconds(to: .now), attempts: attempts))
   }
 
   // MARK: Waiting
