@@ -40,10 +40,11 @@ demo: deps ## Five pods behind a DNS name, called 1-N, changed under load (needs
 python: deps
 	@Tests/Interop/environment.sh >/dev/null
 
-test: deps python ## Run the tests: unit, loopback, hostile peers, other implementations
+test: deps python ## Run the tests: unit, loopback, hostile peers, other implementations and proxies
 	swift build --build-tests
 	timeout 900 swift test --skip-build --no-parallel
 	@$(MAKE) --no-print-directory lab-quick
+	@$(MAKE) --no-print-directory peers-quick
 	Tests/Examples/run.sh
 
 lab: deps python ## The laboratory: every statement about one client and N pods, with its figure (needs root)
