@@ -55,6 +55,7 @@ let package = Package(
   targets: [
     // 0: values that know neither gRPC nor I/O.
     module("VoleryPrimitives", [deque]),
+    module("VoleryPlatform"),
 
     // 1: C libraries, each imported by exactly one module, and the words everybody shares.
     system("CNGHTTP2", "libnghttp2", apt: "libnghttp2-dev", brew: "libnghttp2"),
@@ -63,41 +64,44 @@ let package = Package(
     system("CCares", "libcares", apt: "libc-ares-dev", brew: "c-ares"),
     system("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
     system("CProtobufC", "libprotobuf-c", apt: "libprotobuf-c-dev", brew: "protobuf-c"),
-    module("VoleryTypes"),
+    module("VoleryTypes", ["VoleryPlatform"]),
 
     // 2: gRPC words without C or I/O | C and I/O without gRPC words.
-    module("VoleryNameResolution", ["VoleryTypes"]),
-    module("VoleryLoadBalancing", ["VoleryTypes"]),
+    module("VoleryNameResolution", ["VoleryPlatform", "VoleryTypes"]),
+    module("VoleryLoadBalancing", ["VoleryPlatform", "VoleryTypes"]),
     module("VoleryTransport", ["VoleryTypes"]),
     module("VoleryObservation", ["VoleryTypes"]),
-    module("VoleryEventLoops", ["VoleryPrimitives", "CLibUV"]),
-    module("VoleryHTTP2Session", ["VoleryPrimitives", "CNGHTTP2"]),
-    module("VoleryTLSSession", ["VoleryPrimitives", "COpenSSL"]),
+    module("VoleryEventLoops", ["VoleryPlatform", "VoleryPrimitives", "CLibUV"]),
+    module("VoleryHTTP2Session", ["VoleryPlatform", "VoleryPrimitives", "CNGHTTP2"]),
+    module("VoleryTLSSession", ["VoleryPlatform", "VoleryPrimitives", "COpenSSL"]),
     module("VoleryCompression", ["CZlib"]),
 
     // 3: adapters.
     module(
       "VoleryHTTP2Transport",
       [
+        "VoleryPlatform",
         "VoleryPrimitives", "VoleryTypes", "VoleryTransport", "VoleryHTTP2Session", "VoleryTLSSession",
         "VoleryEventLoops", "VoleryCompression",
       ]),
-    module("VoleryDNS", ["VoleryTypes", "VoleryNameResolution", "VoleryEventLoops", "CCares"]),
-    module("VoleryFileResolver", ["VoleryTypes", "VoleryNameResolution", "VoleryEventLoops"]),
-    module("VoleryProtobuf", ["VoleryTypes", "CProtobufC"]),
+    module("VoleryDNS", ["VoleryPlatform", "VoleryTypes", "VoleryNameResolution", "VoleryEventLoops", "CCares"]),
+    module("VoleryFileResolver", ["VoleryPlatform", "VoleryTypes", "VoleryNameResolution", "VoleryEventLoops"]),
+    module("VoleryProtobuf", ["VoleryPlatform", "VoleryTypes", "CProtobufC"]),
 
     // 4: runtime, and what writes Swift for it.
     module("VoleryGenerator", ["VoleryProtobuf"]),
-    module("VoleryWellKnownTypes", ["VoleryProtobuf", "VoleryTypes"]),
+    module("VoleryWellKnownTypes", ["VoleryPlatform", "VoleryProtobuf", "VoleryTypes"]),
     module(
       "VoleryServer",
       [
+        "VoleryPlatform",
         "VoleryPrimitives", "VoleryTypes", "VoleryTransport", "VoleryObservation", "VoleryTLSSession",
         "VoleryHTTP2Transport", "VoleryEventLoops", logging,
       ]),
     module(
       "VoleryClient",
       [
+        "VoleryPlatform",
         "VoleryPrimitives", "VoleryTypes", "VoleryTransport", "VoleryObservation", "VoleryTLSSession",
         "VoleryHTTP2Transport", "VoleryEventLoops", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryDNS",
         "VoleryFileResolver", logging,
@@ -115,7 +119,7 @@ let package = Package(
       ]),
 
     // 6: programs.
-    program("protoc-gen-volery", ["VoleryGenerator"]),
+    program("protoc-gen-volery", ["VoleryPlatform", "VoleryGenerator"]),
     .plugin(
       name: "VoleryPlugin", capability: .buildTool(), dependencies: ["protoc-gen-volery"],
       path: "Sources/VoleryPlugin"),
@@ -125,8 +129,8 @@ let package = Package(
         intent: .custom(verb: "generate-grpc-code", description: "Write the Swift of .proto files into the package"),
         permissions: [.writeToPackageDirectory(reason: "The Swift of .proto files is written into the package")]),
       dependencies: ["protoc-gen-volery"], path: "Sources/VoleryCommandPlugin"),
-    program("volery-interop", ["Volery", argumentParser, logging]),
-    program("volery-bench", ["Volery", "VoleryLoadBalancing", "VoleryTypes", argumentParser]),
+    program("volery-interop", ["VoleryPlatform", "Volery", argumentParser, logging]),
+    program("volery-bench", ["VoleryPlatform", "Volery", "VoleryLoadBalancing", "VoleryTypes", argumentParser]),
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
     program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser]),
     program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", argumentParser]),
@@ -143,16 +147,17 @@ let package = Package(
     // Tests.
     program("volery-lab", path: "Tests/Lab/Program", ["Volery", argumentParser, logging]),
     .target(
-      name: "TestSupport", dependencies: [logging], path: "Tests/Support", exclude: ["certificates.sh"],
+      name: "TestSupport", dependencies: ["VoleryPlatform", logging], path: "Tests/Support",
+      exclude: ["certificates.sh"],
       swiftSettings: strict),
     program(
       "signal-server", path: "Tests/ServiceLifecycleTests/Program",
-      ["Volery", "VoleryServiceLifecycle", lifecycle, unixSignals, logging]),
+      ["VoleryPlatform", "Volery", "VoleryServiceLifecycle", lifecycle, unixSignals, logging]),
     tests("ServiceLifecycleTests", ["TestSupport", "Volery", "signal-server"], exclude: ["Program"]),
     tests("PrimitivesTests", ["VoleryPrimitives"]),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryNameResolution", "VoleryTypes"]),
-    tests("LoadBalancingTests", ["VoleryLoadBalancing", "VoleryTypes"]),
+    tests("LoadBalancingTests", ["VoleryPlatform", "VoleryLoadBalancing", "VoleryTypes"]),
     tests("EventLoopsTests", ["VoleryEventLoops"]),
     tests(
       "HTTP2TransportTests",
@@ -177,6 +182,7 @@ let package = Package(
     tests(
       "RuntimeTests",
       [
+        "VoleryPlatform",
         "TestSupport", "Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes", "VoleryCompression",
         "VoleryHTTP2Session", "VoleryHTTP2Transport", "VoleryEventLoops",
       ]),

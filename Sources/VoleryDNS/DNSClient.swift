@@ -1,12 +1,7 @@
 import CCares
 import VoleryEventLoops
+import VoleryPlatform
 import VoleryTypes
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What one question came to.
 enum DNSReply: Sendable, Equatable {

@@ -1,10 +1,5 @@
 import CCares
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// What a DNS answer says of the type that was asked for, read by c-ares, and the addresses that came along. A value; the
 /// bytes come from the network and are not trusted: what is malformed is an error, what is of another type or class is

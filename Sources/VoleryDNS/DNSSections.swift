@@ -1,10 +1,5 @@
 import CCares
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// Goes through all records of a DNS message (RFC 1035, 4) for what c-ares below 1.28 can't do: it reads no additional
 /// section, where SRV targets' addresses come along, and it takes names that are longer than names may be, and addresses of

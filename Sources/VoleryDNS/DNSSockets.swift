@@ -1,10 +1,5 @@
 import CCares
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// The sockets of c-ares, as it would make them itself, but for one thing: what servers say that have no answer (SERVFAIL,
 /// NOTIMP, REFUSED) is noted. c-ares goes to the next server then, and up to 1.18 it says in the end that it could not contact
@@ -41,16 +36,8 @@ enum DNSSockets {
   }
 
   private static func make(_ family: Int32, _ type: Int32, _ kind: Int32) -> ares_socket_t {
-    #if canImport(Glibc)
-      let descriptor = socket(family, type | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), kind)
-    #else
-      let descriptor = socket(family, type, kind)
-      if descriptor >= 0 {
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-      }
-    #endif
-    guard descriptor >= 0, type == Int32(SOCK_STREAM.rawValue) else { return descriptor }
+    let descriptor = SocketCalls.make(family: family, type: type, protocol: kind)
+    guard descriptor >= 0, type == SocketCalls.stream else { return descriptor }
     var on: Int32 = 1
     setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     return descriptor

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// What resolv.conf (resolv.conf(5)) says of how names are asked; which servers to ask is c-ares' own reading of it.
 package struct ResolverConfiguration: Hashable, Sendable {

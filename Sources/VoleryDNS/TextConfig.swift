@@ -1,10 +1,5 @@
+import VoleryPlatform
 import VoleryTypes
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A service config as TXT records have it (gRFC A2).
 package enum TextConfig: Hashable, Sendable {

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// Threads for what may block without an end: the reading of files, whose file system may hang (NFS, FUSE, a named pipe). Event
 /// loops and Swift's own few threads must not wait for it.

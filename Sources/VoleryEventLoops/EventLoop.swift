@@ -1,12 +1,7 @@
 import CLibUV
 import Synchronization
+import VoleryPlatform
 import VoleryPrimitives
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// One thread that runs one libuv loop. Everything that belongs to a connection happens here, in *turns*:
 ///

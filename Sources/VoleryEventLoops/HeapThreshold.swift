@@ -1,6 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#endif
+import VoleryPlatform
 
 /// From which size on glibc's malloc maps fresh pages for a block, and unmaps them when it is freed.
 ///

@@ -1,10 +1,5 @@
 import CLibUV
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// A listening socket. Accepts on its own loop and hands each new connection to the loop of the group that has the fewest.
 package final class Listener: @unchecked Sendable {
@@ -44,13 +39,13 @@ package final class Listener: @unchecked Sendable {
       localAddress = Listener.name(of: descriptor) ?? destination
       if case .unix(let path) = destination { socketFile = SocketFile(path) } else { socketFile = nil }
     } catch {
-      Glibc.close(descriptor)
+      VoleryPlatform.close(descriptor)
       throw error
     }
   }
 
   private static func bind(_ descriptor: Int32, to destination: SocketDestination, backlog: Int32) throws(SocketError) {
-    let result = destination.withSocketAddress { Glibc.bind(descriptor, $0, $1) }
+    let result = destination.withSocketAddress { VoleryPlatform.bind(descriptor, $0, $1) }
     guard let result else {
       throw SocketError(code: UV_EINVAL.rawValue, description: "not an address to listen on: \(destination)")
     }
@@ -72,7 +67,7 @@ package final class Listener: @unchecked Sendable {
     guard lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFSOCK,
       let probe = try? SocketDescriptor.make(for: .unix(path: path))
     else { return }
-    defer { Glibc.close(probe) }
+    defer { VoleryPlatform.close(probe) }
     let result = SocketDestination.unix(path: path).withSocketAddress { connect(probe, $0, $1) }
     if result == -1, errno == ECONNREFUSED { unlink(path) }
   }
@@ -99,7 +94,7 @@ package final class Listener: @unchecked Sendable {
         if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { pauseAccepting() }
         return
       }
-      SocketDescriptor.prepare(connection)
+      SocketCalls.prepare(connection)
       accepted(connection, destination.family != AF_UNIX)
     }
   }
@@ -124,7 +119,7 @@ package final class Listener: @unchecked Sendable {
   private func close() {
     // Before the socket is closed: as long as it is open nobody else's can have its number.
     if case .unix(let path) = destination, socketFile != nil, SocketFile(path) == socketFile { unlink(path) }
-    Glibc.close(descriptor)
+    VoleryPlatform.close(descriptor)
   }
 }
 

@@ -1,11 +1,6 @@
 import Dispatch
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// Hears of a signal beside somebody else in the process who has a dispatch source for it: a ServiceGroup of
 /// swift-service-lifecycle, as a rule. Both hear of it; with `SignalWatch` only one of them would. Made and closed on any thread.
@@ -53,7 +48,7 @@ package struct SignalAction: Equatable, @unchecked Sendable {
 
   /// Of the function, or one of the two that are none.
   private var address: UInt {
-    #if canImport(Glibc)
+    #if os(Linux)
       unsafeBitCast(action.__sigaction_handler.sa_sigaction, to: UInt.self)
     #else
       unsafeBitCast(action.__sigaction_u.__sa_sigaction, to: UInt.self)

@@ -1,10 +1,5 @@
 import CLibUV
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// What happens on a socket. All of it on the socket's loop; each call ends in a turn.
 package protocol SocketDelegate: AnyObject {
@@ -60,7 +55,7 @@ package final class Socket {
     }
     stream.pointee.data = Unmanaged.passRetained(self).toOpaque()
     if code != 0 {
-      Glibc.close(descriptor)
+      VoleryPlatform.close(descriptor)
       close()
       throw SocketError(code: code)
     }

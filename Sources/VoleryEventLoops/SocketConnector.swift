@@ -1,10 +1,5 @@
 import CLibUV
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// One attempt to connect a socket. On its loop only.
 package final class SocketConnector {
@@ -39,7 +34,7 @@ package final class SocketConnector {
     } catch {
       return finishLater(.failure(error))
     }
-    let result = destination.withSocketAddress { Glibc.connect(descriptor, $0, $1) }
+    let result = destination.withSocketAddress { VoleryPlatform.connect(descriptor, $0, $1) }
     guard let result else {
       return finishLater(.failure(SocketError(code: UV_EINVAL.rawValue, description: "not an address: \(destination)")))
     }
@@ -95,7 +90,7 @@ package final class SocketConnector {
   }
 
   private func closeDescriptor() {
-    if descriptor >= 0 { Glibc.close(descriptor) }
+    if descriptor >= 0 { VoleryPlatform.close(descriptor) }
     descriptor = -1
   }
 

@@ -1,10 +1,5 @@
 import CLibUV
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// Where a stream socket leads to or listens: no names, literals only.
 package enum SocketDestination: Hashable, Sendable {

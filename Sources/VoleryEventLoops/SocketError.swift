@@ -1,4 +1,5 @@
 import CLibUV
+import VoleryPlatform
 
 /// What the operating system said when a socket could not do something.
 package struct SocketError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -23,9 +24,3 @@ package struct SocketError: Error, Hashable, Sendable, CustomStringConvertible {
 
   static func last(_ doing: String) -> SocketError { SocketError(code: uv_translate_sys_error(errno), doing: doing) }
 }
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif

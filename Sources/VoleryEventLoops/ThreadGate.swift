@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// Lets one thread wait until another has come to a point, once.
 final class ThreadGate: @unchecked Sendable {

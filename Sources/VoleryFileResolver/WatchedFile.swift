@@ -1,34 +1,6 @@
 import Synchronization
 import VoleryEventLoops
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
-/// What tells one state of a file from another without reading it.
-struct FileSignature: Equatable, Sendable {
-  let device: UInt64
-  let inode: UInt64
-  let size: Int64
-  let changed: [Int]
-
-  /// Of what the path leads to; nil where there is nothing.
-  init?(_ path: String) {
-    var information = stat()
-    guard stat(path, &information) == 0 else { return nil }
-    device = UInt64(information.st_dev)
-    inode = UInt64(information.st_ino)
-    size = Int64(information.st_size)
-    #if canImport(Glibc)
-      let times = [information.st_mtim, information.st_ctim]
-    #else
-      let times = [information.st_mtimespec, information.st_ctimespec]
-    #endif
-    changed = times.flatMap { [$0.tv_sec, $0.tv_nsec] }
-  }
-}
+import VoleryPlatform
 
 /// A file that may be replaced, rewritten, removed, or reached through symbolic links that change: reads it when it may
 /// have changed, and keeps watches on the directories where that shows. One `read` at a time, on a thread that may wait for a
@@ -44,13 +16,13 @@ final class WatchedFile: @unchecked Sendable {
   private let path: String
   private let loop: EventLoop
   private let changed: @Sendable () -> Void
-  private var signature: FileSignature?
+  private var signature: FileStamp?
   private var content: Content?
   /// Nil once closed.
   private let watches = Mutex<[String: Watch]?>([:])
 
   private struct Watch {
-    let directory: FileSignature?
+    let directory: FileStamp?
     let watch: DirectoryWatch
   }
 
@@ -68,7 +40,7 @@ final class WatchedFile: @unchecked Sendable {
   func read(isSure: Bool) -> Content {
     // Before reading, so that no change falls between.
     watchDirectories()
-    let found = FileSignature(path)
+    let found = FileStamp(path)
     if !isSure, found == signature, content != nil { return .unchanged }
     signature = found
     let fresh = WatchedFile.bytes(of: path)
@@ -85,7 +57,7 @@ final class WatchedFile: @unchecked Sendable {
     // Not blocking: a named pipe in its place must not hold up the reader.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { return .unreadable(String(cString: strerror(errno))) }
-    defer { Glibc.close(descriptor) }
+    defer { VoleryPlatform.close(descriptor) }
     var information = stat()
     guard fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
       return .unreadable("not a regular file")
@@ -94,7 +66,7 @@ final class WatchedFile: @unchecked Sendable {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 64 << 10)
     while bytes.count <= maxBytes {
-      let count = buffer.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress!, $0.count) }
+      let count = buffer.withUnsafeMutableBytes { VoleryPlatform.read(descriptor, $0.baseAddress!, $0.count) }
       if count == 0 { return .bytes(bytes) }
       guard count > 0 else { return .unreadable(String(cString: strerror(errno))) }
       bytes += buffer[..<count]
@@ -118,7 +90,7 @@ final class WatchedFile: @unchecked Sendable {
     if let real = WatchedFile.resolved(path), !wanted.contains(WatchedFile.directory(of: real)) {
       wanted.append(WatchedFile.directory(of: real))
     }
-    let signatures = wanted.map { FileSignature($0) }
+    let signatures = wanted.map { FileStamp($0) }
     watches.withLock { watches in
       guard var found = watches else { return }
       for (directory, watch) in found where !wanted.contains(directory) {

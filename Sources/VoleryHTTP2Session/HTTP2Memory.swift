@@ -1,10 +1,5 @@
 import CNGHTTP2
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// The memory in which nghttp2's sessions of one loop work. A call takes about eight small blocks and gives them back:
 /// those are kept in lists by size and handed out again, which costs a tenth of what malloc costs.

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// What has to go to the peer, in order: frames in one buffer that is used again and again, and between them large payloads
 /// that are only pointed to, for a gathered write.

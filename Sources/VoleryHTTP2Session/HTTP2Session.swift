@@ -1,10 +1,5 @@
 import CNGHTTP2
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// One end of an HTTP/2 connection (RFC 9113) without any I/O: bytes in -> events, intents -> bytes out.
 ///

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// A received header block: its fields one after another in one flat buffer that is used again for the next block.
 ///

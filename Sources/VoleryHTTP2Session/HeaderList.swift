@@ -1,10 +1,5 @@
 import CNGHTTP2
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// Header fields that are always the same: made once, sent without a copy.
 package struct FixedHeaders: @unchecked Sendable {

@@ -1,12 +1,7 @@
 package import VoleryEventLoops
+import VoleryPlatform
 package import VoleryTransport
 package import VoleryTypes
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Connects to servers over TCP and unix sockets; the connections are spread over the group's loops.
 package final class HTTP2Connector: ClientConnector {
@@ -86,11 +81,9 @@ final class HTTP2ConnectionAttempt: ConnectionAttempt, ClientConnectionObserver,
     case .success(let socket):
       do {
         let filter = try makeFilter?()
-        #if canImport(Glibc)
-          if let timeout = options.userTimeout {
-            socket.setTCPOption(Int32(TCP_USER_TIMEOUT), Int32(clamping: timeout.components.seconds * 1000))
-          }
-        #endif
+        if let timeout = options.userTimeout, let option = SocketCalls.userTimeoutOption {
+          socket.setTCPOption(option, Int32(clamping: timeout.components.seconds * 1000))
+        }
         connection = HTTP2ClientConnection(
           socket: socket, authority: authority, options: options, filter: filter, observer: self)
       } catch {

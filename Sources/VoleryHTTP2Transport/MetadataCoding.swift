@@ -1,4 +1,5 @@
 import VoleryHTTP2Session
+import VoleryPlatform
 import VoleryTypes
 
 /// Metadata as HTTP/2 header fields: `-bin` values in base64, other values without spaces at their ends (RFC 9113, 8.2.1;
@@ -66,9 +67,3 @@ extension UnsafeRawBufferPointer {
 
   var text: String { String(decoding: self, as: UTF8.self) }
 }
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif

@@ -1,13 +1,8 @@
 import VoleryHTTP2Session
+import VoleryPlatform
 import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A request's header block, checked (doc/PROTOCOL-HTTP2.md, Requests). Valid as long as the block.
 struct RequestHeaders: ~Copyable {

@@ -1,11 +1,7 @@
+import VoleryPlatform
 public import VoleryTypes
 
 // For its maths library.
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// One connection, to the first address that answers (gRFC A61, A62): the endpoints' addresses in order, families
 /// alternating, tried by Happy Eyeballs. A failure stays reported until a connection is ready. When the connection is

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 literal.
 package struct HostAndPort: Hashable, Sendable {

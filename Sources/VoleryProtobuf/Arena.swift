@@ -1,11 +1,6 @@
 public import CProtobufC
+import VoleryPlatform
 import VoleryTypes
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The memory in which libprotobuf-c works: a bump allocator that each thread keeps and resets after every message. Its
 /// callbacks are also where the guards live that the library lacks: against deep recursion, against input that asks for
@@ -258,7 +253,7 @@ public final class Arena {
   }
 
   private static func floorOfStack() -> UInt {
-    #if canImport(Glibc)
+    #if os(Linux)
       var attributes = pthread_attr_t()
       guard pthread_getattr_np(pthread_self(), &attributes) == 0 else { return 0 }
       defer { pthread_attr_destroy(&attributes) }

@@ -1,10 +1,5 @@
 import CProtobufC
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// The reading of one message: from `init` to its end it holds the thread's arena, so it must not live across an `await`.
 public struct DecodeContext: ~Copyable {

@@ -1,11 +1,6 @@
 public import CProtobufC
+import VoleryPlatform
 public import VoleryTypes
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The writing of one message: generated code fills C structs in the thread's arena, libprotobuf-c packs them. Must not
 /// live across an `await`, nor longer than the message that is written: arrays and long strings are borrowed, not copied.

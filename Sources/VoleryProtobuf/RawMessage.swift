@@ -1,4 +1,5 @@
 public import CProtobufC
+import VoleryPlatform
 
 /// A message in libprotobuf-c's memory, for generated code to read. Offsets are those of the file's table.
 @frozen public struct RawMessage {
@@ -147,9 +148,3 @@ private func _is(_ text: String, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
   }
   return bits & 0x8080_8080_8080_8080 == 0
 }
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif

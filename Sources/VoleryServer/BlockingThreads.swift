@@ -1,10 +1,5 @@
+import VoleryPlatform
 import VoleryPrimitives
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Threads for handlers that block: that wait inside a system call, a driver or a lock, where Swift's shared pool, which has
 /// one thread for each core, would soon have none left.

@@ -3,15 +3,10 @@ import Synchronization
 import VoleryEventLoops
 import VoleryHTTP2Transport
 import VoleryObservation
+import VoleryPlatform
 import VoleryTLSSession
 import VoleryTransport
 public import VoleryTypes
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A gRPC server.
 ///

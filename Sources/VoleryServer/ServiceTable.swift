@@ -1,10 +1,5 @@
+import VoleryPlatform
 import VoleryTypes
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Finds a method's handler by the bytes of its path, without making a string of them.
 struct ServiceTable: Sendable {

@@ -1,4 +1,5 @@
 import Synchronization
+import VoleryPlatform
 
 /// The context that new connections use, made anew when a file that it is made from changes. Any thread; somebody has to
 /// call `checkFiles` now and then.
@@ -15,15 +16,15 @@ package final class TLSContextSource: Sendable {
 
   /// The files, as they were at one moment.
   private struct Sight: Hashable {
-    var fingerprints: [FileFingerprint]
+    var fingerprints: [FileStamp?]
     /// Of what is in them; nil: one can't be read.
     var content: Int?
     /// They may change again without a trace: look into them again.
     var isUnsettled: Bool
 
     init(_ paths: [String]) {
-      fingerprints = paths.map(FileFingerprint.init)
-      isUnsettled = fingerprints.contains { $0.isFresh }
+      fingerprints = paths.map(FileStamp.init)
+      isUnsettled = fingerprints.contains { $0?.isFresh == true }
       var hasher = Hasher()
       for path in paths {
         guard let bytes = try? FileBytes.read(path) else { return }
@@ -60,7 +61,7 @@ package final class TLSContextSource: Sendable {
   package func checkFiles() -> Outcome {
     let (seen, failures) = state.withLock { ($0.seen, $0.failures) }
     let isSuspected = failures == 1
-    guard seen.isUnsettled || isSuspected || seen.fingerprints != configuration.paths.map(FileFingerprint.init) else {
+    guard seen.isUnsettled || isSuspected || seen.fingerprints != configuration.paths.map(FileStamp.init) else {
       return .unchanged
     }
     let now = Sight(configuration.paths)

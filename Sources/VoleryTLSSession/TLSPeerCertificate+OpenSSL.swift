@@ -1,10 +1,5 @@
 import COpenSSL
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 extension TLSPeerCertificate {
   /// Reads what a certificate says.

@@ -1,10 +1,5 @@
 import COpenSSL
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// What OpenSSL reads from and writes to instead of a socket: bytes of the caller's, which are only looked at, and a buffer
 /// that grows. Plain memory at a fixed place, because C holds its address.
@@ -50,7 +45,7 @@ struct WireBuffers {
   }
 
   mutating func free() {
-    Glibc.free(output)
+    VoleryPlatform.free(output)
     output = nil
     outputCapacity = 0
     outputCount = 0

@@ -1,9 +1,6 @@
+import VoleryPlatform
+
 // For its maths library, which rounding needs.
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Reads members of a JSON object and says, when one is wrong, which.
 package struct ConfigReader {

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// A text that is not JSON, and where.
 public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {

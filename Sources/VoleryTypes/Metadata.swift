@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// Key-value pairs that travel beside messages: initial metadata before them, trailing metadata after them.
 ///

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// A point in time of the clock that runs on while the machine sleeps, as `ContinuousClock.Instant`, but one machine word:
 /// calls keep some, and the standard library's is of no fixed layout, so that each copy of it is a call.
@@ -15,11 +11,7 @@ package struct Moment: Comparable, Hashable, Sendable {
 
   package static var now: Moment {
     var time = timespec()
-    #if canImport(Glibc)
-      clock_gettime(CLOCK_BOOTTIME, &time)
-    #else
-      clock_gettime(CLOCK_MONOTONIC_RAW, &time)
-    #endif
+    clock_gettime(ThreadCalls.continuousClock, &time)
     return Moment(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
   }
 

@@ -1,9 +1,6 @@
+import VoleryPlatform
+
 // For its maths library, which rounding needs.
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A service config that makes no sense: what is wrong, and where.
 public struct ServiceConfigError: Error, Hashable, Sendable, CustomStringConvertible {

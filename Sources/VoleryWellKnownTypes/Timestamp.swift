@@ -1,10 +1,5 @@
+import VoleryPlatform
 import VoleryProtobuf
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension Google_Protobuf_Timestamp {
   /// What the machine's clock says.

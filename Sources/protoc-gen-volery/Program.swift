@@ -1,10 +1,5 @@
 import VoleryGenerator
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// A protoc plugin: a CodeGeneratorRequest on standard input, a CodeGeneratorResponse on standard output.
 @main

@@ -1,12 +1,7 @@
 import ArgumentParser
 import Logging
 import Volery
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// Puts Volery's server or client in the place of another implementation's: gRPC's interoperability tests and three small
 /// extensions.
@@ -44,11 +39,11 @@ struct Interop: AsyncParsableCommand {
 
   /// 0 for help, 2 for a wrong command line, the command's own code, 1 for everything else.
   private static func end(with error: any Error) -> Never {
-    if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
+    if let code = error as? ExitCode { VoleryPlatform.exit(code.rawValue) }
     let code = exitCode(for: error)
     if code == .validationFailure { reportUnknownFlag() }
     printLine(fullMessage(for: error))
-    Glibc.exit(code == .success ? 0 : code == .validationFailure ? 2 : 1)
+    VoleryPlatform.exit(code == .success ? 0 : code == .validationFailure ? 2 : 1)
   }
 
   /// An unknown flag names itself, and the known ones are listed, even where something else is missing too.

@@ -1,11 +1,6 @@
 import ArgumentParser
 import Volery
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 struct InteropServer: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,12 +1,7 @@
 import ArgumentParser
 import Synchronization
 import Volery
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 struct Load: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

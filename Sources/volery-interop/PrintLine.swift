@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// Writes a line to standard output at once, whoever reads it: `print` waits for a full buffer where that is a pipe.
 func printLine(_ line: String) {

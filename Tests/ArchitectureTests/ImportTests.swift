@@ -5,7 +5,7 @@ import Testing
 @Suite("The architecture") struct ImportTests {
   /// What each module may import of this package and of C.
   static let rows: [[String]] = [
-    ["VoleryPrimitives"],
+    ["VoleryPrimitives", "VoleryPlatform"],
     ["VoleryTypes", "CNGHTTP2", "COpenSSL", "CLibUV", "CCares", "CZlib", "CProtobufC"],
     [
       "VoleryNameResolution", "VoleryLoadBalancing", "VoleryTransport", "VoleryObservation", "VoleryHTTP2Session",
@@ -73,8 +73,20 @@ import Testing
   @Test("what does I/O knows no gRPC words", arguments: foundations) func noWords(_ module: String) throws {
     for (file, name) in try Self.imports(of: module) {
       #expect(
-        !name.hasPrefix("Volery") || name == "VoleryPrimitives",
+        !name.hasPrefix("Volery") || Self.rows[0].contains(name),
         "\(module)/\(file) imports \(name): it has to be testable and reusable alone")
+    }
+  }
+
+  @Test("the C library is VoleryPlatform's: Linux with glibc, Linux with musl, macOS") func platforms() throws {
+    let sources = Self.root.appendingPathComponent("Sources")
+    let files = FileManager.default.enumerator(atPath: sources.path)?.compactMap { $0 as? String } ?? []
+    let words = /\b(?:Glibc|Musl|Darwin)\b/
+    for file in files where file.hasSuffix(".swift") && !file.hasPrefix("VoleryPlatform/") {
+      let text = try String(contentsOf: sources.appendingPathComponent(file), encoding: .utf8)
+      for line in text.split(separator: "\n") where line.contains(words) && !line.contains("canImport(Glibc)") {
+        #expect(line.contains("//"), "\(file): \(line): import VoleryPlatform instead")
+      }
     }
   }
 

@@ -4,13 +4,8 @@ import TestSupport
 import Testing
 import Volery
 import VoleryEventLoops
+import VoleryPlatform
 import VoleryServer
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Two parties that wait for one another, blocking their threads.
 final class Meeting: Sendable {

@@ -1,10 +1,5 @@
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// A program that a test has started. Plain system calls: Foundation's Process hands its own blocked signals down, so that
 /// a child never hears SIGTERM, and waits on a run loop, which tests on Swift's pool don't have.
@@ -52,7 +47,7 @@ package final class ChildProcess: Sendable {
   /// What the program has written since, at least something; empty once it has closed its output.
   package func read() -> String {
     var buffer = [UInt8](repeating: 0, count: 65536)
-    let count = Glibc.read(output, &buffer, buffer.count)
+    let count = VoleryPlatform.read(output, &buffer, buffer.count)
     return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : ""
   }
 

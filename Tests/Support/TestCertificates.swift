@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// The certificates that `certificates.sh` makes, once for each run of the tests: good ones, and each kind of bad one.
 package enum TestCertificates {

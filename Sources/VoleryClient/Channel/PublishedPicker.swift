@@ -1,12 +1,7 @@
 import Synchronization
 import VoleryLoadBalancing
+import VoleryPlatform
 import VoleryTypes
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Counts the pickers that a channel has published.
 package struct PickerGeneration: Hashable, Comparable, Sendable {
@@ -68,13 +63,8 @@ final class StripedValue<Value: Sendable>: Sendable {
   init(_ value: Value) { stripes = (0..<Self.count).map { _ in Stripe(value) } }
 
   var current: Value {
-    #if canImport(Glibc)
-      let thread = UInt(pthread_self())
-    #else
-      let thread = UInt(bitPattern: pthread_self())
-    #endif
     // Thread descriptors lie pages apart: the low bits say nothing.
-    let index = Int((thread &* 0x9e37_79b9_7f4a_7c15) >> 60)
+    let index = Int((ThreadCalls.currentID &* 0x9e37_79b9_7f4a_7c15) >> 60)
     return stripes[index].value.withLock { $0 }
   }
 

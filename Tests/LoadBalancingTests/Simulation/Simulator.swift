@@ -1,11 +1,6 @@
 import VoleryLoadBalancing
+import VoleryPlatform
 import VoleryTypes
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Calls that come at random moments (Poisson), a policy that picks a pod for each, and pods that work at random speeds
 /// (exponential), in simulated time from a seed: the same figures on every run.

@@ -2,13 +2,8 @@ import Logging
 import ServiceLifecycle
 import UnixSignals
 import Volery
+import VoleryPlatform
 import VoleryServiceLifecycle
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// At once, which print does not do into a pipe.
 func say(_ text: String) {
