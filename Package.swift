@@ -158,7 +158,7 @@ let package = Package(
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryNameResolution", "VoleryTypes"]),
     tests("LoadBalancingTests", ["VoleryPlatform", "VoleryLoadBalancing", "VoleryTypes"]),
-    tests("EventLoopsTests", ["VoleryEventLoops"]),
+    tests("EventLoopsTests", ["TestSupport", "VoleryEventLoops"]),
     tests(
       "HTTP2TransportTests",
       [

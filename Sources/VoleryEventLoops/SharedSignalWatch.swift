@@ -23,6 +23,9 @@ package final class SharedSignalWatch: Sendable {
   }
 
   package func close() { source.cancel() }
+
+  /// Whether it hears of nothing any more: it was closed, or the program has the signal for itself.
+  package var isClosed: Bool { source.isCancelled }
 }
 
 /// What happens when the process gets a signal.

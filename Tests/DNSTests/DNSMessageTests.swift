@@ -146,14 +146,32 @@ import VoleryDNS
     }
   }
 
-  @Test("damaged bytes are an answer or malformed, nothing worse") func damage() {
+  @Test("damaged bytes are malformed, or an answer of what was asked for") func damage() {
     var random = SplitMix(state: 7)
+    var (read, refused) = (0, 0)
     for _ in 0..<20_000 {
       var bytes = service
       for _ in 0..<Int.random(in: 1...6, using: &random) {
         bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
       }
-      for type in [DNSRecordType.a, .aaaa, .srv, .txt] { _ = try? parse(bytes, type) }
+      for type in [DNSRecordType.a, .aaaa, .srv, .txt] {
+        do {
+          for answer in try parse(bytes, type).answers { #expect(Self.isOf(type, answer), "\(answer) of \(bytes)") }
+          read += 1
+        } catch {
+          #expect(error is DNSMessage.Malformed, "\(error)")
+          refused += 1
+        }
+      }
+    }
+    #expect(read > 0 && refused > 0, "\(read) were read, \(refused) refused: both ways have to be gone")
+  }
+
+  private static func isOf(_ type: DNSRecordType, _ answer: DNSMessage.Record) -> Bool {
+    switch answer {
+    case .address(let text): type == (text.contains(":") ? .aaaa : .a)
+    case .service: type == .srv
+    case .text: type == .txt
     }
   }
 

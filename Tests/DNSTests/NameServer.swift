@@ -21,16 +21,17 @@ final class NameServer {
       "--bind-interfaces", "--local=/test/", "--port=\(port)", "--addn-hosts=\(hosts.path)", "--pid-file=",
       "--user=root",
     ])
-    waitUntilListening()
+    try waitUntilListening()
   }
 
   /// A signal before the server has its handlers would end it.
-  private func waitUntilListening() {
+  private func waitUntilListening() throws {
     let needle = ":" + String(port, radix: 16, uppercase: true)
     for _ in 0..<500 {
-      if (try? String(contentsOfFile: "/proc/net/udp", encoding: .utf8))?.contains(needle) == true { return }
+      if try systemFile("/proc/net/udp").contains(needle) { return }
       usleep(10_000)
     }
+    throw NeverHappened("within 5 s: dnsmasq listens on port \(port)")
   }
 
   func set(_ lines: [String]) throws {

@@ -45,8 +45,14 @@ import VoleryEventLoops
   @Test("who is cancelled does not wait for work that hangs") func cancelled() async {
     let pool = BlockingPool(threads: 1)
     let gate = Gate()
-    let task = Task { await pool.value { gate.wait() } }
-    try? await Task.sleep(for: .milliseconds(10))
+    let (started, starts) = AsyncStream.makeStream(of: Void.self)
+    let task = Task {
+      await pool.value {
+        starts.yield()
+        gate.wait()
+      }
+    }
+    for await _ in started { break }
     task.cancel()
     #expect(await task.value == nil)
     gate.open()

@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import VoleryEventLoops
 
@@ -171,10 +172,10 @@ private final class Collected<Value: Sendable>: Sendable {
     let heard = Collected(0)
     let watch = SharedSignalWatch(number) { heard.value.withLock { $0 += 1 } }
     // Dispatch registers the source in its own time, and replaces the handler for a moment then.
-    try await Task.sleep(for: .milliseconds(200))
+    try await eventually("the watch has left the signal to the program") { watch.isClosed }
     #expect(SignalAction(of: number) == own)
     kill(getpid(), number)
-    for _ in 0..<1000 where handled.load(ordering: .relaxed) == 0 { try await Task.sleep(for: .milliseconds(5)) }
+    try await eventually("the program's handler is called") { handled.load(ordering: .relaxed) > 0 }
     #expect(handled.load(ordering: .relaxed) == 1)
     #expect(heard.value.withLock { $0 } == 0)
     watch.close()

@@ -101,7 +101,11 @@ import Volery
     let upload = channel.clientStreaming(ScriptedService.upload)
     _ = try await upload.initialMetadata
     for _ in 0..<10 {
-      _ = try? await channel.unary(ScriptedService.hang, [], options: CallOptions(timeout: .milliseconds(100)))
+      let error = await #expect(throws: StatusError.self) {
+        try await channel.unary(ScriptedService.hang, [], options: CallOptions(timeout: .milliseconds(100)))
+      }
+      // The peer goes once it has its pings.
+      #expect(error?.code == .deadlineExceeded || error?.code == .unavailable, "\(String(describing: error))")
     }
     upload.cancel()
     #expect(try await pings == 3)

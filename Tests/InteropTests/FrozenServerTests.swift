@@ -23,7 +23,17 @@ import Testing
     return (process, port)
   }
 
-  @Test("costs the calls that wait for it, then none, and is back when it goes on") func frozen() throws {
+  /// Whether somebody has a connection to each of these ports of 127.0.0.1.
+  private func areConnected(_ ports: [String]) throws -> Bool {
+    let lines = try systemFile("/proc/net/tcp").split(separator: "\n").dropFirst()
+    let remotes = lines.map { $0.split(separator: " ") }.filter { $0[3] == "01" }.map { $0[2] }
+    return ports.allSatisfy { port in
+      let text = String(Int(port) ?? 0, radix: 16, uppercase: true)
+      return remotes.contains("0100007F:" + String(repeating: "0", count: 4 - text.count) + text)
+    }
+  }
+
+  @Test("costs the calls that wait for it, then none, and is back when it goes on") func frozen() async throws {
     let servers = try ["a", "b", "c"].map(startServer)
     let target = "static:///" + servers.map { "127.0.0.1:\($0.port)" }.joined(separator: ",")
     let log = FileManager.default.temporaryDirectory.appendingPathComponent("volery-frozen-\(UUID().uuidString).csv")
@@ -33,10 +43,10 @@ import Testing
       "--out", log.path,
     ])
     #expect(load.read().hasPrefix("READY"))
-    Thread.sleep(forTimeInterval: 1)
+    try await eventually("the client has a connection to each server") { try areConnected(servers.map(\.port)) }
     let frozenAt = Date().timeIntervalSince1970
     servers[1].0.signal(SIGSTOP)
-    Thread.sleep(forTimeInterval: 5)
+    try await Task.sleep(for: .seconds(5))
     let thawedAt = Date().timeIntervalSince1970
     servers[1].0.signal(SIGCONT)
     _ = load.readToEnd()

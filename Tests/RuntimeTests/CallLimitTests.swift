@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import Volery
 import VoleryServer
@@ -99,16 +100,16 @@ import VoleryServer
     #expect(codes.withLock { $0[.resourceExhausted] ?? 0 } > 100, "\(codes.withLock { $0 })")
     service.letGo()
     // Their places are free once they have returned.
-    while true {
+    try await eventually("calls are taken again") {
       do throws(StatusError) {
         _ = try await channel.unary(Self.stay, [2], options: CallOptions(timeout: .seconds(20)))
-        break
+        return true
       } catch {
         #expect(error.code == .resourceExhausted)
-        try await Task.sleep(for: .milliseconds(5))
+        return false
       }
     }
-    while server.dispatcher.callCount > 0 { try await Task.sleep(for: .milliseconds(5)) }
+    try await eventually("no call is counted any more") { server.dispatcher.callCount == 0 }
   }
 
   @Test(

@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import Volery
 
@@ -214,10 +215,11 @@ extension SocketAddress {
         }
         call.finish()
       }
+      // Whoever may go on writes more while fifty other calls come and go.
       var last = -1
       while sent.value != last {
         last = sent.value
-        try await Task.sleep(for: .milliseconds(300))
+        for _ in 0..<50 { _ = try await channel.unary(RawEcho.unary, [1], options: Self.timely) }
       }
       #expect(last < 1000, "\(last) messages of 16 KiB were taken without a reader")
       var received = 0
@@ -227,45 +229,99 @@ extension SocketAddress {
     }
   }
 
-  @Test("a call that a handler makes inherits the handler's deadline, unless it does not want to") func inheritance()
-    async throws
-  {
-    let hanging = Server(services: [RawEcho()])
-    let target = try hanging.start(listeningOn: ListenAddress.inProcess("inheritance-hanging"))[0].target
-    let downstream = try Channel(target)
-    let relay = Method<[UInt8], [UInt8]>(service: "test.Relay", name: "Relay", kind: .unary)
-    struct Relay: Service {
-      let handlers: [MethodHandler]
-    }
-    let server = Server(services: [
-      Relay(handlers: [
-        .unary(relay) { request, context in
-          var options = CallOptions()
-          options.inheritsDeadline = request == [1]
-          let started = ContinuousClock.now
-          let method = request == [1] ? RawEcho.hang : RawEcho.unary
-          do throws(StatusError) {
-            return try await downstream.unary(method, [7], options: options).message
-          } catch {
-            return Array("\(error.code) \(started.duration(to: .now) < .seconds(10))".utf8)
-          }
+  /// Tells the deadline that it was called with.
+  struct Inner: Service {
+    static let method = Method<[UInt8], [UInt8]>(service: "test.Inner", name: "Deadline", kind: .unary)
+    let seen: AsyncStream<Deadline>.Continuation
+
+    var handlers: [MethodHandler] {
+      [
+        .unary(Inner.method) { request, context in
+          seen.yield(context.deadline)
+          return request
         }
-      ])
-    ])
-    let address = try server.start(listeningOn: ListenAddress.inProcess("inheritance-relay"))[0]
-    let channel = try Channel(address.target)
-    defer {
-      server.shutDown()
-      hanging.shutDown()
+      ]
     }
-    #expect(try await channel.unary(relay, [0], options: CallOptions(timeout: .seconds(20))).message == [7])
+  }
+
+  /// Calls the inner service, with its own deadline or without one.
+  struct Outer: Service {
+    static let method = Method<[UInt8], [UInt8]>(service: "test.Outer", name: "Call", kind: .unary)
+    let inner: Channel
+    let inherits: Bool
+
+    var handlers: [MethodHandler] {
+      [
+        .unary(Outer.method) { request, _ in
+          var options = CallOptions()
+          options.inheritsDeadline = inherits
+          return try await inner.unary(Inner.method, request, options: options).message
+        }
+      ]
+    }
+  }
+
+  @Test(
+    "a call that a handler makes inherits the handler's deadline, unless it does not want to", arguments: Way.allCases,
+    [true, false])
+  func inheritance(_ way: Way, _ inherits: Bool) async throws {
+    let (deadlines, seen) = AsyncStream.makeStream(of: Deadline.self)
+    let inner = Server(services: [Inner(seen: seen)])
+    defer { inner.shutDown() }
+    let innerAddress = try inner.start(listeningOn: way.listenAddress())[0]
+    let outer = Server(services: [Outer(inner: try Channel(innerAddress.target), inherits: inherits)])
+    defer { outer.shutDown() }
+    let channel = try Channel(try outer.start(listeningOn: way.listenAddress())[0].target)
+    #expect(try await channel.unary(Outer.method, [7], options: CallOptions(timeout: .seconds(20))).message == [7])
+    #expect(try await channel.unary(Outer.method, [8]).message == [8])
+    var iterator = deadlines.makeAsyncIterator()
+    let (withOne, without) = (await iterator.next(), await iterator.next())
+    #expect(without == Deadline.none)
+    if inherits {
+      #expect(withOne.map { $0 <= .after(.seconds(20)) } == true)
+    } else {
+      #expect(withOne == Deadline.none)
+    }
+  }
+
+  @Test("a handler's call that hangs ends at the handler's deadline") func inheritedEnd() async throws {
+    let hanging = Server(services: [RawEcho()])
+    defer { hanging.shutDown() }
+    let inner = try Channel(try hanging.start(listeningOn: Way.tcp.listenAddress())[0].target)
+    let (ends, told) = AsyncStream.makeStream(of: StatusCode.self)
+    let relay = Method<[UInt8], [UInt8]>(service: "test.Relay", name: "Relay", kind: .unary)
+    let handler = MethodHandler.unary(relay) { request, _ in
+      // Not a child of the handler's task: cancelling that one does not end this call, its deadline has to.
+      let call = Task { try await inner.unary(RawEcho.hang, request).message }
+      do { return try await call.value } catch {
+        told.yield((error as? StatusError)?.code ?? .unknown)
+        throw error
+      }
+    }
+    struct Relay: Service { let handlers: [MethodHandler] }
+    let server = Server(services: [Relay(handlers: [handler])])
+    defer { server.shutDown() }
+    let channel = try Channel(try server.start(listeningOn: Way.tcp.listenAddress())[0].target)
     let error = await #expect(throws: StatusError.self) {
       try await channel.unary(relay, [1], options: CallOptions(timeout: .milliseconds(300)))
     }
     #expect(error?.code == .deadlineExceeded)
+    var iterator = ends.makeAsyncIterator()
+    #expect(await iterator.next() == .deadlineExceeded)
   }
 
-  @Test("a server that is drained finishes its calls and refuses nobody", arguments: [Way.tcp, .inProcess])
+  /// Why a new channel can't call there.
+  private func whyRefused(_ address: SocketAddress) async throws -> String {
+    let newcomer = try Channel(address.target)
+    let error = await #expect(throws: StatusError.self) {
+      try await newcomer.unary(RawEcho.unary, [1], options: Self.timely)
+    }
+    #expect(error?.code == .unavailable)
+    return error?.message ?? ""
+  }
+
+  /// Who comes while it drains is not refused but told, by the same goodbye as everybody, to go elsewhere.
+  @Test("a server that is drained finishes its calls and refuses nobody", arguments: Way.allCases)
   func drain(_ way: Way) async throws {
     let server = Server(services: [RawEcho()])
     let address = try server.start(listeningOn: way.listenAddress())[0]
@@ -275,12 +331,20 @@ extension SocketAddress {
     try await call.send([1])
     #expect(try await iterator.next() == [1])
     let drained = Task { await server.drain(limit: .seconds(20)) }
-    try await Task.sleep(for: .milliseconds(200))
+    // It has heard the goodbye: that is when the server drains for certain.
+    #expect(await channel.waitForStateChange(from: .ready) != .ready)
+    for _ in 0..<10 {
+      let reason = try await whyRefused(address)
+      #expect(reason.contains(way == .inProcess ? "the server is stopping" : "GOAWAY NO_ERROR"), "\(reason)")
+    }
     try await call.send([2])
     #expect(try await iterator.next() == [2])
     call.finish()
     #expect(try await iterator.next() == nil)
     await drained.value
+    let reason = try await whyRefused(address)
+    let gone = way == .inProcess ? "no server of this process" : "connection refused"
+    #expect(reason.contains(gone), "\(reason)")
   }
 }
 

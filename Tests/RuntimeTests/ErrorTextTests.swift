@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Volery
 
@@ -52,7 +53,7 @@ import Volery
     (error, server) = try await failure(.nothing) { channel throws(StatusError) in
       let call = channel.serverStreaming(
         Method<[UInt8], [UInt8]>(service: "test.Scripted", name: "Call", kind: .serverStreaming), [])
-      while call.peer == nil { try? await Task.sleep(for: .milliseconds(1)) }
+      do { try await eventually("the call is on its way") { call.peer != nil } } catch { Issue.record(error) }
       call.cancel()
       for try await _ in call {}
     }

@@ -1,4 +1,4 @@
-import Synchronization
+import TestSupport
 import Testing
 import Volery
 
@@ -40,9 +40,10 @@ import Volery
       return used
     }
 
-    /// Calls until those that answer are these; the suite's time limit ends it otherwise.
+    /// Calls until those that answer are these.
     func waitUntilUsed(_ wanted: [Int]) async throws {
-      while try await used() != Set(wanted.map { addresses[$0] }) { try await Task.sleep(for: .milliseconds(5)) }
+      let wanted = Set(wanted.map { addresses[$0] })
+      try await eventually("calls go to \(wanted)") { try await used() == wanted }
     }
   }
 
@@ -125,8 +126,14 @@ import Volery
   @Test("draining a server ends the watches that its clients have on it") func drain() async throws {
     let stage = try Stage([Health(), Health()])
     defer { stage.shutDown() }
+    // That both are heard means that both are watched.
+    for (health, others) in [(stage.health[0], [1]), (stage.health[1], [0])] {
+      try await stage.waitUntilUsed([0, 1])
+      health?.set(.notServing)
+      try await stage.waitUntilUsed(others)
+      health?.set(.serving)
+    }
     try await stage.waitUntilUsed([0, 1])
-    try await Task.sleep(for: .milliseconds(100))
     let started = ContinuousClock.now
     await stage.servers[0].drain()
     #expect(started.duration(to: .now) < .seconds(5))

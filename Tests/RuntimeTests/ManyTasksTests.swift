@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import Volery
 
@@ -166,11 +167,7 @@ import Volery
           sent.add()
         }
       }
-      var last = -1
-      while sent.value != last {
-        last = sent.value
-        try await Task.sleep(for: .milliseconds(200))
-      }
+      try await settled("messages sent") { sent.value }
       call.finish()
       let error = await #expect(throws: StatusError.self) { try await sender.value }
       #expect(error?.code == .failedPrecondition)
@@ -222,11 +219,7 @@ import Volery
               }
             }
             // Nobody reads: once nothing more is written, it waits.
-            var last = -1
-            while written.value != last {
-              last = written.value
-              try await Task.sleep(for: .milliseconds(200))
-            }
+            try await settled("messages written") { written.value }
             group.cancelAll()
           }
           try await writer.write([2])

@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import Volery
 
@@ -144,11 +145,26 @@ import Volery
     options.loadBalancingPolicy = "round_robin"
     options.setsServersAside = isOn
     let channel = try Channel("static:///\(addresses.map { "\($0)" }.joined(separator: ","))", options: options)
+    /// How many of these calls fail, and in the right way.
+    func failures(of calls: Int) async throws -> Int {
+      var count = 0
+      for _ in 0..<calls {
+        do { _ = try await channel.unary(RetryTests.Flaky.method, [33]) } catch {
+          #expect(error.code == .unavailable, "\(error)")
+          count += 1
+        }
+      }
+      return count
+    }
     // Until all three are ready, and the fourth round begins.
-    while services.map(\.attempts.value).min()! < 3 { _ = try? await channel.unary(RetryTests.Flaky.method, [33]) }
+    try await eventually("each was called three times") {
+      _ = try await failures(of: 1)
+      return services.map(\.attempts.value).min()! >= 3
+    }
     let before = services[0].attempts.value
-    for _ in 0..<90 { _ = try? await channel.unary(RetryTests.Flaky.method, [33]) }
+    let ended = try await failures(of: 90)
     let failed = services[0].attempts.value - before
+    #expect(ended == failed, "a call fails where the server failed it, and nowhere else")
     if isOn {
       #expect(failed <= 5, "and a probe, if the machine is slow")
     } else {

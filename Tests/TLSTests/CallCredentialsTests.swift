@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import Volery
 import VoleryClient
@@ -66,16 +67,16 @@ import VoleryClient
       let calls = (0..<20).map { _ in Task { [options] in await failure { _ = try await Self.sent(channel, options) } }
       }
       if isCancelled {
-        while credentials.running.withLock({ $0 }) < 20 { try await Task.sleep(for: .milliseconds(1)) }
+        try await eventually("all calls wait for their credentials") { credentials.running.withLock { $0 } == 20 }
         for call in calls { call.cancel() }
       }
       for call in calls {
         let error = await call.value
         #expect(error.hasPrefix(isCancelled ? "CANCELLED" : "DEADLINE_EXCEEDED"), "\(error)")
       }
-      let limit = ContinuousClock.now.advanced(by: .seconds(10))
-      while credentials.running.withLock({ $0 }) > 0, .now < limit { try await Task.sleep(for: .milliseconds(1)) }
-      #expect(credentials.running.withLock { $0 } == 0)
+      try await eventually("nobody gets credentials any more", within: .seconds(10)) {
+        credentials.running.withLock { $0 } == 0
+      }
     }
   }
 
@@ -88,7 +89,7 @@ import VoleryClient
     let request = CallCredentialsRequest(
       method: TLSEcho.metadata.descriptor, authority: "test", peer: Peer(address: .tcp("127.0.0.1", 1)))
     let waiting = (0..<20).map { _ in Task { try await token.metadata(for: request) } }
-    try await Task.sleep(for: .milliseconds(20))
+    try await eventually("all of them wait") { await token.waiters.count == waiting.count }
     for task in waiting { task.cancel() }
     for task in waiting { await #expect(throws: CancellationError.self) { try await task.value } }
     let other = Task { try await token.metadata(for: request) }

@@ -80,7 +80,7 @@ final class SecretFolder: Sendable {
     #expect(reloads.withLock { $0 } == 0)
     #expect(ObjectIdentifier(reloader.current) == first)
     gate.signal()
-    while reloads.withLock({ $0 }) == 0 { try await Task.sleep(for: .milliseconds(1)) }
+    try await eventually("the files are read") { reloads.withLock { $0 } > 0 }
     #expect(ObjectIdentifier(reloader.current) != first)
   }
 

@@ -41,7 +41,7 @@ public actor BearerToken: CallCredentials {
   private var failure: Failure?
   private var isFetching = false
   /// Calls that have no token yet.
-  private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+  package private(set) var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
   private var waiterCount = 0
 
   /// After a failure the source is left alone this long, then twice as long, up to the maximum; calls get the failure.
