@@ -1,4 +1,5 @@
 import ArgumentParser
+import Logging
 import Volery
 
 /// The client under test. Every option of the channel is at its default but those given. Prints READY and DONE; `stop` on
@@ -22,6 +23,7 @@ struct ClientCommand: AsyncParsableCommand {
   @Option(help: "The application's service config, as JSON.") var serviceConfig: String?
   @Flag(help: "Calls wait for a connection.") var waitForReady = false
   @Flag(help: "The service config is read of TXT records.") var configFromDNS = false
+  @Flag(help: "The channels log from level info on, not notice.") var verbose = false
   @Flag(help: "Lets `config` work.") var reconfigurable = false
   @Option(help: "The resolver throws this long after each answer, in milliseconds.") var resolverThrows: Int?
 
@@ -63,6 +65,7 @@ struct ClientCommand: AsyncParsableCommand {
 
   private func makeChannel(_ configs: ConfigurableResolverFactory) throws -> Channel {
     var options = ChannelOptions()
+    if verbose { options.logger.logLevel = .info }
     if reconfigurable || resolverThrows != nil {
       options.resolvers.register(configs)
     } else if let refresh {

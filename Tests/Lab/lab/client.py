@@ -104,12 +104,6 @@ def first_call(calls, pod, since=0.0):
     return next((call.due for call in calls if call.pod == pod and call.code == 0 and call.due >= since), None)
 
 
-def settled(calls, pods):
-    """Those since every pod was called: before that there is nobody to share with."""
-    firsts = [first_call(calls, pod.name) for pod in pods]
-    return [] if None in firsts else between(calls, max(firsts))
-
-
 def last_call(calls, pod):
     return max((call.due for call in calls if call.pod == pod and call.code == 0), default=None)
 

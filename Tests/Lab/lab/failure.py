@@ -1,11 +1,12 @@
 """D: failure detection and start."""
 
+import random
 import re
 import time
 
 from . import hostile
 from .client import answered, between, busiest_window, causes, failed, first_call, percentile, shares
-from .scenario import BOTH, case
+from .scenario import BOTH, SLACK, case
 
 
 @case("D1", "one of five pods becomes a black hole", limit=90, quick=True, variants=BOTH)
@@ -64,47 +65,55 @@ def d2(lab):
     )
 
 
-@case("D3", "the pods are not there yet when the client starts", limit=60, quick=True)
+@case("D3", "the pods are not there yet when the client starts: at the product's own interval", limit=120, quick=True)
 def d3(lab):
-    lab.publish([])
-    texts = []
+    absent(lab, refresh=0, trials=2 if lab.quick else 8, bar=0.5)
 
-    def start(words, wait, begin, cause):
-        """Clients that start `wait` seconds before `begin` makes the pod appear; `cause` is what their failures must say."""
-        fast = lab.client(rate=20, seconds=40)
-        patient = lab.client(rate=20, seconds=40, wait_for_ready=True, timeout=10000)
-        lab.pause(wait)
-        there = begin()
-        lab.pause(4)
-        calls, waited = fast.stop(), patient.stop()
-        early = failed(between(calls, 0, there - 0.2))
-        lab.check(
-            f"{words}: calls that fail, the longest",
-            max((c.ended - c.due for c in early), default=9) * 1000,
-            at_most=100,
-            unit=" ms",
-        )
-        told = sum(1 for call in early if all(part in call.message for part in ("pods.test", *cause)))
-        lab.check(f"{words}: failures that name target and cause", told, equal=len(early))
-        lab.check(f"{words}: failed calls that wait for a connection", len(failed(waited)), equal=0)
-        for kind, found in (("fail fast", calls), ("wait", waited)):
-            first = min((call.ended for call in answered(found)), default=None)
+
+@case("D3", "the pods are not there yet when the client starts: DNS is polled every second", limit=120, part="1s")
+def d3_second(lab):
+    absent(lab, refresh=1000, trials=4, bar=lab.interval + SLACK)
+
+
+def absent(lab, refresh, trials, bar):
+    """Clients that start some seconds before the pod appears: first there is no name, then an address that refuses."""
+    lab.publish([])
+    for words, cause in (("no name", "NXDOMAIN"), ("address that refuses", "refused")):
+        errors, told, waited, firsts = [], [], [], {"fail fast": [], "wait": []}
+        for trial in range(trials):
+            # Each with a name and an address of its own, so that nothing is known of them.
+            number = 1 + trial + (50 if cause == "refused" else 0)
+            name, address = f"pods-{number}.test", f"127.0.1.{number}"
+            if cause == "refused":
+                lab.publish([address], name)
+            target = f"dns:///{name}:50051"
+            fast = lab.client(target, rate=50, seconds=40, refresh=refresh)
+            patient = lab.client(target, rate=50, seconds=40, wait_for_ready=True, timeout=10000, refresh=refresh)
+            # So that the pod comes at any moment between two looks.
+            lab.pause(2 + 3 * (trial + random.random()) / trials)
+            pod = lab.pods([number])[0]
+            there = pod.listening if cause == "refused" else lab.publish([pod], name)
+            for client in (fast, patient):
+                lab.until(lambda: answered(client.calls), 15)
+            calls, waits = fast.stop(), patient.stop()
+            early = failed(between(calls, 0, there - 0.2))
+            errors += [call.ended - call.due for call in early]
+            told += [call for call in early if all(part in call.message for part in (name, cause))]
+            waited += failed(waits)
+            for kind, found in (("fail fast", calls), ("wait", waits)):
+                firsts[kind].append(min((call.ended for call in answered(found)), default=float("inf")) - there)
+        lab.check(f"{words}: calls that fail, the longest", max(errors, default=9) * 1000, at_most=100, unit=" ms")
+        lab.check(f"{words}: failures that name target and cause", len(told), equal=len(errors))
+        lab.check(f"{words}: failed calls that wait for a connection", len(waited), equal=0)
+        for kind, found in firsts.items():
             lab.check(
-                f"{words}: first answer after the pod is there, for calls that {kind}",
-                first - there if first else None,
-                at_most=1.25,
+                f"{words}: first answer after the pod is there, for calls that {kind}, the latest of {trials}",
+                max(found),
+                at_most=bar,
                 unit=" s",
             )
-        texts.extend(call.message[:300] for call in early[-1:])
-
-    def appear():
-        lab.publish(lab.pods([1]))
-        return time.monotonic()
-
-    start("no name", 4, appear, ("NXDOMAIN",))
-    lab.publish(["127.0.1.2"])
-    start("address that refuses", 2.5, lambda: lab.pods([2])[0].listening, ("127.0.1.2", "refused"))
-    lab.notes += texts
+            lab.note(f"{words}, {kind}: " + ", ".join(f"{first:.2f}" for first in sorted(found)) + " s")
+        lab.notes += [call.message[:300] for call in told[-1:]]
 
 
 @case("D4", "200 channels, one pod restarts: they do not come back all at once", quick=True)

@@ -14,6 +14,7 @@ from collections import namedtuple
 
 Query = namedtuple("Query", "time name type")
 Opening = namedtuple("Opening", "time source port address target")  # a SYN
+Closing = namedtuple("Closing", "time source port address target")  # a FIN or RST, from whichever end
 
 TYPES = {1: "A", 28: "AAAA", 33: "SRV", 16: "TXT"}
 
@@ -99,11 +100,13 @@ class Network:
 
 
 class Wire:
-    """Watches the loopback device: DNS questions and connections that are opened, with the kernel's time stamps."""
+    """Watches the loopback device: DNS questions, and connections that are opened and closed, with the kernel's time stamps.
+    """
 
     def __init__(self):
         self.queries = []
         self.openings = []
+        self.closings = []
         ETH_P_ALL = 3
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
         program = self._program()
@@ -118,7 +121,7 @@ class Wire:
 
     @staticmethod
     def _program():
-        """Outgoing packets only (the device shows each of them twice); of those UDP to port 53 and TCP's SYNs."""
+        """Outgoing packets only (the device shows each of them twice); of those UDP to port 53 and TCP's SYNs, FINs and RSTs."""
         lines = [
             ("load", 0x20, 0xFFFFF004),  # packet type
             ("unless", 4, "no"),
@@ -146,6 +149,7 @@ class Wire:
             ("if", 53, "yes"),
             ("jump", "no"),
             ("label", "flags"),
+            ("any", 0x05, "yes"),  # FIN | RST
             ("load", 0x54, 0x12),  # A &= SYN | ACK
             ("unless", 2, "no"),
             ("label", "yes"),
@@ -167,8 +171,8 @@ class Wire:
                 program.append((0x05, 0, 0, places[line[1]] - index - 1))
             else:
                 distance = places[line[2]] - index - 1
-                jumps = (distance, 0) if line[0] == "if" else (0, distance)
-                program.append((0x15, *jumps, line[1]))
+                jumps = (0, distance) if line[0] == "unless" else (distance, 0)
+                program.append((0x45 if line[0] == "any" else 0x15, *jumps, line[1]))
         return program
 
     def _run(self):
@@ -195,7 +199,9 @@ class Wire:
             target = socket.inet_ntop(socket.AF_INET6, packet[24:40])
         ports = struct.unpack(">HH", packet[length : length + 4])
         if protocol == 6:
-            self.openings.append(Opening(when, source, ports[0], target, ports[1]))
+            is_end = packet[length + 13] & 0x05
+            ends = (when, source, ports[0], target, ports[1])
+            (self.closings if is_end else self.openings).append((Closing if is_end else Opening)(*ends))
             return
         question, labels, place = packet[length + 8 :], [], 12
         while question[place]:
@@ -220,3 +226,13 @@ class Wire:
             if opening.time >= since and address in (None, opening.address):
                 found.append(opening)
         return found
+
+    def closed(self, port=50051):
+        """How many of the connections to that port either end has closed or reset."""
+        ends = set()
+        for closing in list(self.closings):
+            if closing.target == port:
+                ends.add((closing.source, closing.port, closing.address))
+            elif closing.port == port:
+                ends.add((closing.address, closing.target, closing.source))
+        return len(ends)

@@ -9,7 +9,7 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from lab import bad_input, balancing, change, discovery, failure, targets  # noqa: E402, F401: they register their cases
+from lab import bad_input, balancing, change, discovery, failure, targets, watching  # noqa: E402, F401: they register their cases
 from lab.network import Unavailable  # noqa: E402
 from lab.scenario import CASES, Laboratory  # noqa: E402
 
@@ -23,16 +23,17 @@ def main():
     parser.add_argument("--program", required=True)
     parser.add_argument("--python", default="")
     parser.add_argument("--reference", action="store_true")
+    parser.add_argument("--shared", action="store_true")
     options = parser.parse_args()
     options.here = pathlib.Path(__file__).resolve().parents[1]
     started = time.monotonic()
-    result = {"checks": [], "notes": [], "timeline": None, "error": None, "skipped": None, "stall": 0.0}
+    result = {"checks": [], "notes": [], "timeline": None, "error": None, "skipped": None, "echo": 0.0}
     try:
         lab = Laboratory(options.folder, options)
         try:
             CASES[options.name].run(lab)
         finally:
-            result.update(checks=lab.checks, notes=lab.notes, timeline=lab.timeline, stall=lab.stalls.worst)
+            result.update(checks=lab.checks, notes=lab.notes, timeline=lab.timeline, echo=lab.echo)
     except Unavailable as error:
         result["skipped"] = str(error)
     except Exception as error:

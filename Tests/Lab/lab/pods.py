@@ -17,13 +17,15 @@ def name_of(address, port=PORT):
 
 
 class Pod:
-    def __init__(self, command, addresses, port):
+    def __init__(self, command, addresses, port, kind="volery"):
         self.addresses = addresses
+        self.kind = kind
         self.name = name_of(addresses[0], port)
         self.started = time.monotonic()
         self.listening = None
         self.terminated = None
         self._buffer = b""
+        self._cancelled = None
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     @property
@@ -61,6 +63,14 @@ class Pod:
         assert word == "COUNTS"
         return int(calls), int(keys)
 
+    def cancelled(self):
+        """How many calls a grpcio pod, which was told to end, has taken from the wire and cancelled before they began."""
+        if self._cancelled is None:
+            while not (line := self._line(40)).startswith("CANCELLED"):
+                continue
+            self._cancelled = int(line.split()[1])
+        return self._cancelled
+
     def _signal(self, number):
         self._process.send_signal(number)
         return time.monotonic()
@@ -78,6 +88,10 @@ class Pod:
 
     def thaw(self):
         return self._signal(signal.SIGCONT)
+
+    @property
+    def pid(self):
+        return self._process.pid
 
     def wait_exit(self, limit):
         """The exit code; None when it still runs after `limit` seconds."""
