@@ -47,16 +47,23 @@ test: deps python ## Run the tests: unit, loopback, hostile peers, other impleme
 	@$(MAKE) --no-print-directory peers-quick
 	Tests/Examples/run.sh
 
+# What is measured is what users run: an optimised build. `.ci/run` goes on with it, so that it is made once.
+LAB := .build/release/volery-lab
+NAMESPACES := unshare --mount --net --pid --fork --mount-proc true 2>/dev/null
+
 lab: deps python ## The laboratory: every statement about one client and N pods, with its figure (needs root)
-	swift build --product volery-lab
-	$(SUDO) Tests/Lab/run.py --jobs 2 --program $(BUILD)/volery-lab --python .build/python/bin/python \
-	  --page Docs/Laboratory.md
+	swift build -c release --product volery-lab
+	$(SUDO) Tests/Lab/run.py --jobs 2 --program $(LAB) --python .build/python/bin/python --page Docs/Laboratory.md
+
+lab-reference: deps python ## The laboratory with grpcio's client in the place of ours: the figures beside ours, taken anew
+	swift build -c release --product volery-lab
+	$(SUDO) Tests/Lab/run.py --reference --keep-reference --out .build/lab-reference --program $(LAB) \
+	  --python .build/python/bin/python
 
 # The part of it that belongs to the tests. Where namespaces are forbidden there is nothing to run it in.
 lab-quick: deps
-	swift build --product volery-lab
-	@if $(SUDO) unshare --mount --net --pid --fork --mount-proc true 2>/dev/null; then \
-	  $(SUDO) timeout 400 Tests/Lab/run.py --quick --jobs 3 --program $(BUILD)/volery-lab; \
+	swift build -c release --product volery-lab
+	@if $(SUDO) $(NAMESPACES); then $(SUDO) timeout 600 Tests/Lab/run.py --quick --shared --jobs 3 --program $(LAB); \
 	else echo "lab-quick: SKIPPED, this machine allows no namespaces"; fi
 
 peers: deps ## Interoperability with real peers and through real proxies, both directions; writes Docs/Peers.md
@@ -108,4 +115,4 @@ balancing: ## Simulate the load balancing policies, and write the table of Docs/
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: peers peers-quick bench-messages fuzz conformance lab lab-quick help deps demo python test generate format interop examples rotation balancing clean
+.PHONY: peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo python test generate format interop examples rotation balancing clean
