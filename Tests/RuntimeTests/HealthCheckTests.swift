@@ -139,4 +139,16 @@ import Volery
     #expect(started.duration(to: .now) < .seconds(5))
     try await stage.waitUntilUsed([1])
   }
+
+  @Test("a watch on a server that is drained hears NOT_SERVING, then ends") func watchAtDrain() async throws {
+    let stage = try Stage([Health()])
+    defer { stage.shutDown() }
+    let watch = HealthClient(stage.channel).watch(HealthCheckRequest(), options: Self.timely)
+    var statuses = watch.makeAsyncIterator()
+    #expect(try await statuses.next()?.status == .serving)
+    let drained = Task { await stage.servers[0].drain() }
+    #expect(try await statuses.next()?.status == .notServing)
+    #expect(try await statuses.next() == nil)
+    await drained.value
+  }
 }
