@@ -55,10 +55,10 @@ lab: deps python ## The laboratory: every statement about one client and N pods,
 	swift build -c release --product volery-lab
 	$(SUDO) Tests/Lab/run.py --jobs 2 --program $(LAB) --python .build/python/bin/python --page Docs/Laboratory.md
 
-lab-reference: deps python ## The laboratory with grpcio's client in the place of ours: the figures beside ours, taken anew
+lab-reference: deps python ## The laboratory with grpcio's client in the place of ours: the figures beside ours, of all CASES or some
 	swift build -c release --product volery-lab
 	$(SUDO) Tests/Lab/run.py --reference --keep-reference --out .build/lab-reference --program $(LAB) \
-	  --python .build/python/bin/python
+	  --python .build/python/bin/python $(CASES)
 
 # The part of it that belongs to the tests. Where namespaces are forbidden there is nothing to run it in.
 lab-quick: deps

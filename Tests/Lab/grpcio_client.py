@@ -43,6 +43,8 @@ async def call(stub, method, number, due, options, log):
 
 
 async def chat(stub, number, life, log):
+    # As the client under test does it: one after the other, once there are connections.
+    await asyncio.sleep(0.3 + 0.025 * number)
     while True:
         pod, end = "", time.monotonic() + life if life else float("inf")
         try:
