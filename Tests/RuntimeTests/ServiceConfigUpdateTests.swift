@@ -1,50 +1,65 @@
+import TestSupport
 import Testing
 import Volery
 
 /// gRFC A21: what a resolver's service config does to a channel that has one, has none, or had one.
 @Suite("Service configs of a resolver", .timeLimit(.minutes(1))) struct ServiceConfigUpdateTests {
-  /// A server, a resolver that leads to it, and a channel.
+  /// Two servers, a resolver that leads to one of them, and a channel.
   private struct Setup {
-    let server = Server(services: [RawEcho()])
+    private let servers = [Server(services: [RawEcho()]), Server(services: [RawEcho()])]
+    private let addresses: [SocketAddress]
     let resolver = ManualResolver(scheme: "registry")
-    let endpoint: Endpoint
     let channel: Channel
 
     init(_ config: ServiceConfig = ServiceConfig()) throws {
-      endpoint = Endpoint(try server.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0])
+      addresses = try servers.map { try $0.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0] }
       var options = ChannelOptions()
       options.serviceConfig = config
       options.resolvers.register(resolver)
       channel = try Channel("registry:///orders", options: options)
     }
 
-    func publish(_ json: String?) {
-      resolver.publish(.resolved(Resolution(endpoints: [endpoint], serviceConfigJSON: json)))
+    func shutDown() { for server in servers { server.shutDown() } }
+
+    func publish(_ json: String?, server: Int = 0) {
+      resolver.publish(.resolved(Resolution(endpoints: [Endpoint(addresses[server])], serviceConfigJSON: json)))
     }
 
-    /// Calls until a call ends so: what was published takes a moment.
-    func expect(_ code: StatusCode, _ method: Method<[UInt8], [UInt8]> = RawEcho.unary) async throws {
-      while true {
+    /// The same with the other server than before, and calls until that one answers: the channel has taken it then.
+    func publishAndWait(_ json: String?, server: Int) async throws {
+      publish(json, server: server)
+      try await eventually("server \(server) is called") {
+        try await channel.unary(RawEcho.unary, [1], options: CallOptions(timeout: .seconds(10))).peer?.address
+          == addresses[server]
+      }
+    }
+
+    /// A call that never ends has the deadline of the config, not its own.
+    func expectImpatience() async {
+      let started = ContinuousClock.now
+      let error = await #expect(throws: StatusError.self) {
+        try await channel.unary(RawEcho.hang, [1], options: CallOptions(timeout: .seconds(40)))
+      }
+      #expect(error?.code == .deadlineExceeded)
+      #expect(started.duration(to: .now) < .seconds(20))
+    }
+
+    /// Calls until a call is answered: what was published takes a moment.
+    func waitUntilAnswered() async throws {
+      try await eventually("a call is answered") {
         do throws(StatusError) {
-          _ = try await channel.unary(method, [1], options: CallOptions(timeout: .seconds(10)))
-          if code == .ok { return }
+          _ = try await channel.unary(RawEcho.unary, [1], options: CallOptions(timeout: .seconds(10)))
+          return true
         } catch {
-          if error.code == code { return }
           guard error.code == .unavailable else { throw error }
+          return false
         }
       }
     }
 
-    /// Every one of some calls ends so.
-    func expectAlways(_ code: StatusCode, _ method: Method<[UInt8], [UInt8]> = RawEcho.unary) async {
-      for _ in 0..<20 {
-        do throws(StatusError) {
-          _ = try await channel.unary(method, [1], options: CallOptions(timeout: .seconds(10)))
-          #expect(code == .ok)
-        } catch {
-          #expect(error.code == code, "\(error)")
-        }
-      }
+    /// Every one of some calls is answered.
+    func expectAnswers() async throws {
+      for _ in 0..<20 { _ = try await channel.unary(RawEcho.unary, [1], options: CallOptions(timeout: .seconds(10))) }
     }
   }
 
@@ -57,7 +72,7 @@ import Volery
   @Test("a bad one at the start fails calls, until there is a good one, or none", arguments: bad)
   func badAtFirst(_ json: String) async throws {
     let setup = try Setup()
-    defer { setup.server.shutDown() }
+    defer { setup.shutDown() }
     setup.publish(json)
     let error = await #expect(throws: StatusError.self) {
       try await setup.channel.unary(RawEcho.unary, [1], options: CallOptions(timeout: .seconds(10)))
@@ -65,30 +80,31 @@ import Volery
     #expect(error?.code == .unavailable)
     #expect(error?.message.contains("service config is refused") == true)
     setup.publish(nil)
-    try await setup.expect(.ok)
+    try await setup.waitUntilAnswered()
   }
 
   @Test("a bad one later changes nothing, whether there was a good one or none", arguments: bad)
   func badLater(_ json: String) async throws {
     let setup = try Setup()
-    defer { setup.server.shutDown() }
+    defer { setup.shutDown() }
     setup.publish(nil)
-    try await setup.expect(.ok)
-    setup.publish(json)
-    await setup.expectAlways(.ok)
-    setup.publish(Self.impatient)
-    try await setup.expect(.deadlineExceeded, RawEcho.hang)
-    setup.publish(json)
-    await setup.expectAlways(.ok)
-    try await setup.expect(.deadlineExceeded, RawEcho.hang)
+    try await setup.waitUntilAnswered()
+    // What comes with it is taken, which shows that it has come.
+    try await setup.publishAndWait(json, server: 1)
+    try await setup.expectAnswers()
+    try await setup.publishAndWait(Self.impatient, server: 0)
+    await setup.expectImpatience()
+    try await setup.publishAndWait(json, server: 1)
+    try await setup.expectAnswers()
+    await setup.expectImpatience()
   }
 
   @Test("a bad one at the start leaves the program's own in force", arguments: bad)
   func programsOwn(_ json: String) async throws {
     let setup = try Setup(try ServiceConfig(json: Self.impatient))
-    defer { setup.server.shutDown() }
+    defer { setup.shutDown() }
     setup.publish(json)
-    await setup.expectAlways(.ok)
-    try await setup.expect(.deadlineExceeded, RawEcho.hang)
+    try await setup.expectAnswers()
+    await setup.expectImpatience()
   }
 }
