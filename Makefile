@@ -51,9 +51,9 @@ test: deps python ## Run the tests: unit, loopback, hostile peers, other impleme
 LAB := .build/release/volery-lab
 NAMESPACES := unshare --mount --net --pid --fork --mount-proc true 2>/dev/null
 
-lab: deps python ## The laboratory: every statement about one client and N pods, with its figure (needs root)
+lab: deps python ## The laboratory: each statement about one client and N pods (needs root); whole it writes Docs/Laboratory.md, with CASES="B12 F" some
 	swift build -c release --product volery-lab
-	$(SUDO) Tests/Lab/run.py --jobs 2 --program $(LAB) --python .build/python/bin/python --page Docs/Laboratory.md
+	$(SUDO) Tests/Lab/run.py --jobs 2 --program $(LAB) --python .build/python/bin/python --page Docs/Laboratory.md $(CASES)
 
 lab-reference: deps python ## The laboratory with grpcio's client in the place of ours: the figures beside ours, of all CASES or some
 	swift build -c release --product volery-lab
