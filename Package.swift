@@ -174,7 +174,8 @@ let package = Package(
     // Not a test: that it compiles is the point.
     .target(
       name: "NastyMessages", dependencies: ["Volery"], path: "Tests/NastyMessages",
-      exclude: ["nasty.proto", "nasty_imported.proto", "nasty_public.proto", "no_package.proto"], swiftSettings: strict),
+      exclude: ["nasty.proto", "nasty_imported.proto", "nasty_public.proto", "no_package.proto", "odd.proto", "paths"],
+      swiftSettings: strict),
     tests(
       "ProtobufTests", ["Volery", "VoleryProtobuf", "VoleryTypes", "NastyMessages", "protoc-gen-volery"],
       exclude: ["everything.proto", "proto2.proto", "editions.proto", "arbiter.py"]),

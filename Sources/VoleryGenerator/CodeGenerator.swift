@@ -36,13 +36,14 @@ package struct CodeGenerator {
     guard !wanted.isEmpty else { throw NotARequest(reason: "it names no file") }
     let options = try PluginOptions(request.string(2) ?? "", readFile: readFile)
     let files = try request.nodes(15).map(FileDescriptor.init)
-    let types = try TypeTable(files, options)
+    let types = try TypeTable(files, options, generated: Set(wanted))
+    let outputs = OutputNames(wanted, options.fileNaming)
     for name in wanted {
       guard let file = files.first(where: { $0.name == name }) else {
         throw PluginError("\(name) is not in the request")
       }
       let content = try FileEmitter(file: file, types: types, options: options, generated: Set(wanted)).emit()
-      response.files.append((options.outputName(name), content))
+      response.files.append((outputs[name], content))
     }
   }
 

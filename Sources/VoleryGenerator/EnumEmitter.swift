@@ -19,16 +19,29 @@ struct EnumEmitter {
   }
 
   private func cases() -> [Case] {
+    let names = names()
     var cases: [Case] = []
-    var names = NameScope(SwiftNames.caseMembers)
     for value in descriptor.values {
-      let short = SwiftNames.enumCase(value.name, of: descriptor.name)
-      // Without the enum's name two may be the same: the second has its own in full.
-      let name = names.claim(names.contains(short) ? SwiftNames.lowerCamel(value.name) : short, suffix: "_p")
       let first = cases.first { $0.value.number == value.number && $0.alias == nil }
-      cases.append(Case(name: name, value: value, alias: first?.name))
+      cases.append(Case(name: names[value.name]!, value: value, alias: first?.name))
     }
     return cases
+  }
+
+  /// By the .proto's name. Of two that are the same without the enum's name, the one with the lower number keeps it.
+  private func names() -> [String: String] {
+    var scope = NameScope(SwiftNames.caseMembers)
+    var names: [String: String] = [:]
+    let values = descriptor.values.enumerated().sorted {
+      ($0.element.number, $0.offset) < ($1.element.number, $1.offset)
+    }
+    for (_, value) in values {
+      let full = SwiftNames.lowerCamel(value.name)
+      let number = value.number < 0 ? "minus\(value.number.magnitude)" : "\(value.number)"
+      names[value.name] = scope.claim(
+        SwiftNames.enumCase(value.name, of: descriptor.name), full, "\(full)_p", "\(full)_\(number)")
+    }
+    return names
   }
 
   func emit(_ out: inout CodeWriter) throws {
@@ -90,7 +103,7 @@ struct EnumEmitter {
 
   // MARK: Deprecated cases
 
-  private func deprecatedProtocol(_ path: [String]) -> String { "_Deprecated_\(path.joined(separator: "_"))" }
+  private func deprecatedProtocol(_ path: [String]) -> String { types.deprecatedProtocol(of: path) }
 
   /// What has to stand beside the outermost type.
   func emitDeprecatedProtocol(_ out: inout CodeWriter) throws {

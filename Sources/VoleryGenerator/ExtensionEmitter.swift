@@ -6,14 +6,14 @@ struct ExtensionEmitter {
   let visibility: String
 
   func emit(_ out: inout CodeWriter) throws {
-    let extended = try types[value.field.extendee]
+    let extended = try types.swiftName(value.field.extendee)
     out.line()
-    try out.block("extension \(extended.swiftName)") { out in
+    try out.block("extension \(extended)") { out in
       let field = FieldEmitter(
         value.message.fields[0], MessageContext(value.message, types, outer: [value.field.extendee]), "")
       try emitProperty(field, &out)
       out.line()
-      try emitMessage(extended.swiftName, &out)
+      try emitMessage(extended, &out)
     }
   }
 

@@ -6,8 +6,7 @@ struct FileDependencies {
   private(set) var unlinked: [FileDescriptor] = []
 
   init(of file: FileDescriptor, _ types: TypeTable, _ options: PluginOptions, generated: Set<String>) {
-    var used = FileDependencies.types(of: file.messages)
-    used += file.services.flatMap { $0.methods.flatMap { [$0.input, $0.output] } }
+    var used = FileDependencies.usedTypes(of: file)
     for value in types.extensions(of: file) {
       used.append(value.field.extendee)
       if !value.field.typeName.isEmpty { used.append(value.field.typeName) }
@@ -37,6 +36,11 @@ struct FileDependencies {
     }
     linked.sort { $0.name < $1.name }
     unlinked.sort { $0.name < $1.name }
+  }
+
+  /// Full names of the messages and enums that a file's fields and methods have.
+  static func usedTypes(of file: FileDescriptor) -> [String] {
+    types(of: file.messages) + file.services.flatMap { $0.methods.flatMap { [$0.input, $0.output] } }
   }
 
   private static func types(of messages: [MessageDescriptor]) -> [String] {

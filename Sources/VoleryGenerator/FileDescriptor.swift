@@ -59,6 +59,16 @@ struct FileDescriptor {
     serialized = try FileDescriptor.withoutComments(node.bytes)
   }
 
+  /// The package as the start of names: `Orders_V1_` for `orders.v1`.
+  var packagePrefix: String {
+    package.split(separator: ".").map { SwiftNames.upperFirst(SwiftNames.lowerCamel(String($0))) + "_" }.joined()
+  }
+
+  /// The full name of something at the top of the file.
+  func fullName(_ name: String) -> String { package.isEmpty ? name : "\(package).\(name)" }
+
+  static let descriptorProto = "google/protobuf/descriptor.proto"
+
   /// descriptor.proto's Edition.
   private static let edition2023 = 1000
 

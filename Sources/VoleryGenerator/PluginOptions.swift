@@ -1,11 +1,5 @@
 /// What the user may tell the plugin: `--volery_opt=Name=Value,Name=Value`. Docs/Codegen.md has the same table.
 struct PluginOptions {
-  enum FileNaming: String, CaseIterable {
-    case fullPath = "FullPath"
-    case pathToUnderscores = "PathToUnderscores"
-    case dropPath = "DropPath"
-  }
-
   enum Prefix: Equatable {
     case none, package
     case fixed(String)
@@ -16,7 +10,7 @@ struct PluginOptions {
   var client = true
   var server = true
   var messages = true
-  var fileNaming = FileNaming.fullPath
+  var fileNaming = OutputNames.Naming.fullPath
   var module = "Volery"
   var prefix: Prefix = .none
   /// The Swift module of .proto files that other targets have the code of.
@@ -42,15 +36,6 @@ struct PluginOptions {
 
   /// Whether anything of a service is wanted.
   var services: Bool { client || server }
-
-  func outputName(_ proto: String) -> String {
-    let stem = proto.hasSuffix(".proto") ? String(proto.dropLast(6)) : proto
-    switch fileNaming {
-    case .fullPath: return stem + ".volery.swift"
-    case .pathToUnderscores: return stem.split(separator: "/").joined(separator: "_") + ".volery.swift"
-    case .dropPath: return (stem.split(separator: "/").last.map(String.init) ?? stem) + ".volery.swift"
-    }
-  }
 }
 
 extension PluginOptions {
@@ -90,7 +75,7 @@ extension PluginOptions.Option {
         name can't be in one Swift module: FullPath needs names that differ. Default: FullPath.
         """
     ) { value, options in
-      let naming = PluginOptions.FileNaming.allCases.first { $0.rawValue.lowercased() == value.lowercased() }
+      let naming = OutputNames.Naming(option: value)
       options.fileNaming = naming ?? options.fileNaming
       return naming != nil
     },
@@ -133,7 +118,7 @@ extension PluginOptions.Option {
         """
     ) { value, options in
       options.prefix = value == "none" ? .none : value == "package" ? .package : .fixed(value)
-      return value.allSatisfy { $0 == "_" || $0.isLetter || $0.isNumber }
+      return SwiftNames.isPrefix(value)
     },
     PluginOptions.Option(
       name: "Module", values: "NAME[+NAME...]",

@@ -3,15 +3,14 @@ struct ServiceEmitter {
   let service: ServiceDescriptor
   let types: TypeTable
   let options: PluginOptions
-  /// `Greeter`, with the file's prefix.
-  let name: String
+  let names: FileNames.Service
   private var visibility: String { options.visibility == "internal" ? "" : options.visibility + " " }
 
-  init(_ service: ServiceDescriptor, prefix: String, _ types: TypeTable, _ options: PluginOptions) {
+  init(_ service: ServiceDescriptor, of file: FileDescriptor, _ types: TypeTable, _ options: PluginOptions) {
     self.service = service
     self.types = types
     self.options = options
-    name = types.serviceName(prefix + SwiftNames.upperFirst(service.name))
+    names = types.names(of: service, in: file)
   }
 
   private struct Method {
@@ -35,13 +34,25 @@ struct ServiceEmitter {
 
   private var methods: [Method] {
     get throws {
-      var names = NameScope(ServiceEmitter.members)
+      let names = methodNames
       return try service.methods.map {
         Method(
-          descriptor: $0, name: names.claim(SwiftNames.lowerFirst(SwiftNames.upperCamel($0.name)), suffix: "_p"),
-          request: try types[$0.input].swiftName, response: try types[$0.output].swiftName)
+          descriptor: $0, name: names[$0.name]!, request: try types.swiftName($0.input),
+          response: try types.swiftName($0.output))
       }
     }
+  }
+
+  /// By the .proto's name. Those come first that are written as usual, and then it goes by name: not by the order in the
+  /// .proto, which may change.
+  private var methodNames: [String: String] {
+    var scope = NameScope(ServiceEmitter.members)
+    var names: [String: String] = [:]
+    for method in service.methods.map(\.name).sorted(by: SwiftNames.keepsMethod) {
+      let name = SwiftNames.method(method)
+      names[method] = scope.claim(name, "\(name)_p")
+    }
+    return names
   }
 
   /// Members of what is generated that no method may hide.
@@ -56,7 +67,7 @@ struct ServiceEmitter {
 
   private func emitMethods(_ methods: [Method], _ out: inout CodeWriter) {
     out.line()
-    out.block("\(visibility)nonisolated enum \(name)Methods") { out in
+    out.block("\(visibility)nonisolated enum \(names.methods)") { out in
       for method in methods {
         let idempotency = ["", ", idempotency: .noSideEffects", ", idempotency: .idempotent"][
           min(method.descriptor.idempotency, 2)]
@@ -72,7 +83,7 @@ struct ServiceEmitter {
   private func emitServer(_ methods: [Method], _ out: inout CodeWriter) {
     out.line()
     out.comment(service.comment)
-    out.block("\(visibility)nonisolated protocol \(name)Service: \(Runtime.service)") { out in
+    out.block("\(visibility)nonisolated protocol \(names.service): \(Runtime.service)") { out in
       for method in methods {
         out.comment(method.descriptor.comment)
         let request =
@@ -86,13 +97,13 @@ struct ServiceEmitter {
       }
     }
     out.line()
-    out.block("extension \(name)Service") { out in
+    out.block("extension \(names.service)") { out in
       out.block("\(visibility)nonisolated var handlers: [\(Runtime.methodHandler)]") { out in
         out.line("[")
         for method in methods {
           let arguments = method.descriptor.streamsResponses ? "$0, responses: $1, context: $2" : "$0, context: $1"
           out.line(
-            "  .\(method.kind)(\(name)Methods.\(method.name)) { try await self.\(method.function)(\(arguments)) },")
+            "  .\(method.kind)(\(names.methods).\(method.name)) { try await self.\(method.function)(\(arguments)) },")
         }
         out.line("]")
       }
@@ -102,7 +113,7 @@ struct ServiceEmitter {
   private func emitClient(_ methods: [Method], _ out: inout CodeWriter) {
     out.line()
     out.comment(service.comment)
-    out.block("\(visibility)nonisolated struct \(name)Client: \(types.standard("Sendable"))") { out in
+    out.block("\(visibility)nonisolated struct \(names.client): \(types.standard("Sendable"))") { out in
       out.line("private let _channel: \(Runtime.channel)")
       out.line()
       out.line("\(visibility)init(_ channel: \(Runtime.channel)) { self._channel = channel }")
@@ -114,7 +125,7 @@ struct ServiceEmitter {
   }
 
   private func emitCall(_ method: Method, _ out: inout CodeWriter) {
-    let path = "\(name)Methods.\(method.name)"
+    let path = "\(names.methods).\(method.name)"
     let options = "options: \(Runtime.callOptions) = \(Runtime.callOptions)()"
     out.comment(method.descriptor.comment)
     if method.descriptor.isDeprecated { out.line("@available(*, deprecated)") }

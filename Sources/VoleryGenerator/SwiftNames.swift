@@ -13,7 +13,7 @@ enum SwiftNames {
   /// Members that every message has already, or that Swift has for everything.
   static let members: Set<String> = [
     "init", "self", "hashValue", "unknownFields", "messageName", "contentSubtype", "with", "encoded", "serialize",
-    "hash", "description", "debugDescription", "customMirror", "Type", "Protocol", "decodeOptions",
+    "hash", "description", "debugDescription", "customMirror", "Type", "Protocol", "decodeOptions", "_Fields",
   ]
 
   /// Names that a case of an enum can't have.
@@ -27,11 +27,29 @@ enum SwiftNames {
     "VoleryServer", "VoleryClient", "AllCases", "ExtendedMessage", "ExtensionValue",
   ]
 
+  /// Names of parameters and variables in generated code, which would hide a type of the same name.
+  private static let variables: Set<String> = [
+    "m", "c", "s", "p", "v", "e", "k", "entries", "map", "value", "number", "rawValue", "newValue", "request",
+    "requests",
+    "responses", "context", "options",
+  ]
+
   /// With backticks where it is a word of Swift.
   static func escaped(_ name: String) -> String { keywords.contains(name) ? "`\(name)`" : name }
 
   static func type(_ name: String) -> String {
-    types.contains(name) || keywords.contains(name) ? "\(name)_p" : name
+    if name.allSatisfy({ $0 == "_" }) { return "Underscore" }
+    if types.contains(name) || keywords.contains(name) || variables.contains(name) { return "\(name)_p" }
+    // As generated code's own variables begin, whose names never end like this.
+    return name.first == "_" && name.drop { $0 == "_" }.first!.isLowercase ? "\(name)_t" : name
+  }
+
+  /// Whether no type can have the name, whichever way it is written.
+  static func isTakenBySwift(_ name: String) -> Bool { types.contains(name) || keywords.contains(name) }
+
+  /// An order of names in which those come first that a type may have as they are.
+  static func keepsType(_ one: String, before other: String) -> Bool {
+    (type(one) == one ? 0 : 1, one) < (type(other) == other ? 0 : 1, other)
   }
 
   /// `some_name` as `someName`.
@@ -45,7 +63,27 @@ enum SwiftNames {
 
   static func upperCamel(_ name: String) -> String {
     let joined = name.split(separator: "_").map { upperFirst(String($0)) }.joined()
-    return joined.first?.isNumber == true ? "_\(joined)" : joined
+    guard let first = joined.first else { return "Underscore" }
+    return first.isNumber ? "_\(joined)" : joined
+  }
+
+  /// Whether a Swift name can start with the text, which may be empty.
+  static func isPrefix(_ text: String) -> Bool {
+    text.first?.isNumber != true && text.allSatisfy { $0 == "_" || $0.isLetter || $0.isNumber }
+  }
+
+  /// A service's name, before `Client` and the like.
+  static func service(_ name: String) -> String { name.allSatisfy { $0 == "_" } ? "Underscore" : upperFirst(name) }
+
+  static func keepsService(_ one: String, before other: String) -> Bool {
+    (service(one) == one ? 0 : 1, one) < (service(other) == other ? 0 : 1, other)
+  }
+
+  /// `SayHello` as `sayHello`.
+  static func method(_ name: String) -> String { lowerFirst(upperCamel(name)) }
+
+  static func keepsMethod(_ one: String, before other: String) -> Bool {
+    (upperCamel(one) == one ? 0 : 1, one) < (upperCamel(other) == other ? 0 : 1, other)
   }
 
   private static func initialism(_ word: String) -> String {

@@ -90,7 +90,7 @@ struct TableEmitter {
       let type = try types[field.typeName]
       sub =
         type.file.name == file.name
-        ? type.index + 1 : -(References.place(type.swiftName, in: &references.imports) + 1)
+        ? type.index + 1 : -(References.place(try types.swiftName(field.typeName), in: &references.imports) + 1)
     }
     let kind = field.kind.libraryType | label << 8 | flags << 16 | own << 24
     return [field.libraryNumber, kind, place.quantifier, place.value, sub, closed]

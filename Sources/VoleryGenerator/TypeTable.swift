@@ -8,8 +8,8 @@ struct TypeTable {
     let enumeration: EnumDescriptor?
     /// Its place in the file's table.
     let index: Int
-
-    var swiftName: String { path.joined(separator: ".") }
+    /// The module that has it, where that is not the one that is generated.
+    let module: String?
   }
 
   /// An extension of a message, and the message of one field that it is read as.
@@ -28,58 +28,74 @@ struct TypeTable {
   private var entries: [String: Entry] = [:]
   private var names: [String: MessageNames] = [:]
   private var extensions: [String: [Extension]] = [:]
+  /// By file.
+  private var fileNames: [String: FileNames] = [:]
   /// Names of types anywhere in the request: those of Swift's that are among them have to be qualified.
   private var taken: Set<String> = []
-  private var topLevel = NameScope()
+  /// The modules that have a top-level type of a name; nil is the one that is generated.
+  private var modules: [String: Set<String?>] = [:]
+  private let options: PluginOptions
   /// What each file imports publicly.
   private(set) var publicDependencies: [String: [String]] = [:]
   private var storage: [String: Bool] = [:]
 
   private let files: [String: FileDescriptor]
 
-  init(_ files: [FileDescriptor], _ options: PluginOptions) throws {
+  /// - Parameter generated: The files whose code is made in this run.
+  init(_ files: [FileDescriptor], _ options: PluginOptions, generated: Set<String>) throws {
+    self.options = options
     self.files = Dictionary(files.map { ($0.name, $0) }) { first, _ in first }
     for file in files {
-      let prefix = TypeTable.prefix(of: file, options)
+      guard fileNames[file.name] == nil else { throw PluginError("\(file.name) is twice in the request") }
+      let names = try FileNames(file, options)
+      fileNames[file.name] = names
       var index = 0
-      for message in file.messages {
-        let name = TypeTable.topLevelName(message.name, prefix)
-        try add(message, [name], file, &index)
-      }
-      for value in file.enums { add(value, [TypeTable.topLevelName(value.name, prefix)], file) }
-    }
-    for file in files {
-      addExtensions(file, options)
+      for message in file.messages { try add(message, [names.types[message.name]!], file, &index) }
+      for value in file.enums { add(value, [names.types[value.name]!], file) }
       publicDependencies[file.name] = file.publicDependencies
+      for name in names.types.values { modules[name, default: []].insert(options.moduleOrWellKnown(of: file.name)) }
     }
+    addExtensions(files, options)
     decideStorage()
+    try checkTopLevel(files.filter { generated.contains($0.name) })
   }
 
-  private static func topLevelName(_ name: String, _ prefix: String) -> String {
-    prefix.isEmpty ? SwiftNames.type(name) : prefix + name
-  }
-
-  static func prefix(of file: FileDescriptor, _ options: PluginOptions) -> String {
-    if let prefix = file.swiftPrefix { return prefix }
-    // Names such as Duration, Any and Type would hide Swift's own.
-    if WellKnownFiles.packages.contains(file.package) || options.prefix == .package {
-      return file.package.split(separator: ".").map { SwiftNames.upperFirst(SwiftNames.lowerCamel(String($0))) + "_" }
-        .joined()
+  /// That what is generated, and what it uses of files that this module has, too, has names of its own.
+  private func checkTopLevel(_ generated: [FileDescriptor]) throws {
+    var names = ModuleNames()
+    for file in generated.sorted(by: { $0.name < $1.name }) {
+      if options.modules[file.name] == nil, WellKnownFiles.names.contains(file.name) { continue }
+      let own = fileNames[file.name]!
+      if options.messages {
+        for name in file.messages.map(\.name) {
+          try names.add(own.types[name]!, "message \(file.fullName(name))", of: file)
+        }
+        for name in file.enums.map(\.name) { try names.add(own.types[name]!, "enum \(file.fullName(name))", of: file) }
+      }
+      guard options.services else { continue }
+      for service in file.services {
+        for part in own.services[service.name]!.all { try names.add(part, "service \(service.fullName)", of: file) }
+      }
     }
-    if case .fixed(let text) = options.prefix { return text }
-    return ""
+    for name in generated.flatMap(FileDependencies.usedTypes).sorted() {
+      guard let entry = entries[name], entry.module == nil else { continue }
+      let what = entry.path.count > 1 ? "message" : entry.message == nil ? "enum" : "message"
+      let top = entry.file.messages.first { name == $0.fullName || name.hasPrefix($0.fullName + ".") }?.fullName ?? name
+      try names.add(entry.path[0], "\(what) \(top)", of: entry.file)
+    }
   }
 
   private mutating func add(
     _ message: MessageDescriptor, _ path: [String], _ file: FileDescriptor, _ index: inout Int
   ) throws {
     guard entries[message.fullName] == nil else { throw PluginError("\(message.fullName) is defined twice") }
-    entries[message.fullName] = Entry(path: path, file: file, message: message, enumeration: nil, index: index)
+    entries[message.fullName] = Entry(
+      path: path, file: file, message: message, enumeration: nil, index: index,
+      module: options.moduleOrWellKnown(of: file.name))
     let names = MessageNames(message)
     self.names[message.fullName] = names
     taken.insert(path.last!)
     taken.formUnion(names.oneofTypes.values)
-    if path.count == 1 { _ = topLevel.claim(path[0], suffix: "") }
     index += 1
     for inner in message.messages {
       // The entries of maps have no Swift type, only a place in the table.
@@ -89,9 +105,10 @@ struct TypeTable {
   }
 
   private mutating func add(_ value: EnumDescriptor, _ path: [String], _ file: FileDescriptor) {
-    entries[value.fullName] = Entry(path: path, file: file, message: nil, enumeration: value, index: 0)
+    entries[value.fullName] = Entry(
+      path: path, file: file, message: nil, enumeration: value, index: 0,
+      module: options.moduleOrWellKnown(of: file.name))
     taken.insert(path.last!)
-    if path.count == 1 { _ = topLevel.claim(path[0], suffix: "") }
   }
 
   // MARK: Look-up
@@ -105,12 +122,22 @@ struct TypeTable {
     }
   }
 
+  /// How a type is written at the top of a file: with its module where this one, or another, has a type of that name.
+  func swiftName(_ fullName: String) throws -> String { path(of: try self[fullName]).joined(separator: ".") }
+
+  private func path(of entry: Entry) -> [String] {
+    guard let module = entry.module, module != aliases.module, modules[entry.path[0], default: []].count > 1 else {
+      return entry.path
+    }
+    return [module] + entry.path
+  }
+
   /// How a type is written within the messages `scope` (full names, from the outermost on). Where one of them has a type
   /// of its own that hides it, that is an alias at the top of the file.
   func reference(_ fullName: String, in scope: [String]) throws -> String {
-    let entry = try self[fullName]
-    let isHidden = scope.contains { names[$0]?.hasType(entry.path[0]) == true }
-    return isHidden ? aliases.name(of: entry.path) : entry.swiftName
+    let path = path(of: try self[fullName])
+    let isHidden = scope.contains { names[$0]?.hasType(path[0]) == true }
+    return isHidden ? aliases.name(of: path, taken) : path.joined(separator: ".")
   }
 
   func names(of message: MessageDescriptor) -> MessageNames { names[message.fullName] ?? MessageNames(message) }
@@ -118,14 +145,14 @@ struct TypeTable {
   /// A type of Swift's standard library, qualified where the .proto has a type of that name.
   func standard(_ name: String) -> String { taken.contains(name) ? "Swift.\(name)" : name }
 
+  /// The private protocol of an enum with deprecated cases.
+  func deprecatedProtocol(of path: [String]) -> String { aliases.deprecatedProtocol(of: path, taken) }
+
   /// An optional type in its long form: a variable of this has no initial value.
   func optional(_ type: String) -> String { "\(standard("Optional"))<\(type)>" }
 
-  /// A name for a service whose `NameClient`, `NameService` and `NameMethods` no message has.
-  func serviceName(_ name: String) -> String {
-    var own = name
-    while ["Client", "Service", "Methods"].contains(where: { topLevel.contains(own + $0) }) { own += "_p" }
-    return own
+  func names(of service: ServiceDescriptor, in file: FileDescriptor) -> FileNames.Service {
+    fileNames[file.name]!.services[service.name]!
   }
 
   /// Whether a message can contain itself through singular fields from `type` back to `message`.
@@ -158,26 +185,37 @@ struct TypeTable {
 
   /// Extensions of what there is Swift code of. Options of descriptor.proto, which most extensions are for, have none
   /// unless a module mapping says where.
-  private mutating func addExtensions(_ file: FileDescriptor, _ options: PluginOptions) {
-    let messages = allMessages(file.messages)
-    for field in file.extensions + messages.flatMap(\.extensions) {
-      guard let extended = entries[field.extendee], let message = extended.message, !message.isMessageSet else {
-        continue
+  private mutating func addExtensions(_ files: [FileDescriptor], _ options: PluginOptions) {
+    var found: [(field: FieldDescriptor, file: FileDescriptor, index: Int)] = []
+    for file in files {
+      let messages = allMessages(file.messages)
+      var index = messages.count
+      for field in file.extensions + messages.flatMap(\.extensions) {
+        guard let extended = entries[field.extendee], let message = extended.message, !message.isMessageSet else {
+          continue
+        }
+        let isOption = extended.file.name == FileDescriptor.descriptorProto
+        if isOption, options.modules[extended.file.name] == nil { continue }
+        found.append((field, file, index))
+        index += 1
       }
-      let isOption = extended.file.name == "google/protobuf/descriptor.proto"
-      if isOption, options.modules[extended.file.name] == nil { continue }
-      let index = messages.count + (extensions[file.name]?.count ?? 0)
+    }
+    var named: [String: Extension] = [:]
+    // By number, as fields: whichever file comes first.
+    for (field, _, index) in found.sorted(by: {
+      ($0.field.number, $0.field.fullName) < ($1.field.number, $1.field.fullName)
+    }) {
       var names = names[field.extendee]!
       let name = SwiftNames.upperCamel(field.name)
-      let type = names.claimType("\(name)Extension")
-      let property = names.claimMember(SwiftNames.lowerCamel(field.name), suffix: "_\(field.number)")
-      let accessor = names.claimMember("\(property)OrDefault", suffix: "_\(field.number)")
-      self.names[message.fullName] = names
-      extensions[file.name, default: []].append(
-        Extension(
-          field: field, message: MessageDescriptor(extensionOf: field), index: index, typeName: type,
-          property: property, defaultProperty: accessor))
+      let type = names.claimType("\(name)Extension", number: field.number)
+      let property = names.claimMember(SwiftNames.lowerCamel(field.name), number: field.number)
+      let accessor = names.claimMember("\(property)OrDefault", number: field.number)
+      self.names[field.extendee] = names
+      named[field.fullName] = Extension(
+        field: field, message: MessageDescriptor(extensionOf: field), index: index, typeName: type,
+        property: property, defaultProperty: accessor)
     }
+    for (field, file, _) in found { extensions[file.name, default: []].append(named[field.fullName]!) }
   }
 
   // MARK: Storage

@@ -21,4 +21,10 @@ extension PluginOptions {
     guard WellKnownFiles.names.contains(file), !module.split(separator: "+").contains("Volery") else { return nil }
     return WellKnownFiles.module
   }
+
+  /// The Swift module of a .proto file that another module has, or of one whose Swift comes with Volery; nil where it is in
+  /// this module.
+  func moduleOrWellKnown(of file: String) -> String? {
+    modules[file] ?? (WellKnownFiles.names.contains(file) ? WellKnownFiles.module : nil)
+  }
 }

@@ -22,7 +22,7 @@ nonisolated struct Point: VoleryProtobuf.Message {
   }
 
   static var messageName: String { "volery.examples.routeguide.Point" }
-  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 0)
+  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto_u, 0)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _latitude = m.load(28, Int32.self)
@@ -58,7 +58,7 @@ nonisolated struct Rectangle: VoleryProtobuf.Message {
   }
 
   static var messageName: String { "volery.examples.routeguide.Rectangle" }
-  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 1)
+  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto_u, 1)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _low: Point?
@@ -96,7 +96,7 @@ nonisolated struct Feature: VoleryProtobuf.Message {
   }
 
   static var messageName: String { "volery.examples.routeguide.Feature" }
-  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 2)
+  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto_u, 2)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _name: String
@@ -134,7 +134,7 @@ nonisolated struct RouteNote: VoleryProtobuf.Message {
   }
 
   static var messageName: String { "volery.examples.routeguide.RouteNote" }
-  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 3)
+  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto_u, 3)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _location: Point?
@@ -172,7 +172,7 @@ nonisolated struct RouteSummary: VoleryProtobuf.Message {
   }
 
   static var messageName: String { "volery.examples.routeguide.RouteSummary" }
-  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto, 4)
+  static let _type = VoleryProtobuf.MessageType(_table_route_guide_proto_u, 4)
 
   init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _pointCount = m.load(28, Int32.self)
@@ -256,7 +256,7 @@ nonisolated struct RouteGuideClient: Sendable {
   }
 }
 
-nonisolated let _table_route_guide_proto = VoleryProtobuf.FileTable(
+nonisolated let _table_route_guide_proto_u = VoleryProtobuf.FileTable(
   schema: [
     40, 2, 0, 1, 256, 24, 28, 0, 0, 2, 256, 32, 36, 0, 0,
     40, 2, 0, 1, 272, 0, 24, 1, 0, 2, 272, 0, 32, 1, 0,

@@ -40,26 +40,17 @@ struct ProtocRun {
       ["--plugin=protoc-gen-volery=\(plugin.path)", "--volery_out=\(output.path)"]
       + (try options.checked()).map { "--volery_opt=\($0)" } + (configuration.protocArguments ?? [])
       + importPaths.uniqued().map { "--proto_path=\($0.path)" } + sources.files.map { $0.standardizedFileURL.path }
-    outputs = try sources.files.map {
-      output.appendingPathComponent(
-        try ProtocRun.outputName(of: sources.name(of: $0), configuration.fileNaming ?? ProtocRun.defaultFileNaming))
+    let text = configuration.fileNaming ?? ProtocRun.defaultFileNaming
+    guard let naming = OutputNames.Naming(option: text) else {
+      throw PluginFailure("fileNaming can't be \"\(text)\": FullPath, PathToUnderscores or DropPath")
     }
+    let protos = try sources.files.map(sources.name(of:))
+    let names = OutputNames(protos, naming)
+    outputs = protos.map { output.appendingPathComponent(names[$0]) }
   }
 
   /// Files of one name in two folders could not be compiled into one module.
   static let defaultFileNaming = "PathToUnderscores"
-
-  /// As protoc-gen-volery names its files.
-  private static func outputName(of proto: String, _ naming: String) throws -> String {
-    let stem = proto.hasSuffix(".proto") ? String(proto.dropLast(6)) : proto
-    let parts = stem.split(separator: "/").map(String.init)
-    switch naming.lowercased() {
-    case "fullpath": return stem + ".volery.swift"
-    case "pathtounderscores": return parts.joined(separator: "_") + ".volery.swift"
-    case "droppath": return (parts.last ?? stem) + ".volery.swift"
-    default: throw PluginFailure("fileNaming can't be \"\(naming)\": FullPath, PathToUnderscores or DropPath")
-    }
-  }
 
   /// The protobuf compiler: the configuration's, PROTOC_PATH's, or the first on PATH.
   private static func protoc(_ configured: URL?) throws -> URL {

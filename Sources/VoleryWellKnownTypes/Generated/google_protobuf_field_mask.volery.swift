@@ -20,7 +20,7 @@ public nonisolated struct Google_Protobuf_FieldMask: VoleryProtobuf.Message {
   }
 
   public static var messageName: String { "google.protobuf.FieldMask" }
-  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_field_mask_proto, 0)
+  public static let _type = VoleryProtobuf.MessageType(_table_google_protobuf_field_mask_proto_ssu, 0)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _paths: [String]
@@ -36,7 +36,7 @@ public nonisolated struct Google_Protobuf_FieldMask: VoleryProtobuf.Message {
   }
 }
 
-public nonisolated let _table_google_protobuf_field_mask_proto = VoleryProtobuf.FileTable(
+public nonisolated let _table_google_protobuf_field_mask_proto_ssu = VoleryProtobuf.FileTable(
   schema: [
     40, 1, 0, 1, 67109391, 24, 32, 0, 0,
   ],

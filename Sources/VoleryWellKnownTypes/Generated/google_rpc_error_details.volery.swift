@@ -28,7 +28,7 @@ public nonisolated struct Google_Rpc_ErrorInfo: VoleryProtobuf.Message {
   }
 
   public static var messageName: String { "google.rpc.ErrorInfo" }
-  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 0)
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 0)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _reason: String
@@ -55,7 +55,7 @@ public nonisolated struct Google_Rpc_ErrorInfo: VoleryProtobuf.Message {
   public func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     if !self.reason.isEmpty { m.store(32, self.reason, c); m.setHas(24) }
     if !self.domain.isEmpty { m.store(48, self.domain, c); m.setHas(28) }
-    m.storeMap(64, 72, self.metadata, VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 1), c) {
+    m.storeMap(64, 72, self.metadata, VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 1), c) {
       e, k, v in
       e.store(32, k, c); e.setHas(24)
       e.store(48, v, c); e.setHas(28)
@@ -81,7 +81,7 @@ public nonisolated struct Google_Rpc_RetryInfo: VoleryProtobuf.Message {
   }
 
   public static var messageName: String { "google.rpc.RetryInfo" }
-  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 2)
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 2)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _retryDelay: Google_Protobuf_Duration?
@@ -117,7 +117,7 @@ public nonisolated struct Google_Rpc_DebugInfo: VoleryProtobuf.Message {
   }
 
   public static var messageName: String { "google.rpc.DebugInfo" }
-  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 3)
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 3)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _stackEntries: [String]
@@ -153,7 +153,7 @@ public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
   }
 
   public static var messageName: String { "google.rpc.QuotaFailure" }
-  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 4)
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 4)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _violations: [Google_Rpc_QuotaFailure.Violation]
@@ -205,7 +205,7 @@ public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
     }
 
     public static var messageName: String { "google.rpc.QuotaFailure.Violation" }
-    public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 5)
+    public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 5)
 
     public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
       let _subject: String
@@ -249,7 +249,7 @@ public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
       if !self.apiService.isEmpty { m.store(88, self.apiService, c); m.setHas(32) }
       if !self.quotaMetric.isEmpty { m.store(104, self.quotaMetric, c); m.setHas(36) }
       if !self.quotaID.isEmpty { m.store(120, self.quotaID, c); m.setHas(40) }
-      m.storeMap(136, 144, self.quotaDimensions, VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 6), c) {
+      m.storeMap(136, 144, self.quotaDimensions, VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 6), c) {
         e, k, v in
         e.store(32, k, c); e.setHas(24)
         e.store(48, v, c); e.setHas(28)
@@ -277,7 +277,7 @@ public nonisolated struct Google_Rpc_PreconditionFailure: VoleryProtobuf.Message
   }
 
   public static var messageName: String { "google.rpc.PreconditionFailure" }
-  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 7)
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 7)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _violations: [Google_Rpc_PreconditionFailure.Violation]
@@ -315,7 +315,7 @@ public nonisolated struct Google_Rpc_PreconditionFailure: VoleryProtobuf.Message
     }
 
     public static var messageName: String { "google.rpc.PreconditionFailure.Violation" }
-    public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 8)
+    public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 8)
 
     public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
       let _type: String
@@ -356,7 +356,7 @@ public nonisolated struct Google_Rpc_BadRequest: VoleryProtobuf.Message {
   }
 
   public static var messageName: String { "google.rpc.BadRequest" }
-  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 9)
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 9)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _fieldViolations: [Google_Rpc_BadRequest.FieldViolation]
@@ -397,7 +397,7 @@ public nonisolated struct Google_Rpc_BadRequest: VoleryProtobuf.Message {
     }
 
     public static var messageName: String { "google.rpc.BadRequest.FieldViolation" }
-    public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 10)
+    public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 10)
 
     public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
       let _field: String
@@ -446,7 +446,7 @@ public nonisolated struct Google_Rpc_RequestInfo: VoleryProtobuf.Message {
   }
 
   public static var messageName: String { "google.rpc.RequestInfo" }
-  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 11)
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 11)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _requestID: String
@@ -491,7 +491,7 @@ public nonisolated struct Google_Rpc_ResourceInfo: VoleryProtobuf.Message {
   }
 
   public static var messageName: String { "google.rpc.ResourceInfo" }
-  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 12)
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 12)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _resourceType: String
@@ -535,7 +535,7 @@ public nonisolated struct Google_Rpc_Help: VoleryProtobuf.Message {
   }
 
   public static var messageName: String { "google.rpc.Help" }
-  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 13)
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 13)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _links: [Google_Rpc_Help.Link]
@@ -568,7 +568,7 @@ public nonisolated struct Google_Rpc_Help: VoleryProtobuf.Message {
     }
 
     public static var messageName: String { "google.rpc.Help.Link" }
-    public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 14)
+    public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 14)
 
     public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
       let _description_p: String
@@ -609,7 +609,7 @@ public nonisolated struct Google_Rpc_LocalizedMessage: VoleryProtobuf.Message {
   }
 
   public static var messageName: String { "google.rpc.LocalizedMessage" }
-  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto, 15)
+  public static let _type = VoleryProtobuf.MessageType(_table_google_rpc_error_details_proto_ssu, 15)
 
   public init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _locale: String
@@ -629,7 +629,7 @@ public nonisolated struct Google_Rpc_LocalizedMessage: VoleryProtobuf.Message {
   }
 }
 
-public nonisolated let _table_google_rpc_error_details_proto = VoleryProtobuf.FileTable(
+public nonisolated let _table_google_rpc_error_details_proto_ssu = VoleryProtobuf.FileTable(
   schema: [
     88, 3, 0, 1, 67109135, 24, 32, 0, 0, 2, 67109135, 28, 48, 0, 0, 3, 528, 64, 72, 2, 0,
     72, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 67109135, 28, 48, 0, 0,

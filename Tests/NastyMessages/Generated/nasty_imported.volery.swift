@@ -18,7 +18,7 @@ package nonisolated struct Imported: VoleryProtobuf.Message {
   }
 
   package static var messageName: Swift.String { "volery.tests.imported.Imported" }
-  package static let _type = VoleryProtobuf.MessageType(_table_nasty_imported_proto, 0)
+  package static let _type = VoleryProtobuf.MessageType(_table_nasty_imported_proto_u, 0)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _publicly: PubliclyImported?
@@ -34,10 +34,10 @@ package nonisolated struct Imported: VoleryProtobuf.Message {
   }
 }
 
-package nonisolated let _table_nasty_imported_proto = VoleryProtobuf.FileTable(
+package nonisolated let _table_nasty_imported_proto_u = VoleryProtobuf.FileTable(
   schema: [
     40, 1, 0, 1, 272, 0, 24, -1, 0,
   ],
   imports: [PubliclyImported._type],
-  linked: [_table_nasty_public_proto],
+  linked: [_table_nasty_public_proto_u],
   fileDescriptor: "0a146e617374795f696d706f727465642e70726f746f1215766f6c6572792e74657374732e696d706f727465641a126e617374795f7075626c69632e70726f746f224f0a08496d706f7274656412430a087075626c69636c7918012001280b32272e766f6c6572792e74657374732e696d706f727465642e5075626c69636c79496d706f7274656452087075626c69636c795000620670726f746f33")

@@ -18,7 +18,7 @@ package nonisolated struct PubliclyImported: VoleryProtobuf.Message {
   }
 
   package static var messageName: Swift.String { "volery.tests.imported.PubliclyImported" }
-  package static let _type = VoleryProtobuf.MessageType(_table_nasty_public_proto, 0)
+  package static let _type = VoleryProtobuf.MessageType(_table_nasty_public_proto_u, 0)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _number = m.load(28, Swift.Int32.self)
@@ -33,7 +33,7 @@ package nonisolated struct PubliclyImported: VoleryProtobuf.Message {
   }
 }
 
-package nonisolated let _table_nasty_public_proto = VoleryProtobuf.FileTable(
+package nonisolated let _table_nasty_public_proto_u = VoleryProtobuf.FileTable(
   schema: [
     40, 1, 0, 1, 256, 24, 28, 0, 0,
   ],

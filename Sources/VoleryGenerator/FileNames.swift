@@ -1,0 +1,56 @@
+/// The Swift names at the top of one file: no two are the same. They depend on the file and the options alone, so that a
+/// file has the same ones whatever else is generated with it.
+struct FileNames {
+  /// What a service's parts are called.
+  struct Service {
+    /// What a server implements.
+    let service: String
+    let client: String
+    let methods: String
+
+    var all: [String] { [service, client, methods] }
+  }
+
+  /// Messages and enums, by their names in the .proto.
+  private(set) var types: [String: String] = [:]
+  /// By their names in the .proto.
+  private(set) var services: [String: Service] = [:]
+
+  init(_ file: FileDescriptor, _ options: PluginOptions) throws {
+    let prefix = try FileNames.prefix(of: file, options)
+    var scope = NameScope([FileEmitter.tableName(file)])
+    for name in (file.messages.map(\.name) + file.enums.map(\.name)).sorted(by: SwiftNames.keepsType) {
+      let own = SwiftNames.type(prefix + name)
+      types[name] = scope.claim(own, "\(own)_p")
+    }
+    for name in file.services.map(\.name).sorted(by: SwiftNames.keepsService) {
+      services[name] = FileNames.service(prefix + SwiftNames.service(name), &scope)
+    }
+  }
+
+  private static func service(_ name: String, _ scope: inout NameScope) -> Service {
+    var own = name
+    while true {
+      let parts = Service(service: "\(own)Service", client: "\(own)Client", methods: "\(own)Methods")
+      if !parts.all.contains(where: { scope.contains($0) || SwiftNames.isTakenBySwift($0) }) {
+        for part in parts.all { _ = scope.claim(part) }
+        return parts
+      }
+      own += own == name ? "_p" : "_"
+    }
+  }
+
+  /// What goes before the names.
+  private static func prefix(of file: FileDescriptor, _ options: PluginOptions) throws -> String {
+    if let prefix = file.swiftPrefix {
+      guard SwiftNames.isPrefix(prefix) else {
+        throw PluginError("\(file.name): no Swift name can start with its swift_prefix \"\(prefix)\"")
+      }
+      return prefix
+    }
+    // Names such as Duration, Any and Type would hide Swift's own.
+    if WellKnownFiles.packages.contains(file.package) || options.prefix == .package { return file.packagePrefix }
+    if case .fixed(let text) = options.prefix { return text }
+    return ""
+  }
+}
