@@ -178,7 +178,7 @@ let package = Package(
       swiftSettings: strict),
     tests(
       "ProtobufTests", ["Volery", "VoleryProtobuf", "VoleryTypes", "NastyMessages", "protoc-gen-volery"],
-      exclude: ["everything.proto", "proto2.proto", "editions.proto", "arbiter.py"]),
+      exclude: ["everything.proto", "proto2.proto", "editions.proto", "edition2024.proto", "arbiter.py"]),
     tests("MessageFormatTests", ["Volery"], exclude: ["formats.proto", "lonely.proto", "arbiter.py"]),
     tests(
       "RuntimeTests",

@@ -3,17 +3,19 @@
 set -euo pipefail
 plugin=$(realpath "$1") root=$(realpath "$2")
 here=$(cd "$(dirname "$0")/.." && pwd)
-# Editions need a newer protoc than Debian's: that of the Python environment.
-editions_protoc=("$("$here/Tests/Interop/environment.sh")" -W ignore -m grpc_tools.protoc)
+# Editions need a newer protoc than Debian's: that of the Python environment. It has a descriptor.proto of its own, too.
+environment=$(dirname "$(dirname "$("$here/Tests/Interop/environment.sh")")")
 # folder with the .proto files | files | where the Swift goes | options
 while IFS='|' read -r include files out options; do
   mkdir -p "$root/$out"
-  protoc=(protoc)
-  case $files in *editions*) protoc=("${editions_protoc[@]}") ;; esac
-  (cd "$here/$include" && "${protoc[@]}" -I . --plugin=protoc-gen-volery="$plugin" --volery_out="$root/$out" \
+  protoc=protoc
+  case $files in *edition* | */descriptor.proto) protoc=$environment/bin/protoc ;; esac
+  case $include in ENVIRONMENT) folder=$environment/include ;; *) folder=$here/$include ;; esac
+  (cd "$folder" && "$protoc" -I . --plugin=protoc-gen-volery="$plugin" --volery_out="$root/$out" \
     ${options:+--volery_opt="$options"} $files)
 done <<'END'
 Protos|google/protobuf/any.proto google/protobuf/duration.proto google/protobuf/empty.proto google/protobuf/field_mask.proto google/protobuf/struct.proto google/protobuf/timestamp.proto google/protobuf/wrappers.proto google/rpc/code.proto google/rpc/error_details.proto google/rpc/status.proto|Sources/VoleryWellKnownTypes/Generated|FileNaming=PathToUnderscores,Visibility=public,Module=VoleryProtobuf,ModuleMappings=well-known-types.txt
+ENVIRONMENT|google/protobuf/descriptor.proto|Sources/VoleryProtobuf/Generated|FileNaming=PathToUnderscores,ProtoModule=google/protobuf/descriptor.proto:VoleryProtobuf
 Protos|grpc/testing/empty.proto grpc/testing/messages.proto grpc/testing/test.proto|Sources/volery-interop/Generated|FileNaming=DropPath
 Protos|grpc/health/v1/health.proto|Sources/VoleryServices/Generated|FileNaming=DropPath,Visibility=public,Module=VoleryClient+VoleryProtobuf+VoleryServer+VoleryTypes
 Examples/Pods/Protos|pods.proto|Examples/Pods/Shared|Visibility=package
@@ -28,6 +30,7 @@ Tests/Lab/Protos|lab.proto|Tests/Lab/Program/Generated|
 Tests/MessageFormatTests|formats.proto lonely.proto|Tests/MessageFormatTests/Generated|FileNaming=DropPath
 Tests/ProtobufTests|everything.proto proto2.proto|Tests/ProtobufTests/Generated|FileNaming=DropPath
 Tests/ProtobufTests|editions.proto|Tests/ProtobufTests/Generated|Prefix=Edition
+Tests/ProtobufTests|edition2024.proto|Tests/ProtobufTests/Generated|Prefix=Later
 Tests/NastyMessages|nasty.proto nasty_imported.proto nasty_public.proto no_package.proto odd.proto|Tests/NastyMessages/Generated|Visibility=package
 Tests/NastyMessages/paths|a/b/c.proto a/b_c.proto a_b/c.proto a_b_c.proto|Tests/NastyMessages/Generated|Visibility=package,FileNaming=PathToUnderscores
 END

@@ -56,7 +56,8 @@ package struct CodeGenerator {
       var out: [UInt8] = []
       if let error { append(1, Array(error.utf8), to: &out) }
       out += [2 << 3, 1 | 2]  // supported_features: FEATURE_PROTO3_OPTIONAL, FEATURE_SUPPORTS_EDITIONS
-      out += [3 << 3] + varint(998) + [4 << 3] + varint(1000)  // minimum_edition PROTO2, maximum_edition 2023
+      // minimum_edition is PROTO2.
+      out += [3 << 3] + varint(998) + [4 << 3] + varint(FileDescriptor.editions.upperBound)
       for file in files {
         var message: [UInt8] = []
         append(1, Array(file.name.utf8), to: &message)

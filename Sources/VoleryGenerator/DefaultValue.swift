@@ -20,15 +20,23 @@ struct DefaultValue {
       // By its number: the case may be deprecated, or an alias.
       return "\(type)(rawValue: \(value.number))\(try types[field.typeName].enumeration!.isClosed ? "!" : "")"
     case .float, .double:
+      let text = DefaultValue.canonical(text, isDouble: field.kind == .double)
       switch text {
       case "inf": return ".infinity"
       case "-inf": return "-.infinity"
-      case "nan", "-nan": return ".nan"
+      case "nan": return ".nan"
       // A whole number would lose the sign of a zero.
       default: return text.contains { $0 == "." || $0 == "e" } ? text : "\(text).0"
       }
     default: return text
     }
+  }
+
+  /// The shortest text that is the same number; compilers write more digits, or other ones.
+  static func canonical(_ text: String, isDouble: Bool) -> String {
+    if text.hasSuffix("nan") { return "nan" }
+    guard let short = isDouble ? Double(text).map({ "\($0)" }) : Float(text).map({ "\($0)" }) else { return text }
+    return short.hasSuffix(".0") ? String(short.dropLast(2)) : short
   }
 
   private static func literal(_ text: String) -> String {

@@ -33,13 +33,15 @@ struct Features: Equatable {
     features.isDelimited = try choice(node.int(5), "message_encoding", no: 1, yes: 2, place()) ?? isDelimited
     // json_format: ALLOW (1) and LEGACY_BEST_EFFORT (2) make the same code.
     _ = try choice(node.int(6), "json_format", no: 2, yes: 1, place())
-    // From 1000 on they are of other languages; between are those of editions after 2023.
-    if let later = node.numbers.first(where: { $0 > 6 && $0 < 1000 }) {
-      let names = [7: "enforce_naming_style", 8: "default_symbol_visibility"]
-      throw PluginError("\(place()): features.\(names[later] ?? "number \(later)") is not supported")
+    // From 1000 on they are of other languages; between are those of editions that are not known here.
+    if let later = node.numbers.first(where: { $0 > 6 && $0 < 1000 && !Features.isOfSource($0) }) {
+      throw PluginError("\(place()): features.number \(later) is not supported")
     }
     return features
   }
+
+  /// enforce_naming_style and default_symbol_visibility (edition 2024) are rules for the source, which the compiler has checked.
+  static func isOfSource(_ number: Int) -> Bool { number == 7 || number == 8 }
 
   private func choice(_ value: Int?, _ feature: String, no: Int, yes: Int, _ place: String) throws -> Bool? {
     guard let value else { return nil }

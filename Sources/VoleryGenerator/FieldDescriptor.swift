@@ -28,6 +28,8 @@ struct FieldDescriptor {
   /// As it stands in the .proto (`[default = ...]`); nil where there is none.
   let defaultText: String?
   let isDeprecated: Bool
+  /// Whether, as an option, it is for the source alone (`retention = RETENTION_SOURCE`).
+  let isOfSource: Bool
   let comment: String
 
   static func all(_ nodes: [Node], _ scope: Scope, location: [Int]) throws -> [FieldDescriptor] {
@@ -74,6 +76,7 @@ struct FieldDescriptor {
         && !scope.mapEntries.contains(typeName))
     defaultText = node.string(7)
     isDeprecated = options?.bool(3) ?? false
+    isOfSource = options?.int(17) == 2
     comment = scope.comments[location]
   }
 
@@ -104,6 +107,7 @@ struct FieldDescriptor {
     isDelimited = field.isDelimited
     defaultText = field.defaultText
     isDeprecated = false
+    isOfSource = false
     comment = ""
   }
 }

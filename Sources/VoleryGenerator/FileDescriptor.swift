@@ -15,8 +15,8 @@ struct FileDescriptor {
   let extensions: [FieldDescriptor]
   let swiftPrefix: String?
   let syntax: Syntax
-  /// The serialized descriptor without comments.
-  let serialized: [UInt8]
+  /// As the compiler sent it; see CanonicalDescriptor.
+  let bytes: [UInt8]
 
   enum Syntax { case proto2, proto3, editions }
 
@@ -32,8 +32,8 @@ struct FileDescriptor {
     case "editions": syntax = .editions
     case let other: throw PluginError("\(name): the syntax \"\(other)\" is unknown")
     }
-    if syntax == .editions, let edition = node.int(14), edition != FileDescriptor.edition2023 {
-      throw PluginError("\(name): edition \(edition == 1001 ? "2024" : "number \(edition)") is not supported; 2023 is")
+    if syntax == .editions, let edition = node.int(14), !FileDescriptor.editions.contains(edition) {
+      throw PluginError("\(name): the edition of number \(edition) is not supported; 2023 and 2024 are")
     }
     let options = try node.node(8)
     swiftPrefix = options?.string(39)
@@ -56,7 +56,7 @@ struct FileDescriptor {
     }
     self.services = services
     extensions = try FieldDescriptor.all(node.nodes(7), scope, location: [7])
-    serialized = try FileDescriptor.withoutComments(node.bytes)
+    bytes = node.bytes
   }
 
   /// The package as the start of names: `Orders_V1_` for `orders.v1`.
@@ -69,17 +69,8 @@ struct FileDescriptor {
 
   static let descriptorProto = "google/protobuf/descriptor.proto"
 
-  /// descriptor.proto's Edition.
-  private static let edition2023 = 1000
-
-  private static func withoutComments(_ bytes: [UInt8]) throws -> [UInt8] {
-    try bytes.withUnsafeBytes { raw in
-      var reader = WireReader(raw)
-      var out: [UInt8] = []
-      while let field = try reader.next() { if field.number != 9 { out.append(contentsOf: field.raw) } }
-      return out
-    }
-  }
+  /// descriptor.proto's Edition: 2023 and 2024, whose defaults are the same as far as code is concerned.
+  static let editions = 1000...1001
 }
 
 /// Why no code can be made; protoc shows it to the user.

@@ -36,6 +36,10 @@ struct FileEmitter {
       out.line("// Its Swift is in \(WellKnownFiles.module), which Volery exports.")
       return out.text
     }
+    if file.name == FileDescriptor.descriptorProto, options.modules[file.name] == Runtime.module {
+      try emitDescriptor(&out)
+      return out.text
+    }
     // Whoever names a message in its own public API re-exports the runtime's types with it.
     let access = options.visibility == "internal" ? "" : options.visibility + " "
     for module in options.module.split(separator: "+") { out.line("\(access)import \(module)") }
@@ -52,6 +56,17 @@ struct FileEmitter {
       try table.emit(&out)
     }
     return out.text
+  }
+
+  /// Of descriptor.proto the runtime has the descriptor alone.
+  private func emitDescriptor(_ out: inout CodeWriter) throws {
+    let bytes = try types.descriptor(of: file)
+    out.line(
+      "/// The descriptor of descriptor.proto itself, which files with options import: one version of it for all.")
+    out.block("public enum DescriptorFile") { out in
+      out.line("/// In hexadecimal, as in `FileTable`.")
+      out.line("public static let encoded: StaticString = \"\(TableEmitter.hexadecimal(bytes))\"")
+    }
   }
 
   private func emitTypes(_ out: inout CodeWriter) throws {

@@ -1,5 +1,6 @@
 /// The runtime's types as generated code writes them: with their module, so that no message of that name hides them.
 enum Runtime {
+  static let module = "VoleryProtobuf"
   static let message = "VoleryProtobuf.Message"
   static let messageExtension = "VoleryProtobuf.MessageExtension"
   static let rawMessage = "VoleryProtobuf.RawMessage"
@@ -9,6 +10,7 @@ enum Runtime {
   static let error = "VoleryProtobuf.ProtobufError"
   static let messageType = "VoleryProtobuf.MessageType"
   static let fileTable = "VoleryProtobuf.FileTable"
+  static let descriptorFile = "VoleryProtobuf.DescriptorFile.encoded"
   static let unknownFields = "VoleryProtobuf.UnknownFields"
   static let stored = "VoleryProtobuf.Stored"
   static let messageStorage = "VoleryProtobuf.MessageStorage"

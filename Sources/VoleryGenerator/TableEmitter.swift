@@ -51,10 +51,17 @@ struct TableEmitter {
     }
     if !dependencies.unlinked.isEmpty {
       out.line("  unlinked: [")
-      for other in dependencies.unlinked { out.line("    \"\(hexadecimal(other.serialized))\",") }
+      for other in dependencies.unlinked {
+        // Each compiler has another version of it.
+        let isOwn = other.name == FileDescriptor.descriptorProto
+        out.line(
+          isOwn
+            ? "    \(Runtime.descriptorFile)," : "    \"\(TableEmitter.hexadecimal(try types.descriptor(of: other)))\","
+        )
+      }
       out.line("  ],")
     }
-    out.line("  fileDescriptor: \"\(hexadecimal(file.serialized))\")")
+    out.line("  fileDescriptor: \"\(TableEmitter.hexadecimal(try types.descriptor(of: file)))\")")
   }
 
   /// VoleryProtobuf's FileTable.MessageFlags.
@@ -96,7 +103,7 @@ struct TableEmitter {
     return [field.libraryNumber, kind, place.quantifier, place.value, sub, closed]
   }
 
-  private func hexadecimal(_ bytes: [UInt8]) -> String {
+  static func hexadecimal(_ bytes: [UInt8]) -> String {
     let digits = Array("0123456789abcdef")
     return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
   }

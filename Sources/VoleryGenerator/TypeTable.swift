@@ -28,6 +28,8 @@ struct TypeTable {
   private var entries: [String: Entry] = [:]
   private var names: [String: MessageNames] = [:]
   private var extensions: [String: [Extension]] = [:]
+  /// All that the request has, options among them, by what they extend and their number.
+  private var allExtensions: [String: [Int: FieldDescriptor]] = [:]
   /// By file.
   private var fileNames: [String: FileNames] = [:]
   /// Names of types anywhere in the request: those of Swift's that are among them have to be qualified.
@@ -179,6 +181,16 @@ struct TypeTable {
     return false
   }
 
+  /// A file's descriptor as generated code has it.
+  func descriptor(of file: FileDescriptor) throws -> [UInt8] {
+    try CanonicalDescriptor(
+      field: { name, number in
+        allExtensions[name]?[number] ?? entries[name]?.message?.fields.first { $0.number == number }
+      },
+      isMapEntry: { entries[$0]?.message?.isMapEntry ?? false }
+    ).bytes(of: file)
+  }
+
   // MARK: Extensions
 
   func extensions(of file: FileDescriptor) -> [Extension] { extensions[file.name] ?? [] }
@@ -191,6 +203,7 @@ struct TypeTable {
       let messages = allMessages(file.messages)
       var index = messages.count
       for field in file.extensions + messages.flatMap(\.extensions) {
+        allExtensions[field.extendee, default: [:]][field.number] = field
         guard let extended = entries[field.extendee], let message = extended.message, !message.isMessageSet else {
           continue
         }

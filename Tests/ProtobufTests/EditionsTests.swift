@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import VoleryProtobuf
 
-@Suite("Messages of edition 2023", .timeLimit(.minutes(1))) struct EditionsTests {
+@Suite("Messages of editions", .timeLimit(.minutes(1))) struct EditionsTests {
   @Test("presence is as the feature says") func presence() throws {
     #expect(try EditionMessage(implicit: 0, explicit: 0, needed: 0).encoded() == [0x10, 0, 0x18, 0])
     #expect(throws: ProtobufError.missingRequired(field: "volery.tests.editions.Message.needed")) {
@@ -50,14 +50,32 @@ import VoleryProtobuf
       (request(features: [0x08, 9]), "features.field_presence = 9"), (request(features: [0x10, 9]), "enum_type = 9"),
       (request(features: [0x18, 9]), "repeated_field_encoding = 9"),
       (request(features: [0x20, 9]), "utf8_validation = 9"), (request(features: [0x28, 9]), "message_encoding = 9"),
-      (request(features: [0x30, 9]), "json_format = 9"), (request(features: [0x38, 1]), "enforce_naming_style"),
-      (request(features: [0x40, 1]), "default_symbol_visibility"),
-      (request(edition: 0xe9, features: []), "edition 2024"),
+      (request(features: [0x30, 9]), "json_format = 9"), (request(features: [0x48, 1]), "features.number 9"),
+      (request(edition: 0xea, features: []), "edition of number 1002 is not supported; 2023 and 2024 are"),
     ])
   func unsupported(_ request: Data, _ text: String) throws {
     let answer = try GeneratedCodeTests.answer(request)
     #expect(answer.contains(text))
     #expect(answer.contains("a.proto"))
+  }
+
+  @Test("edition 2024: presence, open enums and packed fields, whatever is exported") func later() throws {
+    let message = LaterMessage(
+      explicit: 0, implicit: 0, delimited: .init(text: "A"), open: .unrecognized(9), packed: [1, 2])
+    #expect(try message.encoded() == [8, 0, 0x20, 9, 0x32, 2, 1, 2, 0x1b, 0x0a, 1, 65, 0x1c])
+    #expect(try LaterMessage(decoding: message.encoded()) == message)
+    #expect(try message.jsonString() == #"{"Explicit":0,"delimited":{"text":"A"},"open":9,"packed":[1,2]}"#)
+  }
+
+  @Test("edition 2024 is as 2023, and its rules for the source are passed over", arguments: [0xe8, 0xe9] as [UInt8])
+  func edition2024(_ edition: UInt8) throws {
+    // enforce_naming_style and default_symbol_visibility.
+    let answer = try GeneratedCodeTests.answer(Self.request(edition: edition, features: [0x38, 1, 0x40, 1]))
+    #expect(answer.contains("struct M"))
+    let plain = try GeneratedCodeTests.answer(Self.request(edition: edition, features: []))
+    #expect(
+      answer.split(separator: "fileDescriptor:").last == plain.split(separator: "fileDescriptor:").last,
+      "nothing of them is in the descriptor")
   }
 
   @Test("the plugin says that it takes the features of other languages") func otherLanguages() throws {

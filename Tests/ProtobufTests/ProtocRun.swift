@@ -3,15 +3,28 @@ import Testing
 
 /// Runs a protobuf compiler with the plugin, as a user does.
 struct ProtocRun {
+  enum Compiler: String, CaseIterable {
+    /// That on PATH: Debian's 3.21.
+    case protoc
+    /// The newest, and buf: in the Python environment that `make python` makes.
+    case newest, buf
+
+    var program: String {
+      let folder = GeneratedCodeTests.root.appendingPathComponent(".build/python/bin")
+      return self == .protoc ? "protoc" : folder.appendingPathComponent(self == .buf ? "buf" : "protoc").path
+    }
+  }
+
   /// What was written, by its path in the output folder.
   let files: [String: String]
   /// What the compiler said.
   let error: String
 
   /// - Parameters:
-  ///   - protos: Texts by path. All of them are generated unless `wanted` names some.
-  ///   - protoc: The program; that on PATH by default.
-  init(_ protos: [String: String], _ options: String = "", wanted: [String]? = nil, protoc: String = "protoc") throws {
+  ///   - protos: Texts by path. All of them are generated unless `wanted` names some, which buf can't.
+  init(
+    _ protos: [String: String], _ options: String = "", wanted: [String]? = nil, by compiler: Compiler = .protoc
+  ) throws {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("volery-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: folder) }
     let out = folder.appendingPathComponent("out")
@@ -23,13 +36,21 @@ struct ProtocRun {
         at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
       try text.write(to: file, atomically: true, encoding: .utf8)
     }
-    let (_, error) = try GeneratedCodeTests.run(
-      protoc,
-      [
-        "-I", sources.path, "--plugin=\(GeneratedCodeTests.plugin.path)", "--volery_out=\(out.path)",
-        "--volery_opt=\(options)",
-      ] + (wanted ?? protos.keys.sorted()))
-    self.error = error
+    let plugin = GeneratedCodeTests.plugin.path
+    if compiler == .buf {
+      let template = """
+        {"version": "v2", "plugins": [{"local": "\(plugin)", "out": "\(out.path)", "strategy": "all", "opt": "\(options)"}]}
+        """
+      // Its cache is in here, too.
+      let command = ["HOME=\(folder.path)", compiler.program, "generate", sources.path, "--template", template]
+      error = try GeneratedCodeTests.run("env", command).error
+    } else {
+      error = try GeneratedCodeTests.run(
+        compiler.program,
+        ["-I", sources.path, "--plugin=\(plugin)", "--volery_out=\(out.path)", "--volery_opt=\(options)"]
+          + (wanted ?? protos.keys.sorted())
+      ).error
+    }
     files = try ProtocRun.swiftFiles(in: out)
   }
 
