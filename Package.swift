@@ -120,8 +120,9 @@ let package = Package(
 
     // 6: programs.
     program("protoc-gen-volery", ["VoleryPlatform", "VoleryGenerator"]),
+    program("volery-protoc", ["VoleryPlatform"]),
     .plugin(
-      name: "VoleryPlugin", capability: .buildTool(), dependencies: ["protoc-gen-volery"],
+      name: "VoleryPlugin", capability: .buildTool(), dependencies: ["protoc-gen-volery", "volery-protoc"],
       path: "Sources/VoleryPlugin"),
     .plugin(
       name: "VoleryCommandPlugin",

@@ -46,14 +46,7 @@ struct VoleryCommandPlugin: CommandPlugin {
   ) throws {
     let run = try ProtocRun(sources, dependencies: dependencies, plugin: plugin, output: output)
     try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
-    let process = Process()
-    process.executableURL = run.executable
-    process.arguments = run.arguments
-    try process.run()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-      throw PluginFailure("\(run.executable.path) ended with \(process.terminationStatus); see its messages above")
-    }
+    try run.start()
     for file in run.outputs { print("wrote \(file.path)") }
   }
 }

@@ -8,19 +8,19 @@ struct VoleryPlugin: BuildToolPlugin {
     guard let module = target.sourceModule else {
       throw PluginFailure("\(target.name) is not a target with sources: VoleryPlugin has nothing to do there")
     }
-    let sources = try ProtoSources(target: module)
-    guard !sources.files.isEmpty else {
-      throw PluginFailure(
-        "\(target.name) has no .proto file: put one into \(module.directoryURL.path), or name one in 'files' of "
-          + Configuration.fileName)
-    }
-    let run = try ProtocRun(
-      sources, dependencies: target.dependenciesWithProtos, plugin: context.tool(named: "protoc-gen-volery").url,
-      output: context.pluginWorkDirectoryURL)
+    let plan = try TargetPlan(
+      target: module.protoFolder, dependencies: target.protoFoldersOfDependencies,
+      plugin: context.tool(named: "protoc-gen-volery").url, output: context.pluginWorkDirectoryURL)
+    let encoder = JSONEncoder()
+    // The same plan has to be the same command.
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let program = try context.tool(named: "volery-protoc").url
     return [
       .buildCommand(
-        displayName: "Generating Swift of \(sources.files.count) .proto files for \(target.name)",
-        executable: run.executable, arguments: run.arguments, inputFiles: run.inputs, outputFiles: run.outputs)
+        displayName: "Generating Swift of \(plan.outputs.count) .proto files for \(target.name)", executable: program,
+        arguments: [String(decoding: try encoder.encode(plan), as: UTF8.self)],
+        inputFiles: (plan.inputs + [program.path]).map { URL(fileURLWithPath: $0) },
+        outputFiles: plan.outputs.values.sorted().map { URL(fileURLWithPath: $0) })
     ]
   }
 }

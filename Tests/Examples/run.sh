@@ -4,7 +4,16 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+catalog=$root/Examples/Codegen/Sources/Catalog
+orders=$root/Examples/Codegen/Sources/Orders
+cp -p "$catalog/volery-protoc.json" "$work/catalog.json"
+server=
+cleanup() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  cp -p "$work/catalog.json" "$catalog/volery-protoc.json"
+  rm -rf "$work" "$orders/paths"
+}
+trap cleanup EXIT
 
 fail() { echo "FAIL: $*" >&2; exit 1; }
 
@@ -30,6 +39,40 @@ codegen package --allow-writing-to-package-directory generate-grpc-code >"$work/
   { cat "$work/command.log" >&2; fail "generate-grpc-code"; }
 diff "$work/committed.swift" "$committed" || fail "generate-grpc-code writes something else than what is committed"
 
+echo "Examples/Codegen: a changed volery-protoc.json is noticed"
+generated=$work/codegen/plugins/outputs/codegen/Catalog/destination/VoleryPlugin/catalog_v1_item.volery.swift
+# configure JSON TEXT: writes the configuration, builds, and looks for a text in the generated code
+configure() {
+  echo "$1" >"$catalog/volery-protoc.json"
+  codegen build >"$work/configure.log" 2>&1 || { cat "$work/configure.log" >&2; fail "$1 does not build"; }
+  contains "$generated" "$2"
+}
+configure '{"importPaths": ["Protos"], "visibility": "public", "module": "Volery+Swift"}' "public import Swift"
+configure '{"importPaths": ["Protos"], "visibility": "public", "module": "Volery+Foundation"}' "public import Foundation"
+configure '{"importPaths": ["Protos"], "visibility": "public", "fileNaming": "DropPath"}' \
+  "public nonisolated struct Item"
+! grep -q "import Swift" "$generated" || fail "the third change of volery-protoc.json went unnoticed"
+# Which files there are is what SwiftPM has to plan for.
+echo '{"importPaths": ["Protos"], "visibility": "public", "files": ["Protos/catalog/v1/item.proto"]}' \
+  >"$catalog/volery-protoc.json"
+if codegen build >"$work/files.log" 2>&1; then fail "a build that was planned for other files went unnoticed"; fi
+contains "$work/files.log" "names other files than when this build was planned"
+contains "$work/files.log" "touch Package.swift"
+echo '{"importPaths": ["Protos"], "visbility": "public"}' >"$catalog/volery-protoc.json"
+if codegen build >"$work/name.log" 2>&1; then fail "a misspelt name went unnoticed"; fi
+contains "$work/name.log" "'visbility' is unknown"
+cp -p "$work/catalog.json" "$catalog/volery-protoc.json"
+
+echo "Examples/Codegen: paths that differ in slashes and underscores"
+mkdir -p "$orders/paths/a/b" "$orders/paths/a_b"
+number=0
+for path in a/b/c a/b_c a_b/c a_b_c; do
+  number=$((number + 1))
+  printf 'syntax = "proto3";\npackage paths;\nmessage Path%s {}\n' $number >"$orders/paths/$path.proto"
+done
+codegen build >"$work/paths.log" 2>&1 || { cat "$work/paths.log" >&2; fail "four paths in one target do not build"; }
+rm -rf "$orders/paths"
+
 echo "Examples/Codegen: what goes wrong says so"
 if PROTOC_PATH=/nowhere/protoc codegen package --allow-writing-to-package-directory generate-grpc-code \
   >"$work/missing.log" 2>&1; then fail "a protoc that is not there went unnoticed"; fi
@@ -52,7 +95,6 @@ timeout 1200 swift build --package-path "$root/Examples/HelloWorld" --scratch-pa
   { cat "$work/hello.log" >&2; fail "Examples/HelloWorld does not build"; }
 "$work/hello/debug/Server" >/dev/null 2>&1 &
 server=$!
-trap 'kill $server 2>/dev/null; rm -rf "$work"' EXIT
 for attempt in $(seq 1 50); do # until the server listens
   if timeout 30 "$work/hello/debug/Client" >"$work/hello.txt" 2>&1; then break; fi
   sleep 0.2

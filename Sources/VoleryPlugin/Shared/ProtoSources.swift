@@ -1,5 +1,4 @@
 import Foundation
-import PackagePlugin
 
 /// The .proto files of one target, and the folders that their names are relative to.
 struct ProtoSources {
@@ -17,12 +16,25 @@ struct ProtoSources {
     importPaths = (configuration.importPaths ?? []).map(folder.following) + [folder.standardizedFileURL]
   }
 
-  /// A target's sources with its own configuration.
-  init(target: any SourceModuleTarget) throws {
-    let folder = target.directoryURL
-    try self.init(
-      folder: folder, configuration: Configuration(folder: folder) ?? Configuration(),
-      found: target.sourceFiles(withSuffix: ".proto").map(\.url))
+  /// The files that decide what is generated, and the folders whose lists of files do.
+  var inputs: [URL] {
+    var inputs = files
+    for named in configuration.files ?? [] { inputs += ProtoSources.folders(at: folder.following(named)) }
+    let file = folder.appendingPathComponent(Configuration.fileName)
+    if FileManager.default.fileExists(atPath: file.path) { inputs.append(file) }
+    if let mappings = configuration.moduleMappingsFile { inputs.append(folder.following(mappings)) }
+    return inputs.map(\.standardizedFileURL)
+  }
+
+  /// A folder and those in it; none where there is a file.
+  private static func folders(at url: URL) -> [URL] {
+    func isFolder(_ url: URL) -> Bool {
+      var isFolder: ObjCBool = false
+      return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+    guard isFolder(url) else { return [] }
+    let names = FileManager.default.enumerator(atPath: url.path)?.compactMap { $0 as? String } ?? []
+    return [url] + names.sorted().map { url.appendingPathComponent($0) }.filter(isFolder)
   }
 
   /// The .proto files in a folder and below it, in order, or the file itself.
@@ -53,18 +65,5 @@ extension URL {
   /// A path as written in a configuration: absolute, or relative to this folder.
   func following(_ path: String) -> URL {
     (path.hasPrefix("/") ? URL(fileURLWithPath: path) : appendingPathComponent(path)).standardizedFileURL
-  }
-}
-
-extension Target {
-  /// The targets that this one depends on, directly or not, and that have .proto files: their code is in their modules.
-  var dependenciesWithProtos: [(module: String, sources: ProtoSources)] {
-    get throws {
-      try recursiveTargetDependencies.compactMap { target in
-        guard let target = target.sourceModule else { return nil }
-        let sources = try ProtoSources(target: target)
-        return sources.files.isEmpty ? nil : (target.moduleName, sources)
-      }
-    }
   }
 }

@@ -4,7 +4,10 @@ import Foundation
 struct ProtocRun {
   let executable: URL
   let arguments: [String]
+  /// Whatever it reads: a change of it asks for another run.
   let inputs: [URL]
+  let files: [URL]
+  /// Of each of the files, in the same order.
   let outputs: [URL]
 
   /// - Parameter dependencies: Other modules' .proto files, which these may import.
@@ -26,16 +29,15 @@ struct ProtocRun {
     }
     options.add("ModuleMappings", configuration.moduleMappingsFile.map { sources.folder.following($0).path })
     var importPaths = sources.importPaths
-    var inputs = sources.files
+    var inputs = sources.inputs
     for (module, other) in dependencies {
       importPaths += other.importPaths
-      inputs += other.files
+      inputs += other.inputs
       guard other.configuration.messages ?? true else { continue }
       for file in other.files { options.add("ProtoModule", "\(try other.name(of: file)):\(module)") }
     }
-    let configurationFile = sources.folder.appendingPathComponent(Configuration.fileName)
-    if FileManager.default.fileExists(atPath: configurationFile.path) { inputs.append(configurationFile) }
-    self.inputs = inputs + [plugin]
+    self.inputs = (inputs + [plugin]).uniqued()
+    files = sources.files
     arguments =
       ["--plugin=protoc-gen-volery=\(plugin.path)", "--volery_out=\(output.path)"]
       + (try options.checked()).map { "--volery_opt=\($0)" } + (configuration.protocArguments ?? [])
@@ -47,6 +49,18 @@ struct ProtocRun {
     let protos = try sources.files.map(sources.name(of:))
     let names = OutputNames(protos, naming)
     outputs = protos.map { output.appendingPathComponent(names[$0]) }
+  }
+
+  /// Runs it to its end.
+  func start() throws {
+    let process = Process()
+    process.executableURL = executable
+    process.arguments = arguments
+    try process.run()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      throw PluginFailure("\(executable.path) ended with \(process.terminationStatus); see its messages above")
+    }
   }
 
   /// Files of one name in two folders could not be compiled into one module.
