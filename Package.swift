@@ -175,7 +175,10 @@ let package = Package(
     // Not a test: that it compiles is the point.
     .target(
       name: "NastyMessages", dependencies: ["Volery"], path: "Tests/NastyMessages",
-      exclude: ["nasty.proto", "nasty_imported.proto", "nasty_public.proto", "no_package.proto", "odd.proto", "paths"],
+      exclude: [
+        "nasty.proto", "nasty_imported.proto", "nasty_public.proto", "no_package.proto", "odd.proto", "kinds.proto",
+        "paths",
+      ],
       swiftSettings: strict),
     tests(
       "ProtobufTests", ["Volery", "VoleryProtobuf", "VoleryTypes", "NastyMessages", "protoc-gen-volery"],
@@ -184,8 +187,8 @@ let package = Package(
     tests(
       "RuntimeTests",
       [
-        "VoleryPlatform",
-        "TestSupport", "Volery", "VoleryServer", "VoleryClient", "VoleryTransport", "VoleryTypes", "VoleryCompression",
+        "VoleryPlatform", "NastyMessages", "TestSupport", "Volery", "VoleryServer", "VoleryClient", "VoleryTransport",
+        "VoleryTypes", "VoleryCompression",
         "VoleryHTTP2Session", "VoleryHTTP2Transport", "VoleryEventLoops",
       ]),
     tests(

@@ -31,6 +31,6 @@ Tests/MessageFormatTests|formats.proto lonely.proto|Tests/MessageFormatTests/Gen
 Tests/ProtobufTests|everything.proto proto2.proto|Tests/ProtobufTests/Generated|FileNaming=DropPath
 Tests/ProtobufTests|editions.proto|Tests/ProtobufTests/Generated|Prefix=Edition
 Tests/ProtobufTests|edition2024.proto|Tests/ProtobufTests/Generated|Prefix=Later
-Tests/NastyMessages|nasty.proto nasty_imported.proto nasty_public.proto no_package.proto odd.proto|Tests/NastyMessages/Generated|Visibility=package
+Tests/NastyMessages|nasty.proto nasty_imported.proto nasty_public.proto no_package.proto odd.proto kinds.proto|Tests/NastyMessages/Generated|Visibility=package
 Tests/NastyMessages/paths|a/b/c.proto a/b_c.proto a_b/c.proto a_b_c.proto|Tests/NastyMessages/Generated|Visibility=package,FileNaming=PathToUnderscores
 END

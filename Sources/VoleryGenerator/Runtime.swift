@@ -24,6 +24,8 @@ enum Runtime {
   static let responseWriter = "VoleryServer.ResponseWriter"
   static let serverContext = "VoleryServer.ServerContext"
   static let channel = "VoleryClient.Channel"
+  static let callInvoker = "VoleryClient.CallInvoker"
+  static let clientInterceptor = "VoleryClient.ClientInterceptor"
   static let clientResponse = "VoleryClient.ClientResponse"
   static let serverStreamingCall = "VoleryClient.ServerStreamingCall"
   static let clientStreamingCall = "VoleryClient.ClientStreamingCall"

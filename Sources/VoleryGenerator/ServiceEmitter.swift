@@ -114,9 +114,15 @@ struct ServiceEmitter {
     out.line()
     out.comment(service.comment)
     out.block("\(visibility)nonisolated struct \(names.client): \(types.standard("Sendable"))") { out in
-      out.line("private let _channel: \(Runtime.channel)")
+      out.line("private let _calls: \(Runtime.callInvoker)")
       out.line()
-      out.line("\(visibility)init(_ channel: \(Runtime.channel)) { self._channel = channel }")
+      out.line("/// - Parameters:")
+      out.line(
+        "///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.")
+      out.line("///   - defaults: What holds where a call's own options say nothing.")
+      out.block(
+        "\(visibility)init(_ channel: \(Runtime.channel), interceptors: [any \(Runtime.clientInterceptor)] = [], defaults: \(Runtime.callOptions)? = nil)"
+      ) { $0.line("self._calls = \(Runtime.callInvoker)(channel, interceptors: interceptors, defaults: defaults)") }
       for method in methods {
         out.line()
         emitCall(method, &out)
@@ -133,30 +139,30 @@ struct ServiceEmitter {
     case "unary":
       out.block(
         "\(visibility)func \(method.function)(_ request: \(method.request), \(options)) async throws(\(Runtime.statusError)) -> \(method.response)"
-      ) { $0.line("try await self._channel.unary(\(path), request, options: options).message") }
+      ) { $0.line("try await self._calls.unary(\(path), request, options: options).message") }
       out.line()
       out.line("/// The same with the response's metadata and the server that answered.")
       if method.descriptor.isDeprecated { out.line("@available(*, deprecated)") }
       out.block(
         "\(visibility)func \(method.name)Response(to request: \(method.request), \(options)) async throws(\(Runtime.statusError)) -> \(Runtime.clientResponse)<\(method.response)>"
-      ) { $0.line("try await self._channel.unary(\(path), request, options: options)") }
+      ) { $0.line("try await self._calls.unary(\(path), request, options: options)") }
     case "serverStreaming":
       out.block(
         "\(visibility)func \(method.function)(_ request: \(method.request), \(options)) -> \(Runtime.serverStreamingCall)<\(method.response)>"
       ) {
-        $0.line("self._channel.serverStreaming(\(path), request, options: options)")
+        $0.line("self._calls.serverStreaming(\(path), request, options: options)")
       }
     case "clientStreaming":
       out.block(
         "\(visibility)func \(method.function)(\(options)) -> \(Runtime.clientStreamingCall)<\(method.request), \(method.response)>"
       ) {
-        $0.line("self._channel.clientStreaming(\(path), options: options)")
+        $0.line("self._calls.clientStreaming(\(path), options: options)")
       }
     default:
       out.block(
         "\(visibility)func \(method.function)(\(options)) -> \(Runtime.bidirectionalCall)<\(method.request), \(method.response)>"
       ) {
-        $0.line("self._channel.bidirectional(\(path), options: options)")
+        $0.line("self._calls.bidirectional(\(path), options: options)")
       }
     }
   }

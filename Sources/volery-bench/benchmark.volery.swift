@@ -100,28 +100,33 @@ extension BenchmarkService {
 }
 
 nonisolated struct BenchmarkClient: Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   /// Answers with what it got.
   func unary(_ request: Echo, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Echo {
-    try await self._channel.unary(BenchmarkMethods.unary, request, options: options).message
+    try await self._calls.unary(BenchmarkMethods.unary, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   func unaryResponse(to request: Echo, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Echo> {
-    try await self._channel.unary(BenchmarkMethods.unary, request, options: options)
+    try await self._calls.unary(BenchmarkMethods.unary, request, options: options)
   }
 
   /// Sends `count` messages of `size` bytes.
   func download(_ request: StreamRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<Echo> {
-    self._channel.serverStreaming(BenchmarkMethods.download, request, options: options)
+    self._calls.serverStreaming(BenchmarkMethods.download, request, options: options)
   }
 
   /// Answers each message with itself.
   func pingPong(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<Echo, Echo> {
-    self._channel.bidirectional(BenchmarkMethods.pingPong, options: options)
+    self._calls.bidirectional(BenchmarkMethods.pingPong, options: options)
   }
 }
 

@@ -85,18 +85,23 @@ extension PodsService {
 }
 
 package nonisolated struct PodsClient: Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  package init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  package init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   /// Answers with the pod's own name.
   package func who(_ request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Answer {
-    try await self._channel.unary(PodsMethods.who, request, options: options).message
+    try await self._calls.unary(PodsMethods.who, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func whoResponse(to request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Answer> {
-    try await self._channel.unary(PodsMethods.who, request, options: options)
+    try await self._calls.unary(PodsMethods.who, request, options: options)
   }
 }
 

@@ -226,33 +226,38 @@ extension RouteGuideService {
 
 /// All four kinds of calls.
 nonisolated struct RouteGuideClient: Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   /// The feature at a point; its name is empty where there is none.
   func getFeature(_ request: Point, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Feature {
-    try await self._channel.unary(RouteGuideMethods.getFeature, request, options: options).message
+    try await self._calls.unary(RouteGuideMethods.getFeature, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   func getFeatureResponse(to request: Point, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Feature> {
-    try await self._channel.unary(RouteGuideMethods.getFeature, request, options: options)
+    try await self._calls.unary(RouteGuideMethods.getFeature, request, options: options)
   }
 
   /// The features within a rectangle.
   func listFeatures(_ request: Rectangle, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<Feature> {
-    self._channel.serverStreaming(RouteGuideMethods.listFeatures, request, options: options)
+    self._calls.serverStreaming(RouteGuideMethods.listFeatures, request, options: options)
   }
 
   /// Counts what is passed on a route.
   func recordRoute(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ClientStreamingCall<Point, RouteSummary> {
-    self._channel.clientStreaming(RouteGuideMethods.recordRoute, options: options)
+    self._calls.clientStreaming(RouteGuideMethods.recordRoute, options: options)
   }
 
   /// Leaves notes at places, and gets those that were left there before.
   func routeChat(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<RouteNote, RouteNote> {
-    self._channel.bidirectional(RouteGuideMethods.routeChat, options: options)
+    self._calls.bidirectional(RouteGuideMethods.routeChat, options: options)
   }
 }
 

@@ -194,30 +194,35 @@ extension HealthService {
 }
 
 public nonisolated struct HealthClient: Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  public init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  public init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   public func check(_ request: HealthCheckRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> HealthCheckResponse {
-    try await self._channel.unary(HealthMethods.check, request, options: options).message
+    try await self._calls.unary(HealthMethods.check, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   public func checkResponse(to request: HealthCheckRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<HealthCheckResponse> {
-    try await self._channel.unary(HealthMethods.check, request, options: options)
+    try await self._calls.unary(HealthMethods.check, request, options: options)
   }
 
   public func list(_ request: HealthListRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> HealthListResponse {
-    try await self._channel.unary(HealthMethods.list, request, options: options).message
+    try await self._calls.unary(HealthMethods.list, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   public func listResponse(to request: HealthListRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<HealthListResponse> {
-    try await self._channel.unary(HealthMethods.list, request, options: options)
+    try await self._calls.unary(HealthMethods.list, request, options: options)
   }
 
   public func watch(_ request: HealthCheckRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<HealthCheckResponse> {
-    self._channel.serverStreaming(HealthMethods.watch, request, options: options)
+    self._calls.serverStreaming(HealthMethods.watch, request, options: options)
   }
 }
 

@@ -50,61 +50,66 @@ extension TestServiceService {
 }
 
 nonisolated struct TestServiceClient: Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   func emptyCall(_ request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Empty {
-    try await self._channel.unary(TestServiceMethods.emptyCall, request, options: options).message
+    try await self._calls.unary(TestServiceMethods.emptyCall, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   func emptyCallResponse(to request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Empty> {
-    try await self._channel.unary(TestServiceMethods.emptyCall, request, options: options)
+    try await self._calls.unary(TestServiceMethods.emptyCall, request, options: options)
   }
 
   func unaryCall(_ request: SimpleRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> SimpleResponse {
-    try await self._channel.unary(TestServiceMethods.unaryCall, request, options: options).message
+    try await self._calls.unary(TestServiceMethods.unaryCall, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   func unaryCallResponse(to request: SimpleRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<SimpleResponse> {
-    try await self._channel.unary(TestServiceMethods.unaryCall, request, options: options)
+    try await self._calls.unary(TestServiceMethods.unaryCall, request, options: options)
   }
 
   func cacheableUnaryCall(_ request: SimpleRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> SimpleResponse {
-    try await self._channel.unary(TestServiceMethods.cacheableUnaryCall, request, options: options).message
+    try await self._calls.unary(TestServiceMethods.cacheableUnaryCall, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   func cacheableUnaryCallResponse(to request: SimpleRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<SimpleResponse> {
-    try await self._channel.unary(TestServiceMethods.cacheableUnaryCall, request, options: options)
+    try await self._calls.unary(TestServiceMethods.cacheableUnaryCall, request, options: options)
   }
 
   func streamingOutputCall(_ request: StreamingOutputCallRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<StreamingOutputCallResponse> {
-    self._channel.serverStreaming(TestServiceMethods.streamingOutputCall, request, options: options)
+    self._calls.serverStreaming(TestServiceMethods.streamingOutputCall, request, options: options)
   }
 
   func streamingInputCall(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ClientStreamingCall<StreamingInputCallRequest, StreamingInputCallResponse> {
-    self._channel.clientStreaming(TestServiceMethods.streamingInputCall, options: options)
+    self._calls.clientStreaming(TestServiceMethods.streamingInputCall, options: options)
   }
 
   func fullDuplexCall(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<StreamingOutputCallRequest, StreamingOutputCallResponse> {
-    self._channel.bidirectional(TestServiceMethods.fullDuplexCall, options: options)
+    self._calls.bidirectional(TestServiceMethods.fullDuplexCall, options: options)
   }
 
   func halfDuplexCall(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<StreamingOutputCallRequest, StreamingOutputCallResponse> {
-    self._channel.bidirectional(TestServiceMethods.halfDuplexCall, options: options)
+    self._calls.bidirectional(TestServiceMethods.halfDuplexCall, options: options)
   }
 
   /// Never implemented.
   func unimplementedCall(_ request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Empty {
-    try await self._channel.unary(TestServiceMethods.unimplementedCall, request, options: options).message
+    try await self._calls.unary(TestServiceMethods.unimplementedCall, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   func unimplementedCallResponse(to request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Empty> {
-    try await self._channel.unary(TestServiceMethods.unimplementedCall, request, options: options)
+    try await self._calls.unary(TestServiceMethods.unimplementedCall, request, options: options)
   }
 }
 
@@ -128,17 +133,22 @@ extension UnimplementedServiceService {
 
 /// Never implemented.
 nonisolated struct UnimplementedServiceClient: Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   func unimplementedCall(_ request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Empty {
-    try await self._channel.unary(UnimplementedServiceMethods.unimplementedCall, request, options: options).message
+    try await self._calls.unary(UnimplementedServiceMethods.unimplementedCall, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   func unimplementedCallResponse(to request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Empty> {
-    try await self._channel.unary(UnimplementedServiceMethods.unimplementedCall, request, options: options)
+    try await self._calls.unary(UnimplementedServiceMethods.unimplementedCall, request, options: options)
   }
 }
 

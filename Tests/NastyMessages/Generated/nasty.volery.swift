@@ -1723,59 +1723,64 @@ extension Greeter_pService {
 
 /// A service whose client's name a message has.
 package nonisolated struct Greeter_pClient: Swift.Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  package init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  package init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   package func init_p(_ request: Method, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Channel {
-    try await self._channel.unary(Greeter_pMethods.init_p, request, options: options).message
+    try await self._calls.unary(Greeter_pMethods.init_p, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func init_pResponse(to request: Method, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Channel> {
-    try await self._channel.unary(Greeter_pMethods.init_p, request, options: options)
+    try await self._calls.unary(Greeter_pMethods.init_p, request, options: options)
   }
 
   package func handlers_p(_ request: Service, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<StatusError> {
-    self._channel.serverStreaming(Greeter_pMethods.handlers_p, request, options: options)
+    self._calls.serverStreaming(Greeter_pMethods.handlers_p, request, options: options)
   }
 
   package func self_p(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ClientStreamingCall<CallOptions, Nasty.Nasty> {
-    self._channel.clientStreaming(Greeter_pMethods.self_p, options: options)
+    self._calls.clientStreaming(Greeter_pMethods.self_p, options: options)
   }
 
   package func channel(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<Data, Result> {
-    self._channel.bidirectional(Greeter_pMethods.channel, options: options)
+    self._calls.bidirectional(Greeter_pMethods.channel, options: options)
   }
 
   /// Once the way to do it.
   @available(*, deprecated)
   package func old(_ request: Never, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Equatable {
-    try await self._channel.unary(Greeter_pMethods.old, request, options: options).message
+    try await self._calls.unary(Greeter_pMethods.old, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   @available(*, deprecated)
   package func oldResponse(to request: Never, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Equatable> {
-    try await self._channel.unary(Greeter_pMethods.old, request, options: options)
+    try await self._calls.unary(Greeter_pMethods.old, request, options: options)
   }
 
   package func old_p(_ request: Never, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Equatable {
-    try await self._channel.unary(Greeter_pMethods.old_p, request, options: options).message
+    try await self._calls.unary(Greeter_pMethods.old_p, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func old_pResponse(to request: Never, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Equatable> {
-    try await self._channel.unary(Greeter_pMethods.old_p, request, options: options)
+    try await self._calls.unary(Greeter_pMethods.old_p, request, options: options)
   }
 
   package func `class`(_ request: Nasty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Holder {
-    try await self._channel.unary(Greeter_pMethods.class, request, options: options).message
+    try await self._calls.unary(Greeter_pMethods.class, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func classResponse(to request: Nasty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Holder> {
-    try await self._channel.unary(Greeter_pMethods.class, request, options: options)
+    try await self._calls.unary(Greeter_pMethods.class, request, options: options)
   }
 }
 

@@ -51,17 +51,22 @@ extension ServiceWithoutPackageService {
 }
 
 package nonisolated struct ServiceWithoutPackageClient: Swift.Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  package init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  package init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   package func call(_ request: WithoutPackage, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> WithoutPackage {
-    try await self._channel.unary(ServiceWithoutPackageMethods.call, request, options: options).message
+    try await self._calls.unary(ServiceWithoutPackageMethods.call, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func callResponse(to request: WithoutPackage, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<WithoutPackage> {
-    try await self._channel.unary(ServiceWithoutPackageMethods.call, request, options: options)
+    try await self._calls.unary(ServiceWithoutPackageMethods.call, request, options: options)
   }
 }
 

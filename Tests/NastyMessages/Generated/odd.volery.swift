@@ -2071,25 +2071,30 @@ extension UnderscoreService {
 
 /// Services whose parts meet those of others, and messages.
 package nonisolated struct UnderscoreClient: Swift.Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  package init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  package init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   package func underscore(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p_ {
-    try await self._channel.unary(UnderscoreMethods.underscore, request, options: options).message
+    try await self._calls.unary(UnderscoreMethods.underscore, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func underscoreResponse(to request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Underscore_p_> {
-    try await self._channel.unary(UnderscoreMethods.underscore, request, options: options)
+    try await self._calls.unary(UnderscoreMethods.underscore, request, options: options)
   }
 
   package func underscore_p(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<Underscore> {
-    self._channel.serverStreaming(UnderscoreMethods.underscore_p, request, options: options)
+    self._calls.serverStreaming(UnderscoreMethods.underscore_p, request, options: options)
   }
 
   package func underscore_p_(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ClientStreamingCall<Underscore_p, Underscore_p> {
-    self._channel.clientStreaming(UnderscoreMethods.underscore_p_, options: options)
+    self._calls.clientStreaming(UnderscoreMethods.underscore_p_, options: options)
   }
 }
 
@@ -2111,17 +2116,22 @@ extension Underscore_pService {
 }
 
 package nonisolated struct Underscore_pClient: Swift.Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  package init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  package init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   package func underscore(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
-    try await self._channel.unary(Underscore_pMethods.underscore, request, options: options).message
+    try await self._calls.unary(Underscore_pMethods.underscore, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func underscoreResponse(to request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Underscore_p> {
-    try await self._channel.unary(Underscore_pMethods.underscore, request, options: options)
+    try await self._calls.unary(Underscore_pMethods.underscore, request, options: options)
   }
 }
 
@@ -2143,12 +2153,17 @@ extension Underscore_Service {
 }
 
 package nonisolated struct Underscore_Client: Swift.Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  package init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  package init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   package func underscore(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<Underscore_p, Underscore_p> {
-    self._channel.bidirectional(Underscore_Methods.underscore, options: options)
+    self._calls.bidirectional(Underscore_Methods.underscore, options: options)
   }
 }
 
@@ -2210,102 +2225,107 @@ extension Odd_pService {
 }
 
 package nonisolated struct Odd_pClient: Swift.Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  package init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  package init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   package func getIt(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
-    try await self._channel.unary(Odd_pMethods.getIt, request, options: options).message
+    try await self._calls.unary(Odd_pMethods.getIt, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func getItResponse(to request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Underscore_p> {
-    try await self._channel.unary(Odd_pMethods.getIt, request, options: options)
+    try await self._calls.unary(Odd_pMethods.getIt, request, options: options)
   }
 
   package func getIt_p_(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
-    try await self._channel.unary(Odd_pMethods.getIt_p_, request, options: options).message
+    try await self._calls.unary(Odd_pMethods.getIt_p_, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func getIt_p_Response(to request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Underscore_p> {
-    try await self._channel.unary(Odd_pMethods.getIt_p_, request, options: options)
+    try await self._calls.unary(Odd_pMethods.getIt_p_, request, options: options)
   }
 
   package func getIt_p(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ClientStreamingCall<Underscore_p, Underscore_p> {
-    self._channel.clientStreaming(Odd_pMethods.getIt_p, options: options)
+    self._calls.clientStreaming(Odd_pMethods.getIt_p, options: options)
   }
 
   package func getItResponse(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
-    try await self._channel.unary(Odd_pMethods.getItResponse, request, options: options).message
+    try await self._calls.unary(Odd_pMethods.getItResponse, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func getItResponseResponse(to request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Underscore_p> {
-    try await self._channel.unary(Odd_pMethods.getItResponse, request, options: options)
+    try await self._calls.unary(Odd_pMethods.getItResponse, request, options: options)
   }
 
   package func init_p(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
-    try await self._channel.unary(Odd_pMethods.init_p, request, options: options).message
+    try await self._calls.unary(Odd_pMethods.init_p, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func init_pResponse(to request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Underscore_p> {
-    try await self._channel.unary(Odd_pMethods.init_p, request, options: options)
+    try await self._calls.unary(Odd_pMethods.init_p, request, options: options)
   }
 
   package func self_p(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
-    try await self._channel.unary(Odd_pMethods.self_p, request, options: options).message
+    try await self._calls.unary(Odd_pMethods.self_p, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func self_pResponse(to request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Underscore_p> {
-    try await self._channel.unary(Odd_pMethods.self_p, request, options: options)
+    try await self._calls.unary(Odd_pMethods.self_p, request, options: options)
   }
 
   package func handlers_p(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
-    try await self._channel.unary(Odd_pMethods.handlers_p, request, options: options).message
+    try await self._calls.unary(Odd_pMethods.handlers_p, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func handlers_pResponse(to request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Underscore_p> {
-    try await self._channel.unary(Odd_pMethods.handlers_p, request, options: options)
+    try await self._calls.unary(Odd_pMethods.handlers_p, request, options: options)
   }
 
   package func handlersP(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
-    try await self._channel.unary(Odd_pMethods.handlersP, request, options: options).message
+    try await self._calls.unary(Odd_pMethods.handlersP, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func handlersPResponse(to request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Underscore_p> {
-    try await self._channel.unary(Odd_pMethods.handlersP, request, options: options)
+    try await self._calls.unary(Odd_pMethods.handlersP, request, options: options)
   }
 
   package func _1st(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> m_p {
-    try await self._channel.unary(Odd_pMethods._1st, request, options: options).message
+    try await self._calls.unary(Odd_pMethods._1st, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func _1stResponse(to request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<m_p> {
-    try await self._channel.unary(Odd_pMethods._1st, request, options: options)
+    try await self._calls.unary(Odd_pMethods._1st, request, options: options)
   }
 
   package func channel(_ request: c_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> s_p {
-    try await self._channel.unary(Odd_pMethods.channel, request, options: options).message
+    try await self._calls.unary(Odd_pMethods.channel, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func channelResponse(to request: c_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<s_p> {
-    try await self._channel.unary(Odd_pMethods.channel, request, options: options)
+    try await self._calls.unary(Odd_pMethods.channel, request, options: options)
   }
 
   package func options(_ request: request_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> context_p {
-    try await self._channel.unary(Odd_pMethods.options, request, options: options).message
+    try await self._calls.unary(Odd_pMethods.options, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func optionsResponse(to request: request_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<context_p> {
-    try await self._channel.unary(Odd_pMethods.options, request, options: options)
+    try await self._calls.unary(Odd_pMethods.options, request, options: options)
   }
 }
 
@@ -2327,17 +2347,22 @@ extension Odd_p_Service {
 }
 
 package nonisolated struct Odd_p_Client: Swift.Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  package init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  package init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   package func request(_ request: request_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> request_p {
-    try await self._channel.unary(Odd_p_Methods.request, request, options: options).message
+    try await self._calls.unary(Odd_p_Methods.request, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func requestResponse(to request: request_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<request_p> {
-    try await self._channel.unary(Odd_p_Methods.request, request, options: options)
+    try await self._calls.unary(Odd_p_Methods.request, request, options: options)
   }
 }
 
@@ -2359,17 +2384,22 @@ extension OddServiceService {
 }
 
 package nonisolated struct OddServiceClient: Swift.Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  package init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  package init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   package func service(_ request: m_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> m_p {
-    try await self._channel.unary(OddServiceMethods.service, request, options: options).message
+    try await self._calls.unary(OddServiceMethods.service, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func serviceResponse(to request: m_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<m_p> {
-    try await self._channel.unary(OddServiceMethods.service, request, options: options)
+    try await self._calls.unary(OddServiceMethods.service, request, options: options)
   }
 }
 
@@ -2399,35 +2429,40 @@ extension ServiceService {
 }
 
 package nonisolated struct ServiceClient: Swift.Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  package init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  package init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   package func `protocol`(_ request: m_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> m_p {
-    try await self._channel.unary(ServiceMethods.protocol, request, options: options).message
+    try await self._calls.unary(ServiceMethods.protocol, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func protocolResponse(to request: m_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<m_p> {
-    try await self._channel.unary(ServiceMethods.protocol, request, options: options)
+    try await self._calls.unary(ServiceMethods.protocol, request, options: options)
   }
 
   package func type(_ request: m_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> m_p {
-    try await self._channel.unary(ServiceMethods.type, request, options: options).message
+    try await self._calls.unary(ServiceMethods.type, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func typeResponse(to request: m_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<m_p> {
-    try await self._channel.unary(ServiceMethods.type, request, options: options)
+    try await self._calls.unary(ServiceMethods.type, request, options: options)
   }
 
   package func `any`(_ request: m_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> m_p {
-    try await self._channel.unary(ServiceMethods.any, request, options: options).message
+    try await self._calls.unary(ServiceMethods.any, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   package func anyResponse(to request: m_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<m_p> {
-    try await self._channel.unary(ServiceMethods.any, request, options: options)
+    try await self._calls.unary(ServiceMethods.any, request, options: options)
   }
 }
 

@@ -98,33 +98,38 @@ extension LabService {
 
 /// What the pods of the laboratory serve, ours and those of other implementations.
 nonisolated struct LabClient: Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   /// May not be repeated.
   func call(_ request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Answer {
-    try await self._channel.unary(LabMethods.call, request, options: options).message
+    try await self._calls.unary(LabMethods.call, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   func callResponse(to request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Answer> {
-    try await self._channel.unary(LabMethods.call, request, options: options)
+    try await self._calls.unary(LabMethods.call, request, options: options)
   }
 
   /// May be repeated.
   func read(_ request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Answer {
-    try await self._channel.unary(LabMethods.read, request, options: options).message
+    try await self._calls.unary(LabMethods.read, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   func readResponse(to request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Answer> {
-    try await self._channel.unary(LabMethods.read, request, options: options)
+    try await self._calls.unary(LabMethods.read, request, options: options)
   }
 
   /// Answers every question with the pod's name.
   func chat(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<Question, Answer> {
-    self._channel.bidirectional(LabMethods.chat, options: options)
+    self._calls.bidirectional(LabMethods.chat, options: options)
   }
 }
 

@@ -70,17 +70,22 @@ public nonisolated enum ShippingMethods {
 }
 
 public nonisolated struct ShippingClient: Sendable {
-  private let _channel: VoleryClient.Channel
+  private let _calls: VoleryClient.CallInvoker
 
-  public init(_ channel: VoleryClient.Channel) { self._channel = channel }
+  /// - Parameters:
+  ///   - interceptors: Around each call of this client, inside the channel's own, the first one outermost.
+  ///   - defaults: What holds where a call's own options say nothing.
+  public init(_ channel: VoleryClient.Channel, interceptors: [any VoleryClient.ClientInterceptor] = [], defaults: VoleryTypes.CallOptions? = nil) {
+    self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
+  }
 
   public func printLabel(_ request: Parcel, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Label {
-    try await self._channel.unary(ShippingMethods.printLabel, request, options: options).message
+    try await self._calls.unary(ShippingMethods.printLabel, request, options: options).message
   }
 
   /// The same with the response's metadata and the server that answered.
   public func printLabelResponse(to request: Parcel, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Label> {
-    try await self._channel.unary(ShippingMethods.printLabel, request, options: options)
+    try await self._calls.unary(ShippingMethods.printLabel, request, options: options)
   }
 }
 
