@@ -51,7 +51,8 @@ struct EnumEmitter {
     let path = try types[descriptor.fullName].path
     let deprecated = cases.filter(\.value.isDeprecated)
     let extra = deprecated.isEmpty ? "" : ", \(deprecatedProtocol(path))"
-    let protocols = ["Hashable", "Sendable", "CaseIterable"].map(types.standard).joined(separator: ", ")
+    let protocols = ["RawRepresentable", "Hashable", "Sendable", "CaseIterable"].map(types.standard).joined(
+      separator: ", ")
     out.comment(descriptor.comment)
     out.deprecation(descriptor.isDeprecated)
     out.block("\(visibility)nonisolated enum \(path.last!): \(protocols)\(extra)") { out in

@@ -3,8 +3,8 @@
 struct FileNames {
   /// What a service's parts are called.
   struct Service {
-    /// What a server implements.
-    let service: String
+    /// What a server implements: the service's name, with `Service` at the end.
+    fileprivate(set) var service: String
     let client: String
     let methods: String
 
@@ -31,8 +31,12 @@ struct FileNames {
   private static func service(_ name: String, _ scope: inout NameScope) -> Service {
     var own = name
     while true {
-      let parts = Service(service: "\(own)Service", client: "\(own)Client", methods: "\(own)Methods")
-      if !parts.all.contains(where: { scope.contains($0) || SwiftNames.isTakenBySwift($0) }) {
+      var parts = Service(service: "\(own)Service", client: "\(own)Client", methods: "\(own)Methods")
+      func isFree() -> Bool { !parts.all.contains { scope.contains($0) || SwiftNames.isTakenBySwift($0) } }
+      // No OrdersServiceService, if it can be helped.
+      if own.hasSuffix("Service"), own != "Service" { parts.service = own }
+      if !isFree() { parts.service = "\(own)Service" }
+      if isFree() {
         for part in parts.all { _ = scope.claim(part) }
         return parts
       }

@@ -16,6 +16,7 @@ enum Runtime {
   static let messageStorage = "VoleryProtobuf.MessageStorage"
 
   static let method = "VoleryTypes.Method"
+  static let methodDescriptor = "VoleryTypes.MethodDescriptor"
   static let callOptions = "VoleryTypes.CallOptions"
   static let statusError = "VoleryTypes.StatusError"
   static let service = "VoleryServer.Service"

@@ -1,6 +1,7 @@
 /// The Swift of a service: its method descriptors, the protocol that a server implements, and the client.
 struct ServiceEmitter {
   let service: ServiceDescriptor
+  let file: FileDescriptor
   let types: TypeTable
   let options: PluginOptions
   let names: FileNames.Service
@@ -8,6 +9,7 @@ struct ServiceEmitter {
 
   init(_ service: ServiceDescriptor, of file: FileDescriptor, _ types: TypeTable, _ options: PluginOptions) {
     self.service = service
+    self.file = file
     self.types = types
     self.options = options
     names = types.names(of: service, in: file)
@@ -56,7 +58,9 @@ struct ServiceEmitter {
   }
 
   /// Members of what is generated that no method may hide.
-  private static let members: Set<String> = ["init", "self", "handlers", "Type", "Protocol"]
+  private static let members: Set<String> = [
+    "init", "self", "handlers", "Type", "Protocol", "serviceName", "allMethods", "fileTable",
+  ]
 
   func emit(_ out: inout CodeWriter) throws {
     let methods = try methods
@@ -77,13 +81,21 @@ struct ServiceEmitter {
           "  service: \"\(service.fullName)\", name: \"\(method.descriptor.name)\", kind: .\(method.kind)\(idempotency))"
         )
       }
+      out.line()
+      out.line("\(visibility)static var serviceName: \(types.standard("String")) { \"\(service.fullName)\" }")
+      out.line("/// In the order of the .proto.")
+      let all = methods.map { "Self.\($0.name).descriptor" }.joined(separator: ", ")
+      out.line("\(visibility)static var allMethods: [\(Runtime.methodDescriptor)] { [\(all)] }")
+      out.line("/// The descriptors of the .proto and of what it imports.")
+      out.line("\(visibility)static var fileTable: \(Runtime.fileTable) { \(FileEmitter.tableName(file)) }")
     }
   }
 
   private func emitServer(_ methods: [Method], _ out: inout CodeWriter) {
     out.line()
     out.comment(service.comment)
-    out.block("\(visibility)nonisolated protocol \(names.service): \(Runtime.service)") { out in
+    // Not `nonisolated`, which methods of types on the main actor would inherit; a Sendable protocol is on no actor by default.
+    out.block("\(visibility)protocol \(names.service): \(Runtime.service)") { out in
       for method in methods {
         out.comment(method.descriptor.comment)
         let request =

@@ -34,6 +34,7 @@ struct TableEmitter {
     }
     out.line()
     out.line("\(visibility)nonisolated let \(FileEmitter.tableName(file)) = \(Runtime.fileTable)(")
+    out.line("  format: .version2,")
     out.line("  schema: [")
     for row in rows { out.line("    \(row),") }
     out.line("  ],")
@@ -53,15 +54,16 @@ struct TableEmitter {
       out.line("  unlinked: [")
       for other in dependencies.unlinked {
         // Each compiler has another version of it.
-        let isOwn = other.name == FileDescriptor.descriptorProto
-        out.line(
-          isOwn
-            ? "    \(Runtime.descriptorFile)," : "    \"\(TableEmitter.hexadecimal(try types.descriptor(of: other)))\","
-        )
+        if other.name == FileDescriptor.descriptorProto {
+          out.line("    \(Runtime.descriptorFile),")
+        } else {
+          TableEmitter.emitHexadecimal(try types.descriptor(of: other), indentation: "    ", end: ",", &out)
+        }
       }
       out.line("  ],")
     }
-    out.line("  fileDescriptor: \"\(TableEmitter.hexadecimal(try types.descriptor(of: file)))\")")
+    TableEmitter.emitHexadecimal(
+      try types.descriptor(of: file), "fileDescriptor: ", indentation: "  ", end: ")", &out)
   }
 
   /// VoleryProtobuf's FileTable.MessageFlags.
@@ -103,8 +105,16 @@ struct TableEmitter {
     return [field.libraryNumber, kind, place.quantifier, place.value, sub, closed]
   }
 
-  static func hexadecimal(_ bytes: [UInt8]) -> String {
+  /// A literal of lines that can be read and compared; the runtime passes over their ends.
+  static func emitHexadecimal(
+    _ bytes: [UInt8], _ start: String = "", indentation: String = "", end: String = "", _ out: inout CodeWriter
+  ) {
     let digits = Array("0123456789abcdef")
-    return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+    out.line("\(indentation)\(start)\"\"\"")
+    for line in stride(from: 0, to: bytes.count, by: 56) {
+      let text = bytes[line..<min(line + 56, bytes.count)].flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+      out.line("\(indentation)\(String(text))")
+    }
+    out.line("\(indentation)\"\"\"\(end)")
   }
 }

@@ -36,7 +36,25 @@ public final class FileTable: @unchecked Sendable {
   private let unlinked: [StaticString]
   let lazySchema = AtomicLazyReference<FileSchema>()
 
+  /// The form of what generated code hands over: a generator and a runtime that do not go together do not compile.
+  public enum Format: Sendable {
+    case version2
+  }
+
+  /// What generated code called before there was a `Format`.
+  @available(
+    *, unavailable, message: "this file was written by an older version of protoc-gen-volery: generate it anew"
+  )
+  public convenience init(
+    schema: [Int32], imports: [MessageType], closedEnums: [[Int32]] = [],
+    linked: @autoclosure @escaping @Sendable () -> [FileTable] = [], unlinked: [StaticString] = [],
+    fileDescriptor: StaticString
+  ) {
+    fatalError("unavailable")
+  }
+
   /// - Parameters:
+  ///   - format: What the generator writes; the other parameters are in its form.
   ///   - schema: For each message: size, number of fields, flags, then for each field, by number: number, type |
   ///     label << 8 | flags << 16 | our flags << 24, offset of the has-word (or case, or count), offset of the value, the
   ///     sub-message (0 none, i + 1 the message i of this file, -(i + 1) the i-th of `imports`), and for a closed enum the
@@ -45,9 +63,9 @@ public final class FileTable: @unchecked Sendable {
   ///   - closedEnums: The numbers that an enum has, in ascending order.
   ///   - linked: The tables of the files that this one imports.
   ///   - unlinked: Descriptors of imported files that nobody has generated, like `fileDescriptor`.
-  ///   - fileDescriptor: The serialized FileDescriptorProto in hexadecimal.
+  ///   - fileDescriptor: The serialized FileDescriptorProto in hexadecimal, in lines.
   public init(
-    schema: [Int32], imports: [MessageType], closedEnums: [[Int32]] = [],
+    format: Format, schema: [Int32], imports: [MessageType], closedEnums: [[Int32]] = [],
     linked: @autoclosure @escaping @Sendable () -> [FileTable] = [], unlinked: [StaticString] = [],
     fileDescriptor: StaticString
   ) {
@@ -95,7 +113,9 @@ public final class FileTable: @unchecked Sendable {
   package var unlinkedFileDescriptors: [[UInt8]] { unlinked.map(FileTable.bytes) }
 
   private static func bytes(_ hexadecimal: StaticString) -> [UInt8] {
-    hexadecimal.withUTF8Buffer { digits in
+    hexadecimal.withUTF8Buffer { text in
+      let lineEnd = UInt8(ascii: "\n")
+      let digits = text.filter { $0 != lineEnd }
       let nibble = { (digit: UInt8) in digit < 0x3a ? digit - 0x30 : digit - 0x57 }
       return stride(from: 0, to: digits.count - 1, by: 2).map { nibble(digits[$0]) << 4 | nibble(digits[$0 + 1]) }
     }

@@ -1,7 +1,7 @@
 import Volery
 
 /// grpc.testing.TestService with fault injection by metadata.
-struct TestServer: TestServiceService {
+struct TestServer: TestService {
   let id: String
   private let faults = FaultInjector()
 

@@ -11,6 +11,7 @@ server=
 cleanup() {
   [ -z "$server" ] || kill "$server" 2>/dev/null || true
   cp -p "$work/catalog.json" "$catalog/volery-protoc.json"
+  [ ! -f "$work/committed.swift" ] || cp -p "$work/committed.swift" "$committed"
   rm -rf "$work" "$orders/paths"
 }
 trap cleanup EXIT
@@ -34,7 +35,7 @@ printf 'items: pencil 0.90, atlas 49.00\ntotal: 4990 cents\nlabel: 350 g\n' | di
   fail "Shop says something else"
 
 committed=$root/Examples/Codegen/Sources/Shipping/Generated/shipping.volery.swift
-cp "$committed" "$work/committed.swift"
+cp -p "$committed" "$work/committed.swift"
 codegen package --allow-writing-to-package-directory generate-grpc-code >"$work/command.log" 2>&1 ||
   { cat "$work/command.log" >&2; fail "generate-grpc-code"; }
 diff "$work/committed.swift" "$committed" || fail "generate-grpc-code writes something else than what is committed"
@@ -74,6 +75,11 @@ codegen build >"$work/paths.log" 2>&1 || { cat "$work/paths.log" >&2; fail "four
 rm -rf "$orders/paths"
 
 echo "Examples/Codegen: what goes wrong says so"
+sed -i.old '/format: .version/d' "$committed"
+rm "$committed.old"
+if codegen build >"$work/version.log" 2>&1; then fail "code of an older generator went unnoticed"; fi
+cp -p "$work/committed.swift" "$committed"
+contains "$work/version.log" "was written by an older version of protoc-gen-volery: generate it anew"
 if PROTOC_PATH=/nowhere/protoc codegen package --allow-writing-to-package-directory generate-grpc-code \
   >"$work/missing.log" 2>&1; then fail "a protoc that is not there went unnoticed"; fi
 contains "$work/missing.log" "the protobuf compiler /nowhere/protoc is not there"

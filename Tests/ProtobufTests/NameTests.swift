@@ -27,6 +27,26 @@ import VoleryTypes
         == ["a/b/c.proto", "a/b_c.proto", "a_b/c.proto", "a_b_c.proto"])
   }
 
+  @Test("a service that is called one has no doubled word, unless another has that name") func doubledWord() throws {
+    func protocols(_ services: String...) throws -> [String] {
+      let body = "message M {} " + services.map { "service \($0) { rpc C(M) returns (M); }" }.joined(separator: " ")
+      let run = try ProtocRun(["a.proto": Self.proto("a", body)])
+      let text = try #require(run.files["a.volery.swift"], "\(run.error)")
+      return text.matches(of: /protocol (\w+):/).map { String($0.output.1) }
+    }
+    #expect(try protocols("OrdersService") == ["OrdersService"])
+    #expect(try protocols("Orders", "OrdersService") == ["OrdersService", "OrdersServiceService"])
+    #expect(try protocols("Service") == ["ServiceService"])
+  }
+
+  @Test("enums have raw values as Swift's do") func rawValues() {
+    func number<Value: RawRepresentable>(_ value: Value) -> Int32? where Value.RawValue == Int32 {
+      Value(rawValue: value.rawValue).map(\.rawValue)
+    }
+    #expect(number(Type_p.typeP) == -1)
+    #expect(number(Level.unrecognized(9)) == 9)
+  }
+
   static func proto(_ package: String, _ body: String) -> String {
     "syntax = \"proto3\";\npackage \(package);\n\(body)\n"
   }

@@ -66,7 +66,7 @@ import Testing
   {
     let code = try Self.code("Visibility=\(value)")
     #expect(code.contains("\(value) nonisolated struct OrdersClient"))
-    #expect(code.contains("\(value) nonisolated protocol OrdersService"))
+    #expect(code.contains("\(value) protocol OrdersService"))
   }
 
   @Test("Client, Server and Messages leave out what nobody wants") func parts() throws {

@@ -2,6 +2,7 @@ import Testing
 import Volery
 
 import struct NastyMessages.KindsClient
+import enum NastyMessages.KindsMethods
 import protocol NastyMessages.KindsService
 import struct NastyMessages.Text
 
@@ -102,4 +103,56 @@ private struct Mirror: KindsService {
       try await callAll(late, CallOptions(timeout: .seconds(20)))
     }
   }
+
+  @Test("a type on the main actor is a service, and runs there") @MainActor func mainActor() async throws {
+    let service = OnMainActor()
+    let server = Server(services: [service])
+    defer { server.shutDown() }
+    let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    try await callAll(KindsClient(try Channel(address.target)))
+    #expect(service.methods == Self.names)
+  }
+
+  @Test("a service's name, methods and file are reachable from one type") func methods() {
+    #expect(KindsMethods.serviceName == "volery.tests.kinds.Kinds")
+    #expect(KindsMethods.allMethods.map(\.name) == ["Echo", "Split", "Join", "Chat"])
+    #expect(KindsMethods.allMethods.map(\.kind) == [.unary, .serverStreaming, .clientStreaming, .bidirectional])
+    #expect(KindsMethods.fileTable.fileName == "kinds.proto")
+    #expect(Text.fileTable === KindsMethods.fileTable)
+    #expect(Mirror().handlers.map(\.descriptor) == KindsMethods.allMethods)
+  }
 }
+
+/// Mutable state without a lock. Where NonisolatedNonsendingByDefault is on, as here, the conformance is in an extension.
+@MainActor private final class OnMainActor {
+  private(set) var methods: [String] = []
+
+  private func note(_ context: ServerContext) {
+    MainActor.preconditionIsolated()
+    methods.append(context.method.name)
+  }
+
+  func echo(_ request: Text, context: ServerContext) async throws -> Text {
+    note(context)
+    return request
+  }
+
+  func split(_ request: Text, responses: ResponseWriter<Text>, context: ServerContext) async throws {
+    note(context)
+    for word in request.text.split(separator: " ") { try await responses.write(Text(text: String(word))) }
+  }
+
+  func join(_ requests: RequestStream<Text>, context: ServerContext) async throws -> Text {
+    note(context)
+    var words: [String] = []
+    for try await request in requests { words.append(request.text) }
+    return Text(text: words.joined(separator: " "))
+  }
+
+  func chat(_ requests: RequestStream<Text>, responses: ResponseWriter<Text>, context: ServerContext) async throws {
+    note(context)
+    for try await request in requests { try await responses.write(request) }
+  }
+}
+
+extension OnMainActor: KindsService {}

@@ -8,8 +8,15 @@ public func placeOrder(of items: [Item], over channel: Channel) async throws -> 
   try await OrdersClient(channel).placeOrder(Order(items: items)).totalCents
 }
 
-struct OrderDesk: OrdersService {
+/// On the main actor, as a service beside a user interface is; a struct or an actor does as well.
+@MainActor final class OrderDesk: OrdersService {
+  private(set) var orderCount = 0
+
+  nonisolated init() {}
+
   func placeOrder(_ request: Order, context: ServerContext) async throws -> Receipt {
-    Receipt(totalCents: request.items.reduce(0) { $0 + $1.priceCents })
+    MainActor.preconditionIsolated()
+    orderCount += 1
+    return Receipt(totalCents: request.items.reduce(0) { $0 + $1.priceCents })
   }
 }
