@@ -20,7 +20,8 @@ def worst_share(calls, published, width=2.0, step=0.1):
             names for when, names in published if at < when < at + width
         ]
         if now:
-            total = sum(1 for times in dues.values() for due in times if at <= due < at + width)
+            # Where nobody answered there is no share.
+            total = max(1, sum(1 for times in dues.values() for due in times if at <= due < at + width))
             fair = total / min(len(names) for names in now)
             for pod in set.intersection(*(set(names) for names in now)):
                 count = sum(1 for due in dues.get(pod, []) if at <= due < at + width)
