@@ -56,6 +56,9 @@ struct ProtocRun {
     let process = Process()
     process.executableURL = executable
     process.arguments = arguments
+    // SwiftPM's plugins have no standard input, not even a closed one's number taken: protoc would get it for its own plugin's
+    // pipe, and close it there.
+    process.standardInput = FileHandle.nullDevice
     try process.run()
     process.waitUntilExit()
     guard process.terminationStatus == 0 else {
