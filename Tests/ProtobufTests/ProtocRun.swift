@@ -6,12 +6,23 @@ struct ProtocRun {
   enum Compiler: String, CaseIterable {
     /// That on PATH: Debian's 3.21.
     case protoc
-    /// The newest, and buf: in the Python environment that `make python` makes.
+    /// The newest, and buf: in the Python environment of the interoperability tests.
     case newest, buf
 
+    private static let environment = Result {
+      let script = GeneratedCodeTests.root.appendingPathComponent("Tests/Interop/environment.sh").path
+      let python = try GeneratedCodeTests.output(script, []).trimmingCharacters(in: .newlines)
+      return URL(fileURLWithPath: python).deletingLastPathComponent()
+    }
+
     var program: String {
-      let folder = GeneratedCodeTests.root.appendingPathComponent(".build/python/bin")
-      return self == .protoc ? "protoc" : folder.appendingPathComponent(self == .buf ? "buf" : "protoc").path
+      get throws {
+        switch self {
+        case .protoc: "protoc"
+        case .newest: try Compiler.environment.get().appendingPathComponent("protoc").path
+        case .buf: try Compiler.environment.get().appendingPathComponent("buf").path
+        }
+      }
     }
   }
 
@@ -42,11 +53,11 @@ struct ProtocRun {
         {"version": "v2", "plugins": [{"local": "\(plugin)", "out": "\(out.path)", "strategy": "all", "opt": "\(options)"}]}
         """
       // Its cache is in here, too.
-      let command = ["HOME=\(folder.path)", compiler.program, "generate", sources.path, "--template", template]
+      let command = ["HOME=\(folder.path)", try compiler.program, "generate", sources.path, "--template", template]
       error = try GeneratedCodeTests.run("env", command).error
     } else {
       error = try GeneratedCodeTests.run(
-        compiler.program,
+        try compiler.program,
         ["-I", sources.path, "--plugin=\(plugin)", "--volery_out=\(out.path)", "--volery_opt=\(options)"]
           + (wanted ?? protos.keys.sorted())
       ).error
