@@ -66,4 +66,10 @@ extension UnsafeRawBufferPointer {
   }
 
   var text: String { String(decoding: self, as: UTF8.self) }
+
+  /// The number of 1 to 9 digits, without a sign; nil for anything else.
+  var digits: Int? {
+    guard 1...9 ~= count, allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }) else { return nil }
+    return reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
+  }
 }

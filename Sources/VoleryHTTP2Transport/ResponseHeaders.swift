@@ -33,9 +33,9 @@ struct ResponseHeaders: ~Copyable {
   private mutating func read(_ field: HeaderField, _ plainFields: inout PlainFields) {
     let (name, value) = (field.name, field.value.trimmed)
     if name.equals(":status") {
-      httpStatus = value.equals("200") ? 200 : Int(value.text)
+      httpStatus = value.equals("200") ? 200 : value.digits
     } else if name.equals("grpc-status") {
-      statusNumber = value.equals("0") ? 0 : Int(value.text) ?? -1
+      statusNumber = value.equals("0") ? 0 : value.digits ?? -1
     } else if name.equals("grpc-message") {
       // With the spaces at its ends that others send.
       message = PercentEncoding.decode(field.value)

@@ -143,6 +143,13 @@ import Volery
     #expect(error?.metadata[binary: "x-bytes-bin"] == [0, 0])
   }
 
+  @Test(
+    "a status is digits and nothing else (PROTOCOL-HTTP2, Status)",
+    arguments: [("5", StatusCode.notFound), ("+5", .unknown), ("-0", .unknown), ("99", .unknown), ("", .unknown), ("5555555555", .unknown)])
+  func statusDigits(_ value: String, _ code: StatusCode) async throws {
+    #expect(try await outcome(trailers: [("grpc-status", value)])?.code == code)
+  }
+
   @Test("a status whose message is not percent-encoded counts all the same", arguments: ["a\nb", "\u{1}", "é"])
   func rawMessage(_ message: String) async throws {
     let error = try await outcome(trailers: [("grpc-status", "5"), ("grpc-message", message)])

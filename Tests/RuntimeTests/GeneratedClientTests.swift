@@ -97,7 +97,7 @@ private struct Mirror: KindsService {
       #expect(
         mirror.journal.lines
           == Self.names.map { "\($0) default deadline" } + Self.names.map { "\($0) default,own deadline" })
-      let late = KindsClient(channel, defaults: CallOptions(timeout: .nanoseconds(1)))
+      let late = KindsClient(channel, defaults: CallOptions(timeout: .zero))
       let error = await #expect(throws: StatusError.self) { try await late.echo(Text()) }
       #expect(error?.code == .deadlineExceeded)
       try await callAll(late, CallOptions(timeout: .seconds(20)))
