@@ -14,6 +14,19 @@ struct EndpointSet {
     var priority: UInt32 = 0
   }
 
+  /// What a connection depends on: an endpoint of which none of it has changed keeps its subchannel.
+  private struct ServerKey: Hashable {
+    let addresses: Set<SocketAddress>
+    let serverName: String?
+    let cluster: String?
+
+    init(_ endpoint: Endpoint) {
+      addresses = Set(endpoint.addresses)
+      serverName = endpoint.attributes.serverName
+      cluster = endpoint.attributes.cluster
+    }
+  }
+
   /// What the members add up to.
   enum Summary {
     case ready([Subchannel])
@@ -24,7 +37,7 @@ struct EndpointSet {
   }
 
   private var members: [Int: Member] = [:]
-  private var idOfEndpoint: [Set<SocketAddress>: Int] = [:]
+  private var idOfEndpoint: [ServerKey: Int] = [:]
   /// In the resolver's order.
   private var order: [Int] = []
   /// Not wanted any more, but ready, and nothing else is.
@@ -33,9 +46,9 @@ struct EndpointSet {
   /// Takes over the resolver's list.
   mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) {
     var wanted: [Int] = []
-    var kept: [Set<SocketAddress>: Int] = [:]
+    var kept: [ServerKey: Int] = [:]
     for endpoint in endpoints {
-      let key = Set(endpoint.addresses)
+      let key = ServerKey(endpoint)
       guard kept[key] == nil else { continue }
       let id = idOfEndpoint[key] ?? add(endpoint, &effects)
       members[id]?.priority = endpoint.attributes.priority ?? 0

@@ -11,6 +11,9 @@ public struct Resolution: Sendable, Hashable {
   public var serviceConfigError: String?
   /// For error messages and logs: where this came from, and why it is empty where it is ("NXDOMAIN from 10.0.0.10").
   public var note: String
+  /// What the policy and its pickers should know besides the endpoints (`PolicyEffects.attributes`), and the selector of each
+  /// call's configuration (`Attributes.configSelector`).
+  public var attributes = Attributes()
 
   public init(endpoints: [Endpoint], serviceConfigJSON: String? = nil, note: String = "") {
     self.endpoints = endpoints

@@ -14,20 +14,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// What a resolver knows about an endpoint besides its addresses.
-  public struct Attributes: Hashable, Sendable {
-    /// Relative share of calls wanted; nil counts as 1.
-    public var weight: UInt32?
-    /// Lower is tried first (SRV records).
-    public var priority: UInt32?
-    /// The availability zone, as the platform names it.
-    public var zone: String?
-    /// The name to check the server's certificate against, where it is not the channel's authority.
-    public var serverName: String?
-    /// Anything else, for resolvers and policies of your own.
-    public var custom: [String: String] = [:]
-
-    public init() {}
-  }
+  public typealias Attributes = VoleryTypes.Attributes
 
   public var description: String {
     addresses.count == 1 ? "\(addresses[0])" : "[\(addresses.map(\.description).joined(separator: ", "))]"

@@ -1,0 +1,102 @@
+/// The name and type of an attribute. Declare an empty enum for each, and a property for readers:
+///
+///     enum ShardKey: AttributeKey { typealias Value = Int }
+///     extension Attributes { var shard: Int? { get { self[ShardKey.self] } set { self[ShardKey.self] = newValue } } }
+///
+/// The type itself is the key: two modules that call theirs the same have two keys all the same.
+public protocol AttributeKey {
+  /// Compared to find out what has changed, so equal values must mean the same.
+  associatedtype Value: Hashable & Sendable
+}
+
+/// What a resolver knows of an endpoint, or of its whole answer, on its way to policies and pickers: values of any type, each
+/// under a key with a type. Equal when they have the same keys with equal values.
+public struct Attributes: Hashable, Sendable {
+  private var values: [ObjectIdentifier: any Hashable & Sendable] = [:]
+
+  public init() {}
+
+  public var isEmpty: Bool { values.isEmpty }
+
+  /// Nil: there is none; setting nil removes it.
+  public subscript<Key: AttributeKey>(key: Key.Type) -> Key.Value? {
+    get { values.isEmpty ? nil : values[ObjectIdentifier(key)] as? Key.Value }
+    set { values[ObjectIdentifier(key)] = newValue }
+  }
+
+  /// Those of `other` over these.
+  public func merging(_ other: Attributes) -> Attributes {
+    var merged = self
+    merged.values.merge(other.values) { $1 }
+    return merged
+  }
+
+  public static func == (left: Attributes, right: Attributes) -> Bool {
+    guard left.values.count == right.values.count else { return false }
+    return left.values.allSatisfy { key, value in right.values[key].map { isEqual(value, $0) } ?? false }
+  }
+
+  private static func isEqual<Value: Equatable>(_ value: Value, _ other: any Hashable) -> Bool {
+    other as? Value == value
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    // The order of a dictionary says nothing.
+    var sum = 0
+    for (key, value) in values {
+      var single = Hasher()
+      single.combine(key)
+      value.hash(into: &single)
+      sum ^= single.finalize()
+    }
+    hasher.combine(sum)
+  }
+}
+
+// MARK: - What this package's resolvers and policies know
+
+extension Attributes {
+  private enum Weight: AttributeKey { typealias Value = UInt32 }
+  private enum Priority: AttributeKey { typealias Value = UInt32 }
+  private enum Zone: AttributeKey { typealias Value = String }
+  private enum ServerName: AttributeKey { typealias Value = String }
+  private enum Cluster: AttributeKey { typealias Value = String }
+  private enum Custom: AttributeKey { typealias Value = [String: String] }
+
+  /// Of an endpoint: relative share of calls wanted; nil counts as 1.
+  public var weight: UInt32? {
+    get { self[Weight.self] }
+    set { self[Weight.self] = newValue }
+  }
+
+  /// Of an endpoint: lower is tried first (SRV records).
+  public var priority: UInt32? {
+    get { self[Priority.self] }
+    set { self[Priority.self] = newValue }
+  }
+
+  /// Of an endpoint: the availability zone, as the platform names it.
+  public var zone: String? {
+    get { self[Zone.self] }
+    set { self[Zone.self] = newValue }
+  }
+
+  /// Of an endpoint: the name to check the server's certificate against, where it is not the channel's authority.
+  public var serverName: String? {
+    get { self[ServerName.self] }
+    set { self[ServerName.self] = newValue }
+  }
+
+  /// Of an endpoint: the cluster that it belongs to, by which a channel chooses its credentials
+  /// (`ChannelOptions.clusterCredentials`). Of a call: the cluster that a config selector wants (`CallConfiguration`).
+  public var cluster: String? {
+    get { self[Cluster.self] }
+    set { self[Cluster.self] = newValue }
+  }
+
+  /// Anything else that comes as text, such as a file's; what is made in code has a key of its own.
+  public var custom: [String: String] {
+    get { self[Custom.self] ?? [:] }
+    set { self[Custom.self] = newValue.isEmpty ? nil : newValue }
+  }
+}
