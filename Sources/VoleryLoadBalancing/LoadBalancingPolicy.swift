@@ -21,8 +21,10 @@ public import VoleryTypes
 ///   wakes the calls that wait, and a picker that starts anew somewhere in its ring disturbs the shares: don't publish what is
 ///   already so.
 /// - A subchannel that should serve until another one is ready (make before break) is not removed before that.
-/// - A policy that misbehaves (an unknown id, no picker, a picker that names what is not connected) costs its own channel's calls
+/// - A policy that misbehaves (an unknown id, no picker, a picker that names what it has given up) costs its own channel's calls
 ///   their answer, nothing else, and the next policy that a service config names makes them work again.
+/// - It may have 20,000 subchannels, and it and each of its children 1,000 timers; what is above that is passed over, with a line
+///   in the log.
 ///
 /// The smallest one, which uses whatever was ready last:
 ///
@@ -69,7 +71,7 @@ public import VoleryTypes
 ///       }
 ///     }
 ///
-/// Examples/ZonePolicy is a whole one.
+/// Examples/ZonePolicy is a whole one. A policy that has others below it keeps each as a `ChildPolicy`.
 public protocol LoadBalancingPolicy {
   /// The resolver's whole answer. Subchannels of endpoints that are still there should be kept: their connections live on.
   /// Returns false when it can't be used (no endpoint), so that the resolver tries again.
@@ -88,6 +90,10 @@ public protocol LoadBalancingPolicy {
   /// A timer that the policy asked for has fired.
   mutating func timerFired(_ token: Int, _ effects: inout PolicyEffects)
 
+  /// A timer that a child of this policy asked for has fired: a policy with children passes it on
+  /// (`ChildPolicy.timerFired`). Others need not care.
+  mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects)
+
   /// A call that this policy picked has ended: its status and how long it took. Called for many calls at once, in the
   /// channel's domain, only when `observesCalls` is true.
   mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects)
@@ -103,6 +109,7 @@ public protocol LoadBalancingPolicy {
 extension LoadBalancingPolicy {
   public mutating func exitIdle(_ effects: inout PolicyEffects) {}
   public mutating func timerFired(_ token: Int, _ effects: inout PolicyEffects) {}
+  public mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {}
   public mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {}
   public var observesCalls: Bool { false }
   public var usesHealthChecks: Bool { true }
@@ -121,48 +128,4 @@ public struct CallReport: Sendable {
     self.origin = origin
     self.duration = duration
   }
-}
-
-/// What a policy wants done. The channel carries it out, in order, after the policy's function has returned.
-public struct PolicyEffects {
-  public enum Effect {
-    case connect(Int)
-    case remove(Int)
-    case publish(ConnectivityState, any Picker)
-    case resolveNow
-    case startTimer(token: Int, after: Duration)
-    case cancelTimer(token: Int)
-  }
-
-  public private(set) var effects: [Effect] = []
-  private let makeSubchannel: (Endpoint) -> Subchannel
-
-  public init(makeSubchannel: @escaping (Endpoint) -> Subchannel) { self.makeSubchannel = makeSubchannel }
-
-  /// A new idle subchannel; its id is new in this channel.
-  public func subchannel(for endpoint: Endpoint) -> Subchannel { makeSubchannel(endpoint) }
-
-  /// Says what another `PolicyEffects` has said: for a policy that wraps another one, gives it effects of its own
-  /// (`init(makeSubchannel:)` over this one's `subchannel(for:)`) and passes on, or changes, what came of it.
-  public mutating func append(_ effect: Effect) { effects.append(effect) }
-
-  /// Connects a subchannel that is idle; nothing happens to one that is connecting, ready or backing off (in backoff it is
-  /// remembered, and the subchannel connects when the backoff has passed).
-  public mutating func connect(_ id: Int) { effects.append(.connect(id)) }
-
-  /// Gives a subchannel up: no new calls, those that run finish, then its connection is closed.
-  public mutating func remove(_ id: Int) { effects.append(.remove(id)) }
-
-  /// What calls use from now on, and the channel's state as the application sees it.
-  public mutating func publish(_ state: ConnectivityState, _ picker: any Picker) {
-    effects.append(.publish(state, picker))
-  }
-
-  public mutating func resolveNow() { effects.append(.resolveNow) }
-
-  public mutating func startTimer(token: Int, after delay: Duration) {
-    effects.append(.startTimer(token: token, after: delay))
-  }
-
-  public mutating func cancelTimer(token: Int) { effects.append(.cancelTimer(token: token)) }
 }

@@ -7,22 +7,22 @@ public import VoleryTypes
 /// This is beside what every policy of this module does by itself, without a configuration and at once: a server that fails
 /// five calls in a row, or misses two deadlines, is left alone and probed (`Subchannel.isAside`).
 public struct OutlierDetectionPolicy: LoadBalancingPolicy {
+  /// A subchannel of the child's, as it is without any ejection.
   private struct Member {
     let key: OutlierDetector.Key
     var state = ConnectivityState.idle
   }
 
-  /// The wrapped policy's timers have their own numbers; this is the only one of ours.
-  private static let sweepToken = Int.min
+  private static let sweepToken = 1
 
-  private var child: any LoadBalancingPolicy
+  private var child: ChildPolicy
   private var detector: OutlierDetector
   private let context: PolicyContext
   private var members: [Int: Member] = [:]
   private var isSweeping = false
 
   init(child: any LoadBalancingPolicy, configuration: OutlierDetectionConfiguration, context: PolicyContext) {
-    self.child = child
+    self.child = ChildPolicy(child, name: "the child of outlier_detection")
     self.context = context
     detector = OutlierDetector(configuration, random: context.random)
   }
@@ -39,43 +39,44 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
     return ask(&effects) { $0.update(endpoints, &$1) }
   }
 
-  /// Asks the child, and takes note of the subchannels that it makes and gives up.
+  @discardableResult
   private mutating func ask<Result>(
-    _ effects: inout PolicyEffects, _ body: (inout any LoadBalancingPolicy, inout PolicyEffects) -> Result
+    _ effects: inout PolicyEffects, _ body: (inout ChildPolicy, inout PolicyEffects) -> Result
   ) -> Result {
-    var made: [Subchannel] = []
-    let outer = effects
-    var inner = PolicyEffects { endpoint in
-      let subchannel = outer.subchannel(for: endpoint)
-      made.append(subchannel)
-      return subchannel
-    }
-    let result = body(&child, &inner)
-    for subchannel in made { members[subchannel.id] = Member(key: Set(subchannel.endpoint.addresses)) }
-    for effect in inner.effects {
-      if case .remove(let id) = effect { members[id] = nil }
-      effects.append(effect)
-    }
+    let result = body(&child, &effects)
+    child.passOn(&effects)
     return result
+  }
+
+  /// Makes a member of what the child has made, when it is first heard of.
+  private mutating func key(_ id: Int) -> OutlierDetector.Key? {
+    guard let subchannel = child.subchannels[id] else {
+      members[id] = nil
+      return nil
+    }
+    return members[id, default: Member(key: Set(subchannel.endpoint.addresses))].key
   }
 
   public mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
   ) {
-    members[id]?.state = state
-    guard state == .ready, let member = members[id], detector.isEjected(member.key) else {
-      return ask(&effects) { $0.subchannelChanged(id, to: state, error: error, &$1) }
+    guard let key = key(id) else { return }
+    members[id, default: Member(key: key)].state = state
+    if state == .ready, detector.isEjected(key) {
+      ask(&effects) {
+        $0.subchannelChanged(id, to: .transientFailure, error: OutlierDetectionPolicy.ejection, &$1)
+      }
+    } else {
+      ask(&effects) { $0.subchannelChanged(id, to: state, error: error, &$1) }
     }
-    ask(&effects) {
-      $0.subchannelChanged(id, to: .transientFailure, error: OutlierDetectionPolicy.ejection, &$1)
-    }
+    if child.subchannels[id] == nil { members[id] = nil }
   }
 
   private static let ejection = StatusError(.unavailable, "it is ejected: its calls fail much more often than others'")
 
   public mutating func timerFired(_ token: Int, _ effects: inout PolicyEffects) {
-    guard token == OutlierDetectionPolicy.sweepToken else { return ask(&effects) { $0.timerFired(token, &$1) } }
     effects.startTimer(token: token, after: detector.configuration.interval)
+    members = members.filter { child.subchannels[$0.key] != nil }
     let changed = detector.sweep(at: context.now())
     guard !changed.isEmpty else { return }
     for (id, member) in members.sorted(by: { $0.key < $1.key })
@@ -84,14 +85,18 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
     }
   }
 
+  public mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {
+    ask(&effects) { $0.timerFired(timer, &$1) }
+  }
+
   public mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
     if detector.configuration.isOn {
       for call in calls where call.reachedTheWire {
-        guard let member = members[call.subchannel] else { continue }
-        detector.callEnded(member.key, succeeded: call.code == .ok)
+        guard let key = key(call.subchannel) else { continue }
+        detector.callEnded(key, succeeded: call.code == .ok)
       }
     }
-    if child.observesCalls { ask(&effects) { $0.callsEnded(calls, &$1) } }
+    ask(&effects) { $0.callsEnded(calls, &$1) }
   }
 
   public mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {

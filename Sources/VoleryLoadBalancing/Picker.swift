@@ -1,3 +1,4 @@
+import Synchronization
 public import VoleryTypes
 
 /// Chooses a subchannel for each call. An immutable snapshot: the policy publishes a new one whenever its view changes.
@@ -16,20 +17,114 @@ public struct PickRequest: Sendable {
   /// `/package.Service/Method`.
   public let path: String
   public let metadata: Metadata
+  /// Where the channel has a config selector: what that has said of the call.
+  private let selected: CallConfiguration.Selected?
 
-  public init(path: String, metadata: Metadata) {
+  public init(path: String, metadata: Metadata, configuration: CallConfiguration? = nil) {
+    self.init(path: path, metadata: metadata, selected: configuration.map(CallConfiguration.Selected.init))
+  }
+
+  package init(path: String, metadata: Metadata, selected: CallConfiguration.Selected?) {
     self.path = path
     self.metadata = metadata
+    self.selected = selected
   }
+
+  /// Calls with the same hash want the same server, for policies that know how; nil: nobody has said.
+  public var hash: UInt64? { selected?.configuration.hash }
+
+  /// What the config selector wants the picker to know, such as the cluster; empty without one.
+  public var attributes: Attributes { selected?.configuration.attributes ?? Attributes() }
 }
 
 public enum PickResult: Sendable {
   /// Use this subchannel. If its connection is lost meanwhile, the call is picked again, not failed.
   case pick(Subchannel)
+  /// The same, with metadata for the attempt, or somebody who wants to hear of its end.
+  indirect case attempt(Pick)
   /// Nothing is ready yet: the call waits for the next picker.
   case queue
   /// Nothing can be reached: fail-fast calls end with this, wait-for-ready calls wait for the next picker.
   case fail(StatusError)
   /// End the call with this, wait-for-ready or not, and never retry it (gRFC A6, load-balancer drops).
   case drop(StatusError)
+
+  /// The subchannel that was picked, one way or the other.
+  public var subchannel: Subchannel? {
+    switch self {
+    case .pick(let subchannel): subchannel
+    case .attempt(let pick): pick.subchannel
+    case .queue, .fail, .drop: nil
+    }
+  }
+}
+
+/// A pick with more to say than which subchannel.
+public struct Pick: Sendable {
+  public var subchannel: Subchannel
+  /// Sent with the attempt, after the call's own. What can't be sent (a key that starts with `grpc-`, a bad character) ends the
+  /// call with INTERNAL.
+  public var metadata = Metadata()
+  /// Hears once how the attempt ended, whatever becomes of it: also when its connection is lost before it was sent, when the
+  /// call has ended or found another server meanwhile, or when a retry picks again. On any thread; must not block.
+  public var ended: (@Sendable (PickEnd) -> Void)?
+
+  public init(_ subchannel: Subchannel, metadata: Metadata = Metadata(), ended: (@Sendable (PickEnd) -> Void)? = nil) {
+    self.subchannel = subchannel
+    self.metadata = metadata
+    self.ended = ended
+  }
+}
+
+/// How an attempt of a call ended, for the picker that has chosen its server.
+public struct PickEnd: Sendable {
+  public let code: StatusCode
+  /// Whether the server has said it.
+  public let origin: StatusError.Origin
+  /// False: nothing of it was sent, which says nothing of the server; `code` is CANCELLED then, unless the deadline has passed.
+  public let wasSent: Bool
+  /// What came with the status; empty where the server has not said it.
+  public let trailingMetadata: Metadata
+  /// From the pick to the end.
+  public let duration: Duration
+
+  package init(
+    code: StatusCode, origin: StatusError.Origin, wasSent: Bool, trailingMetadata: Metadata, duration: Duration
+  ) {
+    self.code = code
+    self.origin = origin
+    self.wasSent = wasSent
+    self.trailingMetadata = trailingMetadata
+    self.duration = duration
+  }
+
+  /// The server's load report, an `xds.data.orca.v3.OrcaLoadReport` as it came (gRFC A51); nil where it has sent none.
+  public var loadReport: [UInt8]? {
+    trailingMetadata.isEmpty ? nil : trailingMetadata[binary: "endpoint-load-metrics-bin"]
+  }
+}
+
+/// What is left to do for a pick that wants more: says once how it ended, at the latest when nobody holds it any more.
+package final class PickTicket: Sendable {
+  package let metadata: Metadata
+  private let ended: (@Sendable (PickEnd) -> Void)?
+  private let isOver = Atomic<Bool>(false)
+
+  package init(_ pick: Pick) {
+    metadata = pick.metadata
+    ended = pick.ended
+  }
+
+  package func end(_ end: @autoclosure () -> PickEnd) {
+    guard let ended, !isOver.exchange(true, ordering: .relaxed) else { return }
+    ended(end())
+  }
+
+  /// Nothing was sent.
+  package func unused() {
+    end(
+      PickEnd(code: .cancelled, origin: .local, wasSent: false, trailingMetadata: Metadata(), duration: .zero))
+  }
+
+  deinit { unused() }
 }

@@ -34,6 +34,12 @@ public final class Subchannel: Sendable {
   private let answered = Atomic<Bool>(false)
   let health: HealthRecord
   private let isSetAside: Bool
+  private let removed = Atomic<Bool>(false)
+
+  /// Whether its policy has given it up, and every picker since knows.
+  package var isRemoved: Bool { removed.load(ordering: .relaxed) }
+
+  package func setRemoved() { removed.store(true, ordering: .relaxed) }
 
   /// Whether its server has failed calls in a row, or not answered several: pickers go elsewhere for a while, as long as no
   /// more than half of the servers are in that state. Never, where the channel's options say so (`setsServersAside`).

@@ -11,9 +11,15 @@ final class FakeChannel {
   private(set) var state = ConnectivityState.idle
   private var nextID = 0
   private let clock = TestClock()
-  private var timers: [Int: ContinuousClock.Instant] = [:]
+  private(set) var timers: [PolicyTimer: ContinuousClock.Instant] = [:]
+  /// What children have been told off for.
+  private(set) var complaints: [String] = []
+  /// As a resolver's answer has it.
+  var attributes = Attributes()
 
   private final class NoConnection: Sendable {}
+
+  init(_ policy: any LoadBalancingPolicy) { self.policy = policy }
 
   init(_ name: String, seed: UInt64 = 1, configuration: JSONValue = .null) throws {
     var state = seed
@@ -33,7 +39,13 @@ final class FakeChannel {
       while let next = timers.min(by: { $0.value < $1.value }), next.value <= clock.start.advanced(by: newValue) {
         timers[next.key] = nil
         clock.time = clock.start.duration(to: next.value)
-        run { $0.timerFired(next.key, &$1) }
+        run { policy, effects in
+          if next.key.path.isEmpty {
+            policy.timerFired(next.key.token, &effects)
+          } else {
+            policy.childTimerFired(next.key, &effects)
+          }
+        }
       }
       clock.time = newValue
     }
@@ -44,7 +56,7 @@ final class FakeChannel {
   }
 
   func run(_ body: (inout any LoadBalancingPolicy, inout PolicyEffects) -> Void) {
-    var effects = PolicyEffects { [self] endpoint in
+    var effects = PolicyEffects(attributes: attributes) { [self] endpoint in
       nextID += 1
       let subchannel = Subchannel(id: nextID, endpoint: endpoint, connection: NoConnection(), now: clock.now)
       subchannels[nextID] = subchannel
@@ -62,8 +74,9 @@ final class FakeChannel {
         self.state = state
         self.picker = picker
       case .resolveNow: break
-      case .startTimer(let token, let delay): timers[token] = clock.now().advanced(by: delay)
-      case .cancelTimer(let token): timers[token] = nil
+      case .startTimer(let timer, let delay): timers[timer] = clock.now().advanced(by: delay)
+      case .cancelTimer(let timer): timers[timer] = nil
+      case .complain(let text): complaints.append(text)
       }
     }
   }

@@ -13,6 +13,8 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
   let call: ClientCall
   let connection: any ClientConnection
   let subchannel: Subchannel
+  /// What the picker wants besides; nil: nothing.
+  private let ticket: PickTicket?
   private let startedAt: Moment
   /// Nil until opened and after the end.
   @exclusivity(unchecked) private var stream: (any ClientStream)?
@@ -35,7 +37,10 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
   @exclusivity(unchecked) private var response: ReceivedMessage?
 
   /// Any thread.
-  init(call: ClientCall, connection: any ClientConnection, subchannel: Subchannel, startedAt: Moment) {
+  init(
+    call: ClientCall, connection: any ClientConnection, subchannel: Subchannel, ticket: PickTicket?, startedAt: Moment
+  ) {
+    self.ticket = ticket
     self.call = call
     self.connection = connection
     self.subchannel = subchannel
@@ -99,6 +104,10 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
   private func open(_ metadata: Metadata?) {
     guard !isOver, let flush = call.state.withLock({ $0.takeFlush(for: self) }) else { return }
     var metadata = metadata
+    if let ticket, !ticket.metadata.isEmpty {
+      metadata = metadata ?? call.metadata
+      metadata?.append(contentsOf: ticket.metadata)
+    }
     if let observer = call.observer { show(&metadata, to: observer) }
     stream = connection.openStream(call.head(of: self, metadata), handler: self)
     send(flush)
@@ -219,11 +228,9 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
     stream = nil
     watch.take()?.ended(outcome)
     // What was never sent says nothing of the server.
-    if outcome.processing == .neverSent || outcome.processing == .unsendable {
-      report(.cancelled, .local)
-    } else {
-      report(outcome.code, outcome.origin)
-    }
+    let wasSent = outcome.processing != .neverSent && outcome.processing != .unsendable
+    report(wasSent ? outcome.code : .cancelled, wasSent ? outcome.origin : .local)
+    if let ticket { tell(ticket, outcome, wasSent: wasSent) }
     guard let interception else { return call.attemptEnded(outcome, on: self) }
     interception.ended(outcome)
   }
@@ -240,8 +247,9 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
     interception = nil
     if !isOver {
       isOver = true
-      stream.take()?.cancel()
-      givenUp(.cancelled)
+      let stream = stream.take()
+      stream?.cancel()
+      givenUp(.cancelled, wasSent: stream != nil)
     }
     call.attemptEnded(outcome, on: self)
   }
@@ -253,13 +261,23 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
     guard !isOver else { return }
     isOver = true
     if code == .deadlineExceeded { stream?.deadlinePassed() } else { stream?.cancel() }
-    stream = nil
-    givenUp(code)
+    givenUp(code, wasSent: stream.take() != nil)
   }
 
-  private func givenUp(_ code: StatusCode) {
-    watch.take()?.ended(StreamOutcome(status: Status(code: code, message: ""), origin: .local))
+  private func givenUp(_ code: StatusCode, wasSent: Bool) {
+    let outcome = StreamOutcome(status: Status(code: code, message: ""), origin: .local)
+    watch.take()?.ended(outcome)
     report(code, .local)
+    if let ticket { tell(ticket, outcome, wasSent: wasSent) }
+  }
+
+  /// The picker hears of the end.
+  private func tell(_ ticket: PickTicket, _ outcome: borrowing StreamOutcome, wasSent: Bool) {
+    ticket.end(
+      PickEnd(
+        code: wasSent || outcome.code == .deadlineExceeded ? outcome.code : .cancelled,
+        origin: wasSent ? outcome.origin : .local, wasSent: wasSent, trailingMetadata: outcome.trailingMetadata,
+        duration: startedAt.duration(to: .now)))
   }
 
   private func report(_ code: StatusCode, _ origin: StatusError.Origin) {

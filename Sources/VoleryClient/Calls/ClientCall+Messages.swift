@@ -69,6 +69,7 @@ extension ClientCall {
       })
     else { return }
     waiters.resumeAll()
+    selection?.commit()
     guard !abandoned.isEmpty else { return }
     abandon(abandoned)
     attempt.flush()

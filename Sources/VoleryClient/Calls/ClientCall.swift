@@ -29,6 +29,8 @@ final class ClientCall: PickWaiter, Sendable {
   let isIntercepted: Bool
   /// Who hears of its attempts and its end; nil: nobody.
   let observer: (any CallObserver)?
+  /// What the channel's config selector has said of it; nil without one. Set before the first attempt.
+  nonisolated(unsafe) private(set) var selection: CallSelection?
   /// As the last interceptor has left it; set before the call starts.
   nonisolated(unsafe) private(set) var metadata: Metadata
   /// Nil for a call without a deadline.
@@ -45,7 +47,14 @@ final class ClientCall: PickWaiter, Sendable {
     channel: DataPlane, snapshot: borrowing PublishedPicker, method: MethodDescriptor, contentSubtype: String?,
     options: consuming CallOptions, isIntercepted: Bool = false
   ) {
-    let configuration = snapshot.methodConfig(for: method)
+    var configuration: MethodConfig?
+    if let selector = snapshot.selector {
+      let selection = CallSelection(selector, method, options.metadata)
+      configuration = selection.methodConfig
+      self.selection = selection
+    } else {
+      configuration = snapshot.methodConfig(for: method)
+    }
     let now = Moment.now
     self.channel = channel
     self.method = method
@@ -67,7 +76,7 @@ final class ClientCall: PickWaiter, Sendable {
     compression = options.compression ?? channel.options.compression
     let strategy = AttemptStrategy(method, configuration)
     keepsAnswerOnAttempt = method.kind == .unary && !strategy.isHedging
-    metadata = options.metadata
+    metadata = selection?.metadata ?? options.metadata
     self.options = options
     // Made in place: a variable of it would be copied.
     state = Mutex(ClientCallState(strategy: strategy, isIntercepted: isIntercepted))
@@ -116,12 +125,21 @@ final class ClientCall: PickWaiter, Sendable {
 
   /// Starts the call; its first messages may already be queued.
   func start(_ snapshot: borrowing PublishedPicker) {
-    if let refusal = channel.refusal ?? metadataRefusal {
+    select(in: snapshot)
+    if let refusal = channel.refusal ?? selection?.failure ?? metadataRefusal {
       fail(refusal)
       return
     }
     if deadline.moment <= startedAt { return deadlinePassed() }
     begin(with: channel.pick(pickRequest, waitForReady: waitForReady, in: snapshot), startedAt)
+  }
+
+  /// The call was made before there was a selector, and nothing of it has begun.
+  private func select(in snapshot: borrowing PublishedPicker) {
+    guard selection == nil, let selector = snapshot.selector else { return }
+    let selection = CallSelection(selector, method, metadata)
+    self.selection = selection
+    if let changed = selection.metadata { metadata = changed }
   }
 
   private var metadataRefusal: StatusError? {
@@ -139,8 +157,9 @@ final class ClientCall: PickWaiter, Sendable {
 
   private func begin(with pick: consuming PickOutcome, _ now: Moment) {
     switch pick {
-    case .connection(let connection, let subchannel):
-      start(CallAttempt(call: self, connection: connection, subchannel: subchannel, startedAt: now))
+    case .connection(let connection, let subchannel, let ticket):
+      start(
+        CallAttempt(call: self, connection: connection, subchannel: subchannel, ticket: ticket, startedAt: now))
     case .wait(let generation):
       if waitsForOthers() { return }
       if observer != nil { state.withLock { $0.waits(since: now) } }
@@ -244,19 +263,27 @@ final class ClientCall: PickWaiter, Sendable {
 
   private static let maxRepeatedPicks = 4
 
-  private var pickRequest: PickRequest { PickRequest(path: method.path, metadata: metadata) }
+  private var pickRequest: PickRequest {
+    PickRequest(path: method.path, metadata: metadata, selected: selection?.selected)
+  }
 
   /// What the policy says, preferring other servers than those of `avoided` subchannels: it is asked again a few times while
   /// it comes to one of them. What was picked in vain counts as busy meanwhile, so that policies which look at that come to
   /// another one sooner.
   private func pick(avoiding avoided: [Int]) -> PickOutcome {
     let snapshot = channel.published.current
-    guard !avoided.isEmpty else { return channel.pick(pickRequest, waitForReady: waitForReady, in: snapshot) }
+    guard !avoided.isEmpty else {
+      if selection == nil, snapshot.selector != nil {
+        select(in: snapshot)
+        if let refusal = selection?.failure ?? metadataRefusal { return .drop(refusal) }
+      }
+      return channel.pick(pickRequest, waitForReady: waitForReady, in: snapshot)
+    }
     var rejected: [Subchannel] = []
     defer { for subchannel in rejected { subchannel.callEnded(code: .cancelled, origin: .local) } }
     while true {
       let outcome = channel.pick(pickRequest, waitForReady: waitForReady, in: snapshot)
-      guard case .connection(_, let subchannel) = outcome, avoided.contains(subchannel.id),
+      guard case .connection(_, let subchannel, _) = outcome, avoided.contains(subchannel.id),
         rejected.count < ClientCall.maxRepeatedPicks
       else { return outcome }
       rejected.append(subchannel)
@@ -294,6 +321,7 @@ final class ClientCall: PickWaiter, Sendable {
     deadlineTimer?.stop()
     state.withLock { $0.timer.take() }?.cancel()
     channel.callEnded()
+    selection?.commit()
     if let observer { tell(observer) }
     waiters.resumeAll()
   }
@@ -304,7 +332,8 @@ final class ClientCall: PickWaiter, Sendable {
     }
     observer.ended(
       CallEnd(
-        status: outcome.status, origin: outcome.origin, nanoseconds: startedAt.nanoseconds(to: .now), attempts: attempts))
+        status: outcome.status, origin: outcome.origin, nanoseconds: startedAt.nanoseconds(to: .now), attempts: attempts
+      ))
   }
 
   // MARK: Waiting

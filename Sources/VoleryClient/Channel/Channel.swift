@@ -30,10 +30,22 @@ public final class Channel: Sendable {
     let parsed = try Target(parsing: target, knownSchemes: options.resolvers.schemes)
     let group = try Channel.eventLoops(for: parsed)
     let loop = group.next()
-    let connector = HTTP2Connector(
-      group: group, options: options.connection,
-      makeFilter: try Channel.makeFilterMaker(credentials, parsed, options, on: loop))
-    core = try ChannelCore(target: parsed, options: options, connector: connector, loop: loop)
+    func connector(_ credentials: ChannelCredentials) throws(TargetError) -> HTTP2Connector {
+      HTTP2Connector(
+        group: group, options: options.connection,
+        makeFilter: try Channel.makeFilterMaker(credentials, parsed, options, on: loop))
+    }
+    var byCluster: [String: any ClientConnector] = [:]
+    for (cluster, credentials) in options.clusterCredentials {
+      guard credentials.calls.isEmpty else {
+        throw TargetError(
+          "the credentials of the cluster \"\(cluster)\" bring call credentials: those are the channel's, or a call's own"
+        )
+      }
+      byCluster[cluster] = try connector(credentials)
+    }
+    let connectors = ClientConnectors(try connector(credentials), byCluster: byCluster)
+    core = try ChannelCore(target: parsed, options: options, connectors: connectors, loop: loop)
   }
 
   private static func eventLoops(for target: Target) throws(TargetError) -> EventLoopGroup {

@@ -74,12 +74,12 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
 
   // MARK: In the control plane
 
-  func start(timeout: Duration, serverName: String?) {
+  func start(timeout: Duration, serverName: String?, cluster: String?) {
     guard let core else { return }
     if let observer = core.dataPlane.observer {
       life = ConnectionLife(subchannel: subchannel, address: address, of: core.dataPlane.observed, observer)
     }
-    handle = core.connector.connect(
+    handle = core.connectors.connector(for: cluster).connect(
       to: address, authority: core.authority, serverName: serverName, timeout: timeout, observer: self)
   }
 

@@ -10,14 +10,14 @@ import VoleryTypes
 /// A channel's control plane: takes resolver updates, policy decisions and what happens to connections, one after another
 /// on one loop, and publishes what calls need as an immutable snapshot that they read from any thread.
 ///
-/// This file has its life and what the resolver says; `ChannelCore+Calls` what calls ask, `ChannelCore+Connections` what
-/// happens to connections.
+/// This file has its life and what it publishes; `ChannelCore+Policies` what the resolver says and what follows for the
+/// policies, `ChannelCore+Calls` what calls ask, `ChannelCore+Connections` what happens to connections.
 package final class ChannelCore: @unchecked Sendable {
   package let target: Target
   package let options: ChannelOptions
   /// The `:authority` of calls.
   package let authority: String
-  let connector: any ClientConnector
+  let connectors: ClientConnectors
   package let loop: any TransportLoop
   let clock: ChannelClock
 
@@ -30,17 +30,10 @@ package final class ChannelCore: @unchecked Sendable {
   // In the control plane.
   private let resolverFactory: any ResolverFactory
   var resolver: ResolverDriver?
-  private(set) var policy: PolicyDriver!
-  /// Replaces `policy` once it can serve, or once that can't (a graceful switch).
-  private var nextPolicy: PolicyDriver?
-  private var configChoice: ServiceConfigChoice
-  private(set) var serviceConfig: ServiceConfig
-  /// Set while no service config holds (gRFC A21).
-  private var configFailure: StatusError?
+  /// What calls go by.
+  var balancing: ChannelBalancing
   private var snapshot: PublishedPicker
-  private var hasResolved = false
-  private var startLog: ChannelLog
-  private var lastSubchannelID = 0
+  var startLog: ChannelLog
   var openConnections: [ObjectIdentifier: ChannelConnection] = [:]
   var hold: (any TransportTimer)?
   var retryTimer: (any TransportTimer)?
@@ -55,7 +48,7 @@ package final class ChannelCore: @unchecked Sendable {
 
   /// - Throws: What can't ever work: no resolver for the scheme, a name that can't be read, an unknown policy.
   package init(
-    target: Target, options: ChannelOptions, connector: any ClientConnector, loop: any TransportLoop,
+    target: Target, options: ChannelOptions, connectors: ClientConnectors, loop: any TransportLoop,
     clock: ChannelClock = .system
   ) throws(TargetError) {
     guard let factory = options.resolvers[target.scheme] else {
@@ -63,13 +56,12 @@ package final class ChannelCore: @unchecked Sendable {
     }
     self.target = target
     self.options = options
-    self.connector = connector
+    self.connectors = connectors
     self.loop = loop
     self.clock = clock
     resolverFactory = factory
     authority = options.authority ?? URIText.authority(factory.defaultAuthority(for: target))
-    serviceConfig = options.serviceConfig
-    configChoice = ServiceConfigChoice(fallback: options.serviceConfig)
+    balancing = ChannelBalancing(fallback: options.serviceConfig)
     startLog = ChannelLog(target: target, logger: options.logger)
     snapshot = PublishedPicker(
       picker: QueueingPicker(), state: .idle, generation: .first, serviceConfig: options.serviceConfig, isIdle: true)
@@ -77,7 +69,7 @@ package final class ChannelCore: @unchecked Sendable {
       options: options, target: "\(target)", authority: authority, loop: loop, clock: clock, snapshot: snapshot)
     dataPlane.control = self
     do {
-      policy = try makePolicy(for: options.serviceConfig)
+      balancing.policies = GracefulSwitch(try makePolicy(for: options.serviceConfig))
       _ = try factory.makeResolver(for: target)
     } catch {
       throw TargetError("\(error)")
@@ -120,18 +112,16 @@ package final class ChannelCore: @unchecked Sendable {
   func enterIdle() {
     guard !isClosed, !snapshot.isIdle else { return }
     letGo()
-    if let fresh = try? makePolicy(for: serviceConfig) { policy = fresh }
+    if let fresh = try? makePolicy(for: serviceConfig) { balancing.policies = GracefulSwitch(fresh) }
     publish(isIdle: true)
   }
 
   private func letGo() {
     resolver?.stop()
     resolver = nil
-    hasResolved = false
-    configFailure = nil
-    policy.stop()
-    nextPolicy?.stop()
-    nextPolicy = nil
+    balancing.forgetResolution()
+    for driver in balancing.policies.all { driver.stop() }
+    _ = balancing.policies.giveUpNext()
     hold.take()?.cancel()
     retryTimer.take()?.cancel()
     idleTimer.take()?.cancel()
@@ -139,8 +129,7 @@ package final class ChannelCore: @unchecked Sendable {
   }
 
   func resetBackoff() {
-    policy.resetBackoff()
-    nextPolicy?.resetBackoff()
+    for driver in balancing.policies.all { driver.resetBackoff() }
     resolver?.resolveNow(.requested)
   }
 
@@ -193,149 +182,18 @@ package final class ChannelCore: @unchecked Sendable {
     if closesWhenQuiet, dataPlane.activity.count == 0 { close() }
   }
 
-  // MARK: What the resolver says
-
-  private func resolverSaid(_ update: ResolverDriver.Update) {
-    let now = clock.now()
-    switch update {
-    case .resolved(let resolved):
-      report.withLock { $0.resolved(resolved.resolution, at: now) }
-      dataPlane.observe(.resolved(endpoints: resolved.resolution.endpoints))
-      adopt(resolved.serviceConfig)
-      give(resolved.resolution)
-    case .failed(let error):
-      report.withLock { $0.failed(error, at: now) }
-      dataPlane.observe(.resolutionFailed(error))
-      startLog.resolverFailed(error, isKept: hasResolved)
-      // Whoever has an earlier answer keeps it.
-      if !hasResolved { newestPolicy.run { $0.resolverFailed(error, &$1) } }
-    }
-    endHold()
-  }
-
-  var newestPolicy: PolicyDriver { nextPolicy ?? policy }
-
-  private func give(_ resolution: Resolution) {
-    guard configFailure == nil else { return publish() }
-    if !resolution.endpoints.isEmpty { hasResolved = true }
-    startLog.resolved(resolution, policy: newestPolicy.choice.name)
-    for driver in [policy, nextPolicy].compactMap({ $0 }) {
-      driver.run { policy, effects in _ = policy.update(resolution.endpoints, &effects) }
-    }
-  }
-
-  /// gRFC A21: what the resolver says of the service config.
-  private func adopt(_ result: Result<ServiceConfig?, ServiceConfigError>) {
-    let verdict = configChoice.received(result) { (config) throws(ServiceConfigError) in
-      do { _ = try makePolicy(for: config) } catch { throw ServiceConfigError("\(error)") }
-    }
-    switch verdict {
-    case .use(let config):
-      configFailure = nil
-      guard config != serviceConfig else { return }
-      let asksOther = config.healthCheckService != serviceConfig.healthCheckService
-      serviceConfig = config
-      if asksOther {
-        for driver in [policy, nextPolicy].compactMap({ $0 }) { driver.healthServiceChanged() }
-      }
-      dataPlane.retryThrottle.configure(config.retryThrottling)
-      switchPolicy(to: config)
-      publish()
-    case .keep(let error):
-      refused(error)
-    case .fail(let error):
-      refused(error)
-      configFailure = StatusError(.unavailable, "the resolver's service config is refused: \(String(line: "\(error)"))")
-    }
-  }
-
-  private func refused(_ error: ServiceConfigError) {
-    startLog.refused(error)
-    dataPlane.observe(
-      .resolutionFailed(StatusError(.unavailable, "the resolver's service config is refused: \(error)")))
-  }
-
-  // MARK: Policies
-
-  private func makePolicy(for config: ServiceConfig) throws -> PolicyDriver {
-    let registry = options.loadBalancingPolicies
-    let known = registry.names.joined(separator: ", ")
-    let choice: ServiceConfig.LoadBalancingChoice
-    if config.loadBalancing.isEmpty {
-      choice = ServiceConfig.LoadBalancingChoice(name: options.loadBalancingPolicy)
-    } else if let found = config.loadBalancing.first(where: { registry[$0.name] != nil }) {
-      choice = found
-    } else {
-      let names = config.loadBalancing.map { "\"\($0.name)\"" }.joined(separator: ", ")
-      throw PolicyConfigurationError("none of the load balancing policies \(names) is known; known are: \(known)")
-    }
-    guard let factory = registry[choice.name] else {
-      throw PolicyConfigurationError("unknown load balancing policy \"\(choice.name)\"; known are: \(known)")
-    }
-    let context = PolicyContext(registry: registry, now: clock.now, random: clock.randomBits)
-    return PolicyDriver(
-      try factory.makePolicy(configuration: choice.configuration, context: context), choice: choice, core: self)
-  }
-
-  func healthMode(for policy: any LoadBalancingPolicy) -> HealthGate.Mode {
-    guard options.checksHealth, policy.usesHealthChecks else { return .off }
-    return serviceConfig.healthCheckService == nil ? .advice : .required
-  }
-
-  /// The policy that serves goes on until the new one can.
-  private func switchPolicy(to config: ServiceConfig) {
-    guard let fresh = try? makePolicy(for: config), fresh.choice != newestPolicy.choice else { return }
-    nextPolicy?.stop()
-    nextPolicy = nil
-    guard fresh.choice != policy.choice else { return }
-    if hasResolved {
-      nextPolicy = fresh
-    } else {
-      policy.stop()
-      policy = fresh
-    }
-  }
-
-  /// A policy has published, or its connections have changed.
-  func policyChanged(_ driver: PolicyDriver) {
-    if let nextPolicy, nextPolicy.state != .connecting || policy.state != .ready {
-      policy.stop()
-      policy = nextPolicy
-      self.nextPolicy = nil
-      publish()
-    } else if driver === policy {
-      publish()
-    }
-    dataPlane.callReports.setWanted(policy.observesCalls || nextPolicy?.observesCalls == true)
-  }
-
-  func giveCallReports() {
-    let reports = dataPlane.callReports.take()
-    policy.callsEnded(reports)
-    nextPolicy?.callsEnded(reports)
-  }
-
-  func resolutionAnswered() {
-    policy.resolutionAnswered()
-    nextPolicy?.resolutionAnswered()
-  }
-
-  func nextSubchannelID() -> Int {
-    lastSubchannelID += 1
-    return lastSubchannelID
-  }
-
   // MARK: Publishing
 
   /// Publishes what holds now, and wakes the calls that wait for it.
   func publish(isIdle: Bool = false, failure: StatusError? = nil) {
-    let failure = isClosed ? ChannelCore.closed : failure ?? configFailure
+    let failure = isClosed ? ChannelCore.closed : failure ?? balancing.configFailure
     let state: ConnectivityState =
       isClosed ? .shutdown : isIdle ? .idle : failure != nil ? .transientFailure : policy.state
     snapshot = PublishedPicker(
       picker: failure.map { FailingPicker(error: $0) } ?? policy.picker, state: state,
       generation: snapshot.generation.next(), serviceConfig: serviceConfig, offers: policy.offers, isIdle: isIdle,
-      awaitsResolution: hold != nil && !isClosed)
+      awaitsResolution: hold != nil && !isClosed, policyName: policy.choice.name,
+      selector: balancing.attributes.configSelector)
     // Who hears of the new state may call at once.
     dataPlane.publish(snapshot)
     if connectivity.current != state { dataPlane.observe(.stateChanged(state)) }
@@ -344,7 +202,11 @@ package final class ChannelCore: @unchecked Sendable {
   }
 
   /// A call's picker named a subchannel that has no connection.
-  func connect(_ id: Int) { policy.connect(id) }
+  func connect(_ subchannel: Subchannel, pickedBy generation: PickerGeneration) {
+    policy.connect(subchannel.id)
+    // The policy has given it up, and still picks it: the call has to look again to find that out.
+    if subchannel.isRemoved, generation == snapshot.generation { publish() }
+  }
 
   static let closed = StatusError(.unavailable, "the channel is closed")
 }

@@ -26,6 +26,13 @@ struct ChannelLog {
       metadata: ["target": "\(target)", "error": "\(String(line: error.message))"])
   }
 
+  /// A load balancing policy has done what can't be.
+  func policyErred(_ name: String, _ text: String) {
+    logger.warning(
+      "a load balancing policy errs",
+      metadata: ["target": "\(target)", "policy": "\(name)", "error": "\(String(line: text))"])
+  }
+
   mutating func resolved(_ resolution: Resolution, policy: String) {
     if lastFailure.take() != nil {
       logger.info(

@@ -82,6 +82,9 @@ public struct ChannelOptions: Sendable {
   public var setsServersAside = true
   /// Hear what happens to the channel and its calls; at most 16. None.
   public var observers: [any Observer] = []
+  /// How connections to endpoints of a cluster (`Attributes.cluster`) are protected; those of other clusters, and of none, have
+  /// the channel's credentials. Without call credentials, which are the channel's. None.
+  public var clusterCredentials: [String: ChannelCredentials] = [:]
   public var logger = Logger(label: "volery.channel")
   /// Around every call of the channel, the first one outermost; at most 64 with those of a client. None.
   public var interceptors: [any ClientInterceptor] = []

@@ -6,8 +6,8 @@ package import VoleryTypes
 
 /// What a call learns when it asks for a connection.
 package enum PickOutcome {
-  /// The subchannel has counted the call.
-  case connection(any ClientConnection, Subchannel)
+  /// The subchannel has counted the call; the ticket is there where the picker wants more than that.
+  case connection(any ClientConnection, Subchannel, PickTicket?)
   /// Nothing is ready: wait for a newer picker than this.
   case wait(PickerGeneration)
   /// Nothing can be reached, and the call does not want to wait; the text is for people.
@@ -73,22 +73,36 @@ package final class DataPlane: Sendable {
       return .wait(snapshot.generation)
     }
     switch snapshot.picker.pick(for: request) {
-    case .pick(let subchannel): return connection(of: subchannel, in: snapshot)
+    case .pick(let subchannel): return connection(of: subchannel, nil, in: snapshot)
+    case .attempt(let pick): return connection(for: pick, in: snapshot)
     case .queue:
       if snapshot.state == .idle { inControlPlane { $0.exitIdle() } }
       return .wait(snapshot.generation)
     case .fail(let error):
       if snapshot.state != .shutdown, waitForReady || snapshot.awaitsResolution { return .wait(snapshot.generation) }
-      return .fail(DataPlane.fromControlPlane(error))
-    case .drop(let error): return .drop(DataPlane.fromControlPlane(error))
+      return .fail(DataPlane.fromControlPlane(error, "load balancing policy"))
+    case .drop(let error): return .drop(DataPlane.fromControlPlane(error, "load balancing policy"))
     }
   }
 
-  private func connection(of subchannel: Subchannel, in snapshot: borrowing PublishedPicker) -> PickOutcome {
+  private func connection(for pick: Pick, in snapshot: borrowing PublishedPicker) -> PickOutcome {
+    let ticket = PickTicket(pick)
+    if !pick.metadata.isEmpty, let violation = pick.metadata.violation {
+      let text = "the picker of the load balancing policy \"\(snapshot.policyName)\" adds metadata: \(violation)"
+      return .drop(StatusError(.internal, text))
+    }
+    return connection(of: pick.subchannel, ticket, in: snapshot)
+  }
+
+  private func connection(
+    of subchannel: Subchannel, _ ticket: PickTicket?, in snapshot: borrowing PublishedPicker
+  ) -> PickOutcome {
     guard let offer = snapshot.offers[subchannel.id] else {
+      if let fault = fault(of: subchannel, in: snapshot) { return .drop(fault) }
       // The policy picks what has no connection: asks for one, and lets the call wait for it.
-      inControlPlane { $0.connect(subchannel.id) }
-      return .wait(snapshot.generation)
+      let generation = snapshot.generation
+      inControlPlane { $0.connect(subchannel, pickedBy: generation) }
+      return .wait(generation)
     }
     var connection = offer.withRoom
     if connection == nil {
@@ -99,14 +113,24 @@ package final class DataPlane: Sendable {
     }
     guard let connection else { return .wait(snapshot.generation) }
     subchannel.callStarted()
-    return .connection(connection, subchannel)
+    return .connection(connection, subchannel, ticket)
   }
 
-  /// The codes that only an application may use are INTERNAL when they come from a policy (gRFC A54).
-  private static func fromControlPlane(_ error: StatusError) -> StatusError {
+  /// The newest picker names what can't ever have a connection.
+  private func fault(of subchannel: Subchannel, in snapshot: borrowing PublishedPicker) -> StatusError? {
+    let isForeign = (subchannel.connection as? SubchannelDriver)?.home != ObjectIdentifier(self)
+    guard isForeign || subchannel.isRemoved, published.current.generation == snapshot.generation else { return nil }
+    let what = isForeign ? "that is not of this channel" : "that it has given up"
+    return StatusError(
+      .internal,
+      "the load balancing policy \"\(snapshot.policyName)\" picks a server \(what): \(subchannel.endpoint)")
+  }
+
+  /// The codes that only an application may use are INTERNAL when they come from a policy, or a config selector (gRFC A54).
+  static func fromControlPlane(_ error: StatusError, _ who: String) -> StatusError {
     switch error.code {
     case .invalidArgument, .notFound, .alreadyExists, .failedPrecondition, .aborted, .outOfRange, .dataLoss:
-      StatusError(.internal, "the load balancing policy said \(error.code): \(error.message)")
+      StatusError(.internal, "the \(who) said \(error.code): \(error.message)")
     default: error
     }
   }

@@ -74,7 +74,8 @@ final class EndpointAttempt: @unchecked Sendable {
     starts[address] = now
     running[ObjectIdentifier(connection)] = connection
     core.attempts.withLock { $0.started(address, at: now) }
-    connection.start(timeout: timeout, serverName: endpoint.attributes.serverName)
+    let attributes = endpoint.attributes
+    connection.start(timeout: timeout, serverName: attributes.serverName, cluster: attributes.cluster)
   }
 
   /// Others are still waited for: this address gets another chance meanwhile.

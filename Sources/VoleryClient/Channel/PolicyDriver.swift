@@ -23,7 +23,8 @@ final class PolicyDriver: @unchecked Sendable {
   private unowned let core: ChannelCore
   private var policy: any LoadBalancingPolicy
   private var members: [Int: Member] = [:]
-  private var timers: [Int: any TransportTimer] = [:]
+  private var timers: [PolicyTimer: any TransportTimer] = [:]
+  private var complaints = 0
   private var decisions: [Decision] = []
   private var isDeciding = false
   private var hasNews = false
@@ -32,6 +33,10 @@ final class PolicyDriver: @unchecked Sendable {
 
   /// More than any real target has; a policy that asks for more gets subchannels that never connect.
   private static let maxSubchannels = 20_000
+  /// Of the policy itself; its children have as many each.
+  private static let maxTimers = 1000
+  /// More lines in the log say nothing new.
+  private static let maxComplaints = 10
 
   init(_ policy: any LoadBalancingPolicy, choice: ServiceConfig.LoadBalancingChoice, core: ChannelCore) {
     self.policy = policy
@@ -73,7 +78,9 @@ final class PolicyDriver: @unchecked Sendable {
     isDeciding = true
     while !decisions.isEmpty, !isStopped {
       let decide = decisions.removeFirst()
-      var effects = PolicyEffects { [self] endpoint in makeSubchannel(endpoint) }
+      var effects = PolicyEffects(attributes: core.balancing.attributes) { [self] endpoint in
+        makeSubchannel(endpoint)
+      }
       decide(&policy, &effects)
       for effect in effects.effects where !isStopped { perform(effect) }
     }
@@ -139,7 +146,10 @@ final class PolicyDriver: @unchecked Sendable {
     isStopped = true
     for timer in timers.values { timer.cancel() }
     timers = [:]
-    for member in members.values { member.driver.remove() }
+    for member in members.values {
+      member.driver.remove()
+      core.loop.execute { member.subchannel.setRemoved() }
+    }
     members = [:]
     offers = [:]
     decisions = []
@@ -158,6 +168,9 @@ final class PolicyDriver: @unchecked Sendable {
       } else {
         driver.watchHealth(healthQuestion)
       }
+    } else {
+      complain("it has more than \(PolicyDriver.maxSubchannels) subchannels")
+      core.loop.execute { subchannel.setRemoved() }
     }
     return subchannel
   }
@@ -172,19 +185,43 @@ final class PolicyDriver: @unchecked Sendable {
       self.picker = picker
       hasNews = true
     case .resolveNow: core.resolveNow()
-    case .cancelTimer(let token): timers.removeValue(forKey: token)?.cancel()
-    case .startTimer(let token, let delay):
-      timers[token]?.cancel()
-      timers[token] = core.loop.scheduleTimer(after: max(delay, .milliseconds(1))) { [weak self] in
-        self?.timers[token] = nil
-        self?.run { $0.timerFired(token, &$1) }
+    case .cancelTimer(let timer): timers.removeValue(forKey: timer)?.cancel()
+    case .startTimer(let timer, let delay): start(timer, after: delay)
+    case .complain(let text): complain(text)
+    }
+  }
+
+  private func start(_ timer: PolicyTimer, after delay: Duration) {
+    if let old = timers.removeValue(forKey: timer) {
+      old.cancel()
+    } else if timer.path.isEmpty, timers.count >= PolicyDriver.maxTimers,
+      timers.keys.count(where: \.path.isEmpty) >= PolicyDriver.maxTimers
+    {
+      return complain("it wants more than \(PolicyDriver.maxTimers) timers")
+    }
+    timers[timer] = core.loop.scheduleTimer(after: max(delay, .milliseconds(1))) { [weak self] in
+      self?.timers[timer] = nil
+      self?.run { policy, effects in
+        if timer.path.isEmpty {
+          policy.timerFired(timer.token, &effects)
+        } else {
+          policy.childTimerFired(timer, &effects)
+        }
       }
     }
+  }
+
+  /// The policy, or one below it, has done what can't be.
+  private func complain(_ text: String) {
+    complaints += 1
+    if complaints <= PolicyDriver.maxComplaints { core.startLog.policyErred(choice.name, text) }
   }
 
   private func remove(_ id: Int) {
     guard let member = members.removeValue(forKey: id) else { return }
     member.driver.remove()
+    // Once the pickers that may know no better have been replaced.
+    core.loop.execute { member.subchannel.setRemoved() }
     if offers.removeValue(forKey: id) != nil { hasNews = true }
     tell(health.removed(id))
   }

@@ -27,10 +27,15 @@ final class PublishedPicker: Sendable {
   /// A connection was lost and the name is being looked up again: what seems to fail may be about to come back elsewhere,
   /// so that calls wait for the answer.
   let awaitsResolution: Bool
+  /// For error messages.
+  let policyName: String
+  /// Nil: the service config says how calls are made.
+  let selector: (any ConfigSelector)?
 
   init(
     picker: any Picker, state: ConnectivityState, generation: PickerGeneration, serviceConfig: ServiceConfig,
-    offers: [Int: ConnectionOffer] = [:], isIdle: Bool = false, awaitsResolution: Bool = false
+    offers: [Int: ConnectionOffer] = [:], isIdle: Bool = false, awaitsResolution: Bool = false,
+    policyName: String = "", selector: (any ConfigSelector)? = nil
   ) {
     self.picker = picker
     self.state = state
@@ -40,6 +45,8 @@ final class PublishedPicker: Sendable {
     self.offers = offers
     self.isIdle = isIdle
     self.awaitsResolution = awaitsResolution
+    self.policyName = policyName
+    self.selector = selector
   }
 
   /// What the service config says of a method.

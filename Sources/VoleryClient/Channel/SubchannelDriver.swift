@@ -11,6 +11,8 @@ import VoleryTypes
 final class SubchannelDriver: @unchecked Sendable {
   let id: Int
   let endpoint: Endpoint
+  /// The channel's half that calls use: who may pick it.
+  let home: ObjectIdentifier
   private(set) weak var subchannel: Subchannel?
   private(set) var state: SubchannelState
   private(set) var connections: [ChannelConnection] = []
@@ -35,6 +37,7 @@ final class SubchannelDriver: @unchecked Sendable {
     self.endpoint = endpoint
     self.owner = owner
     self.core = core
+    home = ObjectIdentifier(core.dataPlane)
     state = SubchannelState(backoff: core.options.backoff, connectTimeout: core.options.connectTimeout)
     growth = ConnectionGrowth(backoff: core.options.backoff)
   }

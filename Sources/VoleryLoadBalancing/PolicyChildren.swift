@@ -1,0 +1,83 @@
+public import VoleryTypes
+
+/// The children of a policy that has several, each under a key of the parent's choice: a priority, a cluster, a locality. Tells
+/// each child what concerns it, and the parent which child that was.
+public struct PolicyChildren<Key: Hashable> {
+  private var children: [Key: ChildPolicy] = [:]
+
+  public init() {}
+
+  public var isEmpty: Bool { children.isEmpty }
+  public var count: Int { children.count }
+  /// In no order.
+  public var keys: Dictionary<Key, ChildPolicy>.Keys { children.keys }
+
+  public subscript(key: Key) -> ChildPolicy? { children[key] }
+
+  public var observesCalls: Bool { children.values.contains(where: \.observesCalls) }
+  /// Whether any child does: health checks are the channel policy's as a whole.
+  public var usesHealthChecks: Bool { children.values.contains(where: \.usesHealthChecks) }
+
+  /// A new child under the key; one that was there is stopped.
+  public mutating func add(
+    _ policy: any LoadBalancingPolicy, name: String, for key: Key, _ effects: inout PolicyEffects
+  ) {
+    remove(key, &effects)
+    children[key] = ChildPolicy(policy, name: name)
+  }
+
+  /// Stops the child: its subchannels and timers are given up.
+  public mutating func remove(_ key: Key, _ effects: inout PolicyEffects) {
+    children[key]?.stop(&effects)
+    children[key] = nil
+  }
+
+  public mutating func removeAll(_ effects: inout PolicyEffects) {
+    for key in Array(children.keys) { remove(key, &effects) }
+  }
+
+  /// Does something with a child; nil where there is none.
+  @discardableResult
+  public mutating func with<Result>(_ key: Key, _ body: (inout ChildPolicy) -> Result) -> Result? {
+    guard children[key] != nil else { return nil }
+    return body(&children[key]!)
+  }
+
+  // MARK: What happens
+
+  /// The child that the subchannel is of.
+  public mutating func subchannelChanged(
+    _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
+  ) -> Key? {
+    guard let key = children.first(where: { $0.value.subchannels[id] != nil })?.key else { return nil }
+    children[key]?.subchannelChanged(id, to: state, error: error, &effects)
+    return key
+  }
+
+  /// The child that the timer is of.
+  public mutating func timerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) -> Key? {
+    guard let key = children.first(where: { $0.value.id == timer.path.first })?.key else { return nil }
+    children[key]?.timerFired(timer, &effects)
+    return key
+  }
+
+  /// Each child gets its own.
+  public mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
+    for key in Array(children.keys) { children[key]?.callsEnded(calls, &effects) }
+  }
+
+  public mutating func exitIdle(_ effects: inout PolicyEffects) {
+    for key in Array(children.keys) { children[key]?.exitIdle(&effects) }
+  }
+
+  public mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
+    for key in Array(children.keys) { children[key]?.resolverFailed(error, &effects) }
+  }
+
+  /// The keys of children that have published since this was last asked.
+  public mutating func takeNews() -> Set<Key> {
+    var news: Set<Key> = []
+    for key in Array(children.keys) where children[key]!.takeNews() { news.insert(key) }
+    return news
+  }
+}

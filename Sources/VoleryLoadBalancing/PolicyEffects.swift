@@ -1,0 +1,64 @@
+public import VoleryTypes
+
+/// A timer of a policy: its number, which is the policy's own, and which of the channel's policies that is. Children's timers
+/// can't be taken for their parent's, nor for each other's, whatever their numbers are.
+public struct PolicyTimer: Hashable, Sendable {
+  /// As the policy has given it.
+  public let token: Int
+  /// From the channel's policy down to the one that wants the timer; empty for the channel's own policy.
+  package var path: [ChildPolicy.ID] = []
+
+  package init(token: Int) { self.token = token }
+}
+
+/// What a policy wants done. The channel carries it out, in order, after the policy's function has returned.
+public struct PolicyEffects {
+  public enum Effect {
+    case connect(Int)
+    case remove(Int)
+    case publish(ConnectivityState, any Picker)
+    case resolveNow
+    case startTimer(PolicyTimer, after: Duration)
+    case cancelTimer(PolicyTimer)
+    /// A child has done what can't be: a line for the log, which says whose fault it was.
+    case complain(String)
+  }
+
+  public private(set) var effects: [Effect] = []
+  /// What came with the resolver's last answer besides the endpoints (`Resolution.attributes`). A parent may give its children
+  /// others.
+  public var attributes: Attributes
+  private let makeSubchannel: (Endpoint) -> Subchannel
+
+  public init(attributes: Attributes = Attributes(), makeSubchannel: @escaping (Endpoint) -> Subchannel) {
+    self.attributes = attributes
+    self.makeSubchannel = makeSubchannel
+  }
+
+  /// A new idle subchannel; its id is new in this channel. Its connections use the credentials of the endpoint's `cluster`
+  /// attribute, where the channel has some for it (`ChannelOptions.clusterCredentials`).
+  public func subchannel(for endpoint: Endpoint) -> Subchannel { makeSubchannel(endpoint) }
+
+  /// Says what another `PolicyEffects` has said. `ChildPolicy` does this for a policy that has others below it.
+  public mutating func append(_ effect: Effect) { effects.append(effect) }
+
+  /// Connects a subchannel that is idle; nothing happens to one that is connecting, ready or backing off (in backoff it is
+  /// remembered, and the subchannel connects when the backoff has passed).
+  public mutating func connect(_ id: Int) { effects.append(.connect(id)) }
+
+  /// Gives a subchannel up: no new calls, those that run finish, then its connection is closed.
+  public mutating func remove(_ id: Int) { effects.append(.remove(id)) }
+
+  /// What calls use from now on, and the channel's state as the application sees it.
+  public mutating func publish(_ state: ConnectivityState, _ picker: any Picker) {
+    effects.append(.publish(state, picker))
+  }
+
+  public mutating func resolveNow() { effects.append(.resolveNow) }
+
+  public mutating func startTimer(token: Int, after delay: Duration) {
+    effects.append(.startTimer(PolicyTimer(token: token), after: delay))
+  }
+
+  public mutating func cancelTimer(token: Int) { effects.append(.cancelTimer(PolicyTimer(token: token))) }
+}
