@@ -265,7 +265,8 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     }
     #expect(client.count { $0 == "attempt hedge after 1" || $0 == "attempt hedge after 2" } == 2)
     #expect(client.contains("call DEADLINE_EXCEEDED r0 t0 h2"))
-    #expect(client.count { $0.hasPrefix("attempt DEADLINE_EXCEEDED") } == 3)
+    // The server may say so first, of one of them: the others are given up then.
+    #expect(client.count { $0.hasPrefix("attempt DEADLINE_EXCEEDED") || $0.hasPrefix("attempt CANCELLED") } == 3)
   }
 
   @Test("whoever is told of a beginning is told of its end, once, whatever becomes of it") func everyEnd() async throws
