@@ -2,8 +2,10 @@ import VoleryTransport
 import VoleryTypes
 
 /// Cuts a stream of bytes into length-prefixed messages (doc/PROTOCOL-HTTP2.md): 1 byte flag, 4 bytes length, the message.
-struct MessageDeframer {
-  enum Failure: Error, Equatable {
+///
+/// Its memory grows with what has arrived, never with what is announced: five bytes may announce gigabytes.
+package struct MessageDeframer {
+  package enum Failure: Error, Equatable {
     case tooLarge(Int)
     /// The flag byte is neither 0 nor 1.
     case badFlag(UInt8)
@@ -15,17 +17,27 @@ struct MessageDeframer {
   private var message: [UInt8] = []
   private var length = 0
 
-  init(limit: Int) { self.limit = limit }
+  /// Of a message that is not complete, memory is taken for so many times what has arrived: what arrives next finds its
+  /// place as a rule, and less than a seventh of a large message is copied twice.
+  package static let growth = 8
+
+  package init(limit: Int) { self.limit = limit }
 
   /// Whether the stream may end here: not within a message.
-  var isAtBoundary: Bool { prefixCount == 0 }
+  package var isAtBoundary: Bool { prefixCount == 0 }
+
+  /// What the message that is not complete takes up.
+  package var reservedByteCount: Int { message.capacity }
+
+  /// What is left to come of a message whose length is known; 0 where none is under way.
+  package var missingByteCount: Int { length - message.count }
 
   /// Bytes of the message that is not complete yet, if its whole is known to be at least `size` bytes long.
   func incompleteByteCount(ofMessagesFrom size: Int) -> Int {
     prefixCount == MessageSink.prefixByteCount && length >= size ? message.count : 0
   }
 
-  mutating func receive(
+  package mutating func receive(
     _ bytes: UnsafeRawBufferPointer, _ emit: (_ message: [UInt8], _ isCompressed: Bool) -> Void
   ) throws(Failure) {
     var rest = bytes
@@ -40,12 +52,24 @@ struct MessageDeframer {
       }
       // An empty message is complete with its prefix: the code below takes nothing and finishes it.
       let taken = UnsafeRawBufferPointer(rebasing: rest.prefix(length - message.count))
-      if message.isEmpty { message.reserveCapacity(length) }
+      if message.capacity - message.count < taken.count { grow(by: taken.count) }
       message.append(contentsOf: UnsafeBufferPointer(taken))
       rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(taken.count))
       if message.count == length { finish(emit) }
     }
   }
+
+  /// For the whole message as soon as an eighth of it is there; until then never beyond that eighth, after which all of it
+  /// is copied to its final place.
+  private mutating func grow(by count: Int) {
+    let arrived = message.count + count
+    let (allowed, isAll) = arrived.multipliedReportingOverflow(by: MessageDeframer.growth)
+    guard !isAll, allowed < length else { return message.reserveCapacity(length) }
+    message.reserveCapacity(max(arrived, min(allowed, length / MessageDeframer.growth)))
+  }
+
+  /// Lets go of what is there of a message that nobody wants any more.
+  package mutating func discard() { self = MessageDeframer(limit: limit) }
 
   /// A message that is there as a whole, which is the normal case: one copy.
   private func takeWhole(_ rest: inout UnsafeRawBufferPointer) throws(Failure) -> ReceivedMessage? {
