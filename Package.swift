@@ -115,7 +115,7 @@ let package = Package(
       [
         "VoleryTypes", "VoleryDNS", "VoleryFileResolver", "VoleryServices", "VoleryProtobuf", "VoleryWellKnownTypes",
         "VoleryNameResolution", "VoleryLoadBalancing", "VoleryObservation", "VoleryServer", "VoleryClient",
-        "VoleryTLSSession",
+        "VoleryTLSSession", "VoleryEventLoops", "VoleryPrimitives",
       ]),
 
     // 6: programs.
@@ -159,12 +159,12 @@ let package = Package(
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryNameResolution", "VoleryTypes"]),
     tests("LoadBalancingTests", ["VoleryPlatform", "VoleryLoadBalancing", "VoleryTypes"]),
-    tests("EventLoopsTests", ["TestSupport", "VoleryEventLoops"]),
+    tests("EventLoopsTests", ["TestSupport", "VoleryEventLoops", "VoleryPrimitives"]),
     tests(
       "HTTP2TransportTests",
       [
         "TestSupport", "Volery", "VoleryHTTP2Transport", "VoleryHTTP2Session", "VoleryTransport", "VoleryTypes",
-        "CNGHTTP2",
+        "VoleryServer", "CNGHTTP2", "CLibUV", "volery-interop",
       ]),
     tests(
       "DNSTests",

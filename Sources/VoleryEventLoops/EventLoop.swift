@@ -109,6 +109,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
       { context in
         let context = Unmanaged<StartContext>.fromOpaque(context!).takeRetainedValue()
         context.loop.thread = pthread_self()
+        EventLoop.blockBrokenPipes()
         context.started.signal()
         context.loop.run()
         return nil
@@ -121,6 +122,16 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     }
     pthread_detach(thread)
     context.started.wait()
+  }
+
+  /// A peer that goes away while bytes are written to it is an error of that connection, not the end of the process. libuv
+  /// can't write without the signal, which goes to the thread that writes: it stays there, and says nothing to anybody. What
+  /// other threads of the process do about SIGPIPE is theirs to say.
+  private static func blockBrokenPipes() {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGPIPE)
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
   }
 
   private func run() {

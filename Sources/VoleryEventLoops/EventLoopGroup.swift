@@ -26,8 +26,6 @@ package final class EventLoopGroup: Sendable {
 
   /// - Throws: What the system lacks; then there is none of the loops.
   package init(loops count: Int) throws(SocketError) {
-    // A peer that goes away while bytes are written to it is an error of that connection, not the end of the process.
-    signal(SIGPIPE, SIG_IGN)
     var loops: [EventLoop] = []
     do throws(SocketError) {
       for _ in 0..<max(1, count) { loops.append(try EventLoop()) }

@@ -1,4 +1,5 @@
 import COpenSSL
+package import VoleryPrimitives
 
 /// Certificates, keys and settings, read and checked: what the sessions of one side are made from. Immutable; a change of a
 /// file makes a new one. Any thread.
@@ -19,8 +20,14 @@ package final class TLSContext: @unchecked Sendable {
   /// How long a session may be resumed, in seconds.
   private static let sessionLifetime = 7200
 
-  /// Without OpenSSL's exit handler: it frees what the event loops' threads still use while the process ends.
-  private static let isLibraryReady = OPENSSL_init_ssl(UInt64(OPENSSL_INIT_NO_ATEXIT), nil) == 1
+  /// Whether OpenSSL is set up without its exit handler, which frees what the event loops' threads still use while the process
+  /// ends. In use from the first context on; nothing changes where the program has set up OpenSSL before.
+  package static let skipsExitHandler = ProcessSetting(true)
+
+  private static let isLibraryReady: Bool = {
+    let options = skipsExitHandler.use() ? UInt64(OPENSSL_INIT_NO_ATEXIT) : 0
+    return OPENSSL_init_ssl(options, nil) == 1
+  }()
 
   /// Reads every file.
   ///

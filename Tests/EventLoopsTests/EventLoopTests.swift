@@ -52,6 +52,35 @@ private final class Collected<Value: Sendable>: Sendable {
     }
   #endif
 
+  @Test("a write to a peer that has gone is an error of its socket, and no signal to the process") func brokenPipe()
+    async throws
+  {
+    let before = signal(SIGPIPE) { _ in brokenPipes.add(1, ordering: .relaxed) }
+    defer { _ = signal(SIGPIPE, before) }
+    let group = try EventLoopGroup(loops: 1)
+    let loop = group.loops[0]
+    #expect(SignalAction(of: SIGPIPE).callsHandler, "the process's own disposition is left alone")
+    let heardBefore = brokenPipes.load(ordering: .relaxed)
+    var ends: [Int32] = [0, 0]
+    #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0, &ends) == 0)
+    close(ends[1])
+    let descriptor = ends[0]
+    let failure = await withCheckedContinuation { (done: CheckedContinuation<String, Never>) in
+      loop.execute {
+        do {
+          let socket = try Socket(adopting: descriptor, isTCP: false, on: loop)
+          socket.delegate = FailureDelegate { done.resume(returning: $0) }
+          [1, 2, 3].withUnsafeBytes { socket.write($0) }
+        } catch {
+          done.resume(returning: "no socket: \(error)")
+        }
+      }
+    }
+    #expect(failure.contains("broken pipe"))
+    #expect(brokenPipes.load(ordering: .relaxed) == heardBefore)
+    group.stop()
+  }
+
   @Test("timers fire in order, and cancelled ones never") func timers() async throws {
     let group = try EventLoopGroup(loops: 1)
     let loop = group.loops[0]
@@ -198,5 +227,16 @@ private final class Collected<Value: Sendable>: Sendable {
   }
 }
 
+private final class FailureDelegate: SocketDelegate {
+  private let onFailure: (String) -> Void
+  init(_ onFailure: @escaping (String) -> Void) { self.onFailure = onFailure }
+  func received(_ bytes: UnsafeRawBufferPointer) {}
+  func receivedEnd() {}
+  func writesDrained() {}
+  func failed(_ error: SocketError) { onFailure(error.description) }
+}
+
+/// Of SIGPIPE.
+private let brokenPipes = Atomic<Int>(0)
 /// Counted by a signal handler.
 private let handled = Atomic<Int>(0)
