@@ -18,8 +18,8 @@ package struct MessageDeframer {
   private var length = 0
 
   /// Of a message that is not complete, memory is taken for so many times what has arrived: what arrives next finds its
-  /// place as a rule, and less than a seventh of a large message is copied twice.
-  package static let growth = 8
+  /// place as a rule, and a thirtieth of a large message is copied twice.
+  package static let growth = 32
 
   package init(limit: Int) { self.limit = limit }
 
@@ -59,7 +59,7 @@ package struct MessageDeframer {
     }
   }
 
-  /// For the whole message as soon as an eighth of it is there; until then never beyond that eighth, after which all of it
+  /// For the whole message as soon as that part of it is there; until then never beyond it, after which all of it
   /// is copied to its final place.
   private mutating func grow(by count: Int) {
     let arrived = message.count + count
