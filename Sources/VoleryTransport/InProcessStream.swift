@@ -156,6 +156,7 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
       status = status.without("trailing metadata", excess.description, failingWith: .resourceExhausted)
       trailingMetadata = Metadata()
     }
+    status.message = cut(status.message, beside: trailingMetadata, isTrailersOnly: isTrailersOnly)
     var outcome = StreamOutcome(
       status: status, trailingMetadata: trailingMetadata.asReceived, origin: .peer, isTrailersOnly: isTrailersOnly)
     outcome.isServersOwn = true
@@ -164,6 +165,21 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
       server.take()?.closed(nil)
     }
   }
+
+  /// What comes of a status message over a socket: the client's limit holds for all of the last headers.
+  private func cut(_ message: String, beside metadata: Metadata, isTrailersOnly: Bool) -> String {
+    // Far from it, nobody has to count.
+    guard message.utf8.count > connection.maxMetadataBytes / 8 || !metadata.isEmpty else { return message }
+    let others = InProcessStream.statusByteCount + (isTrailersOnly ? InProcessStream.headByteCount : 0)
+    let room = connection.maxMetadataBytes - others - metadata.fieldByteCount()
+    guard PercentEncoding.encode(message).count > room else { return message }
+    return PercentEncoding.encode(message, cutTo: room).withUnsafeBytes { PercentEncoding.decode($0) }
+  }
+
+  /// `grpc-status` with two digits, and `grpc-message` without its value.
+  private static let statusByteCount = "grpc-status".utf8.count + 2 + 32 + "grpc-message".utf8.count + 32
+  /// `:status: 200` and `content-type: application/grpc`.
+  private static let headByteCount = 7 + 3 + 32 + 12 + 16 + 32
 
   private func excess(_ which: String, _ metadata: Metadata) -> MetadataExcess? {
     MetadataExcess("the response's \(which) metadata", metadata, limit: connection.maxMetadataBytes, of: "the client")

@@ -112,7 +112,7 @@ import Volery
 
   @Test(
     "a status message of any length arrives with its code and metadata, cut to what the client takes",
-    arguments: [Way.plain, .tls], [16_000, 65_409, 65_410, 200_000])
+    arguments: Way.allCases, [16_000, 65_409, 65_410, 200_000])
   func message(_ way: Way, _ count: Int) async throws {
     try await Stage.with(way) { request, _ in
       let text = String(repeating: String(decoding: request, as: UTF8.self), count: count)

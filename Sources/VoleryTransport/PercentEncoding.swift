@@ -1,7 +1,7 @@
 /// `grpc-message`: UTF-8 with everything but printable ASCII, and '%', percent-encoded (doc/PROTOCOL-HTTP2.md). A space at an
 /// end too: HTTP/2 allows none there (RFC 9113, 8.2.1).
-enum PercentEncoding {
-  static func encode(_ text: String) -> [UInt8] {
+package enum PercentEncoding {
+  package static func encode(_ text: String) -> [UInt8] {
     var out: [UInt8] = []
     let hex = Array("0123456789ABCDEF".utf8)
     let lastIndex = text.utf8.count - 1
@@ -17,7 +17,7 @@ enum PercentEncoding {
   }
 
   /// The beginning of a text, with a mark at its end, in at most so many bytes; empty where there is no room for it.
-  static func encode(_ text: String, cutTo limit: Int) -> [UInt8] {
+  package static func encode(_ text: String, cutTo limit: Int) -> [UInt8] {
     let mark = "... (cut)"
     var room = limit - mark.utf8.count
     guard room > 0 else { return [] }
@@ -34,7 +34,7 @@ enum PercentEncoding {
   }
 
   /// Never fails: what is no valid escape stays as it is, invalid UTF-8 is repaired.
-  static func decode(_ bytes: UnsafeRawBufferPointer) -> String {
+  package static func decode(_ bytes: UnsafeRawBufferPointer) -> String {
     guard bytes.contains(UInt8(ascii: "%")) else { return String(decoding: bytes, as: UTF8.self) }
     var out: [UInt8] = []
     var index = 0
