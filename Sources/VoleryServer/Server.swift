@@ -314,8 +314,10 @@ public final class Server: Sendable {
   // MARK: Stopping
 
   /// Stops gracefully: tells every client to look for another server (a two-step GOAWAY), lets the running calls end, and
-  /// closes. The listeners accept until then, so that a client that comes late is served, not refused. What still runs
-  /// after `limit` is cancelled. May be called twice.
+  /// closes. The listeners accept until then: a client that comes late is told to look elsewhere as soon as it is connected,
+  /// and is not refused; the calls that it sends before it has heard of it, within a second at most, are served, and those that
+  /// come later it sends to another server itself (they were never taken). What still runs after `limit` is cancelled. May be
+  /// called twice.
   public func drain(limit: Duration = .seconds(25)) async {
     for observer in drainObservers { observer.drainBegan() }
     let (isFirst, connections) = state.withLock { state in
