@@ -39,8 +39,12 @@ enum HTTP2Callbacks {
       case NGHTTP2_HEADERS.rawValue:
         let endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         withSession(context) { $0.headersSent(header.stream_id, endsStream) }
-      case NGHTTP2_RST_STREAM.rawValue where frame!.pointee.rst_stream.error_code != NGHTTP2_NO_ERROR.rawValue:
-        withSession(context) { $0.resetsSent += 1 }
+      case NGHTTP2_RST_STREAM.rawValue:
+        let code = frame!.pointee.rst_stream.error_code
+        // Those two are of this end's own accord: the call is done with, or its time is up.
+        if code != NGHTTP2_NO_ERROR.rawValue, code != NGHTTP2_CANCEL.rawValue {
+          withSession(context) { $0.resetsSent += 1 }
+        }
       default: break
       }
       return 0

@@ -81,6 +81,28 @@ struct HTTP2Output: ~Copyable {
     }
   }
 
+  /// Copies what it points to: the chunks, of which that may be a small part, are let go of. Not while it is given away.
+  mutating func detach() {
+    guard !payloads.isEmpty else { return }
+    let rest = byteCount - takenByteCount
+    guard let copy = malloc(max(rest, 1)) else { return }
+    _ = withPieces { pieces in
+      var end = copy
+      for piece in pieces where !piece.isEmpty {
+        memcpy(end, piece.baseAddress!, piece.count)
+        end += piece.count
+      }
+      return 0
+    }
+    free(bytes)
+    bytes = copy
+    capacity = rest
+    count = rest
+    byteCount = rest
+    takenByteCount = 0
+    payloads = []
+  }
+
   private mutating func removeAll() {
     count = 0
     byteCount = 0

@@ -26,7 +26,7 @@ package final class HTTP2Session {
   @exclusivity(unchecked) private unowned(unsafe) var lastStream: HTTP2Stream?
   /// Of the request that is being submitted.
   @exclusivity(unchecked) private var requestHeaders = HeaderList()
-  @exclusivity(unchecked) private var output = HTTP2Output()
+  @exclusivity(unchecked) var output = HTTP2Output()
   /// `pull` asks for no more than so many bytes at a time.
   @exclusivity(unchecked) private var outputLimit = Int.max
   @exclusivity(unchecked) private var incoming: IncomingFrames
@@ -44,7 +44,7 @@ package final class HTTP2Session {
   private let maxConcurrentStreams: Int
   /// Of the SETTINGS that were sent first, the place of SETTINGS_MAX_CONCURRENT_STREAMS' value; nil once they have gone.
   @exclusivity(unchecked) private var announcement: Announcement?
-  /// RST_STREAM frames that have gone out, other than with NO_ERROR.
+  /// RST_STREAM frames that have gone out, other than with NO_ERROR and CANCEL.
   @exclusivity(unchecked) package var resetsSent = 0
 
   /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS; 100 is assumed before it has spoken.
@@ -56,6 +56,9 @@ package final class HTTP2Session {
   @exclusivity(unchecked) package var hasSentData = false
   /// The same for frames that came in, empty DATA aside.
   @exclusivity(unchecked) package var hasReceivedData = false
+  let byteCounts = ByteCounts.make()
+  /// SETTINGS that the peer has not acknowledged; the first is sent at once.
+  var unacknowledgedSettings = 1
 
   /// - Parameters:
   ///   - memory: Shared by the sessions of a loop; malloc's otherwise.
@@ -81,7 +84,10 @@ package final class HTTP2Session {
     submit(settings)
   }
 
-  deinit { nghttp2_session_del(session) }
+  deinit {
+    nghttp2_session_del(session)
+    byteCounts.deallocate()
+  }
 
   private func submit(_ settings: HTTP2Settings) {
     var entries = [
@@ -99,7 +105,7 @@ package final class HTTP2Session {
       session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, Int32(settings.connectionWindowByteCount))
   }
 
-  private func setting(_ id: nghttp2_settings_id, _ value: UInt32) -> nghttp2_settings_entry {
+  func setting(_ id: nghttp2_settings_id, _ value: UInt32) -> nghttp2_settings_entry {
     nghttp2_settings_entry(settings_id: Int32(id.rawValue), value: value)
   }
 
@@ -279,6 +285,7 @@ package final class HTTP2Session {
 
   private func add(_ stream: HTTP2Stream) {
     stream.session = self
+    stream.byteCounts = byteCounts
     stream.index = streams.count
     streams.append(stream)
   }
@@ -298,6 +305,8 @@ package final class HTTP2Session {
   /// The connection is over: what anybody still says to its streams goes nowhere.
   package func abandonStreams() {
     for stream in streams {
+      stream.discardBody()
+      stream.noteTaken(.max)
       stream.index = -1
       stream.session = nil
     }
@@ -395,6 +404,7 @@ extension HTTP2Session {
       maxSentHeaderListByteCount = min(Int(limit), HTTP2Settings.largestHeaderList)
       peerHasSentSettings = true
       delegate.settingsReceived()
+    case NGHTTP2_SETTINGS.rawValue: settingsAcknowledged()
     case NGHTTP2_PING.rawValue:
       let opaque = withUnsafeBytes(of: frame.pointee.ping.opaque_data) { $0.loadUnaligned(as: UInt64.self) }
       delegate.pingReceived(opaque, isAnswer: header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0)
@@ -458,6 +468,8 @@ extension HTTP2Session {
   func streamClosed(_ id: Int32, _ code: UInt32) {
     guard let stream = stream(id) else { return }
     withExtendedLifetime(stream) {
+      if stream.queuedByteCount > 0 { stream.discardBody() }
+      stream.noteTaken(.max)
       remove(stream)
       if role == .server, stream.wasResetByPeer || stream.hasPeerEnded {
         incoming.closedStreams.closed(id, byReset: stream.wasResetByPeer)
@@ -476,6 +488,8 @@ package protocol HTTP2SessionDelegate: AnyObject {
   /// Whether a field of this name may have any bytes as its value, those that HTTP forbids too.
   func acceptsAnyValue(of name: UnsafeRawBufferPointer) -> Bool
   func settingsReceived()
+  /// The peer keeps to all SETTINGS that were submitted.
+  func settingsAcknowledged()
   func pingReceived(_ opaque: UInt64, isAnswer: Bool)
   func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String)
 }

@@ -8,6 +8,10 @@ open class HTTP2Stream {
   /// Nil before the stream is submitted and after it is closed.
   @exclusivity(unchecked) package internal(set) unowned(unsafe) var session: HTTP2Session?
   @exclusivity(unchecked) var index = -1
+  /// Its session's; valid until the stream is closed.
+  @exclusivity(unchecked) var byteCounts: UnsafeMutablePointer<ByteCounts>?
+  /// Bytes of messages that were received and that nobody has taken yet, halves of messages included.
+  @exclusivity(unchecked) var receivedByteCount = 0
   /// Whether the headers have left this end: a request whose headers have not was never sent.
   @exclusivity(unchecked) package internal(set) var areHeadersSent = false
   @exclusivity(unchecked) package internal(set) var wasResetByPeer = false
@@ -22,6 +26,8 @@ open class HTTP2Stream {
   @exclusivity(unchecked) private var payload: (chunk: [UInt8], range: Range<Int>)?
   @exclusivity(unchecked) package private(set) var queuedByteCount = 0
   @exclusivity(unchecked) private var isBodyComplete = false
+  /// What was queued has been given up: nothing more of it is sent.
+  @exclusivity(unchecked) private var isBodyDiscarded = false
   @exclusivity(unchecked) private var isDeferred = false
   @exclusivity(unchecked) private var trailers: HeaderList?
   @exclusivity(unchecked) private var fixedTrailers: FixedHeaders?
@@ -70,7 +76,8 @@ open class HTTP2Stream {
   package func sendBody(_ bytes: [UInt8]) {
     guard !isClosed, !isBodyComplete else { return }
     chunks.append(bytes)
-    queuedByteCount += bytes.count
+    queuedByteCount &+= bytes.count
+    byteCounts.unsafelyUnwrapped.pointee.queued &+= bytes.count
     if queuedByteCount >= HTTP2Stream.highWaterMark { wantsDrained = true }
     resume()
   }
@@ -110,9 +117,34 @@ open class HTTP2Stream {
     nghttp2_session_consume_stream(session.session, id, byteCount)
   }
 
+  /// Ends the stream. What was queued is let go of at once, though the RST_STREAM may have to wait as long as the peer reads
+  /// nothing.
   package func reset(_ code: HTTP2ErrorCode) {
     guard !isClosed, let session else { return }
+    // At NO_ERROR with nothing left, all of it is on its way.
+    let keepsOutput = code == .noError && queuedByteCount == 0
+    discardBody()
+    if !keepsOutput { session.detachOutput() }
     nghttp2_submit_rst_stream(session.session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, code.rawValue)
+  }
+
+  /// The peer has ended the stream and needs no more of this end's half: what is left of it is let go of.
+  package func abandonBody() {
+    if queuedByteCount > 0 || !isBodyComplete { reset(.noError) }
+  }
+
+  /// Lets go of what was queued to be sent and is not in a frame yet.
+  func discardBody() {
+    isBodyComplete = true
+    isBodyDiscarded = true
+    if trailers != nil { trailers = nil }
+    guard queuedByteCount > 0 || payload != nil else { return }
+    byteCounts?.pointee.queued &-= queuedByteCount
+    queuedByteCount = 0
+    chunks = Queue()
+    offset = 0
+    // nghttp2 has begun a frame with it, which goes out as a whole.
+    if let (chunk, range) = payload { payload = (Array(chunk[range]), 0..<range.count) }
   }
 
   // MARK: What nghttp2 asks
@@ -122,9 +154,10 @@ open class HTTP2Stream {
     _ buffer: UnsafeMutableRawBufferPointer, _ flags: UnsafeMutablePointer<UInt32>
   ) -> Int {
     let filled = pointToPayload(buffer.count, flags) ?? copyChunks(into: buffer)
-    queuedByteCount -= filled
+    queuedByteCount &-= filled
+    byteCounts.unsafelyUnwrapped.pointee.queued &-= filled
     if chunks.isEmpty {
-      if isBodyComplete {
+      if isBodyComplete, !isBodyDiscarded {
         endBody(flags)
       } else if filled == 0 {
         isDeferred = true

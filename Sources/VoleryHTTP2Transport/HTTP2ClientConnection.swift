@@ -7,6 +7,8 @@ import VoleryTypes
 /// What a client does with its connections.
 package struct ClientConnectionOptions: Sendable {
   package var http2 = HTTP2Settings()
+  /// Shared by all connections of a channel.
+  package var buffers = BufferLimits()
   /// SETTINGS_MAX_HEADER_LIST_SIZE: 0 to 16 MiB.
   package var maxMetadataBytes: Int {
     get { http2.maxHeaderListByteCount }
@@ -63,7 +65,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
       keepaliveTime: options.keepaliveTime, answerTime: options.keepaliveTimeout,
       asksWithoutCalls: options.keepaliveTime != nil && options.keepaliveWithoutCalls)
     liveness = ConnectionLiveness(settings, pace: options.pingPace, now: .now)
-    super.init(socket: socket, role: .client, settings: options.http2, filter: filter)
+    super.init(socket: socket, role: .client, settings: options.http2, buffers: options.buffers, filter: filter)
     start()
     if settings.asksWithoutCalls { checkLiveness() }
   }
@@ -78,6 +80,10 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     guard head.authority == authority || mayBeCalled(head.authority) else {
       let authority = head.authority
       loop.execute { stream.refuseAuthority(authority) }
+      return stream
+    }
+    if isFull, !head.isBackground {
+      loop.execute { stream.refuseForMemory() }
       return stream
     }
     if livenessTimer == nil, !head.isBackground { scheduleLivenessCheck(after: ConnectionLiveness.silence) }

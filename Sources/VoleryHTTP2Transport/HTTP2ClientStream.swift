@@ -73,7 +73,8 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
         code: headers.httpStatus.map { $0 == 200 ? .unknown : statusCode(httpStatus: $0) } ?? .unknown,
         message: "the server ended the call without a grpc-status")
     if isTrailersOnly, status.code != .unavailable { client.streamServed() }
-    if status.isOK, !deframer.isAtBoundary { return fail(.internal, "the response ended within a message") }
+    abandonBody()
+    if status.isOK, !isAtMessageBoundary { return fail(.internal, "the response ended within a message") }
     var outcome = StreamOutcome(
       status: status, trailingMetadata: headers.metadata, origin: .peer, isTrailersOnly: isTrailersOnly)
     outcome.isServersOwn = headers.status != nil
@@ -133,6 +134,15 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     endUnsent(.resourceExhausted, text.description)
   }
 
+  /// Nothing was sent: too much waits already.
+  func refuseForMemory() {
+    endUnsent(.resourceExhausted, "the channel is at its limit of bytes of messages that wait")
+  }
+
+  override func refusedForMemory(_ reason: String) {
+    if phase != .ended { fail(.resourceExhausted, reason) }
+  }
+
   package override func headersNotSent(_ reason: String) {
     endUnsent(.internal, "the request's headers can't be sent: \(reason)")
   }
@@ -151,6 +161,7 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   }
 
   private func fail(_ code: StatusCode, _ message: String, origin: StatusError.Origin = .local) {
+    discardReceived()
     reset(.cancel)
     connection.setNeedsFlush()
     end(StreamOutcome(status: Status(code: code, message: message), origin: origin))
@@ -186,6 +197,7 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     handler = nil
     guard phase != .ended else { return }
     phase = .ended
+    discardReceived()
     reset(.cancel)
     connection.setNeedsFlush()
   }

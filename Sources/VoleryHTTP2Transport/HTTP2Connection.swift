@@ -18,11 +18,20 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   /// Why the connection ends, once everything that waits is written.
   @exclusivity(unchecked) private var endReason: String?
   @exclusivity(unchecked) private var isEnding = false
+  @exclusivity(unchecked) var buffers: BufferAccount
+  /// Too much waited when these bytes came: the calls that they begin are not taken.
+  @exclusivity(unchecked) var refusesCalls = false
+  /// What a stream's peer may send before somebody reads, as a rule.
+  let usualStreamWindow: UInt32
 
   /// The most bytes that are pulled before the kernel has taken them.
   private static let writeLimit = 512 << 10
 
-  init(socket: Socket, role: HTTP2Session.Role, settings: HTTP2Settings, filter: (any ByteFilter)?) {
+  init(
+    socket: Socket, role: HTTP2Session.Role, settings: HTTP2Settings, buffers: BufferLimits, filter: (any ByteFilter)?
+  ) {
+    self.buffers = BufferAccount(buffers)
+    usualStreamWindow = settings.streamWindowByteCount
     self.loop = socket.loop
     self.socket = socket
     self.filter = filter
@@ -66,6 +75,8 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   func bytesReceived() {}
   /// What there was to say has been said. Returns whether there is more now.
   func turnEnded() -> Bool { false }
+  /// Less is queued than half of what makes a peer one that is behind.
+  func peerCaughtUp() {}
   /// TLS is established; `peer` says who is there.
   func handshakeDone() {}
   /// The first bytes of a connection without TLS are those of TLS.
@@ -75,6 +86,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
 
   package func received(_ bytes: UnsafeRawBufferPointer) {
     guard !isEnding else { return }
+    refusesCalls = isFull
     bytesReceived()
     do {
       if let filter {
@@ -136,6 +148,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
         hasMore = pull()
       }
     } while turnEnded()
+    checkBuffers()
     guard socket.waitingByteCount == 0 else { return }
     if isEnding {
       finish(endReason)
@@ -158,6 +171,9 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
     if let failure { end("\(failure)") }
     return hasMore && failure == nil
   }
+
+  /// The peer takes nothing of what is written: it may be a while until it hears of anything.
+  var isBlocked: Bool { socket.waitingByteCount > 0 }
 
   package func writesDrained() { setNeedsFlush() }
 
@@ -183,6 +199,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
     socket.close()
     let streams = session.streams
     session.abandonStreams()
+    releaseBuffers()
     for stream in streams {
       (stream as? any ConnectionBoundStream)?.connectionLost(reason ?? "the connection was closed")
     }

@@ -6,6 +6,8 @@ import VoleryTypes
 /// What a server does with its connections (gRFC A8, A9).
 package struct ServerConnectionOptions: Sendable {
   package var http2 = HTTP2Settings()
+  /// Shared by all connections of a server.
+  package var buffers = BufferLimits()
   /// SETTINGS_MAX_CONCURRENT_STREAMS.
   package var maxConcurrentStreams: UInt32 {
     get { http2.maxConcurrentStreams }
@@ -64,6 +66,8 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   @exclusivity(unchecked) private var openCalls = 0
   /// Made for the first of them.
   @exclusivity(unchecked) private var lingering: LingeringHandlers?
+  /// What begins once the client takes what it has been answered, in order.
+  private var heldBack: [() -> Void] = []
   /// The shutdown notice's ping: its answer proves that the client has seen the notice.
   private static let drainPing: UInt64 = 0x766f_6c65_7279_0001
   private static let keepalivePing: UInt64 = 0x766f_6c65_7279_0002
@@ -81,7 +85,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
     self.pingStrikes = PingStrikes(
       interval: options.minPingInterval, permitsPingsWithoutCalls: options.permitsPingsWithoutCalls)
     self.resetLimit = StreamResetLimit(options.maxStreamResets, now: .now)
-    super.init(socket: socket, role: .server, settings: options.http2, filter: filter)
+    super.init(socket: socket, role: .server, settings: options.http2, buffers: options.buffers, filter: filter)
     start()
     scheduleTimers()
   }
@@ -167,13 +171,30 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   }
 
   /// Why a call that has just been opened can't be taken; nil: it can. The client keeps to the limit of streams, but the
-  /// handlers of those that it has reset may run on.
+  /// handlers of those that it has reset may run on, and what waits takes memory.
   var refusalOfCalls: Status? {
+    if refusesCalls {
+      return Status(code: .resourceExhausted, message: "the server is at its limit of bytes of messages that wait")
+    }
     guard let lingering, openCalls + lingering.count > Int(options.maxConcurrentStreams) else { return nil }
     return Status(
       code: .resourceExhausted,
       message: "the connection is at its limit of \(options.maxConcurrentStreams) calls: handlers of calls that were "
         + "cancelled still run")
+  }
+
+  // MARK: Clients that take nothing
+
+  func holdBack(_ work: @escaping () -> Void) {
+    heldBack.append(work)
+    buffers.isPeerAwaited = true
+  }
+
+  override func peerCaughtUp() {
+    guard !heldBack.isEmpty else { return }
+    let work = heldBack
+    heldBack = []
+    for begin in work { begin() }
   }
 
   private func scheduleIdleCheck() {
@@ -255,6 +276,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
     idleTimer?.cancel()
     handshakeSlot = nil
     endReason = error
+    peerCaughtUp()
     if !session.peerHasSentSettings { refusal = error }
     onEnd(self)
   }

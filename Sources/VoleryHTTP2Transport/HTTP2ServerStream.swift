@@ -29,6 +29,10 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
 
   package var transportLoop: any TransportLoop { connection.loop }
   package var peer: Peer { connection.peer }
+  package var isClientBehind: Bool {
+    !isClosed && sessionQueuedByteCount > BufferLimits.share && server.isPeerBehind
+  }
+  package func whenClientCatchesUp(_ work: @escaping () -> Void) { server.holdBack(work) }
   package var lingeringHandlers: LingeringHandlers? { server.lingeringHandlers }
 
   // MARK: Events
@@ -57,6 +61,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   private func refuse(httpStatus status: StaticString) {
     isNoCall = true
     phase = .finished
+    discardReceived()
     areHeadersSubmitted = true
     var headers = HeaderList()
     headers.append(":status", status)
@@ -86,6 +91,15 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     }
   }
 
+  override func refusedForMemory(_ reason: String) {
+    guard phase == .open else { return }
+    // Trailers would have to wait behind what the client does not take.
+    guard queuedByteCount == 0 else {
+      return end(with: .enhanceYourCalm, Status(code: .resourceExhausted, message: reason))
+    }
+    violate(.resourceExhausted, reason)
+  }
+
   private func violate(_ code: StatusCode, _ message: String) {
     guard phase == .open else { return }
     let error = StatusError(code, message)
@@ -99,11 +113,8 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     guard !hasReceivedEnd else { return }
     hasReceivedEnd = true
     guard phase == .open else { return }
-    if deframer.isAtBoundary {
-      handler?.halfClosed()
-    } else {
-      violate(.internal, "the request ended within a message")
-    }
+    guard isAtMessageBoundary else { return violate(.internal, "the request ended within a message") }
+    handler?.halfClosed()
   }
 
   package override func bodyDrained() { handler?.writable() }
@@ -139,6 +150,8 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   private func close(_ error: StatusError?) {
     guard phase != .closed else { return }
     phase = .closed
+    // Whoever still has the stream needs no half of a message.
+    if !hasReceivedEnd { discardReceived() }
     handler.take()?.closed(error)
     server.streamEnded()
   }
@@ -173,6 +186,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   package func finish(_ status: Status, trailingMetadata: Metadata) {
     guard phase == .open else { return }
     phase = .finished
+    if !hasReceivedEnd || waitingByteCount > 0 { discardReceived() }
     if status.isOK, areHeadersSubmitted, trailingMetadata.isEmpty {
       endBody(trailers: HTTP2ServerStream.okTrailers)
       return server.setNeedsFlush()
@@ -189,6 +203,20 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
       submitHeaders(headers, hasBody: false)
     }
     server.setNeedsFlush()
+  }
+
+  package func finishNow(_ status: Status) {
+    guard phase != .closed else { return }
+    guard queuedByteCount > 0 || connection.isBlocked else { return finish(status, trailingMetadata: Metadata()) }
+    end(with: .cancel, status)
+  }
+
+  /// At once, whatever waits. `status` is for the handler's side: the client gets the code alone.
+  private func end(with code: HTTP2ErrorCode, _ status: Status) {
+    discardReceived()
+    reset(code)
+    server.setNeedsFlush()
+    close(StatusError(status: status, origin: .local))
   }
 
   /// What `grpc-message` counts besides the message.

@@ -6,10 +6,16 @@ import VoleryTypes
 package class ReceivingStream: HTTP2Stream {
   /// Alive as long as the stream is not closed: it abandons its streams first.
   unowned(unsafe) let connection: HTTP2Connection
-  @exclusivity(unchecked) var deframer: MessageDeframer
+  @exclusivity(unchecked) private var deframer: MessageDeframer
   private let windowByteCount: Int
   /// Bytes of an unfinished large message whose credit was given back before somebody took the message.
   @exclusivity(unchecked) private var advanced = 0
+  /// While the peer is slowed down: the message that is under way has got room.
+  @exclusivity(unchecked) private(set) var isLetThrough = false
+  /// Nobody wants what still comes.
+  @exclusivity(unchecked) private var isDiscarding = false
+  /// The deframer is at work further up.
+  @exclusivity(unchecked) private var isDeframing = false
 
   init(connection: HTTP2Connection, maxMessageBytes: Int, windowByteCount: UInt32) {
     self.connection = connection
@@ -27,27 +33,71 @@ package class ReceivingStream: HTTP2Stream {
   func messageReceived(_ message: [UInt8], isCompressed: Bool) {}
   func refused(_ failure: MessageDeframer.Failure) {}
 
+  /// The connection, or all of them, have too much waiting, and this stream has most of it.
+  func refusedForMemory(_ reason: String) {}
+
+  /// Whether the stream may end here: not within a message.
+  var isAtMessageBoundary: Bool { deframer.isAtBoundary }
+
   package override func dataReceived(_ bytes: UnsafeRawBufferPointer) {
+    guard !isDiscarding else { return super.consume(bytes.count) }
+    noteReceived(bytes.count)
+    isDeframing = true
     do throws(MessageDeframer.Failure) {
-      try deframer.receive(bytes) { messageReceived($0, isCompressed: $1) }
+      try deframer.receive(bytes) { message, isCompressed in
+        isLetThrough = false
+        messageReceived(message, isCompressed: isCompressed)
+      }
+      isDeframing = false
     } catch {
+      isDeframing = false
       return refused(error)
     }
-    // A message that does not fit into half a window would never be completed if its bytes waited for a reader: the
-    // message limit bounds them instead.
+    if isDiscarding { return deframer.discard() }
+    advance()
+  }
+
+  /// A message that does not fit into half a window would never be completed if its bytes waited for a reader: the message
+  /// limit bounds them instead. Where too much waits, the connection says whose turn it is.
+  private func advance() {
     let incomplete = deframer.incompleteByteCount(ofMessagesFrom: windowByteCount / 2)
-    if incomplete > advanced {
-      super.consume(incomplete - advanced)
-      advanced = incomplete
-    }
+    guard incomplete > advanced, connection.buffers.pacing.phase == .open else { return }
+    super.consume(incomplete - advanced)
+    advanced = incomplete
   }
 
   package override func consume(_ byteCount: Int) {
     guard !isClosed else { return }
+    noteTaken(byteCount)
     let paid = min(advanced, byteCount)
     advanced -= paid
     guard byteCount > paid else { return }
     super.consume(byteCount - paid)
     connection.setNeedsFlush()
   }
+
+  /// Lets go of what has come, and of what will: the call is over on this side. Credit is given back as it comes, so that
+  /// a peer that has to finish its message before it listens gets there.
+  func discardReceived() {
+    isDiscarding = true
+    if !isDeframing { deframer.discard() }
+    noteTaken(.max)
+  }
+
+  // MARK: While the peer is slowed down
+
+  /// What is left to come of the message that is under way.
+  var missingByteCount: Int { deframer.missingByteCount }
+
+  /// Gives room for all of the message that is under way.
+  func letMessageThrough() {
+    isLetThrough = true
+    let room = missingByteCount - receiveWindow
+    guard room > 0 else { return }
+    advanced += room
+    extendWindow(by: room)
+  }
+
+  /// Sends what is worth it for the window as it is now.
+  func giveCreditBack() { super.consume(0) }
 }

@@ -42,6 +42,8 @@ public final class Server: Sendable {
   private let connectionLog: ConnectionLog
   private let connectionOptions: ServerConnectionOptions
   package let dispatcher: CallDispatcher
+  /// Bytes of messages that wait on all connections, but for some ten KiB of each.
+  package var bufferedByteCount: Int { connectionOptions.buffers.shared.byteCount }
   private let drainObservers: [any DrainObserving]
   private let state = Mutex(State())
 

@@ -28,14 +28,14 @@ public import VoleryTypes
   let interception: ServerInterception?
   /// For the handler's module, which has much of this inlined.
   @usableFromInline let isIntercepted: Bool
-  private let wasRequestCompressed = Atomic<Bool>(false)
-  private let requestCompression: Compression
+  let wasRequestCompressed = Atomic<Bool>(false)
+  let requestCompression: Compression
   /// Nil unless somebody looks.
   @exclusivity(unchecked) private var watch: ServerCallWatch?
   private let cancelled = Atomic<Bool>(false)
   private let loop: any TransportLoop
   private let workers: WorkerPool
-  private let dispatcher: CallDispatcher
+  let dispatcher: CallDispatcher
 
   // On the loop only.
   private let stream: any ServerStream
@@ -117,6 +117,17 @@ public import VoleryTypes
   /// False for a call that has ended before its handler's turn came.
   var mayRun: Bool { closeError == nil }
 
+  /// The client takes nothing of what others have been answered: the handler may not begin yet. Only where the request is there
+  /// as a whole: others may be what the client waits for.
+  var waitsForClient: Bool { entry.hasOneRequest && stream.isClientBehind }
+
+  /// When the client has caught up.
+  func runLater() {
+    stream.whenClientCatchesUp { [self] in
+      if mayRun { workers.run(self) } else { handlerReturned() }
+    }
+  }
+
   func handlerStarted(_ handler: RunningHandler) { self.handler = handler }
 
   /// What a worker's task does.
@@ -144,9 +155,8 @@ public import VoleryTypes
     let byteCount = message.count + MessageSink.prefixByteCount
     guard !isFinished else { return stream.consume(byteCount) }
     watch?.received(message, isCompressed: isCompressed)
-    if entry.hasOneRequest {
-      stream.consume(byteCount)
-      guard inbox.isEmpty else { return refuse(.unimplemented, "more than one request for \(method.path)") }
+    if entry.hasOneRequest, !inbox.isEmpty {
+      return refuse(.unimplemented, "more than one request for \(method.path)")
     }
     inbox.append(ReceivedMessage(message, isCompressed: isCompressed))
     readers.takeAll().resumeAll()
@@ -184,9 +194,13 @@ public import VoleryTypes
     dispatcher.callEnded()
   }
 
+  /// Also behind the handler's end: a client that does not take the responses has no more time for it either.
   private func deadlinePassed() {
-    guard !isFinished else { return }
-    refuse(.deadlineExceeded, "the deadline passed on the server")
+    let error = StatusError(.deadlineExceeded, "the deadline passed on the server")
+    if stream.queuedByteCount == 0 { finish(error.status, trailing: Metadata()) }
+    isFinished = true
+    stream.finishNow(error.status)
+    cancel(error)
   }
 
   /// Ends the call from the server's side, handler or not.
@@ -199,6 +213,7 @@ public import VoleryTypes
   private func cancel(_ error: StatusError) {
     guard closeError == nil else { return }
     closeError = error
+    if !inbox.isEmpty { inbox = Queue() }
     cancelled.store(true, ordering: .relaxed)
     handler.take()?.cancel(self)
     wakeAll()
@@ -261,8 +276,7 @@ public import VoleryTypes
     isFinished = true
     // Tasks that the handler has left behind look again.
     defer { wakeAll() }
-    deadlineTimer?.cancel()
-    deadlineTimer = nil
+    if !inbox.isEmpty { inbox = Queue() }
     if !hasSentHeaders {
       let initial = responseMetadata.withLock { $0.initial }
       if !initial.isEmpty {
@@ -288,6 +302,7 @@ public import VoleryTypes
   /// handler runs on the loop, it has it without waiting. Nil elsewhere.
   @usableFromInline func readyRequestBytes() throws(StatusError) -> [UInt8]? {
     guard loop.isCurrent, closeError == nil, let received = inbox.popFirst() else { return nil }
+    stream.consume(received.bytes.count + MessageSink.prefixByteCount)
     return try inflate(received)
   }
 
@@ -303,44 +318,6 @@ public import VoleryTypes
   @usableFromInline func nextRequestBytes() async throws(StatusError) -> [UInt8]? {
     guard let received = try await nextMessage() else { return nil }
     return try inflate(received)
-  }
-
-  private func inflate(_ received: ReceivedMessage) throws(StatusError) -> [UInt8] {
-    wasRequestCompressed.store(received.isCompressed, ordering: .relaxed)
-    guard received.isCompressed else { return received.bytes }
-    return try requestCompression.inflate(received, limit: dispatcher.maxRequestMessageBytes)
-  }
-
-  @inlinable func message<Message>(
-    _ bytes: [UInt8], _ serializer: Serializer<Message>
-  ) throws(StatusError) -> Message {
-    if isIntercepted { return try interceptedMessage(bytes, serializer) }
-    do { return try serializer.deserialize(bytes) } catch { throw unreadable(error) }
-  }
-
-  @usableFromInline func unreadable(_ error: any Error) -> StatusError {
-    dispatcher.log.report(.unreadable, error, of: self, isOver: isCancelled)
-    return StatusError(.internal, "a request of \(method.path) can't be read")
-  }
-
-  /// A framed response, compressed as the call's responses are unless `isCompressed` is false.
-  @inlinable func frame<Message>(
-    _ message: Message, _ serializer: Serializer<Message>, isCompressed: Bool = true
-  ) throws(StatusError) -> MessageFrame {
-    if isIntercepted { return try interceptedFrame(message, serializer, isCompressed) }
-    var sink = MessageSink()
-    do { try serializer.serialize(message, &sink) } catch { throw unserializable(error) }
-    return frame(sink.finish(), isCompressed)
-  }
-
-  @usableFromInline func frame(_ frame: MessageFrame, _ isCompressed: Bool) -> MessageFrame {
-    let compression = responseCompression.fix()
-    return compression == .identity || !isCompressed ? frame : compression.compress(frame)
-  }
-
-  @usableFromInline func unserializable(_ error: any Error) -> StatusError {
-    dispatcher.log.report(.unserializable, error, of: self, isOver: isCancelled)
-    return StatusError(.internal, "a response of \(method.path) can't be serialized")
   }
 
   /// Sends the one response of a method whose server does not stream.
@@ -459,7 +436,7 @@ public import VoleryTypes
   private func takeMessage() -> ReadStep {
     if isOver { return .failed(over) }
     if let message = inbox.popFirst() {
-      if !entry.hasOneRequest { stream.consume(message.bytes.count + MessageSink.prefixByteCount) }
+      stream.consume(message.bytes.count + MessageSink.prefixByteCount)
       return .message(message)
     }
     return isHalfClosed ? .end : .wait

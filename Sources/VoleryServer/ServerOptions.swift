@@ -20,6 +20,16 @@ public struct ServerOptions: Sendable {
   /// Calls that may run at once on the whole server; more are refused with RESOURCE_EXHAUSTED. A call counts until its
   /// handler has returned, and its response is sent or its client gone. No limit by default.
   public var maxConcurrentCalls = Int.max
+  /// Bytes of messages that may wait on one connection: received, and taken by no handler yet. From half of it on the client is
+  /// slowed down, by narrow windows of its streams, so that its calls get on one after another, small ones as ever; above it
+  /// the call that has most waiting ends with RESOURCE_EXHAUSTED, and new ones are refused with it. Also, while more than half
+  /// of it is queued that the client does not take, handlers of its complete requests don't begin. 64 MiB; at least 256 KiB.
+  public var maxBufferedBytesPerConnection = 64 << 20
+  /// Bytes of messages that may wait on all connections together, received or queued to be sent. From half of it on every
+  /// client that has more than 256 KiB waiting is slowed down as above; above it new calls are refused with
+  /// RESOURCE_EXHAUSTED, and so are calls that have most waiting where more comes. Nil, the default: a quarter of the memory
+  /// that the process may have (the machine's, or its control group's limit), and at least 64 MiB. At least 1 MiB.
+  public var maxBufferedBytes: Int?
   /// Streams of one connection that its client may reset, or make the server reset by breaking HTTP/2's rules, beyond what its
   /// calls that end well pay for: each pays for four, a tenth of this number comes back each second, and calls that ran to
   /// their deadline don't count. With more, the connection is ended with GOAWAY ENHANCE_YOUR_CALM. 1000.
@@ -63,6 +73,7 @@ public struct ServerOptions: Sendable {
     var connection = ServerConnectionOptions()
     connection.maxConcurrentStreams = maxConcurrentStreams
     connection.maxMetadataBytes = maxMetadataBytes
+    connection.buffers = BufferLimits(connectionLimit: maxBufferedBytesPerConnection, sharedLimit: maxBufferedBytes)
     connection.maxStreamResets = maxStreamResets
     connection.maxAge = maxConnectionAge
     connection.maxAgeGrace = maxConnectionAgeGrace

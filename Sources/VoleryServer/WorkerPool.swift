@@ -23,6 +23,7 @@ final class WorkerPool: TurnFlushing, @unchecked Sendable {
   func run(_ call: ServerCall) {
     switch call.executor {
     case .eventLoop: break
+    case _ where call.waitsForClient: return call.runLater()
     case .sharedPool: return call.handlerStarted(.task(Task { await call.runHandler() }))
     case .taskExecutor(let executor):
       return call.handlerStarted(.task(Task(executorPreference: executor) { await call.runHandler() }))
@@ -102,6 +103,10 @@ final class Worker: @unchecked Sendable {
         // It may have been cancelled while it waited.
         guard call.mayRun else {
           call.handlerReturned()
+          continue
+        }
+        if call.waitsForClient {
+          call.runLater()
           continue
         }
         current = ObjectIdentifier(call)

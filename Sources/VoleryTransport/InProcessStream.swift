@@ -203,6 +203,7 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
   private func over() {
     guard !isOver else { return }
     isOver = true
+    early = []
     connection.ended(self)
   }
 
@@ -214,6 +215,7 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
   /// The connection takes no more calls.
   func refuse() {
     isOver = true
+    early = []
     client.take()?.closed(
       StreamOutcome(
         status: Status(code: .unavailable, message: "the connection is going away"), origin: .local,
@@ -223,6 +225,7 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
   func connectionLost(_ reason: String) {
     guard !isOver else { return }
     isOver = true
+    early = []
     let text = "the connection was lost: \(reason)"
     client.take()?.closed(StreamOutcome(status: Status(code: .unavailable, message: text), origin: .local))
     server.take()?.closed(StatusError(.cancelled, text))
@@ -238,6 +241,7 @@ private final class InProcessServerStream: ServerStream {
   var transportLoop: any TransportLoop { stream.transportLoop }
   var peer: Peer { stream.peer }
   var queuedByteCount: Int { stream.queuedResponseByteCount }
+  var isClientBehind: Bool { false }
   /// Both ends are one process's: the server's limit of calls is enough.
   var lingeringHandlers: LingeringHandlers? { nil }
 
@@ -250,6 +254,11 @@ private final class InProcessServerStream: ServerStream {
   func finish(_ status: Status, trailingMetadata: Metadata) {
     stream.finish(status, trailingMetadata: trailingMetadata)
   }
+
+  func whenClientCatchesUp(_ work: @escaping () -> Void) { work() }
+
+  /// What was sent is with the client.
+  func finishNow(_ status: Status) { stream.finish(status, trailingMetadata: Metadata()) }
 
   func consume(_ byteCount: Int) { stream.requestsConsumed(byteCount) }
 }

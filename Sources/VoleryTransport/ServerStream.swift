@@ -42,10 +42,20 @@ package protocol ServerStream: AnyObject {
   /// stream is reset with NO_ERROR behind the trailers. Nothing may be sent after it.
   func finish(_ status: Status, trailingMetadata: Metadata)
 
+  /// Ends the call without waiting for a client that takes nothing: what it has not taken of the responses is let go of, and
+  /// the stream is reset with CANCEL; as `finish` where it has taken everything. Also after `finish`, to the same end.
+  func finishNow(_ status: Status)
+
   /// Gives flow-control credit back for received messages that the handler has taken (their bytes, prefix included).
   func consume(_ byteCount: Int)
 
   var queuedByteCount: Int { get }
+
+  /// Whether the client takes so little of what its calls are answered that no more of them should begin.
+  var isClientBehind: Bool { get }
+
+  /// Calls `work` once, when the client has caught up, or when the connection is over. After `isClientBehind`, in the same turn.
+  func whenClientCatchesUp(_ work: @escaping () -> Void)
 
   /// Where a handler is counted that still runs when its stream is over; asked from `ServerStreamHandler.closed` only. Nil
   /// for a transport that does not limit them.

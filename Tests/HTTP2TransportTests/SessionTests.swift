@@ -25,6 +25,7 @@ import Testing
     }
     func acceptsAnyValue(of name: UnsafeRawBufferPointer) -> Bool { false }
     func settingsReceived() {}
+    func settingsAcknowledged() {}
     func pingReceived(_ opaque: UInt64, isAnswer: Bool) {}
     func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String) {}
   }

@@ -23,11 +23,20 @@ struct OneMethod: Service {
 struct Stage {
   let channel: Channel
   let address: SocketAddress
+  let server: Server
 
   static func with(
     _ way: Way, server options: ServerOptions = ServerOptions(),
     channel channelOptions: ChannelOptions = ChannelOptions(),
     handler: @escaping OneMethod.Handler, _ body: (Stage) async throws -> Void
+  ) async throws {
+    try await with(way, server: options, channel: channelOptions, services: [OneMethod(handler: handler)], body)
+  }
+
+  static func with(
+    _ way: Way, server options: ServerOptions = ServerOptions(),
+    channel channelOptions: ChannelOptions = ChannelOptions(), services: [any Service],
+    _ body: (Stage) async throws -> Void
   ) async throws {
     let (place, credentials): (ListenAddress, ServerCredentials) =
       switch way {
@@ -40,7 +49,7 @@ struct Stage {
         )
       case .inProcess: (.inProcess("stage-\(UInt64.random(in: .min ... .max))"), .plaintext)
       }
-    let server = Server(services: [OneMethod(handler: handler)], credentials: credentials, options: options)
+    let server = Server(services: services, credentials: credentials, options: options)
     let address = try server.start(listeningOn: place)[0]
     defer { server.shutDown() }
     var channelOptions = channelOptions
@@ -52,7 +61,7 @@ struct Stage {
     } else {
       channel = try Channel(way == .inProcess ? "\(address)" : "ipv4:\(address)", options: channelOptions)
     }
-    try await body(Stage(channel: channel, address: address))
+    try await body(Stage(channel: channel, address: address, server: server))
   }
 
   static func options(_ metadata: Metadata = Metadata()) -> CallOptions {

@@ -216,12 +216,15 @@ import VoleryTypes
     let transportLoop: any TransportLoop = try! EventLoopGroup.shared().next()
     var peer: Peer { fatalError("nobody asks") }
     var queuedByteCount: Int { 0 }
+    var isClientBehind: Bool { false }
+    func whenClientCatchesUp(_ work: @escaping () -> Void) { work() }
     var lingeringHandlers: LingeringHandlers? { nil }
     var status: Status?
     var metadata: Metadata?
     func sendInitialMetadata(_ metadata: Metadata, messageEncoding: String?) {}
     func send(_ frame: MessageFrame) {}
     func consume(_ byteCount: Int) {}
+    func finishNow(_ status: Status) { finish(status, trailingMetadata: Metadata()) }
     func finish(_ status: Status, trailingMetadata: Metadata) {
       self.status = status
       metadata = trailingMetadata

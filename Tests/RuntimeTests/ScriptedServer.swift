@@ -116,6 +116,7 @@ final class ScriptedServer: Sendable {
     }
 
     func settingsReceived() {}
+    func settingsAcknowledged() {}
     func acceptsAnyValue(of name: UnsafeRawBufferPointer) -> Bool { false }
     func pingReceived(_ opaque: UInt64, isAnswer: Bool) {}
     func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String) {}

@@ -8,7 +8,7 @@ package final class ChildProcess: Sendable {
     package let description: String
   }
 
-  private let pid: Int32
+  package let pid: Int32
   private let output: Int32
   private let hasEnded = Mutex(false)
 

@@ -225,6 +225,11 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
   /// settled before.
   mutating func settle(_ outcome: consuming StreamOutcome) -> (attempts: [CallAttempt], waiters: WaiterList)? {
     guard verdict == nil else { return nil }
+    if !outcome.isOK, !hasEnded || outcome.code == .deadlineExceeded {
+      // Ended from this side: what nobody has read is not kept.
+      inbox = Queue()
+      response = nil
+    }
     if isIntercepted { interceptedOutcome = outcome }
     let attempts = running.isEmpty ? [] : running.removeAll()
     return (attempts, hasEnded ? takeWaiters() : end(outcome))

@@ -26,6 +26,15 @@ public struct ChannelOptions: Sendable {
   /// with RESOURCE_EXHAUSTED. 16 KiB; at most 16 MiB. A request with more than its server takes fails with RESOURCE_EXHAUSTED
   /// and is not sent.
   public var maxMetadataBytes = 16 << 10
+  /// Bytes of messages that may wait on one connection: received, and taken by no reader yet. From half of it on the server is
+  /// slowed down, by narrow windows of its streams, so that calls get on one after another, small ones as ever; above it the
+  /// call that has most waiting ends with RESOURCE_EXHAUSTED, and new ones do. 64 MiB; at least 256 KiB.
+  public var maxBufferedBytesPerConnection = 64 << 20
+  /// Bytes of messages that may wait on all of the channel's connections together, received or queued to be sent. From half of
+  /// it on servers that have sent more than 256 KiB of it are slowed down as above; above it new calls end with
+  /// RESOURCE_EXHAUSTED, and so do calls that have most waiting where more comes. Nil, the default: a quarter of the memory
+  /// that the process may have (the machine's, or its control group's limit), and at least 64 MiB. At least 1 MiB.
+  public var maxBufferedBytes: Int?
   /// How requests are compressed where a call does not say otherwise. Identity, which is not at all: servers need not be
   /// able to read anything else. Compressed responses are always read.
   public var compression = Compression.identity
@@ -103,6 +112,7 @@ public struct ChannelOptions: Sendable {
   var connection: ClientConnectionOptions {
     var connection = ClientConnectionOptions()
     connection.http2.firstStreamID = firstStreamID
+    connection.buffers = BufferLimits(connectionLimit: maxBufferedBytesPerConnection, sharedLimit: maxBufferedBytes)
     connection.maxMetadataBytes = maxMetadataBytes
     connection.keepaliveTime = keepaliveTime
     connection.keepaliveTimeout = keepaliveTimeout
