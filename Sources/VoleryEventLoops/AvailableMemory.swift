@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import VoleryPlatform
 
 /// How much memory this process may have.
 package enum AvailableMemory {

@@ -1,10 +1,7 @@
 import CLibUV
 import Synchronization
+import VoleryPlatform
 import VoleryPrimitives
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Gives memory that is freed back to the system once a burst of large messages is over: malloc keeps what lies below any
 /// block that is still in use, and what `HeapThreshold` has it keep (malloc_trim(3); nothing elsewhere than with glibc).

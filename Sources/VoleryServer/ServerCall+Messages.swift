@@ -1,3 +1,5 @@
+import Synchronization
+import VoleryHTTP2Transport
 import VoleryTransport
 public import VoleryTypes
 

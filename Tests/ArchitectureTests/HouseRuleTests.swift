@@ -15,6 +15,7 @@ import Testing
     "TLSTests/CallCredentialsTests.swift": (2, "credentials that never come"),
     "EventLoopsTests/EventLoopTests.swift": (1, "that a task has slept is what is tested"),
     "HTTP2TransportTests/ScriptedService.swift": (1, "a handler that hangs"),
+    "HTTP2TransportTests/BufferTests.swift": (2, "a handler that does not read yet; the pace of a gauge that is read"),
     "HTTP2TransportTests/StreamResetTests.swift": (1, "a client that gives up shortly before the server's own clock"),
     "RuntimeTests/ConnectionAgeTests.swift": (1, "a handler that outlives its connection's age"),
     "RuntimeTests/ConnectionEndTests.swift": (1, "the pace of its calls, which fail at once"),

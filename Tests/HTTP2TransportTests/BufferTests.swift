@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 import Volery
 
@@ -320,7 +321,7 @@ import Volery
       ($0 as? StatusError)?.message.contains("the channel is at its limit") == true
     }
     full.cancel()
-    _ = try? await full.value
+    _ = await full.result
     var code: StatusCode?
     for _ in 0..<20 where code != .deadlineExceeded {
       do throws(StatusError) {
