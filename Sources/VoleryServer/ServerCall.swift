@@ -199,6 +199,7 @@ public import VoleryTypes
     let error = StatusError(.deadlineExceeded, "the deadline passed on the server")
     if stream.queuedByteCount == 0 { finish(error.status, trailing: Metadata()) }
     isFinished = true
+    watch?.answers(error.status)
     stream.finishNow(error.status)
     cancel(error)
   }
