@@ -42,7 +42,7 @@ python: deps
 
 test: deps python ## Run the tests: unit, loopback, hostile peers, other implementations and proxies
 	swift build --build-tests
-	timeout 900 swift test --skip-build --no-parallel
+	@Tests/run.py
 	@$(MAKE) --no-print-directory lab-quick
 	@$(MAKE) --no-print-directory peers-quick
 	Tests/Examples/run.sh
