@@ -50,6 +50,8 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   /// The most jobs that run before the loop looks at its sockets again.
   private static let jobsPerTurn = 1024
+  /// The same for flushes.
+  private static let flushesPerTurn = 4096
 
   /// - Throws: What the system lacks: a loop takes about five descriptors, and a thread.
   package init() throws(SocketError) {
@@ -201,18 +203,19 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
       activity.ended()
       flush()
     } while !jobs.isEmpty && budget > 0
-    if !jobs.isEmpty { uv_async_send(wake) }
+    if !jobs.isEmpty || !dirty.isEmpty { uv_async_send(wake) }
   }
 
+  /// Connections that ask again while they are flushed have their turn, too, but not for ever: the loop has sockets to look at.
   private func flush() {
     var index = 0
-    while index < dirty.count {
+    while index < dirty.count, index < EventLoop.flushesPerTurn {
       let connection = dirty[index]
       connection.isMarkedDirty = false
       connection.flush()
       index += 1
     }
-    dirty.removeAll(keepingCapacity: true)
+    if index == dirty.count { dirty.removeAll(keepingCapacity: true) } else { dirty.removeFirst(index) }
   }
 
   /// Calls `connection.flush` once at the end of this turn. On the loop.

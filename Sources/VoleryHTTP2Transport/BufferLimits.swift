@@ -46,8 +46,7 @@ package struct BufferLimits: Sendable {
   /// What a connection may have received and not handed on, or queued, before it is slowed down.
   var mark: Int { shared.isTight ? min(BufferLimits.share, connectionLimit / 2) : connectionLimit / 2 }
 
-  /// What a peer may have under way until it has heard that it is slowed down, beyond the limit and for some seconds at most:
-  /// it can't know better.
+  /// What a peer may have under way on streams of which nothing is known yet when it is slowed down.
   static let underWay = 16 << 20
 
   /// What streams may be let through at once while the peer is slowed down.
@@ -67,11 +66,14 @@ struct BufferAccount {
   var isPeerAwaited = false
   /// So many seconds are left for what was under way when the peer was slowed down.
   var patience = 0
+  /// What the peer may have under way until it has heard of that: what it had been allowed. It can't know better, and a proxy
+  /// hands on at once whatever it may (Envoy 1.40 has all of it in its own output).
+  var underWay = 0
   static let patience = 5
   /// What is left to come of messages that were let through, when it was looked at last.
   var outstandingBefore: Int?
 
   init(_ limits: BufferLimits) { self.limits = limits }
 
-  var limit: Int { limits.connectionLimit + (patience > 0 ? BufferLimits.underWay : 0) }
+  var limit: Int { limits.connectionLimit + (patience > 0 ? underWay : 0) }
 }

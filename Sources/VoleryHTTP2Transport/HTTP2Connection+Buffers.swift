@@ -56,13 +56,16 @@ extension HTTP2Connection {
     case .narrow:
       session.announceStreamWindow(ReceivePacing.narrowWindow)
       buffers.patience = BufferAccount.patience
+      buffers.underWay = receivingStreams.reduce(BufferLimits.underWay) { $0 + max(0, $1.receiveWindow) }
       startPacingTimer()
-    case .letThrough: letMessagesThrough(isStalled: false)
+    case .letThrough: return letMessagesThrough(isStalled: false)
     case .widen: session.announceStreamWindow(usualStreamWindow)
     }
     setNeedsFlush()
   }
 
+  /// Asks to be flushed only if there is something to say: a flush may have brought us here, and comes again if we ask.
+  ///
   /// - Parameter isStalled: Those that were let through get no further: they must not hold up the others.
   private func letMessagesThrough(isStalled: Bool) {
     // What is complete has to wait too: more of it frees nothing.
@@ -84,6 +87,7 @@ extension HTTP2Connection {
     guard !chosen.isEmpty else { return }
     let ids = Set(chosen.map(\.stream))
     for stream in receivingStreams where ids.contains(stream.id) { stream.letMessageThrough() }
+    setNeedsFlush()
   }
 
   /// All streams of a connection are such.

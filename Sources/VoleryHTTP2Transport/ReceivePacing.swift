@@ -20,8 +20,8 @@ package struct ReceivePacing {
     case widen
   }
 
-  /// SETTINGS_INITIAL_WINDOW_SIZE while the peer is slowed down.
-  package static let narrowWindow: UInt32 = 32 << 10
+  /// SETTINGS_INITIAL_WINDOW_SIZE while the peer is slowed down: a thousand streams have a quarter of the default limit at most.
+  package static let narrowWindow: UInt32 = 16 << 10
 
   package private(set) var phase = Phase.open
 

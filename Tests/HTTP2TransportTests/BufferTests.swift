@@ -96,7 +96,7 @@ import Volery
       peer.say(chunks(stream, half))
     }
     try peer.listen("narrow windows") { peer in
-      peer.heard.contains { $0.kind == .settings && $0.payload == [0, 4, 0, 0, 0x80, 0] }
+      peer.heard.contains { $0.kind == .settings && $0.payload == [0, 4, 0, 0, 0x40, 0] }
     }
     return peer
   }
@@ -114,10 +114,7 @@ import Volery
       try peer.listen("room for the oldest") { $0.heard.contains { $0.kind == .windowUpdate && $0.stream == 1 } }
       #expect(!peer.heard.contains { $0.kind == .windowUpdate && $0.stream == 19 })
       peer.say(.headers(21, ScriptedService.request("Echo")))
-      peer.say(.data(21, ScriptedService.message([UInt8](repeating: 2, count: 20_000)).prefix(16384).map { $0 }))
-      peer.say(
-        .data(21, ScriptedService.message([UInt8](repeating: 2, count: 20_000)).dropFirst(16384).map { $0 }, ends: true)
-      )
+      peer.say(.data(21, ScriptedService.message([UInt8](repeating: 2, count: 12_000)), ends: true))
       try peer.listen("answer to a small call") { $0.hasEnded(21) }
       #expect(peer.field("grpc-status", of: 21) == "0")
       // The rest of what was let through: the next one's turn comes, until all are done and the windows are wide again.
@@ -157,7 +154,7 @@ import Volery
         peer.say(.headers(stream, ScriptedService.request("Echo")))
         peer.say(Self.chunks(stream, half))
       }
-      try peer.listen("narrow windows") { peer in peer.heard.contains { $0.payload == [0, 4, 0, 0, 0x80, 0] } }
+      try peer.listen("narrow windows") { peer in peer.heard.contains { $0.payload == [0, 4, 0, 0, 0x40, 0] } }
       peer.say(.settingsAcknowledged)
       try peer.listen("room for the second") { $0.heard.contains { $0.kind == .windowUpdate && $0.stream == 3 } }
     }
@@ -263,6 +260,53 @@ import Volery
     }
   }
 
+  @Test("a client that is slowed down while it takes nothing costs others nothing, and gets on when it takes again")
+  func slowedDownAndBehind() async throws {
+    let service = Counting()
+    let server = Server(services: [service], options: Self.options(connection: 4 << 20))
+    let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    defer { server.shutDown() }
+    try await blocking {
+      let peer = try ScriptedPeer.client(of: address)
+      func request(_ index: Int) -> UInt32 { UInt32(2 * index + 1) }
+      // 3 MiB of responses wait for a client that takes 64 KiB of each: what comes now does not begin.
+      for index in 0..<6 {
+        peer.say(
+          .headers(request(index), Self.request("/test.Buffers/Large")),
+          .data(request(index), ScriptedPeer.emptyMessage, ends: true))
+      }
+      try peer.listenToPing(1)
+      #expect(service.started.load(ordering: .relaxed) < 6)
+      let half = ScriptedService.message([UInt8](repeating: 1, count: 400_000)).prefix(250_000)
+      for index in 6..<16 {
+        peer.say(.headers(request(index), ScriptedService.request("Echo")))
+        peer.say(Self.chunks(request(index), half))
+      }
+      try peer.listen("narrow windows") { peer in peer.heard.contains { $0.payload == [0, 4, 0, 0, 0x40, 0] } }
+      peer.say(.settingsAcknowledged)
+      // All connections of this process may be on one loop: this one's, and another one's.
+      try peer.listenToPing(2)
+      let other = try ScriptedPeer.client(of: address)
+      other.say(.headers(1, ScriptedService.request("Echo")), .data(1, ScriptedPeer.emptyMessage, ends: true))
+      try other.listen("another one's answer") { $0.hasEnded(1) }
+      peer.say(.windowUpdate(0, 0x7fff_ffff - 65535))
+      for index in 0..<6 { peer.say(.windowUpdate(request(index), 2 << 20)) }
+      try peer.listen("all responses") { peer in
+        (0..<6).allSatisfy { peer.field("grpc-status", of: request($0)) == "0" }
+      }
+      for index in 6..<16 {
+        try peer.listen("room for \(index)") { peer in
+          peer.heard.contains { $0.kind == .windowUpdate && $0.stream == request(index) }
+            || peer.heard.contains { $0.payload == [0, 4, 0, 8, 0, 0] }
+        }
+        let rest = ScriptedService.message([UInt8](repeating: 1, count: 400_000)).dropFirst(250_000)
+        peer.say(.windowUpdate(request(index), 1 << 20))
+        peer.say(Self.chunks(request(index), rest, ends: true))
+        try peer.listen("answer") { $0.field("grpc-status", of: request(index)) == "0" }
+      }
+    }
+  }
+
   @Test("a channel's connection slows a server down whose responses nobody reads, and ends the largest above the limit")
   func channel() async throws {
     let listener = try ScriptedListener()
@@ -282,7 +326,7 @@ import Volery
         for _ in 0..<(5 - index) { peer.say(Self.chunks(stream, message[...])) }
       }
       try peer.listen("narrow windows") { peer in
-        peer.heard.contains { $0.kind == .settings && $0.payload == [0, 4, 0, 0, 0x80, 0] }
+        peer.heard.contains { $0.kind == .settings && $0.payload == [0, 4, 0, 0, 0x40, 0] }
       }
       try peer.listen("reset") { peer in peer.heard.contains { $0.kind == .reset } }
       #expect(peer.heard.filter { $0.kind == .reset }.map(\.stream) == [requests()[0]])
