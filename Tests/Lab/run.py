@@ -145,7 +145,7 @@ def run(case, options, attempt_limit):
 
 
 def second_tries(results, options):
-    """The tests share a machine: a case that failed among others is run once more, alone, and both results are shown."""
+    """A case that failed among others is run once more, alone, and both results are shown."""
     for index, first in enumerate(results):
         if first["pass"] or first["known"] or first["skipped"]:
             continue
@@ -215,8 +215,7 @@ def main():
     parser.add_argument(
         "--shared",
         action="store_true",
-        help="this machine has other things to do: bars for times are wider by what an echo takes on it, and a case that "
-        "fails is run once more, alone",
+        help="this machine has other things to do: bars for times are wider by what an echo takes on it",
     )
     parser.add_argument(
         "--keep-reference",
@@ -246,7 +245,7 @@ def main():
         for result in pool.map(lambda case: run(case, options, case.limit), cases):
             results.append(result)
             report.print_case(result)
-    if options.shared:
+    if not options.cases and not options.reference:
         second_tries(results, options)
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ import time
 from collections import namedtuple
 
 Query = namedtuple("Query", "time name type")
-Opening = namedtuple("Opening", "time source port address target")  # a SYN
+Opening = namedtuple("Opening", "time source port address target sequence")  # a SYN
 Closing = namedtuple("Closing", "time source port address target")  # a FIN or RST, from whichever end
 
 TYPES = {1: "A", 28: "AAAA", 33: "SRV", 16: "TXT"}
@@ -115,7 +115,8 @@ class Wire:
         SO_ATTACH_FILTER, SO_TIMESTAMPNS = 26, 35
         self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, header)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        SO_RCVBUFFORCE = 33  # the laboratory is root
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         self._socket.bind(("lo", 0))
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -201,7 +202,10 @@ class Wire:
         if protocol == 6:
             is_end = packet[length + 13] & 0x05
             ends = (when, source, ports[0], target, ports[1])
-            (self.closings if is_end else self.openings).append((Closing if is_end else Opening)(*ends))
+            if is_end:
+                self.closings.append(Closing(*ends))
+            else:
+                self.openings.append(Opening(*ends, packet[length + 4 : length + 8]))
             return
         question, labels, place = packet[length + 8 :], [], 12
         while question[place]:
@@ -216,10 +220,10 @@ class Wire:
         ]
 
     def openings_to(self, port=50051, since=0.0, address=None):
-        """Connections that were begun; a SYN that is sent again counts once."""
+        """Connections that were begun; a SYN that is sent again counts once (a port that is used again does not)."""
         seen, found = set(), []
         for opening in list(self.openings):
-            key = (opening.source, opening.port, opening.address)
+            key = (opening.source, opening.port, opening.address, opening.sequence)
             if opening.target != port or key in seen:
                 continue
             seen.add(key)

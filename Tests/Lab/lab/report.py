@@ -93,6 +93,12 @@ def markdown(results, reference, options):
         for result in missed:
             reason = result["known"] or result["error"] or result["skipped"] or "not known yet"
             lines.append(f"- {result['name']}: {reason}")
+    again = [result for result in results if result["first"]]
+    if again:
+        lines += ["", "## Run once more, alone", ""]
+        for result in again:
+            verdict = "reached its bars" if result["pass"] else "failed too"
+            lines.append(f"- {result['name']}: the first run missed {missed_by(result['first'])}; the second {verdict}")
     return "\n".join(lines) + "\n"
 
 
