@@ -83,7 +83,7 @@ private struct ZonePicker: Picker {
     guard let near = lessBusy(of: local) else {
       return lessBusy(of: others).map { .pick($0) } ?? .queue
     }
-    guard let far = lessBusy(of: others), near.isFull || near.isAside || isFarBusier(near, than: far) else {
+    guard let far = lessBusy(of: others), near.isFull || near.isEjected || isFarBusier(near, than: far) else {
       return .pick(near)
     }
     return .pick(far)

@@ -1,8 +1,8 @@
 import Synchronization
 import VoleryTypes
 
-/// What calls have told of a server lately, and whether it should be left alone for a while. Event-driven: several failures
-/// in a row, or two deadlines that passed without an answer, set it aside at once; after a pause one call probes it, and
+/// What calls have told of a server lately, and whether it is ejected: left alone for a while. Event-driven: several failures
+/// in a row, or two deadlines that passed without an answer, eject it at once; after a pause one call probes it, and
 /// the first answer brings it back. Any thread, no lock.
 ///
 /// The pauses are 1 s, then twice as long each time, at most 30 s.
@@ -14,7 +14,7 @@ final class HealthRecord: Sendable {
   private let deadlines = Atomic<Int>(0)
   private let ejections = Atomic<Int>(0)
   /// Nanoseconds since `origin`; 0 while nothing is held against the server.
-  private let asideUntil = Atomic<Int64>(0)
+  private let ejectedUntil = Atomic<Int64>(0)
   private let now: @Sendable () -> ContinuousClock.Instant
   private let origin: ContinuousClock.Instant
 
@@ -24,17 +24,17 @@ final class HealthRecord: Sendable {
   }
 
   /// Whether anything is held against the server.
-  var isMarked: Bool { asideUntil.load(ordering: .relaxed) != 0 }
+  var isMarked: Bool { ejectedUntil.load(ordering: .relaxed) != 0 }
 
   /// Whether calls should go elsewhere, now. The one who comes after the pause may probe: the others still go elsewhere.
-  func isAside() -> Bool {
-    let until = asideUntil.load(ordering: .relaxed)
+  func isEjected() -> Bool {
+    let until = ejectedUntil.load(ordering: .relaxed)
     guard until != 0 else { return false }
     let elapsed = nanoseconds(at: now())
     guard elapsed >= until else { return true }
     // One probe in a second, until it has told how it went.
     let next = elapsed + 1_000_000_000
-    return !asideUntil.compareExchange(expected: until, desired: next, ordering: .relaxed).exchanged
+    return !ejectedUntil.compareExchange(expected: until, desired: next, ordering: .relaxed).exchanged
   }
 
   /// A call has ended. Its own cancellation says nothing of the server.
@@ -43,10 +43,10 @@ final class HealthRecord: Sendable {
     case (.cancelled, .local): return
     case (.deadlineExceeded, .local):
       failures.store(0, ordering: .relaxed)
-      if deadlines.add(1, ordering: .relaxed).newValue >= HealthRecord.deadlinesInARow { setAside(now()) }
+      if deadlines.add(1, ordering: .relaxed).newValue >= HealthRecord.deadlinesInARow { eject(now()) }
     case (.unavailable, _), (.resourceExhausted, .peer), (.internal, .peer), (.unknown, .peer):
       deadlines.store(0, ordering: .relaxed)
-      if failures.add(1, ordering: .relaxed).newValue >= HealthRecord.failuresInARow { setAside(now()) }
+      if failures.add(1, ordering: .relaxed).newValue >= HealthRecord.failuresInARow { eject(now()) }
     default: answered()
     }
   }
@@ -55,8 +55,8 @@ final class HealthRecord: Sendable {
     // Most calls find nothing to clear: no store, so that cores don't pass the line around.
     if failures.load(ordering: .relaxed) != 0 { failures.store(0, ordering: .relaxed) }
     if deadlines.load(ordering: .relaxed) != 0 { deadlines.store(0, ordering: .relaxed) }
-    if asideUntil.load(ordering: .relaxed) != 0 {
-      asideUntil.store(0, ordering: .relaxed)
+    if ejectedUntil.load(ordering: .relaxed) != 0 {
+      ejectedUntil.store(0, ordering: .relaxed)
       ejections.store(0, ordering: .relaxed)
     }
   }
@@ -66,15 +66,15 @@ final class HealthRecord: Sendable {
     answered()
   }
 
-  private func setAside(_ now: ContinuousClock.Instant) {
-    let current = asideUntil.load(ordering: .relaxed)
+  private func eject(_ now: ContinuousClock.Instant) {
+    let current = ejectedUntil.load(ordering: .relaxed)
     let elapsed = nanoseconds(at: now)
     // Calls that were on their way already don't count again; a probe that failed does.
     let isProbe = current != 0 && elapsed + 1_000_000_000 >= current
     guard current == 0 || isProbe else { return }
     let pause = Int64(1_000_000_000) << Int64(min(ejections.load(ordering: .relaxed), 5))
     let until = elapsed + min(pause, 30_000_000_000)
-    if asideUntil.compareExchange(expected: current, desired: max(1, until), ordering: .relaxed).exchanged {
+    if ejectedUntil.compareExchange(expected: current, desired: max(1, until), ordering: .relaxed).exchanged {
       ejections.add(1, ordering: .relaxed)
     }
   }

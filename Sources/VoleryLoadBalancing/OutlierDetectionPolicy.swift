@@ -5,7 +5,7 @@ public import VoleryTypes
 /// is over it is ready again.
 ///
 /// This is beside what every policy of this module does by itself, without a configuration and at once: a server that fails
-/// five calls in a row, or misses two deadlines, is left alone and probed (`Subchannel.isAside`).
+/// five calls in a row, or misses two deadlines, is ejected and probed (`Subchannel.isEjected`).
 public struct OutlierDetectionPolicy: LoadBalancingPolicy {
   /// A subchannel of the child's, as it is without any ejection.
   private struct Member {

@@ -6,8 +6,8 @@ public import VoleryTypes
 /// `pick` runs at the same time on many callers' tasks: it must not block, suspend or take a lock that callers contend
 /// for. A picker that was replaced may still be asked for a while.
 ///
-/// What changes from call to call it reads from the subchannels: `outstandingCalls`, `isFull`, `isAside`. A picker that ignores
-/// the last two works, and does without what they are for.
+/// What changes from call to call it reads from the subchannels: `outstandingCalls`, `isFull`, `isEjected`. A picker that
+/// ignores the last two works, and does without what they are for.
 public protocol Picker: Sendable {
   func pick(for call: PickRequest) -> PickResult
 }

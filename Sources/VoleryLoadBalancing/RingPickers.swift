@@ -16,7 +16,7 @@ final class RoundRobinPicker: Picker {
     let count = UInt(subchannels.count)
     for offset in 0..<count {
       let subchannel = subchannels[Int((start &+ offset) % count)]
-      if !subchannel.isFull, !subchannel.isAside || subchannels.areMostlyAside { return .pick(subchannel) }
+      if !subchannel.isFull, !subchannel.isEjected || subchannels.areMostlyEjected { return .pick(subchannel) }
     }
     return .pick(subchannels[Int(start % count)])
   }
@@ -44,7 +44,7 @@ final class RoundRobinLeastRequestPicker: Picker {
     let candidate = subchannels[Int(next)]
     guard count > 1 else { return .pick(candidate) }
     let other = subchannels[Int((next &+ 1 &+ UInt(mix(seed &+ UInt64(turn)) % UInt64(count - 1))) % count)]
-    if candidate.isAside, !subchannels.areMostlyAside {
+    if candidate.isEjected, !subchannels.areMostlyEjected {
       return .pick(subchannels.standIn(from: UInt(mix(UInt64(turn)))))
     }
     if candidate.isFull, !other.isFull { return .pick(other) }
@@ -87,7 +87,7 @@ final class LeastRequestPicker: Picker {
       state = mix(state)
       index = state % UInt64(subchannels.count)
     }
-    if best!.isAside, !subchannels.areMostlyAside { best = subchannels.standIn(from: UInt(mix(state))) }
+    if best!.isEjected, !subchannels.areMostlyEjected { best = subchannels.standIn(from: UInt(mix(state))) }
     return .pick(best!)
   }
 }
@@ -106,7 +106,7 @@ final class RandomPicker: Picker {
     let turn = UInt64(UInt(bitPattern: counter.add(1, ordering: .relaxed).oldValue))
     let index = Int(mix(turn) % UInt64(subchannels.count))
     let drawn = subchannels[index]
-    if drawn.isAside, !subchannels.areMostlyAside { return .pick(subchannels.standIn(from: UInt(mix(turn &+ 1)))) }
+    if drawn.isEjected, !subchannels.areMostlyEjected { return .pick(subchannels.standIn(from: UInt(mix(turn &+ 1)))) }
     return .pick(drawn)
   }
 }
@@ -131,7 +131,7 @@ extension Subchannel {
 extension [Subchannel] {
   /// More than half have something held against them: then the fault is elsewhere, or leaving them alone would only
   /// overload the rest.
-  fileprivate var areMostlyAside: Bool {
+  fileprivate var areMostlyEjected: Bool {
     reduce(into: 0) { count, subchannel in if subchannel.health.isMarked { count += 1 } } * 2 > count
   }
 

@@ -13,13 +13,13 @@ public final class Subchannel: Sendable {
   package let connection: any Sendable & AnyObject
   private let outstanding = Atomic<Int>(0)
 
-  /// - Parameter isSetAside: Whether its server is left alone for a while when calls fail on it (`isAside`).
+  /// - Parameter ejects: Whether its server is left alone for a while when calls fail on it (`isEjected`).
   package init(
-    id: Int, endpoint: Endpoint, connection: any Sendable & AnyObject, isSetAside: Bool = true,
+    id: Int, endpoint: Endpoint, connection: any Sendable & AnyObject, ejects: Bool = true,
     now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
   ) {
     health = HealthRecord(now: now)
-    self.isSetAside = isSetAside
+    self.ejects = ejects
     self.id = id
     self.endpoint = endpoint
     self.connection = connection
@@ -33,7 +33,7 @@ public final class Subchannel: Sendable {
   private let full = Atomic<Bool>(false)
   private let answered = Atomic<Bool>(false)
   let health: HealthRecord
-  private let isSetAside: Bool
+  private let ejects: Bool
   private let removed = Atomic<Bool>(false)
 
   /// Whether its policy has given it up, and every picker since knows.
@@ -41,9 +41,10 @@ public final class Subchannel: Sendable {
 
   package func setRemoved() { removed.store(true, ordering: .relaxed) }
 
-  /// Whether its server has failed calls in a row, or not answered several: pickers go elsewhere for a while, as long as no
-  /// more than half of the servers are in that state. Never, where the channel's options say so (`setsServersAside`).
-  public var isAside: Bool { health.isAside() }
+  /// Whether its server is ejected: it has failed calls in a row, or not answered several, and pickers go elsewhere for a
+  /// while, as long as no more than half of the servers are in that state. Never, where the channel's options say so
+  /// (`ejectsFailingServers`). What the policy `outlier_detection` ejects is failing instead, and never comes to a picker.
+  public var isEjected: Bool { health.isEjected() }
 
   /// Whether its connection runs as many calls as the server allows (MAX_CONCURRENT_STREAMS): a call would have to wait
   /// there. Pickers go elsewhere while they can.
@@ -62,7 +63,7 @@ public final class Subchannel: Sendable {
   package func callStarted() { outstanding.add(1, ordering: .relaxed) }
   package func callEnded(code: StatusCode, origin: StatusError.Origin) {
     outstanding.subtract(1, ordering: .relaxed)
-    if isSetAside { health.callEnded(code: code, origin: origin) }
+    if ejects { health.callEnded(code: code, origin: origin) }
   }
 
   /// A new connection is ready: what was held against the old one's server is forgotten.

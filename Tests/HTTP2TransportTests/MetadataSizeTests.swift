@@ -34,7 +34,7 @@ import Volery
       calls.add(1, ordering: .relaxed)
       return []
     } _: { stage in
-      // More than it takes to set a server aside.
+      // More than it takes to eject a server.
       for _ in 0..<12 {
         let error = await stage.failure(metadata)
         #expect(error?.code == .resourceExhausted)

@@ -135,15 +135,15 @@ import Volery
     #expect(stage.picked.outstandingCalls == [0])
   }
 
-  @Test("a channel that sets no servers aside goes on calling one that fails", arguments: [true, false])
-  func setsServersAside(_ isOn: Bool) async throws {
+  @Test("a channel that ejects no servers goes on calling one that fails", arguments: [true, false])
+  func ejectsFailingServers(_ isOn: Bool) async throws {
     let services = [RetryTests.Flaky(failures: .max), RetryTests.Flaky(failures: 0), RetryTests.Flaky(failures: 0)]
     let servers = services.map { Server(services: [$0]) }
     defer { for server in servers { server.shutDown() } }
     let addresses = try servers.map { try $0.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0] }
     var options = ChannelOptions()
     options.loadBalancingPolicy = "round_robin"
-    options.setsServersAside = isOn
+    options.ejectsFailingServers = isOn
     let channel = try Channel("static:///\(addresses.map { "\($0)" }.joined(separator: ","))", options: options)
     /// How many of these calls fail, and in the right way.
     func failures(of calls: Int) async throws -> Int {

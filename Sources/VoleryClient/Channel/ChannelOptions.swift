@@ -85,10 +85,10 @@ public struct ChannelOptions: Sendable {
   /// there; servers without the health service are as good as any. `pick_first` never asks. True.
   public var checksHealth = true
   /// Whether a server that fails five calls in a row (UNAVAILABLE, or the server's own RESOURCE_EXHAUSTED, INTERNAL or UNKNOWN),
-  /// or lets two deadlines in a row pass, gets no more calls but a probe now and then, until it has answered one; never more
-  /// than half of the servers. False for servers that say these codes of what the caller asked, not of themselves. It is
+  /// or lets two deadlines in a row pass, is ejected: gets no more calls but a probe now and then, until it has answered one;
+  /// never more than half of the servers. False for servers that say these codes of what the caller asked, not of themselves. It is
   /// nothing to do with the policy `outlier_detection`, which works either way. True.
-  public var setsServersAside = true
+  public var ejectsFailingServers = true
   /// Hear what happens to the channel and its calls; at most 16. None.
   public var observers: [any Observer] = []
   /// How connections to endpoints of a cluster (`Attributes.cluster`) are protected; those of other clusters, and of none, have

@@ -45,7 +45,7 @@ final class SubchannelDriver: @unchecked Sendable {
   /// The policies' side of this; its driver is held by it, not the other way round.
   func makeSubchannel() -> Subchannel {
     let subchannel = Subchannel(
-      id: id, endpoint: endpoint, connection: self, isSetAside: core.options.setsServersAside)
+      id: id, endpoint: endpoint, connection: self, ejects: core.options.ejectsFailingServers)
     self.subchannel = subchannel
     return subchannel
   }

@@ -137,7 +137,7 @@ def b5(lab):
     lab.note(f"three of five fail: attempts in 4 s {spent}, {len(failed(calls))} of {len(calls)} calls failed")
 
 
-@case("B6", "one pod fails every call: set aside, probed, taken back", limit=90, quick=True)
+@case("B6", "one pod fails every call: ejected, probed, taken back", limit=90, quick=True)
 def b6(lab):
     pods = lab.pods(range(1, 6))
     lab.publish(pods)
@@ -154,7 +154,7 @@ def b6(lab):
     settled = next(
         (when for when in [failing] + times if busiest_window([t for t in times if t > when], 0.5) <= 1), None
     )
-    lab.check("set aside after", settled - failing if settled else None, at_most=2, unit=" s")
+    lab.check("ejected after", settled - failing if settled else None, at_most=2, unit=" s")
     probes = [when for when in times if settled is not None and when > settled]
     lab.check("probes in any half second", busiest_window(probes, 0.5) if probes else 0, at_most=1)
     lab.check("probes in 9 s", len(probes), at_least=1, at_most=6)
