@@ -22,21 +22,21 @@ package final class HTTP2Connector: ClientConnector {
   package func connect(
     to address: SocketAddress, authority: String, serverName: String?, timeout: Duration,
     observer: any ClientConnectionObserver
-  ) -> any ConnectionAttempt {
+  ) -> any Dial {
     if case .inProcess(let name) = address {
       return InProcessListener.connect(
         to: name, maxMetadataBytes: options.maxMetadataBytes, observer: observer, failingOn: group.next())
     }
-    let attempt = HTTP2ConnectionAttempt(
+    let dial = HTTP2Dial(
       loop: group.next(), authority: authority, observer: observer, options: options)
     let makeFilter = makeFilter.map { make in { @Sendable () throws in try make(serverName ?? authority, address) } }
-    attempt.start(to: address, timeout: timeout, makeFilter: makeFilter)
-    return attempt
+    dial.start(to: address, timeout: timeout, makeFilter: makeFilter)
+    return dial
   }
 }
 
-/// An attempt to connect, from the socket to the peer's SETTINGS, within one time-out.
-final class HTTP2ConnectionAttempt: ConnectionAttempt, ClientConnectionObserver, @unchecked Sendable {
+/// A dial, from the socket to the peer's SETTINGS, within one time-out.
+final class HTTP2Dial: Dial, ClientConnectionObserver, @unchecked Sendable {
   private let loop: EventLoop
   private let authority: String
   private let options: ClientConnectionOptions

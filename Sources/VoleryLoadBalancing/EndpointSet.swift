@@ -8,7 +8,7 @@ struct EndpointSet {
   struct Member {
     let subchannel: Subchannel
     var state = ConnectivityState.idle
-    /// Sticky: from the first failed attempt until ready (gRFC A62).
+    /// Sticky: from the first failed dial until ready (gRFC A62).
     var isFailing = false
     var error: StatusError?
     var priority: UInt32 = 0
@@ -116,7 +116,7 @@ struct EndpointSet {
     let errors = wanted.prefix(8).map { member in
       let name = "\(member.subchannel.endpoint)"
       let text = member.error?.message ?? "no connection"
-      // An attempt's own error names each address.
+      // A dial's own error names each address.
       return text.hasPrefix("\(name): ") || text.contains(": ") && member.subchannel.endpoint.addresses.count > 1
         ? text : "\(name): \(text)"
     }

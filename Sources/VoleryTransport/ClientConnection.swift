@@ -86,18 +86,18 @@ package enum DrainCause: Sendable {
   case silence
 }
 
-/// An attempt to connect, or the connection that came of it.
-package protocol ConnectionAttempt: AnyObject, Sendable {
+/// A connection that is being made (a dial), or has been made of it.
+package protocol Dial: AnyObject, Sendable {
   /// Gives up, or closes what came of it; the observer hears nothing more. Any thread.
   func cancel()
 }
 
 /// Opens connections to addresses of the kinds it knows.
 package protocol ClientConnector: Sendable {
-  /// Starts an attempt: TCP or unix connect, TLS where the connector has it, HTTP/2 preface and the peer's first
+  /// Dials: TCP or unix connect, TLS where the connector has it, HTTP/2 preface and the peer's first
   /// SETTINGS, all within `timeout`. Returns at once; any thread.
   func connect(
     to address: SocketAddress, authority: String, serverName: String?, timeout: Duration,
     observer: any ClientConnectionObserver
-  ) -> any ConnectionAttempt
+  ) -> any Dial
 }

@@ -43,10 +43,10 @@ package final class InProcessListener: Sendable {
   /// - Parameter maxMetadataBytes: The most bytes of a response's metadata that the client takes.
   package static func connect(
     to name: String, maxMetadataBytes: Int, observer: any ClientConnectionObserver, failingOn loop: any TransportLoop
-  ) -> any ConnectionAttempt {
+  ) -> any Dial {
     guard let listener = registry.withLock({ $0[name] }) else {
       loop.execute { observer.connectionClosed(error: "no server of this process listens as \"\(name)\"") }
-      return NoAttempt()
+      return NoDial()
     }
     let connection = InProcessConnection(
       listener: listener, loop: listener.nextLoop(), maxMetadataBytes: maxMetadataBytes, observer: observer)
@@ -90,6 +90,6 @@ package final class InProcessListener: Sendable {
   }
 }
 
-private final class NoAttempt: ConnectionAttempt {
+private final class NoDial: Dial {
   func cancel() {}
 }

@@ -53,17 +53,17 @@ import VoleryTypes
     var state = SubchannelState()
     #expect(state.connectRequested(now: at(0)) == .connect(timeout: .seconds(1)))
     #expect(state.connectRequested(now: at(0)) == .none, "on it already")
-    #expect(state.attemptFailed(refused, now: at(0.25), random: 0.5) == .wait(.seconds(0.75)))
+    #expect(state.dialFailed(refused, now: at(0.25), random: 0.5) == .wait(.seconds(0.75)))
     #expect(state.connectivity == .transientFailure)
     #expect(state.error == refused)
     #expect(state.connectRequested(now: at(0.5)) == .none, "it is remembered")
     #expect(state.waitOver(now: at(1)) == .connect(timeout: .seconds(2)))
-    #expect(state.attemptFailed(refused, now: at(3), random: 0.5) == .wait(.zero), "1.6 s are over")
+    #expect(state.dialFailed(refused, now: at(3), random: 0.5) == .wait(.zero), "1.6 s are over")
     #expect(state.waitOver(now: at(3)) == .stopWaiting, "nobody wants it")
     #expect(state.phase == .idle)
     #expect(state.connectRequested(now: at(4)) == .connect(timeout: .seconds(4)))
     for timeout in [8, 16, 20, 20] {
-      _ = state.attemptFailed(refused, now: at(10), random: 0.5)
+      _ = state.dialFailed(refused, now: at(10), random: 0.5)
       _ = state.connectRequested(now: at(10))
       #expect(state.waitOver(now: at(11)) == .connect(timeout: .seconds(timeout)))
     }
@@ -77,14 +77,14 @@ import VoleryTypes
     var state = SubchannelState()
     _ = state.connectRequested(now: at(0))
     for _ in 0..<2 {
-      _ = state.attemptFailed(refused, now: at(0), random: 0.5)
+      _ = state.dialFailed(refused, now: at(0), random: 0.5)
       _ = state.connectRequested(now: at(0))
       _ = state.waitOver(now: at(0))
     }
     state.connectionOpened(now: at(1))
     _ = state.connectionLost(.init(reason: "closed", use: wasUseful ? .served : .none), now: at(1.1), random: 0.5)
     #expect(state.connectRequested(now: at(1.1)) == .connect(timeout: .seconds(1)))
-    let wait = state.attemptFailed(refused, now: at(1.1), random: 0.5)
+    let wait = state.dialFailed(refused, now: at(1.1), random: 0.5)
     #expect(wait == .wait(wasUseful ? .seconds(1) : .seconds(1) * 1.6 * 1.6))
   }
 
@@ -186,17 +186,17 @@ import VoleryTypes
     #expect(state.resolutionAnswered(now: at(11)) == .connect(timeout: .seconds(1)))
   }
 
-  @Test("who has nowhere else to go tries again at once, unless it has just done so") func retryWanted() {
+  @Test("who has nowhere else to go tries again at once, unless it has just done so") func redialWanted() {
     var state = SubchannelState()
     _ = state.connectRequested(now: at(0))
-    _ = state.attemptFailed(refused, now: at(0), random: 0.5)
+    _ = state.dialFailed(refused, now: at(0), random: 0.5)
     _ = state.connectRequested(now: at(0))
-    #expect(state.retryWanted(ifStartedBefore: at(-1), now: at(0.5)) == .none)
-    #expect(state.retryWanted(ifStartedBefore: at(0), now: at(0.5)) == .connect(timeout: .seconds(2)))
-    #expect(state.attemptFailed(refused, now: at(0.5), random: 0.5) == .wait(.seconds(1) * 1.6), "the backoff goes on")
+    #expect(state.redialWanted(ifStartedBefore: at(-1), now: at(0.5)) == .none)
+    #expect(state.redialWanted(ifStartedBefore: at(0), now: at(0.5)) == .connect(timeout: .seconds(2)))
+    #expect(state.dialFailed(refused, now: at(0.5), random: 0.5) == .wait(.seconds(1) * 1.6), "the backoff goes on")
     _ = state.connectRequested(now: at(0.5))
     #expect(state.backoffReset(now: at(0.6)) == .connect(timeout: .seconds(4)))
-    #expect(state.attemptFailed(refused, now: at(0.6), random: 0.5) == .wait(.seconds(1)), "it has started over")
+    #expect(state.dialFailed(refused, now: at(0.6), random: 0.5) == .wait(.seconds(1)), "it has started over")
   }
 
   @Test("what is given up does nothing any more") func removed() {
@@ -207,7 +207,7 @@ import VoleryTypes
       #expect(state.removed() == .stopWaiting)
       #expect(state.connectivity == .shutdown)
       state.connectionOpened(now: at(1))
-      #expect(state.attemptFailed(refused, now: at(1), random: 0.5) == .none)
+      #expect(state.dialFailed(refused, now: at(1), random: 0.5) == .none)
       #expect(state.connectionLost(.init(reason: "", use: .served), now: at(1), random: 0.5) == .none)
       #expect(state.connectRequested(now: at(1)) == .none)
       #expect(state.waitOver(now: at(1)) == .none)

@@ -11,8 +11,8 @@ struct ConnectionEnd: Sendable {
   var tally: ConnectionTally
 }
 
-/// One connection of a channel, from the attempt to its end. Hears of it on the connection's loop and brings it to the
-/// channel's control plane: first to the attempt that made it, then to the subchannel that uses it.
+/// One connection of a channel, from the dial to its end. Hears of it on the connection's loop and brings it to the
+/// channel's control plane: first to the dial that made it, then to the subchannel that uses it.
 final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
   let address: SocketAddress
   /// The subchannel's number.
@@ -35,11 +35,11 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
   private let used = Atomic<Bool>(false)
 
   // In the control plane.
-  private weak var attempt: EndpointAttempt?
+  private weak var dial: EndpointDial?
   private weak var driver: SubchannelDriver?
   /// Whom it is told what became of the calls that were under way when this began to end.
   private weak var formerDriver: SubchannelDriver?
-  private var handle: (any ConnectionAttempt)?
+  private var handle: (any Dial)?
 
   /// Set before calls can see this object, and not changed after.
   private(set) var connection: (any ClientConnection)?
@@ -49,11 +49,11 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
 
   let startedAt: ChannelClock.Instant
 
-  init(to address: SocketAddress, of subchannel: Int, attempt: EndpointAttempt, core: ChannelCore) {
+  init(to address: SocketAddress, of subchannel: Int, dial: EndpointDial, core: ChannelCore) {
     self.address = address
     self.subchannel = subchannel
     startedAt = core.clock.now()
-    self.attempt = attempt
+    self.dial = dial
     self.core = core
     loop = core.loop
   }
@@ -83,15 +83,15 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
       to: address, authority: core.authority, serverName: serverName, timeout: timeout, observer: self)
   }
 
-  /// Gives the attempt up; nothing more is heard of it.
+  /// Gives the dial up; nothing more is heard of it.
   func cancel() {
-    attempt = nil
+    dial = nil
     handle.take()?.cancel()
     life?.abandoned()
   }
 
   func adopt(by driver: SubchannelDriver) {
-    attempt = nil
+    dial = nil
     self.driver = driver
     core?.openConnections[ObjectIdentifier(self)] = self
   }
@@ -121,10 +121,10 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
     guard core != nil else { return connection.close(reason: "the channel was closed") }
     source = connection
     inControlPlane { [self] _ in
-      guard let attempt else { return connection.close(reason: "not needed") }
+      guard let dial else { return connection.close(reason: "not needed") }
       self.connection = connection
       life?.connected(connection.peer)
-      attempt.opened(self)
+      dial.opened(self)
     }
   }
 
@@ -161,9 +161,9 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
 
   /// For new calls it is over, though calls may still run on it.
   private func ended(_ end: ConnectionEnd) {
-    if let attempt {
-      self.attempt = nil
-      attempt.failed(self, end.reason)
+    if let dial {
+      self.dial = nil
+      dial.failed(self, end.reason)
     } else if let driver {
       self.driver = nil
       if end.cause != nil, SubchannelState.Use(end.tally) == .undecided { formerDriver = driver }

@@ -7,7 +7,7 @@ extension ChannelCore {
   /// the resolver last said and when.
   package func situation(besides message: String = "") -> String {
     let now = clock.now()
-    let attempts = attempts.withLock { $0.text(besides: message, at: now) }.map { "; \($0)" } ?? ""
-    return "target \(target)\(attempts); \(report.withLock { $0.text(at: now) })"
+    let dials = dials.withLock { $0.text(besides: message, at: now) }.map { "; \($0)" } ?? ""
+    return "target \(target)\(dials); \(report.withLock { $0.text(at: now) })"
   }
 }

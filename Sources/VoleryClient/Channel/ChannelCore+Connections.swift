@@ -6,7 +6,7 @@ import VoleryTypes
 
 // What happens to connections: in the control plane.
 extension ChannelCore {
-  /// How long calls, and the attempt to connect again, wait for the look-up that a lost connection has caused.
+  /// How long calls, and whoever wants to connect again, wait for the look-up that a lost connection has caused.
   static let holdLimit = Duration.seconds(1)
 
   /// What a subchannel waits for before it connects again.
@@ -38,7 +38,7 @@ extension ChannelCore {
   }
 
   /// An address could not be reached: it may be gone.
-  func attemptFailed(_ endpoint: Endpoint, _ error: StatusError) {
+  func dialFailed(_ endpoint: Endpoint, _ error: StatusError) {
     options.logger.debug(
       "no connection",
       metadata: [
@@ -63,19 +63,19 @@ extension ChannelCore {
 
   /// While nothing can be reached and calls come, each address is tried about as often as a name is looked up, and not as
   /// seldom as its backoff comes to: whoever waits, or fails, wants to know when a server is back.
-  func scheduleRetry(isNeeded: Bool) {
+  func scheduleRedial(isNeeded: Bool) {
     guard isNeeded else {
-      retryTimer.take()?.cancel()
+      redialTimer.take()?.cancel()
       return
     }
-    guard retryTimer == nil else { return }
+    guard redialTimer == nil else { return }
     let interval = max(options.refreshInterval ?? .seconds(5), .milliseconds(200))
     // At random, so that the clients of a server that is gone do not come back in step.
-    retryTimer = loop.scheduleTimer(after: interval * (0.4 + 0.1 * clock.random())) { [weak self] in
+    redialTimer = loop.scheduleTimer(after: interval * (0.4 + 0.1 * clock.random())) { [weak self] in
       guard let self else { return }
-      retryTimer = nil
-      if dataPlane.activity.takeUse() { newestPolicy.retryAll(ifStartedBefore: clock.now() - interval * 0.4) }
-      scheduleRetry(isNeeded: policy.state == .transientFailure)
+      redialTimer = nil
+      if dataPlane.activity.takeUse() { newestPolicy.redialAll(ifStartedBefore: clock.now() - interval * 0.4) }
+      scheduleRedial(isNeeded: policy.state == .transientFailure)
     }
   }
 

@@ -24,7 +24,7 @@ package final class ChannelCore: @unchecked Sendable {
   // Any thread.
   package let dataPlane: DataPlane
   let report = Mutex(ResolverReport())
-  let attempts = Mutex(AttemptReport())
+  let dials = Mutex(DialReport())
   package let connectivity = ConnectivityTracker()
 
   // In the control plane.
@@ -36,7 +36,7 @@ package final class ChannelCore: @unchecked Sendable {
   var startLog: ChannelLog
   var openConnections: [ObjectIdentifier: ChannelConnection] = [:]
   var hold: (any TransportTimer)?
-  var retryTimer: (any TransportTimer)?
+  var redialTimer: (any TransportTimer)?
   private var idleTimer: (any TransportTimer)?
   private var resolverRetry: (any TransportTimer)?
   private var isClosed = false
@@ -123,7 +123,7 @@ package final class ChannelCore: @unchecked Sendable {
     for driver in balancing.policies.all { driver.stop() }
     _ = balancing.policies.giveUpNext()
     hold.take()?.cancel()
-    retryTimer.take()?.cancel()
+    redialTimer.take()?.cancel()
     idleTimer.take()?.cancel()
     resolverRetry.take()?.cancel()
   }
@@ -198,7 +198,7 @@ package final class ChannelCore: @unchecked Sendable {
     dataPlane.publish(snapshot)
     if connectivity.current != state { dataPlane.observe(.stateChanged(state)) }
     connectivity.changed(to: state)
-    scheduleRetry(isNeeded: !isIdle && !isClosed && policy.state == .transientFailure)
+    scheduleRedial(isNeeded: !isIdle && !isClosed && policy.state == .transientFailure)
   }
 
   /// A call's picker named a subchannel that has no connection.

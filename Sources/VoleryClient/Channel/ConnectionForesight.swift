@@ -22,7 +22,7 @@ package struct ConnectionForesight {
   package struct End {
     var streams: Int
     var age: Duration
-    /// From the start of the attempt to the server's SETTINGS.
+    /// From the start of the dial to the server's SETTINGS.
     var connectTime: Duration
 
     package init(streams: Int, age: Duration, connectTime: Duration = .zero) {

@@ -1,5 +1,5 @@
 /// Decides when a subchannel opens one more connection because those that it has run as many calls as the server allows
-/// (gRFC A105): one attempt at a time, with the backoff of connections after a failure. A value.
+/// (gRFC A105): one dial at a time, with the backoff of connections after a failure. A value.
 struct ConnectionGrowth {
   private(set) var isGrowing = false
   private var backoff: Backoff

@@ -15,9 +15,9 @@ final class ConnectionRenewal: @unchecked Sendable {
     var opened: ChannelClock.Instant
     var connectTime: Duration
     var timers: [any TransportTimer] = []
-    var attempt: EndpointAttempt?
+    var dial: EndpointDial?
     var purpose = Purpose.standBy
-    /// Of attempts to replace it.
+    /// Of dials to replace it.
     var backoff: Backoff
     var hasNext = false
 
@@ -64,14 +64,14 @@ final class ConnectionRenewal: @unchecked Sendable {
   struct Departure {
     /// It was to be expected, by the server's habit.
     var isExpected = false
-    /// The attempt to make the next one that is under way.
-    var attempt: EndpointAttempt?
+    /// The dial for the next one that is under way.
+    var dial: EndpointDial?
   }
 
   func ended(_ connection: ChannelConnection, _ end: ConnectionEnd? = nil) -> Departure {
     guard let gone = connections.removeValue(forKey: ObjectIdentifier(connection)) else { return Departure() }
     gone.cancelTimers()
-    var departure = Departure(attempt: gone.attempt)
+    var departure = Departure(dial: gone.dial)
     if let end, end.cause == .goodbye || end.cause == .renewal, end.tally.served > 0 {
       let end = ConnectionForesight.End(
         streams: end.tally.taken, age: gone.opened.duration(to: core.clock.now()), connectTime: gone.connectTime)
@@ -84,7 +84,7 @@ final class ConnectionRenewal: @unchecked Sendable {
   func stop() {
     for connection in connections.values {
       connection.cancelTimers()
-      connection.attempt?.cancel()
+      connection.dial?.cancel()
     }
     connections = [:]
   }
@@ -102,29 +102,29 @@ final class ConnectionRenewal: @unchecked Sendable {
     let id = ObjectIdentifier(connection)
     guard let present = connections[id] else { return }
     if purpose == .replace { connections[id]?.purpose = .replace }
-    guard present.attempt == nil, purpose == .replace || !present.hasNext else { return }
-    let attempt = EndpointAttempt(endpoint: endpoint, subchannel: subchannel, timeout: .seconds(5), core: core) {
+    guard present.dial == nil, purpose == .replace || !present.hasNext else { return }
+    let dial = EndpointDial(endpoint: endpoint, subchannel: subchannel, timeout: .seconds(5), core: core) {
       [weak self, weak connection] in
-      if let connection { self?.attempted($0, for: connection) }
+      if let connection { self?.dialed($0, for: connection) }
     }
-    connections[id]?.attempt = attempt
-    attempt.start()
+    connections[id]?.dial = dial
+    dial.start()
   }
 
-  private func attempted(_ outcome: EndpointAttempt.Outcome, for connection: ChannelConnection) {
+  private func dialed(_ outcome: EndpointDial.Outcome, for connection: ChannelConnection) {
     let id = ObjectIdentifier(connection)
     guard let present = connections[id] else {
       if case .opened(let next) = outcome { next.close(reason: "not needed") }
       return
     }
-    connections[id]?.attempt = nil
+    connections[id]?.dial = nil
     switch outcome {
     case .opened(let next):
       connections[id]?.hasNext = true
       if present.purpose == .replace { _ = ended(connection) }
       made(connection, next, present.purpose)
     case .failed:
-      // One that would only stand by is not worth another attempt.
+      // One that would only stand by is not worth another dial.
       guard present.purpose == .replace, let delay = connections[id]?.backoff.failed(random: core.clock.random()) else {
         return
       }

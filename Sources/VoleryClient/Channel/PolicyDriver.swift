@@ -132,9 +132,9 @@ final class PolicyDriver: @unchecked Sendable {
   }
 
   /// Nothing is ready: whoever has not been tried since `limit` is, though its backoff is not over.
-  func retryAll(ifStartedBefore limit: ChannelClock.Instant) {
+  func redialAll(ifStartedBefore limit: ChannelClock.Instant) {
     guard offers.isEmpty else { return }
-    for member in members.values { member.driver.retry(ifStartedBefore: limit) }
+    for member in members.values { member.driver.redial(ifStartedBefore: limit) }
   }
 
   func resolutionAnswered() {

@@ -46,7 +46,7 @@ public struct ResolutionUpdates: AsyncSequence, Sendable {
     public fileprivate(set) var source = ""
     /// When the resolver last answered, be it with the same again; nil before its first answer.
     public fileprivate(set) var answeredAt: ContinuousClock.Instant?
-    /// Why the resolver could not answer since; nil when its last attempt went well. What it said before still holds.
+    /// Why the resolver could not answer since; nil when its last look-up went well. What it said before still holds.
     public fileprivate(set) var failure: StatusError?
 
     fileprivate init(target: Target) { self.target = target }

@@ -18,16 +18,16 @@ final class SubchannelDriver: @unchecked Sendable {
   private(set) var connections: [ChannelConnection] = []
   private unowned let core: ChannelCore
   private unowned let owner: PolicyDriver
-  private var attempt: EndpointAttempt?
+  private var dial: EndpointDial?
   private var timer: (any TransportTimer)?
   private var growth: ConnectionGrowth
-  private var growthAttempt: EndpointAttempt?
+  private var growthDial: EndpointDial?
   private var offeredGrowth = false
   private var shrinkTimer: (any TransportTimer)?
   /// Made with the first connection.
   private var renewal: ConnectionRenewal?
-  /// Of the next connection, when the last one has ended: the subchannel's own attempt, should it want one.
-  private var headStart: EndpointAttempt?
+  /// Of the next connection, when the last one has ended: the subchannel's own dial, should it want one.
+  private var headStart: EndpointDial?
   private var health: HealthMonitor?
   /// A call was answered since the last connection was opened.
   private var hasAnswered: Bool { subchannel?.hasAnswered ?? false }
@@ -76,8 +76,8 @@ final class SubchannelDriver: @unchecked Sendable {
   }
 
   /// Calls wait, or fail, and the resolver has just said again that this is where they should go.
-  func retry(ifStartedBefore limit: ChannelClock.Instant) {
-    perform(state.retryWanted(ifStartedBefore: limit, now: core.clock.now()))
+  func redial(ifStartedBefore limit: ChannelClock.Instant) {
+    perform(state.redialWanted(ifStartedBefore: limit, now: core.clock.now()))
   }
 
   func resolutionAnswered() { perform(state.resolutionAnswered(now: core.clock.now())) }
@@ -88,14 +88,14 @@ final class SubchannelDriver: @unchecked Sendable {
     core.dataPlane.observe(.subchannelRemoved(id: id))
     timer.take()?.cancel()
     shrinkTimer.take()?.cancel()
-    attempt.take()?.cancel()
-    growthAttempt.take()?.cancel()
+    dial.take()?.cancel()
+    growthDial.take()?.cancel()
     health.take()?.stop()
     renewal.take()?.stop()
     for connection in connections { connection.drain() }
     connections = []
-    core.attempts.withLock { attempts in
-      for address in endpoint.addresses { attempts.forget(address) }
+    core.dials.withLock { dials in
+      for address in endpoint.addresses { dials.forget(address) }
     }
   }
 
@@ -111,22 +111,22 @@ final class SubchannelDriver: @unchecked Sendable {
     case .connect(let timeout):
       timer.take()?.cancel()
       if let running = headStart.take() {
-        attempt = running
-        running.handOver { [weak self] in self?.attempted($0) }
+        dial = running
+        running.handOver { [weak self] in self?.dialed($0) }
         return report()
       }
-      attempt = EndpointAttempt(endpoint: endpoint, subchannel: id, timeout: timeout, core: core) { [weak self] in
-        self?.attempted($0)
+      dial = EndpointDial(endpoint: endpoint, subchannel: id, timeout: timeout, core: core) { [weak self] in
+        self?.dialed($0)
       }
     }
     report()
-    if case .connect = action { attempt?.start() }
+    if case .connect = action { dial?.start() }
   }
 
   private func waitOver() { perform(state.waitOver(now: core.clock.now())) }
 
-  private func attempted(_ outcome: EndpointAttempt.Outcome) {
-    attempt = nil
+  private func dialed(_ outcome: EndpointDial.Outcome) {
+    dial = nil
     switch outcome {
     case .opened(let connection):
       state.connectionOpened(now: core.clock.now())
@@ -135,8 +135,8 @@ final class SubchannelDriver: @unchecked Sendable {
       adopt(connection)
       report()
     case .failed(let error):
-      core.attemptFailed(endpoint, error)
-      perform(state.attemptFailed(error, now: core.clock.now(), random: core.clock.random()))
+      core.dialFailed(endpoint, error)
+      perform(state.dialFailed(error, now: core.clock.now(), random: core.clock.random()))
     }
   }
 
@@ -209,20 +209,20 @@ final class SubchannelDriver: @unchecked Sendable {
     connections.removeAll { $0 === connection }
     let departure = renewal?.ended(connection, end) ?? ConnectionRenewal.Departure()
     if !connections.isEmpty, departure.isExpected {
-      departure.attempt?.cancel()
+      departure.dial?.cancel()
       return connectionsChanged()  // The next one stands by, and nothing is amiss.
     }
-    core.attempts.withLock { $0.failed(connection.address, end.reason, at: core.clock.now()) }
+    core.dials.withLock { $0.failed(connection.address, end.reason, at: core.clock.now()) }
     let isLast = connections.isEmpty && !owner.hasReady(besides: id)
     core.connectionLost(endpoint, end.reason, isLast: isLast)
     guard connections.isEmpty else {
-      departure.attempt?.cancel()
+      departure.dial?.cancel()
       return connectionsChanged()
     }
     shrinkTimer.take()?.cancel()
-    growthAttempt.take()?.cancel()
+    growthDial.take()?.cancel()
     growth.reset()
-    headStart = departure.attempt
+    headStart = departure.dial
     let wait = core.reconnectWait(isLast: isLast, cause: end.cause, isExpected: departure.isExpected)
     let loss = SubchannelState.Loss(
       reason: end.reason, use: SubchannelState.Use(end.tally), pause: wait.pause, resolutionLimit: wait.resolutionLimit)
@@ -247,16 +247,16 @@ final class SubchannelDriver: @unchecked Sendable {
     guard !connections.contains(where: \.hasRoom),
       growth.begin(count: connections.count, limit: core.maxConnectionsPerSubchannel, now: now)
     else { return connectionsChanged() }  // There is room again: the call that asked waits to hear of it.
-    let attempt = EndpointAttempt(endpoint: endpoint, subchannel: id, timeout: .seconds(1), core: core) {
+    let dial = EndpointDial(endpoint: endpoint, subchannel: id, timeout: .seconds(1), core: core) {
       [weak self] in self?.grew($0)
     }
-    growthAttempt = attempt
+    growthDial = dial
     connectionsChanged()
-    attempt.start()
+    dial.start()
   }
 
-  private func grew(_ outcome: EndpointAttempt.Outcome) {
-    growthAttempt = nil
+  private func grew(_ outcome: EndpointDial.Outcome) {
+    growthDial = nil
     switch outcome {
     case .opened(let connection):
       growth.succeeded()
@@ -281,7 +281,7 @@ final class SubchannelDriver: @unchecked Sendable {
     shrinkTimer = nil
     let unused = connections.dropFirst().filter { !$0.takeUse() }
     for connection in unused { connection.drain() }
-    for connection in unused { renewal?.ended(connection).attempt?.cancel() }
+    for connection in unused { renewal?.ended(connection).dial?.cancel() }
     connections.removeAll { candidate in unused.contains { $0 === candidate } }
     if !unused.isEmpty { connectionsChanged() }
     scheduleShrinking()

@@ -8,7 +8,7 @@ package import VoleryTypes
 ///                                failed v   | wait over and wanted (else idle)
 ///                                     backingOff             (shutDown: from anywhere, final)
 ///
-/// The wait after a failed attempt is the specification's, counted from the attempt's start (doc/connection-backoff.md).
+/// The wait after a failed dial is the specification's, counted from the dial's start (doc/connection-backoff.md).
 /// It starts over once a connection has proved itself: served calls, or lived for a while where none came. The specification
 /// resets when the peer's SETTINGS arrive, which lets a server that says GOAWAY at once make its clients connect without end.
 /// Not its age decides, but its use: a proxy may end each connection after 50 calls, many times a second.
@@ -41,12 +41,12 @@ package struct SubchannelState {
   package static let toleratedUselessLives = 3
 
   package private(set) var phase = Phase.idle
-  /// Why the last attempt failed; nil once one has succeeded.
+  /// Why the last dial failed; nil once one has succeeded.
   package private(set) var error: StatusError?
   private let connectTimeout: Duration
   private var backoff: Backoff
-  private var attempts = 0
-  private var attemptStart: Instant?
+  private var dials = 0
+  private var dialedAt: Instant?
   private var uselessLives = 0
   private var isWanted = false
   /// Not before this.
@@ -96,9 +96,9 @@ package struct SubchannelState {
 
   /// There is nothing else to go to, and the resolver insists: tries at once, without starting the backoff over.
   ///
-  /// - Parameter limit: Unless the last attempt has begun later than this.
-  package mutating func retryWanted(ifStartedBefore limit: Instant, now: Instant) -> Action {
-    guard phase == .backingOff, let attemptStart, attemptStart <= limit else { return .none }
+  /// - Parameter limit: Unless the last dial has begun later than this.
+  package mutating func redialWanted(ifStartedBefore limit: Instant, now: Instant) -> Action {
+    guard phase == .backingOff, let dialedAt, dialedAt <= limit else { return .none }
     return leaveBackoff(now)
   }
 
@@ -127,10 +127,10 @@ package struct SubchannelState {
     guard case .connecting = phase else { return }
     phase = .ready(since: now)
     error = nil
-    attempts = 0
+    dials = 0
   }
 
-  package mutating func attemptFailed(_ error: StatusError, now: Instant, random: Double) -> Action {
+  package mutating func dialFailed(_ error: StatusError, now: Instant, random: Double) -> Action {
     guard case .connecting(let start) = phase else { return .none }
     return backOff(error, from: start, now: now, random: random)
   }
@@ -155,7 +155,7 @@ package struct SubchannelState {
   package struct Loss {
     var reason: String
     var use: Use
-    /// Wait this long before the next attempt.
+    /// Wait this long before the next dial.
     var pause: Duration
     /// Wait for the resolver, at most this long.
     var resolutionLimit: Duration
@@ -185,7 +185,7 @@ package struct SubchannelState {
       verdict(wasUseful: false)
       if uselessLives > SubchannelState.toleratedUselessLives {
         let text = "connections end without having served a call, \(uselessLives) in a row: \(loss.reason)"
-        return backOff(StatusError(.unavailable, text), from: attemptStart ?? now, now: now, random: random)
+        return backOff(StatusError(.unavailable, text), from: dialedAt ?? now, now: now, random: random)
       }
     }
     phase = .idle
@@ -218,11 +218,11 @@ package struct SubchannelState {
     notBefore = nil
     resolutionLimit = nil
     isWanted = false
-    attempts += 1
-    attemptStart = now
+    dials += 1
+    dialedAt = now
     phase = .connecting(since: now)
-    // The first attempts are given up sooner, so that a black hole does not hold up the start.
-    return .connect(timeout: min(connectTimeout, .seconds(1 << min(attempts - 1, 10))))
+    // The first dials are given up sooner, so that a black hole does not hold up the start.
+    return .connect(timeout: min(connectTimeout, .seconds(1 << min(dials - 1, 10))))
   }
 
   private mutating func backOff(_ error: StatusError, from start: Instant, now: Instant, random: Double) -> Action {

@@ -1,13 +1,13 @@
 import VoleryTypes
 
-/// What came of connecting to each address that has no connection now, for error messages. Written when an attempt begins or
+/// What came of connecting to each address that has no connection now, for error messages. Written when a dial begins or
 /// ends and when a connection is lost, never by calls.
-struct AttemptReport {
+struct DialReport {
   typealias Instant = ChannelClock.Instant
 
   private struct Entry {
     var address: SocketAddress
-    /// Nil while no attempt runs.
+    /// Nil while no dial runs.
     var startedAt: Instant?
     var error: String?
     var failedAt: Instant?
@@ -24,12 +24,12 @@ struct AttemptReport {
     var entry = Entry(address: address)
     change(&entry)
     entries.append(entry)
-    if entries.count > AttemptReport.memory { entries.removeFirst() }
+    if entries.count > DialReport.memory { entries.removeFirst() }
   }
 
   mutating func started(_ address: SocketAddress, at now: Instant) { update(address) { $0.startedAt = now } }
 
-  /// An attempt has failed, or a connection is lost.
+  /// A dial has failed, or a connection is lost.
   mutating func failed(_ address: SocketAddress, _ error: String, at now: Instant) {
     update(address) {
       $0.startedAt = nil
@@ -41,7 +41,7 @@ struct AttemptReport {
   /// There is a connection, or the address is not wanted any more.
   mutating func forget(_ address: SocketAddress) { entries.removeAll { $0.address == address } }
 
-  /// An attempt was given up because another address was faster.
+  /// A dial was given up because another address was faster.
   mutating func gaveUp(_ address: SocketAddress) {
     guard let index = entries.firstIndex(where: { $0.address == address }) else { return }
     entries[index].startedAt = nil
@@ -52,9 +52,9 @@ struct AttemptReport {
   func text(besides message: String, at now: Instant) -> String? {
     let untold = entries.filter { !message.contains($0.address.description) }
     guard !untold.isEmpty else { return nil }
-    let texts = untold.suffix(AttemptReport.named).map { entry in
+    let texts = untold.suffix(DialReport.named).map { entry in
       var parts: [String] = []
-      if let error = entry.error { parts.append("\(error)\(AttemptReport.age(entry.failedAt, now))") }
+      if let error = entry.error { parts.append("\(error)\(DialReport.age(entry.failedAt, now))") }
       if let startedAt = entry.startedAt {
         parts.append("connecting for \(startedAt.duration(to: now).milliseconds) ms")
       }

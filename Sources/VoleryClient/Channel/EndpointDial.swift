@@ -2,10 +2,10 @@ import Synchronization
 import VoleryTransport
 import VoleryTypes
 
-/// One attempt to reach an endpoint by any of its addresses: Happy Eyeballs (RFC 8305, gRFC A61). Each address is tried
+/// One dial: reaching an endpoint by any of its addresses: Happy Eyeballs (RFC 8305, gRFC A61). Each address is tried
 /// when the one before it has failed or has had its time (250 ms); the first connection wins. While slow ones are still
 /// waited for, those that have failed are tried again, each by its own backoff. In the channel's control plane.
-final class EndpointAttempt: @unchecked Sendable {
+final class EndpointDial: @unchecked Sendable {
   enum Outcome {
     case opened(ChannelConnection)
     /// Names each address and its own error.
@@ -26,7 +26,7 @@ final class EndpointAttempt: @unchecked Sendable {
   private var errors: [(address: SocketAddress, text: String)] = []
   private var backoffs: [SocketAddress: Backoff] = [:]
   private var starts: [SocketAddress: ChannelClock.Instant] = [:]
-  private var retries: [SocketAddress: any TransportTimer] = [:]
+  private var redials: [SocketAddress: any TransportTimer] = [:]
   private var timer: (any TransportTimer)?
 
   /// - Parameters:
@@ -69,22 +69,22 @@ final class EndpointAttempt: @unchecked Sendable {
   }
 
   private func begin(_ address: SocketAddress) {
-    let connection = ChannelConnection(to: address, of: subchannel, attempt: self, core: core)
+    let connection = ChannelConnection(to: address, of: subchannel, dial: self, core: core)
     let now = core.clock.now()
     starts[address] = now
     running[ObjectIdentifier(connection)] = connection
-    core.attempts.withLock { $0.started(address, at: now) }
+    core.dials.withLock { $0.started(address, at: now) }
     let attributes = endpoint.attributes
     connection.start(timeout: timeout, serverName: attributes.serverName, cluster: attributes.cluster)
   }
 
   /// Others are still waited for: this address gets another chance meanwhile.
-  private func scheduleRetry(of address: SocketAddress) {
+  private func scheduleRedial(of address: SocketAddress) {
     let now = core.clock.now()
     let wait = backoffs[address, default: Backoff(core.options.backoff)].failed(random: core.clock.random())
     let left = wait - (starts[address] ?? now).duration(to: now)
-    retries[address] = core.loop.scheduleTimer(after: max(left, .zero)) { [weak self] in
-      guard let self, completion != nil, retries.removeValue(forKey: address) != nil else { return }
+    redials[address] = core.loop.scheduleTimer(after: max(left, .zero)) { [weak self] in
+      guard let self, completion != nil, redials.removeValue(forKey: address) != nil else { return }
       begin(address)
     }
   }
@@ -93,7 +93,7 @@ final class EndpointAttempt: @unchecked Sendable {
     guard running.removeValue(forKey: ObjectIdentifier(connection)) != nil else {
       return connection.close(reason: "not needed")
     }
-    core.attempts.withLock { $0.forget(connection.address) }
+    core.dials.withLock { $0.forget(connection.address) }
     finish(.opened(connection))
   }
 
@@ -105,17 +105,17 @@ final class EndpointAttempt: @unchecked Sendable {
     } else {
       errors.append((address, reason))
     }
-    core.attempts.withLock { $0.failed(connection.address, reason, at: core.clock.now()) }
+    core.dials.withLock { $0.failed(connection.address, reason, at: core.clock.now()) }
     if next < endpoint.addresses.count {
-      scheduleRetry(of: address)
+      scheduleRedial(of: address)
       return tryNext()
     }
-    if !running.isEmpty { scheduleRetry(of: address) } else { finish(.failed(StatusError(.unavailable, errorText))) }
+    if !running.isEmpty { scheduleRedial(of: address) } else { finish(.failed(StatusError(.unavailable, errorText))) }
   }
 
   private var errorText: String {
-    let more = errors.count - EndpointAttempt.namedErrors
-    return errors.prefix(EndpointAttempt.namedErrors).map { "\($0.address): \($0.text)" }.joined(separator: ", ")
+    let more = errors.count - EndpointDial.namedErrors
+    return errors.prefix(EndpointDial.namedErrors).map { "\($0.address): \($0.text)" }.joined(separator: ", ")
       + (more > 0 ? " and \(more) more" : "")
   }
 
@@ -128,10 +128,10 @@ final class EndpointAttempt: @unchecked Sendable {
   private func stop() {
     timer?.cancel()
     timer = nil
-    for retry in retries.values { retry.cancel() }
-    retries = [:]
+    for redial in redials.values { redial.cancel() }
+    redials = [:]
     for connection in running.values {
-      core.attempts.withLock { $0.gaveUp(connection.address) }
+      core.dials.withLock { $0.gaveUp(connection.address) }
       connection.cancel()
     }
     running = [:]
