@@ -47,6 +47,13 @@ public struct DNSResolverFactory: ResolverFactory {
       readsConfig: readsServiceConfig, configurationPath: configurationPath)
     return DNSResolver(try DNSWatchers.shared.watcher(for: DNSWatcher.Key(query: query, interval: refreshInterval)))
   }
+
+  public func adopting(_ settings: ResolverSettings) -> any ResolverFactory {
+    var adopted = self
+    if let interval = settings.refreshInterval { adopted.refreshInterval = DNSWatchers.sensible(interval) }
+    if let readsConfig = settings.readsServiceConfigFromDNS { adopted.readsServiceConfig = readsConfig }
+    return adopted
+  }
 }
 
 /// `dns+srv:///_grpc._tcp.orders`: the SRV records of a name give each server's host, port and weight (RFC 2782).
@@ -87,6 +94,13 @@ public struct DNSServiceResolverFactory: ResolverFactory {
 
   public func defaultAuthority(for target: Target) -> String {
     DNSQuery(name: target.endpoint, kind: .service).host
+  }
+
+  public func adopting(_ settings: ResolverSettings) -> any ResolverFactory {
+    var adopted = self
+    if let interval = settings.refreshInterval { adopted.refreshInterval = DNSWatchers.sensible(interval) }
+    if let readsConfig = settings.readsServiceConfigFromDNS { adopted.readsServiceConfig = readsConfig }
+    return adopted
   }
 }
 

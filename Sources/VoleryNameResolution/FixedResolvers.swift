@@ -12,6 +12,8 @@ package final class FixedResolver: Resolver {
   }
 
   package func resolveNow(_ cause: ResolveCause) {}
+
+  package var isFixed: Bool { true }
 }
 
 /// Targets that are their own answer (doc/naming.md): `ipv4:`, `ipv6:`, `unix:`, `unix-abstract:`, and `static:` for a list

@@ -81,10 +81,28 @@ public protocol Resolver: AnyObject, Sendable {
   /// channel then waits for it, after it has lost its last connection, before it connects to the same address again, which
   /// may be gone. False by default.
   var answersResolveNow: Bool { get }
+
+  /// Whether the first answer is the last one, as that of addresses which stand in the target: the channel then waits for no
+  /// news when a connection is lost. False by default.
+  var isFixed: Bool { get }
 }
 
 extension Resolver {
   public var answersResolveNow: Bool { false }
+  public var isFixed: Bool { false }
+}
+
+/// What a channel's options say to the resolvers that have a use for it.
+public struct ResolverSettings: Hashable, Sendable {
+  /// Time between two look-ups of a resolver that polls; nil: as the factory has it.
+  public var refreshInterval: Duration?
+  /// Whether service configs are read of DNS; nil: as the factory has it.
+  public var readsServiceConfigFromDNS: Bool?
+
+  public init(refreshInterval: Duration? = nil, readsServiceConfigFromDNS: Bool? = nil) {
+    self.refreshInterval = refreshInterval
+    self.readsServiceConfigFromDNS = readsServiceConfigFromDNS
+  }
 }
 
 /// Makes resolvers for the targets of one scheme.
@@ -100,10 +118,14 @@ public protocol ResolverFactory: Sendable {
 
   /// The `:authority` of calls to this target, and the name that TLS checks; the endpoint's text by default.
   func defaultAuthority(for target: Target) -> String
+
+  /// The factory as a channel with these settings uses it; itself by default.
+  func adopting(_ settings: ResolverSettings) -> any ResolverFactory
 }
 
 extension ResolverFactory {
   public func defaultAuthority(for target: Target) -> String { target.endpoint }
+  public func adopting(_ settings: ResolverSettings) -> any ResolverFactory { self }
 }
 
 /// The resolvers that a channel knows, by scheme: a value, given to the channel in its options.
@@ -120,4 +142,11 @@ public struct ResolverRegistry: Sendable {
   public subscript(scheme: String) -> (any ResolverFactory)? { factories[scheme] }
 
   public var schemes: [String] { factories.keys.sorted() }
+
+  /// Each factory as a channel with these settings uses it.
+  package func adopting(_ settings: ResolverSettings) -> ResolverRegistry {
+    var adopted = self
+    adopted.factories = factories.mapValues { $0.adopting(settings) }
+    return adopted
+  }
 }

@@ -12,7 +12,7 @@ import VoleryNameResolution
   }
 
   /// The first update that somebody who looks at a name gets.
-  private func first(_ factory: DNSResolverFactory, _ target: String) async throws -> ResolverUpdate {
+  private func first(_ factory: any ResolverFactory, _ target: String) async throws -> ResolverUpdate {
     let resolver = try factory.makeResolver(for: try Target(parsing: target, knownSchemes: ["dns"]))
     let (updates, continuation) = AsyncStream.makeStream(of: ResolverUpdate.self)
     let task = Task {
@@ -47,8 +47,10 @@ import VoleryNameResolution
     for channel in channels {
       _ = try await channel.unary(Echo.method, [1], options: CallOptions(timeout: .seconds(10)))
     }
-    var factory = DNSResolverFactory(refreshInterval: .seconds(60))
-    factory.configurationPath = path
+    var made = DNSResolverFactory()
+    made.configurationPath = path
+    // As a channel with these options has it.
+    let factory = made.adopting(ResolverSettings(refreshInterval: .seconds(60)))
     let started = ContinuousClock.now
     let looking = (0..<4).map { number in
       Task { [factory] in try await first(factory, "dns:///hanging\(number).test.:7") }

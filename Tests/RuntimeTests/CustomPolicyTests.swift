@@ -101,4 +101,31 @@ import Volery
     }
     #expect(error?.message.contains("the registry has no such name") == true)
   }
+
+  @Test("a resolver of the user's own hears what the channel's options say to resolvers") func settings() async throws {
+    struct Polling: ResolverFactory {
+      let scheme = "polling"
+      var settings = ResolverSettings()
+      let inner = ManualResolver(scheme: "polling")
+      func makeResolver(for target: Target) throws -> any Resolver {
+        inner.publish(.failed(StatusError(.unavailable, "\(settings)")))
+        return inner
+      }
+      func adopting(_ settings: ResolverSettings) -> any ResolverFactory {
+        var adopted = self
+        adopted.settings = settings
+        return adopted
+      }
+    }
+    var options = ChannelOptions()
+    options.resolvers.register(Polling())
+    options.refreshInterval = .seconds(7)
+    options.readsServiceConfigFromDNS = true
+    let channel = try Channel("polling:///x", options: options)
+    let error = await #expect(throws: StatusError.self) {
+      try await channel.unary(RawEcho.unary, [], options: CallOptions(timeout: .seconds(10)))
+    }
+    let settings = ResolverSettings(refreshInterval: .seconds(7), readsServiceConfigFromDNS: true)
+    #expect(error?.message.contains("\(settings)") == true)
+  }
 }

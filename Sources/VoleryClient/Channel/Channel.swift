@@ -25,8 +25,9 @@ public final class Channel: Sendable {
   ) throws(TargetError) {
     var options = options
     options.callCredentials = credentials.calls
-    options.resolvers.adopt(
-      refreshInterval: options.refreshInterval, readsServiceConfig: options.readsServiceConfigFromDNS)
+    options.resolvers = options.resolvers.adopting(
+      ResolverSettings(
+        refreshInterval: options.refreshInterval, readsServiceConfigFromDNS: options.readsServiceConfigFromDNS))
     let parsed = try Target(parsing: target, knownSchemes: options.resolvers.schemes)
     let group = try Channel.eventLoops(for: parsed)
     let loop = group.next()

@@ -73,7 +73,7 @@ public struct ChannelOptions: Sendable {
   /// The program's name for the servers' logs: comes first in the `user-agent`. Nil, the default: the library's name only.
   public var userAgent: String?
   /// Time between two look-ups of a `dns:` or `dns+srv:` name while nothing is lost, ±20 %. Nil, the default: as the
-  /// registered resolver has it, which is 5 seconds. While calls find no server ready, each address is tried again within
+  /// registered resolver has it, which is 5 seconds; resolvers of your own hear of it too (`ResolverFactory.adopting`). While calls find no server ready, each address is tried again within
   /// this time too, however long its backoff has become.
   public var refreshInterval: Duration?
   /// Whether a service config is read of DNS TXT records (gRFC A2; `DNSResolverFactory.readsServiceConfig`). Nil, the
@@ -127,20 +127,4 @@ extension ResolverRegistry {
   /// `static:` and `in-process:`.
   public static let standard = ResolverRegistry(
     ResolverRegistry.fixed + [DNSResolverFactory(), DNSServiceResolverFactory(), FileResolverFactory()])
-
-  /// Tells the resolvers of this package, where they are registered, what a channel's options say of DNS.
-  mutating func adopt(refreshInterval: Duration?, readsServiceConfig: Bool?) {
-    if let found = self["dns"] as? DNSResolverFactory {
-      register(
-        DNSResolverFactory(
-          refreshInterval: refreshInterval ?? found.refreshInterval,
-          readsServiceConfig: readsServiceConfig ?? found.readsServiceConfig))
-    }
-    if let found = self["dns+srv"] as? DNSServiceResolverFactory {
-      register(
-        DNSServiceResolverFactory(
-          refreshInterval: refreshInterval ?? found.refreshInterval,
-          readsServiceConfig: readsServiceConfig ?? found.readsServiceConfig))
-    }
-  }
 }

@@ -2,7 +2,7 @@ import Synchronization
 import VoleryTransport
 import VoleryTypes
 
-/// One dial: reaching an endpoint by any of its addresses: Happy Eyeballs (RFC 8305, gRFC A61). Each address is tried
+/// Makes one connection to an endpoint, by any of its addresses: Happy Eyeballs (RFC 8305, gRFC A61). Each address is tried
 /// when the one before it has failed or has had its time (250 ms); the first connection wins. While slow ones are still
 /// waited for, those that have failed are tried again, each by its own backoff. In the channel's control plane.
 final class EndpointDial: @unchecked Sendable {

@@ -63,7 +63,7 @@ final class ResolverDriver: @unchecked Sendable {
   var answersResolveNow: Bool { resolver.answersResolveNow }
 
   /// Whether the answer may ever change.
-  var isFixed: Bool { resolver is FixedResolver }
+  var isFixed: Bool { resolver.isFixed }
 
   func start() {
     running = Task { [resolver, weak self] in
