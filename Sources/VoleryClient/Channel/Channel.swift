@@ -116,7 +116,7 @@ public final class Channel: Sendable {
     switch reached {
     case .ready?: return
     case .shutdown?: throw StatusError(.unavailable, "the channel to \(target) is closed").ofCall
-    default: throw StatusError(.deadlineExceeded, "the channel is not ready: \(core.situation())").ofCall
+    default: throw StatusError(.deadlineExceeded, "the channel is not ready: \(core.report.text())").ofCall
     }
   }
 

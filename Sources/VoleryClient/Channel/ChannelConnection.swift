@@ -93,7 +93,7 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
   func adopt(by driver: SubchannelDriver) {
     dial = nil
     self.driver = driver
-    core?.openConnections[ObjectIdentifier(self)] = self
+    core?.ending.openConnections[ObjectIdentifier(self)] = self
   }
 
   /// No more calls; those that run finish.
@@ -153,7 +153,7 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
     let tally = source.take()?.tally ?? ConnectionTally()
     loop.execute { [self] in life?.ended(error ?? "closed", streams: tally.opened) }
     inControlPlane { [self] core in
-      core.openConnections[ObjectIdentifier(self)] = nil
+      core.ending.openConnections[ObjectIdentifier(self)] = nil
       handle = nil
       ended(ConnectionEnd(reason: error ?? "closed", cause: nil, tally: tally))
     }

@@ -6,9 +6,6 @@ import VoleryTypes
 
 // What happens to connections: in the control plane.
 extension ChannelCore {
-  /// How long calls, and whoever wants to connect again, wait for the look-up that a lost connection has caused.
-  static let holdLimit = Duration.seconds(1)
-
   /// What a subchannel waits for before it connects again.
   struct ReconnectWait {
     var pause = Duration.zero
@@ -27,10 +24,10 @@ extension ChannelCore {
   func reconnectWait(isLast: Bool, cause: DrainCause?, isExpected: Bool) -> ReconnectWait {
     guard !isExpected else { return ReconnectWait() }
     guard isLast else {
-      let least = cause == .goodbye && resolver?.isFixed == false ? ChannelCore.goodbyePause : .zero
+      let least = cause == .goodbye && resolver.mayChange ? ChannelCore.goodbyePause : .zero
       return ReconnectWait(pause: least + options.reconnectSpread * clock.random())
     }
-    return ReconnectWait(resolutionLimit: resolver?.answersResolveNow == true ? ChannelCore.holdLimit : .zero)
+    return ReconnectWait(resolutionLimit: resolver.answersResolveNow ? ChannelResolver.holdLimit : .zero)
   }
 
   var maxConnectionsPerSubchannel: Int {
@@ -57,35 +54,14 @@ extension ChannelCore {
         "target": "\(target)", "endpoint": "\(String(foreign: "\(endpoint)"))", "reason": "\(String(line: reason))",
       ])
     resolveNow(.connectionLost)
-    guard isLast, hold == nil, let resolver, !resolver.isFixed else { return }
-    hold = loop.scheduleTimer(after: ChannelCore.holdLimit) { [weak self] in self?.endHold() }
+    if isLast { resolver.beginHold(for: self) }
   }
 
-  /// While nothing can be reached and calls come, each address is tried about as often as a name is looked up, and not as
-  /// seldom as its backoff comes to: whoever waits, or fails, wants to know when a server is back.
-  func scheduleRedial(isNeeded: Bool) {
-    guard isNeeded else {
-      redialTimer.take()?.cancel()
-      return
-    }
-    guard redialTimer == nil else { return }
-    let interval = max(options.refreshInterval ?? .seconds(5), .milliseconds(200))
-    // At random, so that the clients of a server that is gone do not come back in step.
-    redialTimer = loop.scheduleTimer(after: interval * (0.4 + 0.1 * clock.random())) { [weak self] in
-      guard let self else { return }
-      redialTimer = nil
-      if dataPlane.activity.takeUse() { newestPolicy.redialAll(ifStartedBefore: clock.now() - interval * 0.4) }
-      scheduleRedial(isNeeded: policy.state == .transientFailure)
-    }
-  }
-
-  func resolveNow(_ cause: ResolveCause = .requested) { resolver?.resolveNow(cause) }
+  func resolveNow(_ cause: ResolveCause = .requested) { resolver.resolveNow(cause) }
 
   /// The look-up is answered, or takes too long.
   func endHold() {
     resolutionAnswered()
-    guard let hold = hold.take() else { return }
-    hold.cancel()
-    publish()
+    if resolver.endHold() { publish() }
   }
 }

@@ -39,14 +39,14 @@ extension ChannelCore {
     let now = clock.now()
     switch update {
     case .resolved(let resolved):
-      report.withLock { $0.resolved(resolved.resolution, at: now) }
+      report.resolver.withLock { $0.resolved(resolved.resolution, at: now) }
       dataPlane.observe(.resolved(endpoints: resolved.resolution.endpoints))
       adopt(resolved.serviceConfig)
       give(resolved.resolution)
     case .failed(let error):
-      report.withLock { $0.failed(error, at: now) }
+      report.resolver.withLock { $0.failed(error, at: now) }
       dataPlane.observe(.resolutionFailed(error))
-      startLog.resolverFailed(error, isKept: balancing.hasResolved)
+      log.resolverFailed(error, isKept: balancing.hasResolved)
       // Whoever has an earlier answer keeps it.
       if !balancing.hasResolved { newestPolicy.run { $0.resolverFailed(error, &$1) } }
     }
@@ -64,7 +64,7 @@ extension ChannelCore {
     balancing.attributes = resolution.attributes
     guard balancing.configFailure == nil else { return publish() }
     if !resolution.endpoints.isEmpty { balancing.hasResolved = true }
-    startLog.resolved(resolution, policy: newestPolicy.choice.name)
+    log.resolved(resolution, policy: newestPolicy.choice.name)
     for driver in balancing.policies.all {
       driver.run { policy, effects in _ = policy.update(resolution.endpoints, &effects) }
     }
@@ -101,7 +101,7 @@ extension ChannelCore {
   }
 
   func refused(_ error: ServiceConfigError) {
-    startLog.refused(error)
+    log.refused(error)
     dataPlane.observe(
       .resolutionFailed(StatusError(.unavailable, "the resolver's service config is refused: \(error)")))
   }

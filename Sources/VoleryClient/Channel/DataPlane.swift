@@ -195,8 +195,8 @@ package final class DataPlane: Sendable {
     if callReports.add(report) { inControlPlane { $0.giveCallReports() } }
   }
 
-  /// For error messages: `ChannelCore.situation`.
+  /// For error messages: `ChannelReport`.
   func situation(besides message: String) -> String {
-    control?.situation(besides: message) ?? "the channel is closed"
+    control?.report.text(besides: message) ?? "the channel is closed"
   }
 }

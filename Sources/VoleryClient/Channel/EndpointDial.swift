@@ -73,7 +73,7 @@ final class EndpointDial: @unchecked Sendable {
     let now = core.clock.now()
     starts[address] = now
     running[ObjectIdentifier(connection)] = connection
-    core.dials.withLock { $0.started(address, at: now) }
+    core.report.dials.withLock { $0.started(address, at: now) }
     let attributes = endpoint.attributes
     connection.start(timeout: timeout, serverName: attributes.serverName, cluster: attributes.cluster)
   }
@@ -93,7 +93,7 @@ final class EndpointDial: @unchecked Sendable {
     guard running.removeValue(forKey: ObjectIdentifier(connection)) != nil else {
       return connection.close(reason: "not needed")
     }
-    core.dials.withLock { $0.forget(connection.address) }
+    core.report.dials.withLock { $0.forget(connection.address) }
     finish(.opened(connection))
   }
 
@@ -105,7 +105,7 @@ final class EndpointDial: @unchecked Sendable {
     } else {
       errors.append((address, reason))
     }
-    core.dials.withLock { $0.failed(connection.address, reason, at: core.clock.now()) }
+    core.report.dials.withLock { $0.failed(connection.address, reason, at: core.clock.now()) }
     if next < endpoint.addresses.count {
       scheduleRedial(of: address)
       return tryNext()
@@ -131,7 +131,7 @@ final class EndpointDial: @unchecked Sendable {
     for redial in redials.values { redial.cancel() }
     redials = [:]
     for connection in running.values {
-      core.dials.withLock { $0.gaveUp(connection.address) }
+      core.report.dials.withLock { $0.gaveUp(connection.address) }
       connection.cancel()
     }
     running = [:]

@@ -214,7 +214,7 @@ final class PolicyDriver: @unchecked Sendable {
   /// The policy, or one below it, has done what can't be.
   private func complain(_ text: String) {
     complaints += 1
-    if complaints <= PolicyDriver.maxComplaints { core.startLog.policyErred(choice.name, text) }
+    if complaints <= PolicyDriver.maxComplaints { core.log.policyErred(choice.name, text) }
   }
 
   private func remove(_ id: Int) {

@@ -20,17 +20,30 @@ final class SubchannelDriver: @unchecked Sendable {
   private unowned let owner: PolicyDriver
   private var dial: EndpointDial?
   private var timer: (any TransportTimer)?
-  private var growth: ConnectionGrowth
-  private var growthDial: EndpointDial?
-  private var offeredGrowth = false
-  private var shrinkTimer: (any TransportTimer)?
+  private var further: FurtherConnections
   /// Made with the first connection.
   private var renewal: ConnectionRenewal?
   /// Of the next connection, when the last one has ended: the subchannel's own dial, should it want one.
   private var headStart: EndpointDial?
   private var health: HealthMonitor?
+  /// What the policy was told last.
+  private var reported = ConnectivityState.idle
   /// A call was answered since the last connection was opened.
   private var hasAnswered: Bool { subchannel?.hasAnswered ?? false }
+
+  /// Connections beyond the first: what is decided of them, and what is under way.
+  private struct FurtherConnections {
+    var growth: ConnectionGrowth
+    var dial: EndpointDial?
+    /// What calls were told last: that there may be another one.
+    var isOffered = false
+    var shrinkTimer: (any TransportTimer)?
+
+    mutating func stop() {
+      dial.take()?.cancel()
+      shrinkTimer.take()?.cancel()
+    }
+  }
 
   init(id: Int, endpoint: Endpoint, owner: PolicyDriver, core: ChannelCore) {
     self.id = id
@@ -39,7 +52,7 @@ final class SubchannelDriver: @unchecked Sendable {
     self.core = core
     home = ObjectIdentifier(core.dataPlane)
     state = SubchannelState(backoff: core.options.backoff, connectTimeout: core.options.connectTimeout)
-    growth = ConnectionGrowth(backoff: core.options.backoff)
+    further = FurtherConnections(growth: ConnectionGrowth(backoff: core.options.backoff))
   }
 
   /// The policies' side of this; its driver is held by it, not the other way round.
@@ -71,7 +84,7 @@ final class SubchannelDriver: @unchecked Sendable {
   func connect() { perform(state.connectRequested(now: core.clock.now())) }
 
   func resetBackoff() {
-    growth.reset()
+    further.growth.reset()
     perform(state.backoffReset(now: core.clock.now()))
   }
 
@@ -87,14 +100,13 @@ final class SubchannelDriver: @unchecked Sendable {
     _ = state.removed()
     core.dataPlane.observe(.subchannelRemoved(id: id))
     timer.take()?.cancel()
-    shrinkTimer.take()?.cancel()
     dial.take()?.cancel()
-    growthDial.take()?.cancel()
+    further.stop()
     health.take()?.stop()
     renewal.take()?.stop()
     for connection in connections { connection.drain() }
     connections = []
-    core.dials.withLock { dials in
+    core.report.dials.withLock { dials in
       for address in endpoint.addresses { dials.forget(address) }
     }
   }
@@ -140,8 +152,6 @@ final class SubchannelDriver: @unchecked Sendable {
     }
   }
 
-  private var reported = ConnectivityState.idle
-
   private func report() {
     guard state.connectivity != reported else { return }
     reported = state.connectivity
@@ -155,8 +165,8 @@ final class SubchannelDriver: @unchecked Sendable {
   private var offer: ConnectionOffer? {
     guard !connections.isEmpty else { return nil }
     return ConnectionOffer(
-      connections: connections, driver: self, isGrowing: growth.isGrowing,
-      mayGrow: growth.mayGrow(
+      connections: connections, driver: self, isGrowing: further.growth.isGrowing,
+      mayGrow: further.growth.mayGrow(
         count: connections.count, limit: core.maxConnectionsPerSubchannel, now: core.clock.now()))
   }
 
@@ -193,13 +203,13 @@ final class SubchannelDriver: @unchecked Sendable {
     health?.connectionsChanged(connections)
     noteRoom()
     let offer = offer
-    offeredGrowth = offer?.mayGrow ?? false
+    further.isOffered = offer?.mayGrow ?? false
     owner.connectionsChanged(id, offer)
   }
 
   func capacityChanged() {
     // Calls wait for news while another connection is on its way; otherwise they look at the connections themselves.
-    if growth.isGrowing || offer?.mayGrow != offeredGrowth { return connectionsChanged() }
+    if further.growth.isGrowing || offer?.mayGrow != further.isOffered { return connectionsChanged() }
     noteRoom()
   }
 
@@ -212,16 +222,15 @@ final class SubchannelDriver: @unchecked Sendable {
       departure.dial?.cancel()
       return connectionsChanged()  // The next one stands by, and nothing is amiss.
     }
-    core.dials.withLock { $0.failed(connection.address, end.reason, at: core.clock.now()) }
+    core.report.dials.withLock { $0.failed(connection.address, end.reason, at: core.clock.now()) }
     let isLast = connections.isEmpty && !owner.hasReady(besides: id)
     core.connectionLost(endpoint, end.reason, isLast: isLast)
     guard connections.isEmpty else {
       departure.dial?.cancel()
       return connectionsChanged()
     }
-    shrinkTimer.take()?.cancel()
-    growthDial.take()?.cancel()
-    growth.reset()
+    further.stop()
+    further.growth.reset()
     headStart = departure.dial
     let wait = core.reconnectWait(isLast: isLast, cause: end.cause, isExpected: departure.isExpected)
     let loss = SubchannelState.Loss(
@@ -242,28 +251,28 @@ final class SubchannelDriver: @unchecked Sendable {
   ///
   /// - Parameter core: The caller's own, which it keeps alive.
   func grow(for core: ChannelCore) {
-    guard case .ready = state.phase, !growth.isGrowing else { return }
+    guard case .ready = state.phase, !further.growth.isGrowing else { return }
     let now = core.clock.now()
     guard !connections.contains(where: \.hasRoom),
-      growth.begin(count: connections.count, limit: core.maxConnectionsPerSubchannel, now: now)
+      further.growth.begin(count: connections.count, limit: core.maxConnectionsPerSubchannel, now: now)
     else { return connectionsChanged() }  // There is room again: the call that asked waits to hear of it.
     let dial = EndpointDial(endpoint: endpoint, subchannel: id, timeout: .seconds(1), core: core) {
       [weak self] in self?.grew($0)
     }
-    growthDial = dial
+    further.dial = dial
     connectionsChanged()
     dial.start()
   }
 
   private func grew(_ outcome: EndpointDial.Outcome) {
-    growthDial = nil
+    further.dial = nil
     switch outcome {
     case .opened(let connection):
-      growth.succeeded()
+      further.growth.succeeded()
       adopt(connection)
       scheduleShrinking()
     case .failed:
-      growth.failed(now: core.clock.now(), random: core.clock.random())
+      further.growth.failed(now: core.clock.now(), random: core.clock.random())
       connectionsChanged()
     }
   }
@@ -272,13 +281,14 @@ final class SubchannelDriver: @unchecked Sendable {
   private static let shrinkInterval = Duration.seconds(60)
 
   private func scheduleShrinking() {
-    guard shrinkTimer == nil, connections.count > 1 else { return }
+    guard further.shrinkTimer == nil, connections.count > 1 else { return }
     for connection in connections { _ = connection.takeUse() }
-    shrinkTimer = core.loop.scheduleTimer(after: SubchannelDriver.shrinkInterval) { [weak self] in self?.shrink() }
+    let interval = SubchannelDriver.shrinkInterval
+    further.shrinkTimer = core.loop.scheduleTimer(after: interval) { [weak self] in self?.shrink() }
   }
 
   private func shrink() {
-    shrinkTimer = nil
+    further.shrinkTimer = nil
     let unused = connections.dropFirst().filter { !$0.takeUse() }
     for connection in unused { connection.drain() }
     for connection in unused { renewal?.ended(connection).dial?.cancel() }
