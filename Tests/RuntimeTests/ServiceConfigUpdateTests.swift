@@ -11,11 +11,12 @@ import Volery
     let resolver = ManualResolver(scheme: "registry")
     let channel: Channel
 
-    init(_ config: ServiceConfig = ServiceConfig()) throws {
+    init(_ config: ServiceConfig = ServiceConfig(), log: LogRecorder? = nil) throws {
       addresses = try servers.map { try $0.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0] }
       var options = ChannelOptions()
       options.serviceConfig = config
       options.resolvers.register(resolver)
+      if let log { options.logger = log.logger }
       channel = try Channel("registry:///orders", options: options)
     }
 
@@ -106,5 +107,22 @@ import Volery
     setup.publish(json)
     try await setup.expectAnswers()
     await setup.expectImpatience()
+  }
+
+  @Test("a bad one is logged once in a row, and anew after a good one", arguments: bad)
+  func logged(_ json: String) async throws {
+    let log = LogRecorder()
+    let setup = try Setup(log: log)
+    defer { setup.shutDown() }
+    setup.publish(nil)
+    try await setup.waitUntilAnswered()
+    let text = "the resolver's service config is refused"
+    try await setup.publishAndWait(json, server: 1)
+    try await setup.publishAndWait(json, server: 0)
+    #expect(log.lines.count { $0.contains(text) } == 1)
+    try await setup.publishAndWait(Self.impatient, server: 1)
+    #expect(log.lines.count { $0.contains("the resolver's service config can be used again") } == 1)
+    try await setup.publishAndWait(json, server: 0)
+    #expect(log.lines.count { $0.contains(text) } == 2)
   }
 }

@@ -81,6 +81,7 @@ extension ChannelCore {
     balancing.choice = choice
     switch verdict {
     case .use(let config):
+      log.accepted()
       balancing.configFailure = nil
       guard config != serviceConfig else { return }
       let asksOther = config.healthCheckService != serviceConfig.healthCheckService
@@ -91,19 +92,18 @@ extension ChannelCore {
       dataPlane.retryThrottle.configure(config.retryThrottling)
       switchPolicy(to: config)
       publish()
-    case .keep(let error):
-      refused(error)
-    case .fail(let error):
-      refused(error)
-      balancing.configFailure = StatusError(
-        .unavailable, "the resolver's service config is refused: \(String(line: "\(error)"))")
+    case .keep(let error): _ = refused(error)
+    case .fail(let error): balancing.configFailure = refused(error)
     }
   }
 
-  func refused(_ error: ServiceConfigError) {
+  /// - Returns: What calls fail with where nothing else holds.
+  private func refused(_ error: ServiceConfigError) -> StatusError {
     log.refused(error)
-    dataPlane.observe(
-      .resolutionFailed(StatusError(.unavailable, "the resolver's service config is refused: \(error)")))
+    let text = "the resolver's service config is refused: \(String(line: "\(error)"))"
+    let refusal = StatusError(.unavailable, text)
+    dataPlane.observe(.resolutionFailed(refusal))
+    return refusal
   }
 
   // MARK: Policies

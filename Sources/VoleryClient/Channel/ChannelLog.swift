@@ -80,4 +80,10 @@ struct ChannelLog {
       "the resolver's service config is refused",
       metadata: ["target": "\(target)", "error": "\(String(line: "\(error)"))"])
   }
+
+  /// The resolver's service config can be used, or it gives none.
+  mutating func accepted() {
+    guard lastRefusal.take() != nil else { return }
+    logger.info("the resolver's service config can be used again", metadata: ["target": "\(target)"])
+  }
 }
