@@ -151,11 +151,17 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
   func connectionClosed(error: String?) {
     availability.store(.ending, ordering: .relaxed)
     let tally = source.take()?.tally ?? ConnectionTally()
-    loop.execute { [self] in life?.ended(error ?? "closed", streams: tally.opened) }
-    inControlPlane { [self] core in
-      core.ending.openConnections[ObjectIdentifier(self)] = nil
-      handle = nil
-      ended(ConnectionEnd(reason: error ?? "closed", cause: nil, tally: tally))
+    let reason = error ?? "closed"
+    let core = core
+    // Observers hear of it even if the channel is gone.
+    loop.execute { [self] in
+      life?.ended(reason, streams: tally.opened)
+      guard let core else { return }
+      withExtendedLifetime(core) {
+        core.ending.openConnections[ObjectIdentifier(self)] = nil
+        handle = nil
+        ended(ConnectionEnd(reason: reason, cause: nil, tally: tally))
+      }
     }
   }
 
