@@ -24,7 +24,7 @@ public struct ChildPolicy {
   }
 
   public let id = ID.next()
-  /// For the log: the policy's name, or what the parent calls it.
+  /// For the log and for error messages: the policy's name, or what the parent calls it.
   public let name: String
   /// What it has published last; connecting before that.
   public private(set) var state = ConnectivityState.connecting
@@ -43,7 +43,6 @@ public struct ChildPolicy {
   }
 
   public var observesCalls: Bool { policy.observesCalls }
-  public var usesHealthChecks: Bool { policy.usesHealthChecks }
 
   /// Whether it has published since this was last asked.
   public mutating func takeNews() -> Bool {
@@ -122,8 +121,11 @@ public struct ChildPolicy {
   ) -> Result {
     var made: [Subchannel] = []
     let outer = effects
-    var inner = PolicyEffects(attributes: effects.attributes) { endpoint in
-      let subchannel = outer.subchannel(for: endpoint)
+    var inner = PolicyEffects(attributes: effects.attributes, usesHealthChecks: policy.usesHealthChecks) {
+      [name] request in
+      var request = request
+      request.owner.insert(name, at: 0)
+      let subchannel = outer.subchannel(for: request)
       made.append(subchannel)
       return subchannel
     }

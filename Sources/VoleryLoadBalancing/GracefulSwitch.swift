@@ -66,7 +66,6 @@ public struct GracefulSwitch<Child> {
 /// `takeNews()`, `current.state` and `current.picker`.
 extension GracefulSwitch<ChildPolicy> {
   public var observesCalls: Bool { all.contains(where: \.observesCalls) }
-  public var usesHealthChecks: Bool { newest.usesHealthChecks }
 
   /// Changes over to another policy; it gets its first list with the next `update`, which should follow at once.
   public mutating func change(to policy: any LoadBalancingPolicy, name: String, _ effects: inout PolicyEffects) {

@@ -102,7 +102,8 @@ public protocol LoadBalancingPolicy {
   var observesCalls: Bool { get }
 
   /// Whether the channel reports a subchannel as failing while its server says that it does not want calls (gRFC A17). True
-  /// by default; false for policies that have one connection only.
+  /// by default; false for policies that have one connection only. Asked of each policy for the subchannels that it makes
+  /// itself: what a parent says holds for none of its children's.
   var usesHealthChecks: Bool { get }
 }
 

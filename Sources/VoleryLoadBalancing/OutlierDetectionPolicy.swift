@@ -28,7 +28,6 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
   }
 
   public var observesCalls: Bool { detector.configuration.isOn || child.observesCalls }
-  public var usesHealthChecks: Bool { child.usesHealthChecks }
 
   public mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
     detector.update(Set(endpoints.map { Set($0.addresses) }))

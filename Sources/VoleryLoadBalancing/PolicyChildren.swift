@@ -15,8 +15,6 @@ public struct PolicyChildren<Key: Hashable> {
   public subscript(key: Key) -> ChildPolicy? { children[key] }
 
   public var observesCalls: Bool { children.values.contains(where: \.observesCalls) }
-  /// Whether any child does: health checks are the channel policy's as a whole.
-  public var usesHealthChecks: Bool { children.values.contains(where: \.usesHealthChecks) }
 
   /// A new child under the key; one that was there is stopped.
   public mutating func add(

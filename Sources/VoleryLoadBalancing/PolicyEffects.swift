@@ -11,6 +11,15 @@ public struct PolicyTimer: Hashable, Sendable {
   package init(token: Int) { self.token = token }
 }
 
+/// What a subchannel is to be like.
+package struct SubchannelRequest {
+  package let endpoint: Endpoint
+  /// Of the policy that wants it (`LoadBalancingPolicy.usesHealthChecks`).
+  package let usesHealthChecks: Bool
+  /// What parents call the policies from below the channel's own down to that one; empty for the channel's own.
+  package var owner: [String] = []
+}
+
 /// What a policy wants done. The channel carries it out, in order, after the policy's function has returned.
 public struct PolicyEffects {
   public enum Effect {
@@ -28,16 +37,30 @@ public struct PolicyEffects {
   /// What came with the resolver's last answer besides the endpoints (`Resolution.attributes`). A parent may give its children
   /// others.
   public var attributes: Attributes
-  private let makeSubchannel: (Endpoint) -> Subchannel
+  private let usesHealthChecks: Bool
+  private let makeSubchannel: (SubchannelRequest) -> Subchannel
 
   public init(attributes: Attributes = Attributes(), makeSubchannel: @escaping (Endpoint) -> Subchannel) {
+    self.init(attributes: attributes, usesHealthChecks: true) { makeSubchannel($0.endpoint) }
+  }
+
+  /// - Parameter usesHealthChecks: Of the policy that is asked.
+  package init(
+    attributes: Attributes, usesHealthChecks: Bool, makeSubchannel: @escaping (SubchannelRequest) -> Subchannel
+  ) {
     self.attributes = attributes
+    self.usesHealthChecks = usesHealthChecks
     self.makeSubchannel = makeSubchannel
   }
 
-  /// A new idle subchannel; its id is new in this channel. Its connections use the credentials of the endpoint's `cluster`
+  /// A new idle subchannel; its id is new in this process. Its connections use the credentials of the endpoint's `cluster`
   /// attribute, where the channel has some for it (`ChannelOptions.clusterCredentials`).
-  public func subchannel(for endpoint: Endpoint) -> Subchannel { makeSubchannel(endpoint) }
+  public func subchannel(for endpoint: Endpoint) -> Subchannel {
+    subchannel(for: SubchannelRequest(endpoint: endpoint, usesHealthChecks: usesHealthChecks))
+  }
+
+  /// One that a child has asked for.
+  func subchannel(for request: SubchannelRequest) -> Subchannel { makeSubchannel(request) }
 
   /// Says what another `PolicyEffects` has said. `ChildPolicy` does this for a policy that has others below it.
   public mutating func append(_ effect: Effect) { effects.append(effect) }

@@ -7,23 +7,32 @@ public import VoleryTypes
 ///
 /// Immutable but for the count of calls, which is atomic: pickers read it on callers' tasks.
 public final class Subchannel: Sendable {
+  /// Unique in the process.
   public let id: Int
   public let endpoint: Endpoint
+  /// What parents call the policies from below the channel's own down to the one that it was made for; for error messages.
+  package let owner: [String]
   /// The channel's own object for this subchannel.
   package let connection: any Sendable & AnyObject
   private let outstanding = Atomic<Int>(0)
 
   /// - Parameter ejects: Whether its server is left alone for a while when calls fail on it (`isEjected`).
   package init(
-    id: Int, endpoint: Endpoint, connection: any Sendable & AnyObject, ejects: Bool = true,
+    id: Int, endpoint: Endpoint, connection: any Sendable & AnyObject, owner: [String] = [], ejects: Bool = true,
     now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
   ) {
     health = HealthRecord(now: now)
     self.ejects = ejects
     self.id = id
     self.endpoint = endpoint
+    self.owner = owner
     self.connection = connection
   }
+
+  private static let lastID = Atomic<Int>(0)
+
+  /// For the next one. No two channels have the same, so that a picker which names another channel's is found out.
+  package static func nextID() -> Int { lastID.add(1, ordering: .relaxed).newValue }
 
   /// Calls picked for this subchannel that have not ended: what least-request policies compare.
   public var outstandingCalls: Int { outstanding.load(ordering: .relaxed) }

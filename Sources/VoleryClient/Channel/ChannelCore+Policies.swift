@@ -17,7 +17,6 @@ struct ChannelBalancing {
   var hasResolved = false
   /// Of the last resolution.
   var attributes = Attributes()
-  var lastSubchannelID = 0
 
   init(fallback: ServiceConfig) {
     serviceConfig = fallback
@@ -128,8 +127,9 @@ extension ChannelCore {
       try factory.makePolicy(configuration: choice.configuration, context: context), choice: choice, core: self)
   }
 
-  func healthMode(for policy: any LoadBalancingPolicy) -> HealthGate.Mode {
-    guard options.checksHealth, policy.usesHealthChecks else { return .off }
+  /// Of subchannels whose policies want to know.
+  var healthMode: HealthGate.Mode {
+    guard options.checksHealth else { return .off }
     return serviceConfig.healthCheckService == nil ? .advice : .required
   }
 
@@ -163,10 +163,5 @@ extension ChannelCore {
 
   func resolutionAnswered() {
     for driver in balancing.policies.all { driver.resolutionAnswered() }
-  }
-
-  func nextSubchannelID() -> Int {
-    balancing.lastSubchannelID += 1
-    return balancing.lastSubchannelID
   }
 }

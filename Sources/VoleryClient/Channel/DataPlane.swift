@@ -120,7 +120,8 @@ package final class DataPlane: Sendable {
   private func fault(of subchannel: Subchannel, in snapshot: borrowing PublishedPicker) -> StatusError? {
     let isForeign = (subchannel.connection as? SubchannelDriver)?.home != ObjectIdentifier(self)
     guard isForeign || subchannel.isRemoved, published.current.generation == snapshot.generation else { return nil }
-    let what = isForeign ? "that is not of this channel" : "that it has given up"
+    let owner = subchannel.owner.isEmpty ? "it" : "its child \"\(subchannel.owner.joined(separator: "/"))\""
+    let what = isForeign ? "that is not of this channel" : "that \(owner) has given up"
     return StatusError(
       .internal,
       "the load balancing policy \"\(snapshot.policyName)\" picks a server \(what): \(subchannel.endpoint)")

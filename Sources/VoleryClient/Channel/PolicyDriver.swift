@@ -11,6 +11,7 @@ final class PolicyDriver: @unchecked Sendable {
   private struct Member {
     let driver: SubchannelDriver
     let subchannel: Subchannel
+    let usesHealthChecks: Bool
   }
 
   /// What the policy has published last.
@@ -30,6 +31,8 @@ final class PolicyDriver: @unchecked Sendable {
   private var hasNews = false
   private var isStopped = false
   private var health: HealthGate
+  /// Subchannels whose policies want to hear of their servers' health.
+  private var checkedCount = 0
 
   /// More than any real target has; a policy that asks for more gets subchannels that never connect.
   private static let maxSubchannels = 20_000
@@ -42,23 +45,28 @@ final class PolicyDriver: @unchecked Sendable {
     self.policy = policy
     self.choice = choice
     self.core = core
-    health = HealthGate(mode: core.healthMode(for: policy))
+    health = HealthGate(mode: core.healthMode)
   }
 
-  /// What servers are asked: nil, that they are not; else the service's name, nil where the answer is for advice.
-  var healthQuestion: HealthQuestion? {
-    switch health.mode {
+  /// What its server is asked: nil, that it is not; else the service's name, nil where the answer is for advice.
+  private func healthQuestion(for member: Member) -> HealthQuestion? {
+    guard member.usesHealthChecks else { return nil }
+    return switch health.mode {
     case .off: nil
     // Who has nowhere else to go needs no advice.
-    case .advice: members.count > 1 ? HealthQuestion(service: nil) : nil
+    case .advice: checkedCount > 1 ? HealthQuestion(service: nil) : nil
     case .required: HealthQuestion(service: core.serviceConfig.healthCheckService)
     }
   }
 
+  private func watchHealth(of members: some Sequence<Member>) {
+    for member in members { member.driver.watchHealth(healthQuestion(for: member)) }
+  }
+
   /// The service config has another health service.
   func healthServiceChanged() {
-    let reports = health.changed(to: core.healthMode(for: policy))
-    for member in members.values { member.driver.watchHealth(healthQuestion) }
+    let reports = health.changed(to: core.healthMode)
+    watchHealth(of: members.values)
     tell(reports)
   }
 
@@ -78,9 +86,9 @@ final class PolicyDriver: @unchecked Sendable {
     isDeciding = true
     while !decisions.isEmpty, !isStopped {
       let decide = decisions.removeFirst()
-      var effects = PolicyEffects(attributes: core.balancing.attributes) { [self] endpoint in
-        makeSubchannel(endpoint)
-      }
+      var effects = PolicyEffects(
+        attributes: core.balancing.attributes, usesHealthChecks: policy.usesHealthChecks
+      ) { [self] in makeSubchannel($0) }
       decide(&policy, &effects)
       for effect in effects.effects where !isStopped { perform(effect) }
     }
@@ -157,22 +165,25 @@ final class PolicyDriver: @unchecked Sendable {
 
   // MARK: What the policy wants
 
-  private func makeSubchannel(_ endpoint: Endpoint) -> Subchannel {
-    let driver = SubchannelDriver(id: core.nextSubchannelID(), endpoint: endpoint, owner: self, core: core)
-    let subchannel = driver.makeSubchannel()
-    core.dataPlane.observe(.subchannelCreated(id: driver.id, endpoint))
+  private func makeSubchannel(_ request: SubchannelRequest) -> Subchannel {
+    let driver = SubchannelDriver(id: Subchannel.nextID(), endpoint: request.endpoint, owner: self, core: core)
+    let subchannel = driver.makeSubchannel(for: request)
+    core.dataPlane.observe(.subchannelCreated(id: driver.id, request.endpoint))
     if members.count < PolicyDriver.maxSubchannels {
-      members[driver.id] = Member(driver: driver, subchannel: subchannel)
-      if members.count == 2 {
-        for member in members.values { member.driver.watchHealth(healthQuestion) }
-      } else {
-        driver.watchHealth(healthQuestion)
-      }
+      add(Member(driver: driver, subchannel: subchannel, usesHealthChecks: request.usesHealthChecks))
     } else {
       complain("it has more than \(PolicyDriver.maxSubchannels) subchannels")
       core.loop.execute { subchannel.setRemoved() }
     }
     return subchannel
+  }
+
+  private func add(_ member: Member) {
+    members[member.driver.id] = member
+    guard member.usesHealthChecks else { return health.exempt(member.driver.id) }
+    checkedCount += 1
+    // The first one has another one to go to only now.
+    if checkedCount == 2 { watchHealth(of: members.values) } else { watchHealth(of: CollectionOfOne(member)) }
   }
 
   private func perform(_ effect: PolicyEffects.Effect) {
@@ -219,6 +230,7 @@ final class PolicyDriver: @unchecked Sendable {
 
   private func remove(_ id: Int) {
     guard let member = members.removeValue(forKey: id) else { return }
+    if member.usesHealthChecks { checkedCount -= 1 }
     member.driver.remove()
     // Once the pickers that may know no better have been replaced.
     core.loop.execute { member.subchannel.setRemoved() }

@@ -56,9 +56,9 @@ final class SubchannelDriver: @unchecked Sendable {
   }
 
   /// The policies' side of this; its driver is held by it, not the other way round.
-  func makeSubchannel() -> Subchannel {
+  func makeSubchannel(for request: SubchannelRequest) -> Subchannel {
     let subchannel = Subchannel(
-      id: id, endpoint: endpoint, connection: self, ejects: core.options.ejectsFailingServers)
+      id: id, endpoint: endpoint, connection: self, owner: request.owner, ejects: core.options.ejectsFailingServers)
     self.subchannel = subchannel
     return subchannel
   }

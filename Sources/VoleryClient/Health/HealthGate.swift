@@ -36,6 +36,8 @@ package struct HealthGate {
     var error: StatusError?
     var verdict = Verdict.unknown
     var reported = ConnectivityState.idle
+    /// Its policy wants to know.
+    var isChecked = true
 
     var isNotServing: Bool { if case .notServing = verdict { true } else { false } }
   }
@@ -47,6 +49,9 @@ package struct HealthGate {
 
   package init(mode: Mode) { self.mode = mode }
 
+  /// A new subchannel, of a policy that does not want to know: its state is its own.
+  package mutating func exempt(_ id: Int) { entries[id] = Entry(isChecked: false) }
+
   /// A subchannel's own state has changed; what was said of its health counts for its connection only.
   package mutating func changed(_ id: Int, to state: ConnectivityState, error: StatusError?) -> [Report] {
     update(id) { entry in
@@ -57,7 +62,7 @@ package struct HealthGate {
   }
 
   package mutating func heard(_ verdict: Verdict, of id: Int) -> [Report] {
-    guard entries[id]?.state == .ready else { return [] }
+    guard let entry = entries[id], entry.state == .ready, entry.isChecked else { return [] }
     return update(id) { $0.verdict = verdict }
   }
 
@@ -98,7 +103,7 @@ package struct HealthGate {
   }
 
   private func effectiveState(of entry: Entry) -> ConnectivityState {
-    guard entry.state == .ready else { return entry.state }
+    guard entry.state == .ready, entry.isChecked else { return entry.state }
     switch (mode, entry.verdict) {
     case (.off, _), (_, .serving), (.advice, .unknown): return .ready
     case (.required, .unknown): return .connecting
