@@ -18,6 +18,14 @@ struct ChannelBalancing {
   /// Of the last resolution.
   var attributes = Attributes()
 
+  /// What the resolver has said since the channel woke.
+  enum Heard: Int { case nothing, failure, answer }
+  private var heard = Heard.nothing
+  /// It has become known what holds for calls, and calls don't know yet.
+  private(set) var hasConfigurationNews = false
+  /// The picker since which they do.
+  private(set) var configuredAt: PickerGeneration?
+
   init(fallback: ServiceConfig) {
     serviceConfig = fallback
     choice = ServiceConfigChoice(fallback: fallback)
@@ -27,6 +35,21 @@ struct ChannelBalancing {
     hasResolved = false
     configFailure = nil
     attributes = Attributes()
+    heard = .nothing
+    hasConfigurationNews = false
+    configuredAt = nil
+  }
+
+  mutating func hear(_ said: Heard) {
+    guard said.rawValue > heard.rawValue else { return }
+    heard = said
+    hasConfigurationNews = true
+  }
+
+  mutating func published(_ generation: PickerGeneration) {
+    guard hasConfigurationNews else { return }
+    hasConfigurationNews = false
+    configuredAt = generation
   }
 }
 
@@ -43,6 +66,7 @@ extension ChannelCore {
       adopt(resolved.serviceConfig)
       give(resolved.resolution)
     case .failed(let error):
+      balancing.hear(.failure)
       report.resolver.withLock { $0.failed(error, at: now) }
       dataPlane.observe(.resolutionFailed(error))
       log.resolverFailed(error, isKept: balancing.hasResolved)
@@ -50,6 +74,7 @@ extension ChannelCore {
       if !balancing.hasResolved { newestPolicy.run { $0.resolverFailed(error, &$1) } }
     }
     endHold()
+    if balancing.hasConfigurationNews { publish() }
   }
 
   /// What calls use.
@@ -61,6 +86,7 @@ extension ChannelCore {
   func give(_ resolution: Resolution) {
     let selector = balancing.attributes.configSelector
     balancing.attributes = resolution.attributes
+    balancing.hear(.answer)
     guard balancing.configFailure == nil else { return publish() }
     if !resolution.endpoints.isEmpty { balancing.hasResolved = true }
     log.resolved(resolution, policy: newestPolicy.choice.name)

@@ -118,11 +118,13 @@ package final class ChannelCore: @unchecked Sendable {
     let failure = isClosed ? ChannelCore.closed : failure ?? balancing.configFailure
     let state: ConnectivityState =
       isClosed ? .shutdown : isIdle ? .idle : failure != nil ? .transientFailure : policy.state
+    let generation = snapshot.generation.next()
+    balancing.published(generation)
     snapshot = PublishedPicker(
       picker: failure.map { FailingPicker(error: $0) } ?? policy.picker, state: state,
-      generation: snapshot.generation.next(), serviceConfig: serviceConfig, offers: policy.offers, isIdle: isIdle,
+      generation: generation, serviceConfig: serviceConfig, offers: policy.offers, isIdle: isIdle,
       awaitsResolution: resolver.holdsCalls && !isClosed, policyName: policy.choice.name,
-      selector: balancing.attributes.configSelector)
+      selector: balancing.attributes.configSelector, configuredAt: balancing.configuredAt)
     // Who hears of the new state may call at once.
     dataPlane.publish(snapshot)
     if connectivity.current != state { dataPlane.observe(.stateChanged(state)) }

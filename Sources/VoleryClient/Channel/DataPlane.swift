@@ -142,8 +142,7 @@ package final class DataPlane: Sendable {
   /// there already is.
   package func wait(for generation: PickerGeneration, _ waiter: any PickWaiter) {
     let isNewer = waiters.withLock { waiters in
-      let current = published.current
-      if current.generation > generation, !current.onlyQueues { return true }
+      if published.current.concernsCalls(since: generation) { return true }
       waiters[ObjectIdentifier(waiter)] = waiter
       return false
     }
@@ -156,8 +155,9 @@ package final class DataPlane: Sendable {
 
   /// In the control plane: calls have to look again.
   func publish(_ snapshot: PublishedPicker) {
+    let before = published.current.generation
     published.replace(with: snapshot)
-    guard !snapshot.onlyQueues else { return }
+    guard snapshot.concernsCalls(since: before) else { return }
     let waiting = waiters.withLock { waiters in
       defer { waiters = [:] }
       return Array(waiters.values)

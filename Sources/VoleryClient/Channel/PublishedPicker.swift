@@ -20,6 +20,9 @@ final class PublishedPicker: Sendable {
   let generation: PickerGeneration
   let serviceConfig: ServiceConfig
   let hasMethodConfigs: Bool
+  /// The picker with which it became known what holds for calls: the resolver has answered since the channel woke, or failed
+  /// before it ever has. Nil: not yet. A call that was made before has to look again.
+  let configuredAt: PickerGeneration?
   /// The connections of each ready subchannel.
   let offers: [Int: ConnectionOffer]
   /// True: a call has to wake the channel first.
@@ -35,7 +38,7 @@ final class PublishedPicker: Sendable {
   init(
     picker: any Picker, state: ConnectivityState, generation: PickerGeneration, serviceConfig: ServiceConfig,
     offers: [Int: ConnectionOffer] = [:], isIdle: Bool = false, awaitsResolution: Bool = false,
-    policyName: String = "", selector: (any ConfigSelector)? = nil
+    policyName: String = "", selector: (any ConfigSelector)? = nil, configuredAt: PickerGeneration? = nil
   ) {
     self.picker = picker
     self.state = state
@@ -47,13 +50,19 @@ final class PublishedPicker: Sendable {
     self.awaitsResolution = awaitsResolution
     self.policyName = policyName
     self.selector = selector
+    self.configuredAt = configuredAt
   }
 
   /// What the service config says of a method.
   func methodConfig(for method: MethodDescriptor) -> MethodConfig? { hasMethodConfigs ? serviceConfig[method] : nil }
 
-  /// Nobody who waits has to look: the answer is to wait on.
-  var onlyQueues: Bool { picker is QueueingPicker && state == .connecting }
+  /// Whether calls that have seen the picker of this generation have to look: nobody has where the answer is to wait on, and
+  /// nothing is known that they don't know.
+  func concernsCalls(since generation: PickerGeneration) -> Bool {
+    guard self.generation > generation else { return false }
+    if let configuredAt, configuredAt > generation { return true }
+    return !(picker is QueueingPicker && state == .connecting)
+  }
 }
 
 /// A value that many threads read and one writes now and then: a copy behind a lock for each group of threads, so that
