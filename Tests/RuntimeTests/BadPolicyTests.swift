@@ -111,6 +111,9 @@ import Volery
       if fault == .picksForeign {
         #expect(error.message.contains("the load balancing policy \"bad\" picks a server that it has given up"))
       }
+      if fault == .silent {
+        #expect(error.message.contains("the load balancing policy \"bad\" has published no picker"))
+      }
       #expect(error.message.contains("registry:///orders"), "the text names the target")
     }
     // One that can't be made is refused, and says why; the one that holds goes on.

@@ -40,6 +40,9 @@ struct ChannelBalancing {
     configuredAt = nil
   }
 
+  /// It has answered since the channel woke, and policies have been told.
+  var hasAnswer: Bool { heard == .answer && configFailure == nil }
+
   mutating func hear(_ said: Heard) {
     guard said.rawValue > heard.rawValue else { return }
     heard = said
@@ -90,9 +93,7 @@ extension ChannelCore {
     guard balancing.configFailure == nil else { return publish() }
     if !resolution.endpoints.isEmpty { balancing.hasResolved = true }
     log.resolved(resolution, policy: newestPolicy.choice.name)
-    for driver in balancing.policies.all {
-      driver.run { policy, effects in _ = policy.update(resolution.endpoints, &effects) }
-    }
+    for driver in balancing.policies.all { driver.update(resolution.endpoints) }
     if selector !== resolution.attributes.configSelector { publish() }
   }
 

@@ -125,6 +125,8 @@ package final class ChannelCore: @unchecked Sendable {
       generation: generation, serviceConfig: serviceConfig, offers: policy.offers, isIdle: isIdle,
       awaitsResolution: resolver.holdsCalls && !isClosed, policyName: policy.choice.name,
       selector: balancing.attributes.configSelector, configuredAt: balancing.configuredAt)
+    let silent = balancing.hasAnswer && !policy.hasPublished ? policy.choice.name : nil
+    report.silentPolicy.withLock { $0 = silent }
     // Who hears of the new state may call at once.
     dataPlane.publish(snapshot)
     if connectivity.current != state { dataPlane.observe(.stateChanged(state)) }

@@ -7,6 +7,8 @@ import VoleryTypes
 final class ChannelReport: Sendable {
   let dials = Mutex(DialReport())
   let resolver = Mutex(ResolverReport())
+  /// The load balancing policy that has had its list of servers, and says nothing.
+  let silentPolicy = Mutex<String?>(nil)
   private let target: Target
   private let clock: ChannelClock
 
@@ -19,6 +21,8 @@ final class ChannelReport: Sendable {
   func text(besides message: String = "") -> String {
     let now = clock.now()
     let dialed = dials.withLock { $0.text(besides: message, at: now) }.map { "; \($0)" } ?? ""
-    return "target \(target)\(dialed); \(resolver.withLock { $0.text(at: now) })"
+    let silence =
+      silentPolicy.withLock { $0 }.map { "; the load balancing policy \"\($0)\" has published no picker" } ?? ""
+    return "target \(target)\(dialed); \(resolver.withLock { $0.text(at: now) })\(silence)"
   }
 }

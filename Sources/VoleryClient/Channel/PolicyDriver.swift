@@ -14,9 +14,14 @@ final class PolicyDriver: @unchecked Sendable {
     let usesHealthChecks: Bool
   }
 
-  /// What the policy has published last.
-  private(set) var state = ConnectivityState.connecting
-  private(set) var picker: any Picker = QueueingPicker()
+  private struct Publication {
+    var state: ConnectivityState
+    var picker: any Picker
+  }
+
+  /// What the policy has published last; nil: nothing yet, though it has to with its first list.
+  private var published: Publication?
+  private var isSilenceTold = false
   /// The connections of each ready subchannel.
   private(set) var offers: [Int: ConnectionOffer] = [:]
 
@@ -70,6 +75,10 @@ final class PolicyDriver: @unchecked Sendable {
     tell(reports)
   }
 
+  var state: ConnectivityState { published?.state ?? .connecting }
+  var picker: any Picker { published?.picker ?? QueueingPicker() }
+  var hasPublished: Bool { published != nil }
+
   /// Whether the policy wants `callsEnded`.
   var observesCalls: Bool { policy.observesCalls }
 
@@ -94,6 +103,14 @@ final class PolicyDriver: @unchecked Sendable {
     }
     isDeciding = false
     tellNews()
+  }
+
+  /// The resolver's whole answer.
+  func update(_ endpoints: [Endpoint]) {
+    run { policy, effects in _ = policy.update(endpoints, &effects) }
+    guard published == nil, !isSilenceTold, !isStopped else { return }
+    isSilenceTold = true
+    complain("it has published no picker: calls wait")
   }
 
   func subchannelChanged(_ id: Int, to state: ConnectivityState, error: StatusError?) {
@@ -192,8 +209,7 @@ final class PolicyDriver: @unchecked Sendable {
     case .remove(let id): remove(id)
     case .publish(let state, let picker):
       // Only the channel itself shuts down.
-      self.state = state == .shutdown ? .transientFailure : state
-      self.picker = picker
+      published = Publication(state: state == .shutdown ? .transientFailure : state, picker: picker)
       hasNews = true
     case .resolveNow: core.resolveNow()
     case .cancelTimer(let timer): timers.removeValue(forKey: timer)?.cancel()
