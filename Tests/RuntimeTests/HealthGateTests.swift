@@ -43,6 +43,15 @@ import VoleryTypes
     #expect(gate.changed(1, to: .transientFailure, error: failure).first?.error == failure)
   }
 
+  @Test("a subchannel whose policy does not want to know is what it is, whatever is required") func exempt() {
+    var gate = HealthGate(mode: .required)
+    gate.exempt(1)
+    #expect(text(gate.changed(1, to: .ready, error: nil)) == ["1 ready"])
+    #expect(gate.heard(.notServing("no"), of: 1).isEmpty)
+    #expect(text(gate.changed(2, to: .ready, error: nil)) == ["2 connecting"])
+    #expect(gate.changed(to: .advice).map(\.id) == [2])
+  }
+
   @Test("switched off, nothing that servers say counts; switched on again, it does") func modes() {
     var gate = HealthGate(mode: .off)
     #expect(text(gate.changed(1, to: .ready, error: nil)) == ["1 ready"])

@@ -245,6 +245,122 @@ import Volery
     lender.close()
   }
 
+  /// Picks its one server, or what it is given instead.
+  struct Single: LoadBalancingPolicy, LoadBalancingPolicyFactory {
+    let name = "single"
+    var made: @Sendable (Subchannel) -> Void = { _ in }
+    var instead: @Sendable () -> Subchannel? = { nil }
+    private var own: Subchannel?
+
+    init(made: @escaping @Sendable (Subchannel) -> Void) { self.made = made }
+    init(instead: @escaping @Sendable () -> Subchannel?) { self.instead = instead }
+
+    func makePolicy(configuration: JSONValue, context: PolicyContext) -> any LoadBalancingPolicy { self }
+    mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
+      guard own == nil else { return true }
+      let own = effects.subchannel(for: endpoints[0])
+      self.own = own
+      made(own)
+      effects.connect(own.id)
+      effects.publish(.connecting, QueueingPicker())
+      return true
+    }
+    mutating func subchannelChanged(
+      _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
+    ) {
+      if state == .ready, let own { effects.publish(.ready, SinglePicker(subchannel: instead() ?? own)) }
+    }
+    mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {}
+  }
+
+  @Test("a picker that names another channel's subchannel is found out, though it has one of its own that is ready")
+  func foreignBesideOwn() async throws {
+    let (server, address) = try start()
+    defer { server.shutDown() }
+    let lent = LockedBox<Subchannel?>(nil)
+    var options = ChannelOptions()
+    options.loadBalancingPolicy = "single"
+    options.loadBalancingPolicies.register(Single(made: { lent.set($0) }))
+    let lender = try Channel(address.target, options: options)
+    #expect(try await lender.unary(RawEcho.unary, [1], options: Self.limit).message == [1])
+    options.loadBalancingPolicies.register(Single(instead: { lent.get() }))
+    let channel = try Channel(address.target, options: options)
+    let error = await #expect(throws: StatusError.self) {
+      try await channel.unary(RawEcho.unary, [1], options: Self.limit)
+    }
+    #expect(error?.code == .internal)
+    let text = "the load balancing policy \"single\" picks a server that is not of this channel: \(address)"
+    #expect(error?.message.contains(text) == true, "\(error?.message ?? "")")
+    lender.close()
+  }
+
+  /// Holds the first attempt back, between its pick and its stream.
+  struct HoldingFirst: ClientInterceptor {
+    let isHeld: LockedBox<Bool>
+    let gate: AsyncStream<Void>
+    func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {
+      if !isHeld.get() {
+        isHeld.set(true)
+        for await _ in gate { break }
+      }
+      try await next()
+    }
+  }
+
+  @Test("a pick whose connection is lost before the attempt was sent hears that nothing was; the call goes elsewhere")
+  func lostBeforeSent() async throws {
+    let (first, firstAddress) = try start()
+    let (second, secondAddress) = try start()
+    defer { second.shutDown() }
+    let notes = Notes()
+    let (gate, opening) = AsyncStream.makeStream(of: Void.self)
+    let holding = HoldingFirst(isHeld: LockedBox(false), gate: gate)
+    let resolver = ManualResolver(scheme: "moving")
+    resolver.publish(.resolved(Resolution(endpoints: [Endpoint(firstAddress)])))
+    var options = ChannelOptions()
+    options.resolvers.register(resolver)
+    options.loadBalancingPolicies.register(Noting(notes: notes))
+    options.loadBalancingPolicy = "noting"
+    options.attemptInterceptors = [holding]
+    let channel = try Channel("moving:///orders", options: options)
+    let call = Task { try await channel.unary(RawEcho.unary, [1], options: Self.limit) }
+    try await eventually("the attempt is held") { holding.isHeld.get() }
+    first.shutDown()
+    try await eventually("its connection is lost") { channel.state != .ready }
+    resolver.publish(.resolved(Resolution(endpoints: [Endpoint(secondAddress)])))
+    try await channel.waitUntilReady(.after(.seconds(20)))
+    opening.finish()
+    #expect(try await call.value.peer?.address == secondAddress)
+    try await eventually("all picks have heard") { notes.ends.count == notes.picks }
+    let lost = try #require(notes.ends.first)
+    #expect(!lost.wasSent && lost.code == .cancelled && lost.origin == .local && lost.trailingMetadata.isEmpty)
+    #expect(notes.ends.last?.wasSent == true && notes.ends.last?.code == .ok)
+    #expect(!notes.calledTwice)
+  }
+
+  @Test("and where there is nowhere else to go, the call's error says which server was lost, and how")
+  func lostBeforeSentForGood() async throws {
+    let (server, address) = try start()
+    let notes = Notes()
+    let (gate, opening) = AsyncStream.makeStream(of: Void.self)
+    let holding = HoldingFirst(isHeld: LockedBox(false), gate: gate)
+    var options = ChannelOptions()
+    options.loadBalancingPolicies.register(Noting(notes: notes))
+    options.loadBalancingPolicy = "noting"
+    options.attemptInterceptors = [holding]
+    let channel = try Channel(address.target, options: options)
+    let call = Task { try await channel.unary(RawEcho.unary, [1], options: Self.limit) }
+    try await eventually("the attempt is held") { holding.isHeld.get() }
+    server.shutDown()
+    try await eventually("its connection is lost") { channel.state != .ready }
+    opening.finish()
+    let error = await #expect(throws: StatusError.self) { try await call.value }
+    #expect(error?.code == .unavailable)
+    #expect(error?.message.contains("\(address)") == true, "\(error?.message ?? "")")
+    try await eventually("all picks have heard") { notes.ends.count == notes.picks }
+    #expect(notes.ends.allSatisfy { !$0.wasSent } && !notes.calledTwice)
+  }
+
   final class LockedBox<Value: Sendable>: Sendable {
     private let value: Mutex<Value>
     init(_ value: Value) { self.value = Mutex(value) }
