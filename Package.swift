@@ -140,6 +140,8 @@ let package = Package(
     program("interceptors", path: "Examples/Interceptors", ["Volery"]),
     program("server-share", path: "Examples/ServerShare", ["Volery"]),
     program("zone-policy", path: "Examples/ZonePolicy", ["Volery"]),
+    program("failover-policy", path: "Examples/FailoverPolicy", ["Volery"]),
+    program("ports-resolver", path: "Examples/PortsResolver", ["Volery"]),
     program("route-guide", path: "Examples/RouteGuide/Sources", ["Volery"]),
     program("watch", path: "Examples/Watch", ["Volery"]),
     program("in-memory-registry", path: "Examples/InMemoryRegistry", ["Volery"]),

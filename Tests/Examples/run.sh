@@ -106,4 +106,20 @@ for attempt in $(seq 1 50); do # until the server listens
   sleep 0.2
 done
 contains "$work/hello.txt" "Hello, "
+
+# program NAME TEXT...: one of the package's own, which ends by itself and says these lines
+program() {
+  local name=$1
+  shift
+  echo "Examples: $name"
+  timeout 1200 swift build --package-path "$root" --product "$name" >"$work/$name.log" 2>&1 ||
+    { cat "$work/$name.log" >&2; fail "$name does not build"; }
+  timeout 60 "$(swift build --package-path "$root" --show-bin-path)/$name" >"$work/$name.txt" 2>"$work/$name.err" ||
+    { cat "$work/$name.txt" "$work/$name.err" >&2; fail "$name fails"; }
+  printf '%s\n' "$@" | diff - "$work/$name.txt" || fail "$name says something else"
+}
+# Written from the pages Docs/Balancing.md and Docs/Resolvers.md.
+program failover-policy "all is well: ada 6, bob 6" "ada is gone: bob 12" "bob too: cyd 6, dan 6" \
+  "eve has come: eve 12" "one leads: true"
+program ports-resolver "one port: ada" "two ports: ada and bob" "the other one: bob"
 echo "the examples are as they should be"

@@ -113,4 +113,61 @@ import Testing
     wait(for: "is bad: not JSON")
     #expect(child.stop(SIGTERM) == 128 + SIGTERM)
   }
+
+  @Test("failover-policy goes to the next priority, and comes back") func failover() throws {
+    let program = InteropTests.program.replacing("volery-interop", with: "failover-policy")
+    let (output, code) = try ChildProcess.run([program])
+    #expect(
+      output == """
+        all is well: ada 6, bob 6
+        ada is gone: bob 12
+        bob too: cyd 6, dan 6
+        eve has come: eve 12
+        one leads: true
+
+        """)
+    #expect(code == 0)
+  }
+
+  @Test("ports-resolver follows the ports in a file") func portsResolver() throws {
+    let program = InteropTests.program.replacing("volery-interop", with: "ports-resolver")
+    let (output, code) = try ChildProcess.run([program])
+    #expect(output == "one port: ada\ntwo ports: ada and bob\nthe other one: bob\n")
+    #expect(code == 0)
+  }
+
+  @Test(
+    "what a page says how to write is what its example has",
+    arguments: [
+      ("Resolvers", "## A resolver of your own", "PortsResolver"),
+      ("Balancing", "## A policy of your own", "FailoverPolicy"),
+      ("Balancing", "### Policies below policies", "FailoverPolicy"),
+    ])
+  func pages(_ page: String, _ heading: String, _ example: String) throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let folder = root.appendingPathComponent("Examples/\(example)")
+    let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+    var known: Set<String> = []
+    for file in files { known.formUnion(Self.lines(of: try String(contentsOf: file, encoding: .utf8))) }
+    let text = try String(contentsOf: root.appendingPathComponent("Docs/\(page).md"), encoding: .utf8)
+    let section = try #require(text.components(separatedBy: "\n\(heading)\n").dropFirst().first)
+    var isCode = false
+    var count = 0
+    for line in Self.lines(of: section) {
+      if line.hasPrefix("## ") || line.hasPrefix("### ") { break }
+      if line.hasPrefix("```") {
+        isCode = line == "```swift"
+      } else if isCode, !line.hasPrefix("//") {
+        count += 1
+        #expect(known.contains(line), "\(page).md, \(heading): \(line)")
+      }
+    }
+    #expect(count > 10)
+  }
+
+  /// Without their indentation.
+  private static func lines(of text: String) -> [String] {
+    text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+  }
 }
