@@ -24,11 +24,13 @@ extension ClientCall {
     var frame = sink.finish()
     if compression != .identity, isCompressed { frame = compression.compress(frame) }
     let byteCount = frame.messageByteCount
-    guard byteCount <= maxRequestBytes else {
-      let text = "a message of \(byteCount) bytes is over the limit of \(maxRequestBytes) for \(method.path)"
-      throw fail(StatusError(.resourceExhausted, text))
-    }
+    let limit = maxRequestBytes
+    guard byteCount <= limit else { throw fail(tooLarge(byteCount, limit)) }
     return frame
+  }
+
+  func tooLarge(_ byteCount: Int, _ limit: Int) -> StatusError {
+    StatusError(.resourceExhausted, "a message of \(byteCount) bytes is over the limit of \(limit) for \(method.path)")
   }
 
   /// Queues one framed message; suspends while the server or the network does not keep up.

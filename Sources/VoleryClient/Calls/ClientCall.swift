@@ -16,11 +16,9 @@ final class ClientCall: PickWaiter, Sendable {
   let startedAt: Moment
   private let options: CallOptions
   private let contentSubtype: String?
-  private let waitForReady: Bool
-  /// What is accepted at most, in bytes of a message.
-  let maxResponseBytes: Int
-  /// What is sent at most, in bytes of a message.
-  let maxRequestBytes: Int
+  private let waitsForReady: Atomic<Bool>
+  private let responseLimit: Atomic<Int>
+  private let requestLimit: Atomic<Int>
   let compression: Compression
   /// Whether the response that was taken last came compressed.
   let wasResponseCompressed = Atomic<Bool>(false)
@@ -31,6 +29,10 @@ final class ClientCall: PickWaiter, Sendable {
   let observer: (any CallObserver)?
   /// What the channel's config selector has said of it; nil without one. Set before the first attempt.
   nonisolated(unsafe) private(set) var selection: CallSelection?
+  /// It was made before the resolver had answered: what holds for it is known only later, before its first attempt.
+  private let isEarly: Bool
+  /// The picker with which that became known (`PublishedPicker.configuredAt`).
+  @exclusivity(unchecked) nonisolated(unsafe) private var configuredAt: PickerGeneration?
   /// As the last interceptor has left it; set before the call starts.
   nonisolated(unsafe) private(set) var metadata: Metadata
   /// Nil for a call without a deadline.
@@ -48,11 +50,13 @@ final class ClientCall: PickWaiter, Sendable {
     options: consuming CallOptions, isIntercepted: Bool = false
   ) {
     var configuration: MethodConfig?
+    configuredAt = snapshot.configuredAt
+    isEarly = snapshot.configuredAt == nil
     if let selector = snapshot.selector {
       let selection = CallSelection(selector, method, options.metadata)
       configuration = selection.methodConfig
       self.selection = selection
-    } else {
+    } else if !isEarly {
       configuration = snapshot.methodConfig(for: method)
     }
     let now = Moment.now
@@ -60,27 +64,40 @@ final class ClientCall: PickWaiter, Sendable {
     self.method = method
     self.contentSubtype = contentSubtype
     startedAt = now
-    waitForReady = options.waitForReady ?? configuration?.waitForReady ?? false
+    waitsForReady = Atomic(ClientCall.waitsForReady(options, configuration))
     let deadline = ClientCall.deadline(options, configuration: configuration, now: now)
     self.isIntercepted = isIntercepted
-    // An interceptor may set one where there is none.
-    deadlineTimer = deadline.isSet || isIntercepted ? DeadlineTimer(deadline) : nil
+    // An interceptor may set one where there is none, and so may a configuration that is not known yet.
+    deadlineTimer = deadline.isSet || isIntercepted || isEarly ? DeadlineTimer(deadline) : nil
     observer = channel.observer?.callStarted(
       ObservedCall(channel: channel.observed, method: method, deadline: deadline))
     hasOneResponse = method.kind == .unary || method.kind == .clientStreaming
-    maxRequestBytes = ClientCall.limit(
-      options.maxRequestMessageBytes, configuration?.maxRequestMessageBytes, default: Int(UInt32.max))
-    maxResponseBytes = ClientCall.limit(
-      options.maxResponseMessageBytes, configuration?.maxResponseMessageBytes,
-      default: channel.options.maxResponseMessageBytes)
+    requestLimit = Atomic(ClientCall.maxRequestBytes(options, configuration))
+    responseLimit = Atomic(ClientCall.maxResponseBytes(options, configuration, channel))
     compression = options.compression ?? channel.options.compression
     let strategy = AttemptStrategy(method, configuration)
-    keepsAnswerOnAttempt = method.kind == .unary && !strategy.isHedging
+    keepsAnswerOnAttempt = method.kind == .unary && !strategy.isHedging && !isEarly
     metadata = selection?.metadata ?? options.metadata
     self.options = options
     // Made in place: a variable of it would be copied.
     state = Mutex(ClientCallState(strategy: strategy, isIntercepted: isIntercepted))
     channel.callStarted()
+  }
+
+  private static func waitsForReady(_ options: borrowing CallOptions, _ configuration: MethodConfig?) -> Bool {
+    options.waitForReady ?? configuration?.waitForReady ?? false
+  }
+
+  private static func maxRequestBytes(_ options: borrowing CallOptions, _ configuration: MethodConfig?) -> Int {
+    limit(options.maxRequestMessageBytes, configuration?.maxRequestMessageBytes, default: Int(UInt32.max))
+  }
+
+  private static func maxResponseBytes(
+    _ options: borrowing CallOptions, _ configuration: MethodConfig?, _ channel: DataPlane
+  ) -> Int {
+    limit(
+      options.maxResponseMessageBytes, configuration?.maxResponseMessageBytes,
+      default: channel.options.maxResponseMessageBytes)
   }
 
   /// The smaller of what the call and the service config ask for, else the default (doc/service_config.md).
@@ -104,6 +121,14 @@ final class ClientCall: PickWaiter, Sendable {
 
   var deadline: Deadline { deadlineTimer?.deadline ?? .none }
 
+  /// What is accepted at most, in bytes of a message.
+  var maxResponseBytes: Int { responseLimit.load(ordering: .relaxed) }
+  /// What is sent at most, in bytes of a message.
+  var maxRequestBytes: Int { requestLimit.load(ordering: .relaxed) }
+  private var waitForReady: Bool { waitsForReady.load(ordering: .relaxed) }
+  /// The configuration may still set a deadline.
+  var mayGetDeadline: Bool { deadline.isSet || isEarly }
+
   var authority: String { options.authority ?? channel.authority }
 
   /// The channel's, then the call's own.
@@ -125,8 +150,8 @@ final class ClientCall: PickWaiter, Sendable {
 
   /// Starts the call; its first messages may already be queued.
   func start(_ snapshot: borrowing PublishedPicker) {
-    select(in: snapshot)
-    if let refusal = channel.refusal ?? selection?.failure ?? metadataRefusal {
+    let refusal = configure(by: snapshot)
+    if let refusal = channel.refusal ?? refusal ?? metadataRefusal {
       fail(refusal)
       return
     }
@@ -134,12 +159,38 @@ final class ClientCall: PickWaiter, Sendable {
     begin(with: channel.pick(pickRequest, waitForReady: waitForReady, in: snapshot), startedAt)
   }
 
-  /// The call was made before there was a selector, and nothing of it has begun.
-  private func select(in snapshot: borrowing PublishedPicker) {
-    guard selection == nil, let selector = snapshot.selector else { return }
+  /// Nothing of the call has begun, and it may have been made before it was known what holds for it.
+  ///
+  /// - Returns: What it ends with.
+  private func configure(by snapshot: borrowing PublishedPicker) -> StatusError? {
+    if let selection { return selection.failure }
+    let isNew = isEarly && configuredAt != snapshot.configuredAt
+    if isNew { configuredAt = snapshot.configuredAt }
+    guard let selector = snapshot.selector else {
+      return isNew ? adopt(snapshot.methodConfig(for: method)) : nil
+    }
     let selection = CallSelection(selector, method, metadata)
     self.selection = selection
     if let changed = selection.metadata { metadata = changed }
+    return selection.failure ?? (isNew ? adopt(selection.methodConfig) : nil)
+  }
+
+  /// What the configuration says after all.
+  ///
+  /// - Returns: As for `configure`.
+  private func adopt(_ configuration: MethodConfig?) -> StatusError? {
+    waitsForReady.store(ClientCall.waitsForReady(options, configuration), ordering: .relaxed)
+    responseLimit.store(ClientCall.maxResponseBytes(options, configuration, channel), ordering: .relaxed)
+    let limit = ClientCall.maxRequestBytes(options, configuration)
+    requestLimit.store(limit, ordering: .relaxed)
+    if let timeout = configuration?.timeout {
+      deadlineTimer?.set(min(deadline, Deadline(startedAt.advanced(by: timeout))))
+    }
+    let largest = state.withLock { state in
+      state.adopt(AttemptStrategy(method, configuration))
+      return state.outbox.largestMessage
+    }
+    return largest > limit ? tooLarge(largest, limit) : nil
   }
 
   private var metadataRefusal: StatusError? {
@@ -273,9 +324,9 @@ final class ClientCall: PickWaiter, Sendable {
   private func pick(avoiding avoided: [Int]) -> PickOutcome {
     let snapshot = channel.published.current
     guard !avoided.isEmpty else {
-      if selection == nil, snapshot.selector != nil {
-        select(in: snapshot)
-        if let refusal = selection?.failure ?? metadataRefusal { return .drop(refusal) }
+      if isEarly || selection == nil && snapshot.selector != nil {
+        if let refusal = configure(by: snapshot) ?? metadataRefusal { return .drop(refusal) }
+        if deadline.moment <= .now { return .drop(StatusError(.deadlineExceeded, "the deadline passed")) }
       }
       return channel.pick(pickRequest, waitForReady: waitForReady, in: snapshot)
     }

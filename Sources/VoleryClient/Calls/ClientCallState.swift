@@ -71,6 +71,9 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {
     isStarted = !isIntercepted
   }
 
+  /// What follows a failed attempt is known only now; before the first one.
+  mutating func adopt(_ strategy: AttemptStrategy) { self.strategy = strategy }
+
   /// The attempts are over: nothing more is sent or comes.
   var hasEnded: Bool { outcome != nil }
 

@@ -65,7 +65,7 @@ final class InterceptedCall<Request: Sendable, Response: Sendable>: ClientInvoca
 
   /// The whole answer of a unary call. In the caller's own task where nothing has to win over an interceptor that is stuck.
   func response() async throws(StatusError) -> ClientResponse<Response> {
-    guard call.deadline.isSet else {
+    guard call.mayGetDeadline else {
       await run()
       return try await call.response(responseSerializer)
     }

@@ -26,6 +26,9 @@ struct Outbox {
 
   var count: Int { (first == nil ? 0 : 1) + rest.count }
 
+  /// In bytes, of the messages that are kept.
+  var largestMessage: Int { max(first?.messageByteCount ?? 0, rest.lazy.map(\.messageByteCount).max() ?? 0) }
+
   /// So much waits that a writer has to wait too.
   var isFull: Bool { unsentByteCount >= Outbox.highWaterMark }
 
