@@ -92,6 +92,13 @@ extension Resolver {
   public var isFixed: Bool { false }
 }
 
+/// Suspends until the current task is cancelled: how a resolver's `run` waits when everything comes by other ways.
+package func untilCancelled() async {
+  let (never, continuation) = AsyncStream.makeStream(of: Never.self)
+  for await _ in never {}
+  continuation.finish()  // Alive until here: the stream would end with it.
+}
+
 /// What a channel's options say to the resolvers that have a use for it.
 public struct ResolverSettings: Hashable, Sendable {
   /// Time between two look-ups of a resolver that polls; nil: as the factory has it.
