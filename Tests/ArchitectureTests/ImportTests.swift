@@ -90,6 +90,18 @@ import Testing
     }
   }
 
+  @Test("the runtime asks no resolver and no resolver factory for its type") func resolverTypes() throws {
+    let folder = Self.root.appendingPathComponent("Sources/VoleryClient")
+    let files = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String } ?? []
+    let cast = /\b(?:is|as[?!]?) (?:any )?\w*Resolver(?:Factory)?\b/
+    for file in files where file.hasSuffix(".swift") {
+      let text = try String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)
+      for line in text.split(separator: "\n") where line.contains(cast) && !line.contains("//") {
+        Issue.record("\(file): \(line): what differs is a property of Resolver or ResolverFactory")
+      }
+    }
+  }
+
   @Test("no module of the runtime imports Foundation", arguments: modules) func noFoundation(_ module: String) throws {
     for (file, name) in try Self.imports(of: module) {
       #expect(
