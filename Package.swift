@@ -86,7 +86,7 @@ let package = Package(
       ]),
     module("VoleryDNS", ["VoleryPlatform", "VoleryTypes", "VoleryNameResolution", "VoleryEventLoops", "CCares"]),
     module("VoleryFileResolver", ["VoleryPlatform", "VoleryTypes", "VoleryNameResolution", "VoleryEventLoops"]),
-    module("VoleryProtobuf", ["VoleryPlatform", "VoleryTypes", "CProtobufC"]),
+    module("VoleryProtobuf", ["VoleryPlatform", "VoleryPrimitives", "VoleryTypes", "CProtobufC"]),
 
     // 4: runtime, and what writes Swift for it.
     module("VoleryGenerator", ["VoleryProtobuf"]),

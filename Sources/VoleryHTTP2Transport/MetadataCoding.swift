@@ -1,5 +1,6 @@
 import VoleryHTTP2Session
 import VoleryPlatform
+import VoleryPrimitives
 import VoleryTypes
 
 /// Metadata as HTTP/2 header fields: `-bin` values in base64, other values without spaces at their ends (RFC 9113, 8.2.1;
@@ -9,7 +10,9 @@ enum MetadataCoding {
     guard !metadata.isEmpty else { return }
     metadata.forEachEntry { key, value in
       if key.ends(with: "-bin") {
-        Base64.encode(value).withUnsafeBytes { headers.append(name: key, value: $0) }
+        var text: [UInt8] = []
+        Base64.append(value, to: &text, isPadded: false)
+        text.withUnsafeBytes { headers.append(name: key, value: $0) }
       } else {
         headers.append(name: key, value: value.trimmed)
       }

@@ -57,17 +57,17 @@ package struct ConfigReader {
     wholeNumber(value).flatMap { UInt32(exactly: $0) }.map { Int($0) }
   }
 
-  /// A whole number of at least 0; it may be a string, as protobuf's JSON has it.
+  /// A whole number of at least 0; it may be a string, as protobuf's JSON has it. Written as JSON writes numbers, and in no
+  /// other way that Swift knows; any form will do (`1000`, `1e3`, `1000.0`).
   package static func wholeNumber(_ value: JSONValue) -> Int? {
-    let text: String
+    var text: String
     switch value {
     case .number(let number): text = number
-    // As a number is written in JSON, and no other way that Swift knows.
-    case .string(let string):
-      if (try? JSONValue(parsing: string)) == .number(string) { text = string } else { return nil }
+    case .string(let string): text = string
     default: return nil
     }
-    return (Int(text) ?? Double(text).flatMap { Int(exactly: $0) }).flatMap { $0 >= 0 ? $0 : nil }
+    let number = text.withUTF8 { JSONNumber.isWhole($0) ? JSONNumber.integer($0) : nil }
+    return number?.asSigned(0...Int64.max).map { Int($0) }
   }
 
   /// What google.protobuf.Duration allows: 10,000 years.

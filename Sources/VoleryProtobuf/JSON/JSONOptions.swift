@@ -1,3 +1,5 @@
+import VoleryTypes
+
 /// How a message is written as JSON.
 public struct JSONEncodingOptions: Sendable {
   /// Names as the .proto has them (`order_id`) instead of `orderId`.
@@ -30,6 +32,8 @@ public struct MessageTextError: Error, Hashable, Sendable, CustomStringConvertib
   public let description: String
 
   init(_ description: String) { self.description = description }
+
+  init(_ error: JSONError) { description = error.description }
 
   init(_ error: ProtobufError) { description = error.description }
 }

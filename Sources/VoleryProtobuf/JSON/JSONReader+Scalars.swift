@@ -1,7 +1,10 @@
+import VoleryPrimitives
+import VoleryTypes
+
 extension JSONReader {
   /// Writes the next value without a tag; false where it is an enum value by an unknown name that is to be ignored, or a
   /// default that needs no writing.
-  mutating func scalar(_ field: FieldSchema) throws(MessageTextError) -> Bool {
+  mutating func scalar(_ field: FieldSchema) throws(JSONError) -> Bool {
     let start = out.count
     switch field.kind {
     case .bool:
@@ -26,14 +29,14 @@ extension JSONReader {
     return start < out.count
   }
 
-  private mutating func text(_ field: FieldSchema) throws(MessageTextError) -> String {
+  private mutating func text(_ field: FieldSchema) throws(JSONError) -> String {
     guard scanner.peek() == UInt8(ascii: "\"") else { throw error(field, "a string is expected") }
     return try scanner.string()
   }
 
   // MARK: Numbers
 
-  private mutating func integer(_ field: FieldSchema) throws(MessageTextError) {
+  private mutating func integer(_ field: FieldSchema) throws(JSONError) {
     let isWritten: Bool
     if scanner.peek() == UInt8(ascii: "\"") {
       var text = try scanner.string()
@@ -73,7 +76,7 @@ extension JSONReader {
     }
   }
 
-  private mutating func decimal(_ field: FieldSchema) throws(MessageTextError) {
+  private mutating func decimal(_ field: FieldSchema) throws(JSONError) {
     let isFloat = field.kind == .float
     let isWritten: Bool
     if scanner.peek() == UInt8(ascii: "\"") {
@@ -104,7 +107,7 @@ extension JSONReader {
 
   // MARK: Enums
 
-  private mutating func enumeration(_ field: FieldSchema) throws(MessageTextError) -> Bool {
+  private mutating func enumeration(_ field: FieldSchema) throws(JSONError) -> Bool {
     if field.takesNull, scanner.skip(word: "null") {
       out.varint(0)
       return true

@@ -1,8 +1,10 @@
+import VoleryTypes
+
 extension JSONReader {
   /// A message with a JSON form of its own. Its fields are written by number: they are fixed for ever.
   mutating func wellKnown(
     _ kind: WellKnownMessage, _ schema: MessageSchema?, depth: Int
-  ) throws(MessageTextError) {
+  ) throws(JSONError) {
     switch kind {
     case .wrapper(let kind):
       let field = FieldSchema(wrapperValue: kind)
@@ -33,7 +35,7 @@ extension JSONReader {
     }
   }
 
-  private mutating func string(_ what: String) throws(MessageTextError) -> String {
+  private mutating func string(_ what: String) throws(JSONError) -> String {
     guard scanner.peek() == UInt8(ascii: "\"") else { throw error("a string with \(what) is expected") }
     return try scanner.string()
   }
@@ -51,7 +53,7 @@ extension JSONReader {
 
   // MARK: Any
 
-  private mutating func any(depth: Int) throws(MessageTextError) {
+  private mutating func any(depth: Int) throws(JSONError) {
     guard scanner.peek() == UInt8(ascii: "{") else { throw error("an object is expected") }
     guard let url = try typeURL(depth: depth) else {
       try scanner.expect("{")
@@ -66,12 +68,12 @@ extension JSONReader {
     out.tag(2, wireType: 2)
     let length = out.beginLength()
     if let wellKnown = WellKnownMessage(fullName: name) {
-      try valueMember { reader throws(MessageTextError) in
+      try valueMember { reader throws(JSONError) in
         guard depth < reader.options.maxDepth else { throw reader.error("more than \(reader.options.maxDepth) levels") }
         try reader.wellKnown(wellKnown, nil, depth: depth + 1)
       }
     } else if name == WellKnownMessage.emptyName {
-      try valueMember(isOptional: true) { reader throws(MessageTextError) in
+      try valueMember(isOptional: true) { reader throws(JSONError) in
         try reader.scanner.expect("{")
         try reader.scanner.expect("}")
       }
@@ -86,8 +88,8 @@ extension JSONReader {
 
   /// The members of an `Any` whose content has a JSON form of its own: "@type" and "value".
   private mutating func valueMember(
-    isOptional: Bool = false, _ content: (inout JSONReader) throws(MessageTextError) -> Void
-  ) throws(MessageTextError) {
+    isOptional: Bool = false, _ content: (inout JSONReader) throws(JSONError) -> Void
+  ) throws(JSONError) {
     try scanner.expect("{")
     var seen: Set<String> = []
     repeat {
@@ -110,12 +112,12 @@ extension JSONReader {
   ///
   /// It is often the first member. Where it is not, what stands before it is passed over, and the types of all objects in
   /// there are kept: so no part of the text is passed over twice, however deep one Any is in another.
-  private mutating func typeURL(depth: Int) throws(MessageTextError) -> String? {
+  private mutating func typeURL(depth: Int) throws(JSONError) -> String? {
     let start = scanner.index
-    defer { scanner.rewind(to: start) }
+    defer { scanner.index = start }
     if start < seenUpTo {
       guard let place = typesSeen[start] else { return nil }
-      scanner.rewind(to: place)
+      scanner.index = place
       return try string("a type")
     }
     try scanner.expect("{")
@@ -137,7 +139,7 @@ extension JSONReader {
 
   // MARK: Struct
 
-  private mutating func structure(depth: Int) throws(MessageTextError) {
+  private mutating func structure(depth: Int) throws(JSONError) {
     guard depth <= options.maxDepth else { throw error("more than \(options.maxDepth) levels") }
     try scanner.expect("{")
     if scanner.skip("}") { return }
@@ -159,7 +161,7 @@ extension JSONReader {
     } while try scanner.continues(until: "}")
   }
 
-  private mutating func list(depth: Int) throws(MessageTextError) {
+  private mutating func list(depth: Int) throws(JSONError) {
     guard depth <= options.maxDepth else { throw error("more than \(options.maxDepth) levels") }
     try scanner.expect("[")
     if scanner.skip("]") { return }
@@ -171,7 +173,7 @@ extension JSONReader {
     } while try scanner.continues(until: "]")
   }
 
-  private mutating func value(depth: Int) throws(MessageTextError) {
+  private mutating func value(depth: Int) throws(JSONError) {
     switch scanner.peek() {
     case UInt8(ascii: "n") where scanner.skip(word: "null"):
       out.tag(1, wireType: 0)

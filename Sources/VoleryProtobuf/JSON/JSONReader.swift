@@ -1,3 +1,5 @@
+import VoleryTypes
+
 /// Reads a message from JSON, by the schema, into the wire format.
 struct JSONReader {
   var scanner: JSONScanner
@@ -17,18 +19,18 @@ struct JSONReader {
     extensions = ExtensionTable(file)
   }
 
-  func error(_ what: String) -> MessageTextError { scanner.error(what) }
+  func error(_ what: String) -> JSONError { scanner.error(what) }
 
-  func error(_ field: FieldSchema, _ what: String) -> MessageTextError { scanner.error("\(field.name): \(what)") }
+  func error(_ field: FieldSchema, _ what: String) -> JSONError { scanner.error("\(field.name): \(what)") }
 
-  mutating func message(_ schema: MessageSchema, depth: Int) throws(MessageTextError) {
+  mutating func message(_ schema: MessageSchema, depth: Int) throws(JSONError) {
     guard depth <= options.maxDepth else { throw error("more than \(options.maxDepth) levels") }
     if let wellKnown = schema.wellKnown { return try self.wellKnown(wellKnown, schema, depth: depth) }
     try object(schema, depth: depth)
   }
 
   /// - Parameter isInAny: One member "@type" is not the message's.
-  mutating func object(_ schema: MessageSchema, depth: Int, isInAny: Bool = false) throws(MessageTextError) {
+  mutating func object(_ schema: MessageSchema, depth: Int, isInAny: Bool = false) throws(JSONError) {
     try scanner.expect("{")
     if scanner.skip("}") { return }
     var seen = SmallSet()
@@ -60,7 +62,7 @@ struct JSONReader {
 
   private mutating func member(
     _ field: FieldSchema, _ oneofs: inout SmallSet, _ schema: MessageSchema, depth: Int
-  ) throws(MessageTextError) {
+  ) throws(JSONError) {
     if scanner.peek() == UInt8(ascii: "n"), field.isRepeated || !field.takesNull {
       guard scanner.skip(word: "null") else { throw error("not JSON") }
       return
@@ -83,7 +85,7 @@ struct JSONReader {
   }
 
   /// A value with its tag.
-  mutating func single(_ field: FieldSchema, depth: Int) throws(MessageTextError) {
+  mutating func single(_ field: FieldSchema, depth: Int) throws(JSONError) {
     let start = out.count
     out.tag(field.number, wireType: field.kind.wireType)
     switch field.kind {
@@ -99,7 +101,7 @@ struct JSONReader {
     }
   }
 
-  private mutating func list(_ field: FieldSchema, depth: Int) throws(MessageTextError) {
+  private mutating func list(_ field: FieldSchema, depth: Int) throws(JSONError) {
     try scanner.expect("[")
     if scanner.skip("]") { return }
     var packed: Int?
@@ -116,7 +118,7 @@ struct JSONReader {
 
   // MARK: Maps
 
-  private mutating func map(_ field: FieldSchema, depth: Int) throws(MessageTextError) {
+  private mutating func map(_ field: FieldSchema, depth: Int) throws(JSONError) {
     guard let key = field.message.field(numbered: 1), let value = field.message.field(numbered: 2) else { return }
     try scanner.expect("{")
     if scanner.skip("}") { return }
@@ -138,7 +140,7 @@ struct JSONReader {
     } while try scanner.continues(until: "}")
   }
 
-  private mutating func mapKey(_ key: FieldSchema, _ text: String, _ field: FieldSchema) throws(MessageTextError) {
+  private mutating func mapKey(_ key: FieldSchema, _ text: String, _ field: FieldSchema) throws(JSONError) {
     out.tag(1, wireType: key.kind.wireType)
     switch key.kind {
     case .string: out.content(text.utf8)

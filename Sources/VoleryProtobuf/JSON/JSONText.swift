@@ -1,3 +1,5 @@
+import VoleryPrimitives
+
 /// JSON text that grows: the scalars in their canonical forms (protobuf.dev, ProtoJSON Format).
 struct JSONText {
   private(set) var bytes: [UInt8] = []
@@ -106,7 +108,7 @@ struct JSONText {
 
   private mutating func base64(_ content: UnsafeRawBufferPointer) {
     append("\"")
-    Base64.append(content, to: &bytes)
+    Base64.append(content, to: &bytes, isPadded: true)
     append("\"")
   }
 }

@@ -1,3 +1,5 @@
+import VoleryTypes
+
 extension Message {
   /// The message as canonical JSON (protobuf.dev, ProtoJSON Format). Unknown fields are left out: JSON has no names for
   /// them. Maps are in the order of their keys.
@@ -35,16 +37,16 @@ extension Message {
   ) throws(MessageTextError) {
     let schema = Self.schema
     var wire: [UInt8] = []
-    var failure: MessageTextError?
+    var failure: JSONError?
     text.withUnsafeBufferPointer { text in
-      do throws(MessageTextError) {
+      do throws(JSONError) {
         var reader = JSONReader(text, options, schema.file)
         try reader.message(schema, depth: 0)
         try reader.scanner.expectEnd()
         wire = reader.out.bytes
       } catch { failure = error }
     }
-    if let failure { throw failure }
+    if let failure { throw MessageTextError(failure) }
     do throws(ProtobufError) { try self.init(decoding: wire) } catch { throw MessageTextError(error) }
   }
 }

@@ -1,7 +1,7 @@
 /// Numbers as JSON writes them.
-enum JSONNumber {
+package enum JSONNumber {
   /// How many bytes at the front are a number (RFC 8259, section 6); nil for none, or one that stops in the middle.
-  static func length(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
+  package static func length(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
     var index = 0
     func digits() -> Int {
       let start = index
@@ -24,12 +24,13 @@ enum JSONNumber {
     return index
   }
 
-  static func isWhole(_ text: UnsafeBufferPointer<UInt8>) -> Bool { !text.isEmpty && length(text) == text.count }
+  /// Whether the text is a number and nothing else.
+  package static func isWhole(_ text: UnsafeBufferPointer<UInt8>) -> Bool { !text.isEmpty && length(text) == text.count }
 
   /// An integer in any form that JSON has for it: `1000`, `1e3`, `1000.0`; nil for others and beyond 64 bits.
   ///
   /// - Parameter text: A number.
-  static func integer(_ text: UnsafeBufferPointer<UInt8>) -> Integer? {
+  package static func integer(_ text: UnsafeBufferPointer<UInt8>) -> Integer? {
     var index = 0
     let isNegative = text.first == UInt8(ascii: "-")
     if isNegative { index = 1 }
@@ -58,11 +59,11 @@ enum JSONNumber {
     return Integer(isNegative: isNegative, magnitude: magnitude)
   }
 
-  struct Integer {
+  package struct Integer {
     let isNegative: Bool
     let magnitude: UInt64
 
-    func asSigned(_ range: ClosedRange<Int64>) -> Int64? {
+    package func asSigned(_ range: ClosedRange<Int64>) -> Int64? {
       let value: Int64? =
         isNegative
         ? magnitude <= UInt64(Int64.max) + 1 ? Int64(truncatingIfNeeded: 0 &- magnitude) : nil
@@ -70,7 +71,7 @@ enum JSONNumber {
       return value.flatMap { range.contains($0) ? $0 : nil }
     }
 
-    func asUnsigned(max: UInt64) -> UInt64? { isNegative || magnitude > max ? nil : magnitude }
+    package func asUnsigned(max: UInt64) -> UInt64? { isNegative || magnitude > max ? nil : magnitude }
   }
 
   private static func times10(_ value: UInt64, plus digit: UInt64) -> UInt64? {
@@ -87,12 +88,12 @@ enum JSONNumber {
   }
 
   /// Nil when the number is too large.
-  static func double(_ text: UnsafeBufferPointer<UInt8>) -> Double? {
+  package static func double(_ text: UnsafeBufferPointer<UInt8>) -> Double? {
     guard let value = Double(String(decoding: text, as: UTF8.self)), value.isFinite else { return nil }
     return value
   }
 
-  static func float(_ text: UnsafeBufferPointer<UInt8>) -> Float? {
+  package static func float(_ text: UnsafeBufferPointer<UInt8>) -> Float? {
     guard let value = Float(String(decoding: text, as: UTF8.self)), value.isFinite else { return nil }
     return value
   }
