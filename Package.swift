@@ -159,7 +159,7 @@ let package = Package(
     tests("ServiceLifecycleTests", ["TestSupport", "Volery", "signal-server"], exclude: ["Program"]),
     tests("PrimitivesTests", ["VoleryPrimitives"]),
     tests("TypesTests", ["VoleryTypes"]),
-    tests("NameResolutionTests", ["VoleryNameResolution", "VoleryTypes"]),
+    tests("NameResolutionTests", ["VoleryPlatform", "VoleryNameResolution", "VoleryTypes"]),
     tests("LoadBalancingTests", ["VoleryPlatform", "VoleryLoadBalancing", "VoleryTypes"]),
     tests("EventLoopsTests", ["TestSupport", "VoleryEventLoops", "VoleryPrimitives"]),
     tests(

@@ -142,7 +142,7 @@ final class DNSClient {
     var addresses: [String] = []
     var entry = host.pointee.h_addr_list
     while let address = entry?.pointee {
-      if let text = AddressText.of(address, family: host.pointee.h_addrtype) { addresses.append(text) }
+      if let text = AddressLiteral.text(of: address, family: host.pointee.h_addrtype) { addresses.append(text) }
       entry = entry?.advanced(by: 1)
     }
     return addresses.isEmpty ? nil : addresses

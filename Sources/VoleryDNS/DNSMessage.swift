@@ -57,7 +57,9 @@ package struct DNSMessage: Equatable, Sendable {
     let status = ares_parse_a_reply(message.baseAddress, Int32(message.count), nil, &found, &count)
     guard try isFound(status) else { return [] }
     return found.prefix(Int(count)).compactMap { entry in
-      withUnsafeBytes(of: entry.ipaddr) { AddressText.of($0.baseAddress!, family: AF_INET) }.map { .address($0) }
+      withUnsafeBytes(of: entry.ipaddr) { AddressLiteral.text(of: $0.baseAddress!, family: AF_INET) }.map {
+        .address($0)
+      }
     }
   }
 
@@ -67,7 +69,9 @@ package struct DNSMessage: Equatable, Sendable {
     let status = ares_parse_aaaa_reply(message.baseAddress, Int32(message.count), nil, &found, &count)
     guard try isFound(status) else { return [] }
     return found.prefix(Int(count)).compactMap { entry in
-      withUnsafeBytes(of: entry.ip6addr) { AddressText.of($0.baseAddress!, family: AF_INET6) }.map { .address($0) }
+      withUnsafeBytes(of: entry.ip6addr) { AddressLiteral.text(of: $0.baseAddress!, family: AF_INET6) }.map {
+        .address($0)
+      }
     }
   }
 
@@ -99,5 +103,24 @@ package struct DNSMessage: Equatable, Sendable {
       entry = string.next
     }
     return texts.map { .text(String(decoding: $0, as: UTF8.self)) }
+  }
+}
+
+/// The record types that are asked for (RFC 1035, 3596, 2782).
+package enum DNSRecordType: UInt16, Sendable {
+  case a = 1
+  case txt = 16
+  case aaaa = 28
+  case srv = 33
+}
+
+extension DNSRecordType: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .a: "A"
+    case .aaaa: "AAAA"
+    case .srv: "SRV"
+    case .txt: "TXT"
+    }
   }
 }

@@ -1,6 +1,7 @@
 import Synchronization
 import VoleryEventLoops
 public import VoleryNameResolution
+import VoleryPlatform
 import VoleryTypes
 
 /// `dns:///host:port`: every address of a name is an endpoint, and the name is looked at again every few seconds and at

@@ -57,7 +57,7 @@ struct DNSSections {
     switch type {
     case .a?, .aaaa?:
       guard length == (type == .a ? 4 : 16) else { throw DNSMessage.Malformed() }
-      let text = AddressText.of(bytes.baseAddress! + start, family: type == .a ? AF_INET : AF_INET6)
+      let text = AddressLiteral.text(of: bytes.baseAddress! + start, family: type == .a ? AF_INET : AF_INET6)
       return text.map { Address(name: name, text: $0) }
     case .srv?:
       guard length > 6 else { throw DNSMessage.Malformed() }

@@ -68,7 +68,8 @@ enum DNSSockets {
     let family = Int32(storage.ss_family)
     return withUnsafeBytes(of: &storage) { bytes in
       let port = Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
-      let text = AddressText.of(bytes.baseAddress! + (family == AF_INET ? 4 : 8), family: family) ?? "the DNS server"
+      let text =
+        AddressLiteral.text(of: bytes.baseAddress! + (family == AF_INET ? 4 : 8), family: family) ?? "the DNS server"
       return port == 53 ? text : family == AF_INET ? "\(text):\(port)" : "[\(text)]:\(port)"
     }
   }

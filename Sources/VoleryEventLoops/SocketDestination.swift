@@ -23,23 +23,30 @@ package enum SocketDestination: Hashable, Sendable {
     switch self {
     case .tcp(let host, let port):
       guard (0...65535).contains(port) else { return nil }
-      if uv_ip4_addr(host, Int32(port), base.assumingMemoryBound(to: sockaddr_in.self)) == 0 {
-        return socklen_t(MemoryLayout<sockaddr_in>.size)
-      }
-      let ipv6 = base.assumingMemoryBound(to: sockaddr_in6.self)
-      if uv_ip6_addr(host, Int32(port), ipv6) == 0 {
-        // libuv knows zones by name; RFC 4007, 11.2 has their numbers too.
-        if let percent = host.firstIndex(of: "%"), let number = UInt32(host[host.index(after: percent)...]) {
-          ipv6.pointee.sin6_scope_id = number
-        }
-        return socklen_t(MemoryLayout<sockaddr_in6>.size)
-      }
-      return nil
+      return SocketDestination.write(host, UInt16(port).bigEndian, into: bytes.baseAddress!)
     case .unix(let path):
       return SocketDestination.writeUnix(Array(path.utf8) + [0], into: base)
     case .unixAbstract(let name):
       return SocketDestination.writeUnix([0] + Array(name.utf8), into: base)
     }
+  }
+
+  private static func write(_ host: String, _ port: UInt16, into base: UnsafeMutableRawPointer) -> socklen_t? {
+    if let ipv4 = AddressLiteral.ipv4(host) {
+      let address = base.assumingMemoryBound(to: sockaddr_in.self)
+      address.pointee.sin_family = sa_family_t(AF_INET)
+      address.pointee.sin_port = port
+      address.pointee.sin_addr = ipv4
+      return socklen_t(MemoryLayout<sockaddr_in>.size)
+    }
+    guard let ipv6 = AddressLiteral.ipv6(host) else { return nil }
+    let address = base.assumingMemoryBound(to: sockaddr_in6.self)
+    address.pointee.sin6_family = sa_family_t(AF_INET6)
+    address.pointee.sin6_port = port
+    address.pointee.sin6_addr = ipv6.address
+    // By number or by name (RFC 4007, 11.2).
+    if let zone = ipv6.zone { address.pointee.sin6_scope_id = UInt32(zone) ?? if_nametoindex(zone) }
+    return socklen_t(MemoryLayout<sockaddr_in6>.size)
   }
 
   private static func writeUnix(_ name: [UInt8], into base: UnsafeMutableRawPointer) -> socklen_t? {
@@ -62,23 +69,14 @@ package enum SocketDestination: Hashable, Sendable {
     var storage = storage
     switch Int32(storage.ss_family) {
     case AF_INET, AF_INET6:
-      var text = [CChar](repeating: 0, count: 64)
-      let isIPv6 = Int32(storage.ss_family) == AF_INET6
-      let port: UInt16 = withUnsafeBytes(of: &storage) { bytes in
-        let base = bytes.baseAddress!
-        if isIPv6 {
-          let address = base.assumingMemoryBound(to: sockaddr_in6.self)
-          uv_ip6_name(address, &text, 64)
-          return address.pointee.sin6_port
-        }
-        let address = base.assumingMemoryBound(to: sockaddr_in.self)
-        uv_ip4_name(address, &text, 64)
-        return address.pointee.sin_port
-      }
-      var bytes = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+      guard var text = SocketDestination.addressText(&storage) else { return nil }
       // An IPv4 peer of a socket for both families: say it as everybody else does.
-      if bytes.starts(with: "::ffff:".utf8), bytes.contains(UInt8(ascii: ".")) { bytes.removeFirst(7) }
-      self = .tcp(host: String(decoding: bytes, as: UTF8.self), port: Int(UInt16(bigEndian: port)))
+      if text.hasPrefix("::ffff:"), text.contains(".") { text.removeFirst(7) }
+      // The port is in the same place in both.
+      let port = withUnsafeBytes(of: &storage) {
+        $0.load(fromByteOffset: MemoryLayout<sockaddr_in>.offset(of: \.sin_port)!, as: in_port_t.self)
+      }
+      self = .tcp(host: text, port: Int(in_port_t(bigEndian: port)))
     case AF_UNIX:
       let offset = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)!
       guard Int(length) > offset else { return nil }
@@ -90,5 +88,13 @@ package enum SocketDestination: Hashable, Sendable {
       }
     default: return nil
     }
+  }
+
+  private static func addressText(_ storage: inout sockaddr_storage) -> String? {
+    let family = Int32(storage.ss_family)
+    let offset =
+      family == AF_INET
+      ? MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)! : MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
+    return withUnsafeBytes(of: &storage) { AddressLiteral.text(of: $0.baseAddress! + offset, family: family) }
   }
 }

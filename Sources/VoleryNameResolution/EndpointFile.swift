@@ -1,3 +1,4 @@
+import VoleryPlatform
 package import VoleryTypes
 
 /// Reads the text of a `file:` target; `FileResolverFactory` says what may stand in it.

@@ -1,3 +1,4 @@
+import VoleryPlatform
 import VoleryTypes
 
 /// A resolver whose answer never changes.

@@ -71,12 +71,7 @@ extension TLSPeerCertificate {
 
   private static func address(_ bytes: UnsafeBufferPointer<UInt8>) -> String? {
     guard bytes.count == 4 || bytes.count == 16 else { return nil }
-    var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-    guard inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes.baseAddress, &text, socklen_t(text.count)) != nil
-    else {
-      return nil
-    }
-    return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return AddressLiteral.text(of: bytes.baseAddress!, family: bytes.count == 4 ? AF_INET : AF_INET6)
   }
 
   /// A point in time as people write it: 2026-11-24 14:21:44 UTC.

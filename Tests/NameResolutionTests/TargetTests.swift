@@ -1,5 +1,6 @@
 import Testing
 import VoleryNameResolution
+import VoleryPlatform
 import VoleryTypes
 
 @Suite("Targets") struct TargetTests {
@@ -145,7 +146,18 @@ import VoleryTypes
     arguments: [
       ("::", true), ("::1", true), ("fe80::1%eth0", true), ("1:2:3:4:5:6:7:8", true), ("::ffff:1.2.3.4", true),
       ("1:2:3:4:5:6:7", false), ("1::2::3", false), (":::", false), ("12345::", false), ("g::", false), ("::1%", false),
-      ("1:2:3:4:5:6:7:8:9", false),
+      ("1:2:3:4:5:6:7:8:9", false), ("::1\0", false), ("::1%lo\0", false), ("1.2.3.4", false), ("[::1]", false),
+      ("::ffff:1.2.3.04", false), ("%lo", false), ("", false), ("１::", false),
     ])
   func ipv6(_ text: String, _ isAddress: Bool) { #expect(AddressLiteral.isIPv6(text) == isAddress) }
+
+  @Test(
+    "IPv4 literals: four decimal numbers, as the socket takes them",
+    arguments: [
+      ("1.2.3.4", true), ("0.0.0.0", true), ("255.255.255.255", true), ("256.1.1.1", false), ("1.2.3", false),
+      ("1.2.3.4.5", false), ("01.2.3.4", false), ("1.2.3.4\0", false), ("1.2.3.4\0.x", false), ("0x1.2.3.4", false),
+      ("1.2.3.4 ", false), (" 1.2.3.4", false), ("1..3.4", false), ("-1.2.3.4", false), ("+1.2.3.4", false),
+      ("１.2.3.4", false), ("16909060", false), ("", false), ("a.b.c.d", false),
+    ])
+  func ipv4(_ text: String, _ isAddress: Bool) { #expect(AddressLiteral.isIPv4(text) == isAddress) }
 }

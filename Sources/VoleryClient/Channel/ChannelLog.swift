@@ -1,5 +1,6 @@
 import Logging
 import VoleryNameResolution
+import VoleryPlatform
 import VoleryPrimitives
 import VoleryTLSSession
 import VoleryTypes
