@@ -21,13 +21,10 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   @exclusivity(unchecked) private var dirty: [any TurnFlushing] = []
   private var isStopping = false
   /// Few: looked through from the front.
-  private var locals: [(type: ObjectIdentifier, value: AnyObject)] = []
+  @exclusivity(unchecked) private var locals: [(type: ObjectIdentifier, value: AnyObject)] = []
   /// Any thread: what the loop runs now.
   package let activity = LoopActivity()
-  private var thread: pthread_t  // Written once before the loop is handed out.
-
-  /// Whatever somebody above keeps for this loop. On the loop.
-  @exclusivity(unchecked) package var attachment: AnyObject?
+  private var thread: UInt  // Written once before the loop is handed out.
 
   /// Any thread: what other threads have given the loop to do.
   private struct Inbox {

@@ -106,11 +106,10 @@ package final class CallDispatcher: ServerStreamAcceptor {
 
   /// The loop's own, shared by all servers that use it.
   private func pool(of loop: any TransportLoop) -> WorkerPool {
-    if let pool = loop.attachment { return unsafeDowncast(pool, to: WorkerPool.self) }
-    guard let eventLoop = loop as? EventLoop else { preconditionFailure("a server's calls run on event loops") }
-    let pool = WorkerPool(loop: eventLoop)
-    loop.attachment = pool
-    return pool
+    loop.local {
+      guard let loop = loop as? EventLoop else { preconditionFailure("a server's calls run on event loops") }
+      return WorkerPool(loop: loop)
+    }
   }
 
   /// What answers a path that no service has: the fallback; where interceptors want to see it, a method that is not there.

@@ -7,8 +7,8 @@ package protocol TransportLoop: TaskExecutor {
   /// Runs `work` on the loop, later and in order; any thread may call it.
   func execute(_ work: @escaping @Sendable () -> Void)
 
-  /// What the runtime keeps for each loop; the transport only stores it. On the loop only.
-  var attachment: AnyObject? { get set }
+  /// The loop's own value of this type, made when first asked for; it lives as long as the loop. On the loop only.
+  func local<Value: AnyObject>(_ make: () -> Value) -> Value
 
   /// Runs `work` on the loop once this time has passed. On the loop only; so is the timer's `cancel`.
   func scheduleTimer(after delay: Duration, _ work: @escaping () -> Void) -> any TransportTimer
