@@ -1,4 +1,3 @@
-import Synchronization
 import VoleryEventLoops
 import VoleryPlatform
 
@@ -14,24 +13,17 @@ final class WatchedFile: @unchecked Sendable {
   }
 
   private let path: String
-  private let loop: EventLoop
+  private let watch: FileWatch
   private let changed: @Sendable () -> Void
-  private var signature: FileStamp?
+  private var stamp: FileStamp?
   private var content: Content?
-  /// Nil once closed.
-  private let watches = Mutex<[String: Watch]?>([:])
-
-  private struct Watch {
-    let directory: FileStamp?
-    let watch: DirectoryWatch
-  }
 
   static let maxBytes = 16 << 20
 
   /// - Parameter changed: Called on the loop when `read` may find something new.
   init(path: String, on loop: EventLoop, changed: @escaping @Sendable () -> Void) {
     self.path = path
-    self.loop = loop
+    watch = FileWatch([path], on: loop)
     self.changed = changed
   }
 
@@ -39,93 +31,23 @@ final class WatchedFile: @unchecked Sendable {
   ///   system's clock does).
   func read(isSure: Bool) -> Content {
     // Before reading, so that no change falls between.
-    watchDirectories()
+    watch.renew(changed)
     let found = FileStamp(path)
-    if !isSure, found == signature, content != nil { return .unchanged }
-    signature = found
+    if !isSure, found == stamp, content != nil { return .unchanged }
+    stamp = found
     let fresh = WatchedFile.bytes(of: path)
     guard fresh != content else { return .unchanged }
     content = fresh
     return fresh
   }
 
-  func close() {
-    for watch in watches.withLock({ $0.take() ?? [:] }).values { watch.watch.close() }
-  }
+  func close() { watch.close() }
 
   private static func bytes(of path: String) -> Content {
-    // Not blocking: a named pipe in its place must not hold up the reader.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { return .unreadable(String(cString: strerror(errno))) }
-    defer { VoleryPlatform.close(descriptor) }
-    var information = stat()
-    guard fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
-      return .unreadable("not a regular file")
+    do throws(SmallFile.Failure) {
+      return .bytes(try SmallFile.content(of: path, limit: maxBytes))
+    } catch {
+      return .unreadable(error == .tooLarge ? "larger than \(maxBytes >> 20) MiB" : error.text)
     }
-    guard information.st_size <= maxBytes else { return .unreadable("larger than \(maxBytes >> 20) MiB") }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 64 << 10)
-    while bytes.count <= maxBytes {
-      let count = buffer.withUnsafeMutableBytes { VoleryPlatform.read(descriptor, $0.baseAddress!, $0.count) }
-      if count == 0 { return .bytes(bytes) }
-      guard count > 0 else { return .unreadable(String(cString: strerror(errno))) }
-      bytes += buffer[..<count]
-    }
-    return .unreadable("larger than \(maxBytes >> 20) MiB")
-  }
-
-  // MARK: Where changes show
-
-  /// Watches the directory of the path, and those that its symbolic links lead to: a ConfigMap's file is a link to
-  /// `..data/NAME`, and `..data` a link that is swapped.
-  private func watchDirectories() {
-    var wanted: [String] = []
-    var place = path
-    for _ in 0..<8 {
-      let directory = WatchedFile.directory(of: place)
-      if !wanted.contains(directory) { wanted.append(directory) }
-      guard let target = WatchedFile.link(place) else { break }
-      place = target.hasPrefix("/") ? target : "\(directory)/\(target)"
-    }
-    if let real = WatchedFile.resolved(path), !wanted.contains(WatchedFile.directory(of: real)) {
-      wanted.append(WatchedFile.directory(of: real))
-    }
-    let signatures = wanted.map { FileStamp($0) }
-    watches.withLock { watches in
-      guard var found = watches else { return }
-      for (directory, watch) in found where !wanted.contains(directory) {
-        watch.watch.close()
-        found[directory] = nil
-      }
-      for (directory, signature) in zip(wanted, signatures) {
-        // The same directory, not one of the same name that has taken its place.
-        if let watch = found[directory], watch.directory?.inode == signature?.inode,
-          watch.directory?.device == signature?.device
-        {
-          continue
-        }
-        found.removeValue(forKey: directory)?.watch.close()
-        found[directory] = Watch(
-          directory: signature, watch: DirectoryWatch(directory, on: loop, changed: changed))
-      }
-      watches = found
-    }
-  }
-
-  private static func directory(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
-  }
-
-  private static func link(_ path: String) -> String? {
-    var buffer = [UInt8](repeating: 0, count: 4096)
-    let count = buffer.withUnsafeMutableBytes { readlink(path, $0.baseAddress!, $0.count) }
-    return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
-  }
-
-  private static func resolved(_ path: String) -> String? {
-    guard let real = realpath(path, nil) else { return nil }
-    defer { free(real) }
-    return String(cString: real)
   }
 }

@@ -1,4 +1,5 @@
 import COpenSSL
+import VoleryPlatform
 
 /// Reads certificates, in PEM or DER.
 struct CertificateReader {
@@ -94,11 +95,26 @@ private final class PasswordRequest {
 }
 
 extension TLSSource {
+  /// The system's whole bundle of roots has 0.2 MiB.
+  static let maxFileBytes = 16 << 20
+
+  private static func text(_ failure: SmallFile.Failure) -> String {
+    switch failure {
+    case .system: "can't be read: \(failure.text)"
+    case .notRegular: "is not a file"
+    case .tooLarge: "is too large to be a certificate or a key"
+    }
+  }
+
   fileprivate func read(_ role: String) throws(TLSError) -> [UInt8] {
     let bytes: [UInt8]
     switch place {
     case .file(let path):
-      do throws(TLSError) { bytes = try FileBytes.read(path) } catch { throw TLSError("the \(role) \(error)") }
+      do throws(SmallFile.Failure) {
+        bytes = try SmallFile.content(of: path, limit: TLSSource.maxFileBytes)
+      } catch {
+        throw TLSError("the \(role) \(path) \(TLSSource.text(error))")
+      }
     case .bytes(let given): bytes = given
     }
     guard !bytes.isEmpty else { throw TLSError("the \(role) \(self) is empty") }

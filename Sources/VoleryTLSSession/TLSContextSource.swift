@@ -16,18 +16,18 @@ package final class TLSContextSource: Sendable {
 
   /// The files, as they were at one moment.
   private struct Sight: Hashable {
-    var fingerprints: [FileStamp?]
+    var stamps: [FileStamp?]
     /// Of what is in them; nil: one can't be read.
     var content: Int?
     /// They may change again without a trace: look into them again.
     var isUnsettled: Bool
 
     init(_ paths: [String]) {
-      fingerprints = paths.map(FileStamp.init)
-      isUnsettled = fingerprints.contains { $0?.isFresh == true }
+      stamps = paths.map(FileStamp.init)
+      isUnsettled = stamps.contains { $0?.isFresh == true }
       var hasher = Hasher()
       for path in paths {
-        guard let bytes = try? FileBytes.read(path) else { return }
+        guard let bytes = try? SmallFile.content(of: path, limit: TLSSource.maxFileBytes) else { return }
         hasher.combine(bytes)
       }
       content = hasher.finalize()
@@ -37,8 +37,23 @@ package final class TLSContextSource: Sendable {
   private struct State {
     var context: TLSContext
     var seen: Sight
-    /// What is in the files now can't be used: seen once, they may be half-way through a change; twice, it is told.
-    var failures = 0
+    /// What is in the files now can't be used.
+    var failure: Failure?
+
+    /// Whether to tell.
+    mutating func failed(_ sight: Sight, at now: ContinuousClock.Instant, patience: Duration) -> Bool {
+      if sight.content != seen.content || failure == nil { failure = Failure(since: now) }
+      seen = sight
+      guard let since = failure?.since, since.duration(to: now) >= patience else { return false }
+      failure?.isTold = true
+      return true
+    }
+  }
+
+  private struct Failure {
+    /// They may be half-way through a change: it is told when it is still so after `interval`.
+    var since: ContinuousClock.Instant
+    var isTold = false
   }
 
   private let configuration: TLSConfiguration
@@ -54,32 +69,30 @@ package final class TLSContextSource: Sendable {
 
   package var current: TLSContext { state.withLock { $0.context } }
 
-  /// How often files have to be looked at; nil where there is nothing to look at.
-  package var interval: Duration? { configuration.paths.isEmpty ? nil : configuration.options.reloadInterval }
+  package var paths: [String] { configuration.paths }
+
+  /// How often files have to be looked at, whatever else tells of their changes; nil where there is nothing to look at.
+  package var interval: Duration? {
+    paths.isEmpty ? nil : configuration.options.reloadInterval.map { max($0, .milliseconds(10)) }
+  }
 
   /// Looks at the files, and reads them if they have changed: on the thread of the caller.
-  package func checkFiles() -> Outcome {
-    let (seen, failures) = state.withLock { ($0.seen, $0.failures) }
-    let isSuspected = failures == 1
-    guard seen.isUnsettled || isSuspected || seen.fingerprints != configuration.paths.map(FileStamp.init) else {
-      return .unchanged
-    }
-    let now = Sight(configuration.paths)
-    guard now.content != seen.content || isSuspected else {
-      state.withLock { $0.seen = now }
+  package func checkFiles(at now: ContinuousClock.Instant = .now) -> Outcome {
+    let (seen, failure) = state.withLock { ($0.seen, $0.failure) }
+    let isSuspected = failure?.isTold == false
+    guard seen.isUnsettled || isSuspected || seen.stamps != paths.map(FileStamp.init) else { return .unchanged }
+    let sight = Sight(paths)
+    guard sight.content != seen.content || isSuspected else {
+      state.withLock { $0.seen = sight }
       return .unchanged
     }
     do throws(TLSError) {
       let context = try TLSContext(configuration)
-      state.withLock { $0 = State(context: context, seen: now) }
+      state.withLock { $0 = State(context: context, seen: sight) }
       return .reloaded
     } catch {
-      let failures = state.withLock { state in
-        state.failures = now.content == state.seen.content ? state.failures + 1 : 1
-        state.seen = now
-        return state.failures
-      }
-      return failures == 2 ? .refused(error) : .unchanged
+      let isNews = state.withLock { $0.failed(sight, at: now, patience: interval ?? .zero) }
+      return isNews ? .refused(error) : .unchanged
     }
   }
 }

@@ -23,8 +23,9 @@ public struct TLSOptions: Sendable {
   public var minimumVersion = TLSVersion.v1_2
   /// 1.3.
   public var maximumVersion = TLSVersion.v1_3
-  /// How often the files of certificates, keys and roots are looked at; what has changed holds for new connections, and
-  /// those that are open stay. 1 second; nil: files are read once.
+  /// How often the files of certificates, keys and roots are looked at, beside what the system tells of them (inotify), which
+  /// counts at once; what has changed holds for new connections, and those that are open stay. Files that can't be used are told
+  /// of when they have been so for this long. 1 second, at least 10 ms; nil: files are read once.
   public var reloadInterval: Duration? = .seconds(1)
   /// Whether connections may resume sessions of earlier ones, which saves them the certificates' check. True.
   public var resumesSessions = true

@@ -142,6 +142,48 @@ final class SecretFolder: Sendable {
     }
   }
 
+  @Test("a change counts at once, however seldom the files are looked at") func watched() async throws {
+    let secret = try SecretFolder()
+    try secret.swap(certificate: "server")
+    var options = TLSOptions()
+    options.reloadInterval = .seconds(3600)
+    let credentials = ServerCredentials.tls(certificate: secret.certificate, key: secret.key, options: options)
+    try await TLSStage.with(credentials) { stage in
+      for (index, name) in ["server2", "rsa", "server"].enumerated() {
+        try secret.swap(certificate: name)
+        await stage.log.lines(containing: "certificates were read anew", count: index + 1)
+        #expect(try await Self.shown(stage) == name)
+      }
+    }
+  }
+
+  @Test("what can't be used is told once, when it has been so for an interval, however often it is looked at")
+  func patience() throws {
+    let secret = try SecretFolder()
+    try secret.swap(certificate: "server")
+    var options = TLSOptions()
+    options.reloadInterval = .seconds(10)
+    let source = try TLSContextSource(
+      TLSConfiguration(
+        role: .server, keyPair: TLSKeyPair(certificate: secret.certificate, key: secret.key),
+        peer: .init(demand: .notAsked), options: options))
+    let start = ContinuousClock.now
+    func isTold(after seconds: Int) -> Bool {
+      if case .refused = source.checkFiles(at: start + .seconds(seconds)) { true } else { false }
+    }
+    try secret.swap(certificate: "server2", key: "server")
+    #expect([0, 1, 9].map { isTold(after: $0) } == [false, false, false])
+    // Another state of the files, with a patience of its own.
+    try secret.swap(certificate: "half", key: "server")
+    #expect([10, 11, 19, 20, 21, 40].map { isTold(after: $0) } == [false, false, false, true, false, false])
+    try secret.swap(certificate: "server2")
+    guard case .reloaded = source.checkFiles(at: start + .seconds(41)) else {
+      Issue.record("good files are used")
+      return
+    }
+    #expect(!isTold(after: 60))
+  }
+
   @Test("roots for clients, and a client's own certificate and roots, change too") func bothSides() async throws {
     let secret = try SecretFolder()
     try secret.swap(certificate: "server", roots: "other-ca")
