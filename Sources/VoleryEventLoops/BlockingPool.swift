@@ -73,18 +73,7 @@ package final class BlockingPool: @unchecked Sendable {
   }
 
   private func startThread() -> Bool {
-    var thread = pthread_t()
-    let result = pthread_create(
-      &thread, nil,
-      { context in
-        Unmanaged<BlockingPool>.fromOpaque(context!).takeRetainedValue().work()
-        return nil
-      }, Unmanaged.passRetained(self).toOpaque())
-    if result == 0 {
-      pthread_detach(thread)
-      return true
-    }
-    Unmanaged.passUnretained(self).release()
+    if ThreadCalls.start({ [self] in work() }) == 0 { return true }
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     threadCount -= 1

@@ -63,7 +63,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
       throw SocketError(code: code, doing: "an event loop can't be made")
     }
     prepare = .allocate(capacity: 1)
-    thread = pthread_self()
+    thread = ThreadCalls.currentID
     readBuffer = .allocate(byteCount: 64 << 10, alignment: 16)
     timers = TimerQueue(uv)
     uv.pointee.data = Unmanaged.passUnretained(self).toOpaque()
@@ -101,26 +101,19 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   }
 
   private func start() throws(SocketError) {
-    let context = StartContext(loop: self, started: ThreadGate())
-    var thread = pthread_t()
-    let result = pthread_create(
-      &thread, nil,
-      { context in
-        let context = Unmanaged<StartContext>.fromOpaque(context!).takeRetainedValue()
-        context.loop.thread = pthread_self()
-        EventLoop.blockBrokenPipes()
-        context.started.signal()
-        context.loop.run()
-        return nil
-      }, Unmanaged.passRetained(context).toOpaque())
+    let started = ThreadGate()
+    let result = ThreadCalls.start { [self] in
+      thread = ThreadCalls.currentID
+      EventLoop.blockBrokenPipes()
+      started.signal()
+      run()
+    }
     guard result == 0 else {
-      Unmanaged.passUnretained(context).release()
       closeHandles()
       finishLoop()
       throw SocketError(code: uv_translate_sys_error(result), doing: "an event loop's thread can't be started")
     }
-    pthread_detach(thread)
-    context.started.wait()
+    started.wait()
   }
 
   /// A peer that goes away while bytes are written to it is an error of that connection, not the end of the process. libuv
@@ -152,7 +145,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   }
 
   /// Whether the caller runs on this loop's thread.
-  package var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
+  package var isCurrent: Bool { ThreadCalls.currentID == thread }
 
   // MARK: Work from anywhere
 
@@ -287,14 +280,4 @@ package protocol TurnFlushing: AnyObject {
   /// Kept by the loop; false at first.
   var isMarkedDirty: Bool { get set }
   func flush()
-}
-
-private final class StartContext: Sendable {
-  let loop: EventLoop
-  let started: ThreadGate
-
-  init(loop: EventLoop, started: ThreadGate) {
-    self.loop = loop
-    self.started = started
-  }
 }

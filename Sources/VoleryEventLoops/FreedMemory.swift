@@ -34,14 +34,7 @@ package final class FreedMemory: Sendable {
   /// On a thread of its own, for a gigabyte takes it a good part of a second.
   private static func giveBack() {
     #if canImport(Glibc)
-      var thread = pthread_t()
-      let result = pthread_create(
-        &thread, nil,
-        { _ in
-          malloc_trim(0)
-          return nil
-        }, nil)
-      if result == 0 { pthread_detach(thread) }
+      _ = ThreadCalls.start { malloc_trim(0) }
     #endif
   }
 }

@@ -50,13 +50,7 @@ package struct SignalAction: Equatable, @unchecked Sendable {
   }
 
   /// Of the function, or one of the two that are none.
-  private var address: UInt {
-    #if os(Linux)
-      unsafeBitCast(action.__sigaction_handler.sa_sigaction, to: UInt.self)
-    #else
-      unsafeBitCast(action.__sigaction_u.__sa_sigaction, to: UInt.self)
-    #endif
-  }
+  private var address: UInt { SignalCalls.handlerAddress(action) }
 
   package static func == (left: SignalAction, right: SignalAction) -> Bool { left.address == right.address }
 }

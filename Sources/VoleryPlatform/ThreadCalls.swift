@@ -9,6 +9,30 @@ package enum ThreadCalls {
     #endif
   }
 
+  /// Starts a thread that nobody waits for.
+  ///
+  /// - Returns: 0, or what the system says (`errno`): then there is none, and `body` is not called.
+  package static func start(_ body: @escaping @Sendable () -> Void) -> Int32 {
+    let start = Unmanaged.passRetained(ThreadStart(body))
+    // A number with glibc, a pointer elsewhere; what a thread is given may be nil for C, and is not for Apple's.
+    #if canImport(Glibc)
+      var thread = pthread_t()
+    #else
+      var thread: pthread_t?
+    #endif
+    let code = pthread_create(&thread, nil, { ThreadStart.run($0) }, start.toOpaque())
+    guard code == 0 else {
+      start.release()
+      return code
+    }
+    #if canImport(Glibc)
+      pthread_detach(thread)
+    #else
+      if let thread { pthread_detach(thread) }
+    #endif
+    return 0
+  }
+
   /// The clock that runs on while the machine sleeps.
   package static var continuousClock: clockid_t {
     #if os(Linux)
@@ -16,5 +40,16 @@ package enum ThreadCalls {
     #else
       CLOCK_MONOTONIC_RAW
     #endif
+  }
+}
+
+private final class ThreadStart: Sendable {
+  private let body: @Sendable () -> Void
+
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+  static func run(_ start: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    if let start { Unmanaged<ThreadStart>.fromOpaque(start).takeRetainedValue().body() }
+    return nil
   }
 }

@@ -78,12 +78,14 @@ public final class Arena {
 
   private static let key: pthread_key_t = {
     var key = pthread_key_t()
-    pthread_key_create(&key) {
-      volery_arena_slot().pointee = nil
-      Unmanaged<Arena>.fromOpaque($0!).release()
-    }
+    pthread_key_create(&key) { Arena.threadEnds($0) }
     return key
   }()
+
+  private static func threadEnds(_ arena: UnsafeMutableRawPointer?) {
+    volery_arena_slot().pointee = nil
+    if let arena { Unmanaged<Arena>.fromOpaque(arena).release() }
+  }
 
   // What reaches for the slot must not be inlined: the C function is a static one of each object file, and so is its slot.
 
