@@ -15,3 +15,9 @@ static inline void **volery_arena_slot(void) {
   static __thread void *slot;
   return &slot;
 }
+
+// A buffer for protobuf_c_message_pack_to_buffer whose callback knows whose it is: it gets a pointer to the first member.
+typedef struct volery_buffer {
+  ProtobufCBuffer base;
+  void *owner;
+} volery_buffer;

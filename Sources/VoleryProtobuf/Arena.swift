@@ -199,9 +199,8 @@ public final class Arena {
   }
 
   @inline(never) private func allocateLarge(_ size: Int) -> UnsafeMutableRawPointer? {
-    var array = [UInt8](uninitializedCount: max(1, size))
-    // An array's storage does not move while only this list has it.
-    let start = array.withUnsafeMutableBytes { $0.baseAddress! }
+    var array = BorrowedStorage.toBeFilled(max(1, size))
+    let start = BorrowedStorage.start(ofOwn: &array)!
     large.append(LargeBlock(start: start, array: array))
     isDirty = true
     return start

@@ -52,9 +52,9 @@ public struct EncodeContext: ~Copyable {
   public func finish(_ root: MutableRawMessage) throws(ProtobufError) -> [UInt8] {
     let size = try packedSize(root)
     guard size > 0 else { return [] }
-    var bytes = [UInt8](uninitializedCount: size)
-    bytes.withUnsafeMutableBufferPointer { _ = protobuf_c_message_pack(root.message, $0.baseAddress) }
-    return bytes
+    return [UInt8](unsafeUninitializedCapacity: size) { bytes, count in
+      count = protobuf_c_message_pack(root.message, bytes.baseAddress)
+    }
   }
 
   public func finish(_ root: MutableRawMessage, into sink: inout MessageSink) throws(ProtobufError) {
@@ -82,27 +82,25 @@ public struct EncodeContext: ~Copyable {
 
   @usableFromInline func zero(_ memory: UnsafeMutableRawPointer, _ size: Int) { memset(memory, 0, size) }
 
-  /// An array's storage does not move while the message has it.
   @inlinable func data(_ bytes: [UInt8]) -> ProtobufCBinaryData {
     guard !bytes.isEmpty else { return ProtobufCBinaryData(len: 0, data: nil) }
     if bytes.count >= MessageSink.sharedByteCount { arena._withUnsafeGuaranteedRef { $0.lend(bytes) } }
-    return bytes.withUnsafeBufferPointer {
-      ProtobufCBinaryData(len: $0.count, data: UnsafeMutablePointer(mutating: $0.baseAddress))
-    }
+    return ProtobufCBinaryData(len: bytes.count, data: BorrowedStorage.start(of: bytes))
   }
 
   /// Strings up to this length may have their bytes in the value itself: always a copy.
   private static let smallStringByteCount = 15
 
   @usableFromInline func data(_ string: String) -> ProtobufCBinaryData {
-    let borrowed: ProtobufCBinaryData? = string.utf8.withContiguousStorageIfAvailable { bytes in
-      if bytes.count > EncodeContext.smallStringByteCount {
+    if string.utf8.count > EncodeContext.smallStringByteCount {
+      if let bytes = BorrowedStorage.bytes(of: string) {
         return ProtobufCBinaryData(len: bytes.count, data: UnsafeMutablePointer(mutating: bytes.baseAddress))
       }
-      return copySmall(bytes)
+    } else if let small = string.utf8.withContiguousStorageIfAvailable({ copySmall($0) }) {
+      return small
     }
     // A string whose bytes are elsewhere (bridged ones on Apple's systems).
-    return borrowed ?? Array(string.utf8).withUnsafeBufferPointer { copy($0) }
+    return Array(string.utf8).withUnsafeBufferPointer { copy($0) }
   }
 
   private func copySmall(_ bytes: UnsafeBufferPointer<UInt8>) -> ProtobufCBinaryData {

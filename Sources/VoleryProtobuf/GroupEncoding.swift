@@ -29,7 +29,7 @@ enum GroupEncoding {
       message.append(
         ProtobufCMessageUnknownField(
           tag: UInt32(field.wireNumber), wire_type: ProtobufCWireType(rawValue: 3), len: bytes.count - tagByteCount,
-          data: bytes.withUnsafeBufferPointer { UnsafeMutablePointer(mutating: $0.baseAddress! + tagByteCount) }),
+          data: BorrowedStorage.start(of: bytes)! + tagByteCount),
         context)
       message.clear(field)
       kept.append(bytes)
@@ -45,16 +45,16 @@ enum GroupEncoding {
     UnknownFields.appendVarint(number << 3 | 4, to: &end)
     let sizes = messages.map { protobuf_c_message_get_packed_size($0.message) }
     let count = sizes.reduce(0, +) + messages.count * (start.count + end.count)
-    var bytes = [UInt8](uninitializedCount: count)
-    bytes.withUnsafeMutableBufferPointer { out in
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { out, initializedCount in
       var next = out.baseAddress!
       for message in messages {
-        next.update(from: start, count: start.count)
+        next.initialize(from: start, count: start.count)
         next += start.count
         next += protobuf_c_message_pack(message.message, next)
-        next.update(from: end, count: end.count)
+        next.initialize(from: end, count: end.count)
         next += end.count
       }
+      initializedCount = next - out.baseAddress!
     }
     return (bytes, start.count)
   }

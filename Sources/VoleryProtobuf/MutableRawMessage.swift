@@ -40,14 +40,12 @@ public import CProtobufC
     base.storeBytes(of: UnsafeMutableRawPointer(elements), toByteOffset: offset, as: UnsafeMutableRawPointer.self)
   }
 
-  /// An array's storage does not move while the message has it: borrowed.
+  /// Borrowed, not copied.
   @inlinable public func storeArray<Value: BitwiseCopyable>(
     _ count: Int, _ offset: Int, _ values: [Value], _ context: borrowing EncodeContext
   ) {
-    guard !values.isEmpty else { return }
-    values.withUnsafeBufferPointer {
-      setElements(count, offset, UnsafeMutablePointer(mutating: $0.baseAddress!), $0.count)
-    }
+    guard !values.isEmpty, let elements = BorrowedStorage.start(of: values) else { return }
+    setElements(count, offset, elements, values.count)
   }
 
   @inlinable public func storeArray(_ count: Int, _ offset: Int, _ values: [Bool], _ context: borrowing EncodeContext) {

@@ -4,9 +4,7 @@ import VoleryTypes
 /// Where libprotobuf-c packs a message with large byte fields: their arrays are handed on as they are, what is between them
 /// is collected.
 struct PieceBuffer {
-  // First, as in C: the library's callback gets a pointer to it, and reads the rest behind it.
-  private var base = ProtobufCBuffer()
-  private var lent: [[UInt8]]
+  private let lent: [[UInt8]]
   /// Where in `lent` the next one is looked for first: the library packs fields in the order of their numbers, which is
   /// mostly the order in which they were filled.
   private var next = 0
@@ -14,21 +12,23 @@ struct PieceBuffer {
   private var bytes: [UInt8] = []
   private var pieces: [[UInt8]] = []
 
-  private init(_ lent: [[UInt8]]) {
-    self.lent = lent
-    base.append = { buffer, count, data in
-      guard let buffer, let data else { return }
-      UnsafeMutableRawPointer(buffer).assumingMemoryBound(to: PieceBuffer.self).pointee
-        .append(UnsafeBufferPointer(start: data, count: count))
-    }
-  }
+  private init(_ lent: [[UInt8]]) { self.lent = lent }
 
   /// Packs the message into the sink; `lent` are its large byte fields.
   static func pack(_ message: UnsafePointer<ProtobufCMessage>, _ lent: [[UInt8]], into sink: inout MessageSink) {
     var buffer = PieceBuffer(lent)
-    withUnsafeMutablePointer(to: &buffer) {
-      let base = UnsafeMutableRawPointer($0).assumingMemoryBound(to: ProtobufCBuffer.self)
-      _ = protobuf_c_message_pack_to_buffer(message, base)
+    withUnsafeMutablePointer(to: &buffer) { buffer in
+      var target = volery_buffer(base: ProtobufCBuffer(), owner: buffer)
+      target.base.append = { base, count, data in
+        guard let base, let data else { return }
+        let target = UnsafeMutableRawPointer(base).assumingMemoryBound(to: volery_buffer.self)
+        target.pointee.owner.assumingMemoryBound(to: PieceBuffer.self).pointee
+          .append(UnsafeBufferPointer(start: data, count: count))
+      }
+      withUnsafeMutablePointer(to: &target) { target in
+        let base = UnsafeMutableRawPointer(target).assumingMemoryBound(to: ProtobufCBuffer.self)
+        _ = protobuf_c_message_pack_to_buffer(message, base)
+      }
     }
     buffer.endPiece()
     for piece in buffer.pieces { sink.write(piece) }

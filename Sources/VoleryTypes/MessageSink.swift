@@ -23,9 +23,13 @@ public struct MessageSink: ~Copyable {
   public mutating func write<Failure: Error>(
     byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
-    if pieces != nil { return try writePiece(byteCount: byteCount, body) }
-    let start = bytes.isEmpty ? MessageSink.prefixByteCount : bytes.count
-    if bytes.isEmpty { bytes = MessageSink.frame(byteCount: byteCount) } else { grow(by: byteCount) }
+    if pieces != nil { return append(piece: try MessageSink.bytes(prefix: 0, byteCount: byteCount, body)) }
+    guard !bytes.isEmpty else {
+      bytes = try MessageSink.bytes(prefix: MessageSink.prefixByteCount, byteCount: byteCount, body)
+      return
+    }
+    let start = bytes.count
+    grow(by: byteCount)
     var failure: Failure?
     bytes.withUnsafeMutableBytes { buffer in
       do throws(Failure) {
@@ -37,10 +41,33 @@ public struct MessageSink: ~Copyable {
     if let failure { throw failure }
   }
 
+  /// What `body` writes, behind a frame's prefix or behind nothing.
+  @inlinable
+  static func bytes<Failure: Error>(
+    prefix: Int, byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) -> [UInt8] {
+    var failure: Failure?
+    let bytes = [UInt8](unsafeUninitializedCapacity: prefix + byteCount) { buffer, count in
+      let buffer = UnsafeMutableRawBufferPointer(buffer)
+      if prefix > 0 {
+        buffer[0] = 0
+        buffer.storeBytes(of: UInt32(truncatingIfNeeded: byteCount).bigEndian, toByteOffset: 1, as: UInt32.self)
+      }
+      do throws(Failure) {
+        try body(UnsafeMutableRawBufferPointer(rebasing: buffer[prefix..<(prefix + byteCount)]))
+        count = prefix + byteCount
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return bytes
+  }
+
   /// Appends these bytes; many of them (32 KiB and more) without a copy.
   public mutating func write(_ message: [UInt8]) {
     if message.count >= MessageSink.sharedByteCount {
-      if bytes.isEmpty { bytes = MessageSink.frame(byteCount: 0) }
+      if bytes.isEmpty { bytes = [0, 0, 0, 0, 0] }
       append(piece: message)
     } else {
       message.withUnsafeBytes { source in write(byteCount: source.count) { $0.copyMemory(from: source) } }
@@ -53,34 +80,8 @@ public struct MessageSink: ~Copyable {
     return MessageFrame(head: bytes, tail: pieces)
   }
 
-  @inlinable
-  mutating func writePiece<Failure: Error>(
-    byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
-  ) throws(Failure) {
-    var piece = MessageSink.uninitialized(byteCount)
-    var failure: Failure?
-    piece.withUnsafeMutableBytes { buffer in
-      do throws(Failure) { try body(buffer) } catch { failure = error }
-    }
-    if let failure { throw failure }
-    append(piece: piece)
-  }
-
   @usableFromInline mutating func append(piece: [UInt8]) {
     if pieces == nil { pieces = [piece] } else { pieces?.append(piece) }
-  }
-
-  @usableFromInline static func uninitialized(_ count: Int) -> [UInt8] { [UInt8](uninitializedCount: count) }
-
-  /// A frame for one piece of so many bytes: the prefix, and room that is still to be filled.
-  @usableFromInline
-  static func frame(byteCount: Int) -> [UInt8] {
-    var bytes = [UInt8](uninitializedCount: byteCount + prefixByteCount)
-    bytes.withUnsafeMutableBytes {
-      $0[0] = 0
-      $0.storeBytes(of: UInt32(truncatingIfNeeded: byteCount).bigEndian, toByteOffset: 1, as: UInt32.self)
-    }
-    return bytes
   }
 
   /// Makes room for another piece.
