@@ -120,7 +120,7 @@ struct CanonicalDescriptor {
 }
 
 /// The fields of a message's bytes, in the order of their numbers.
-private struct WireFields {
+struct WireFields {
   private struct Field {
     let number: Int
     /// What is behind the tag of a field that has a length.
@@ -195,13 +195,9 @@ private struct WireFields {
     }
   }
 
-  private static func varint(_ value: Int) -> [UInt8] {
-    var rest = value
+  static func varint(_ value: Int) -> [UInt8] {
     var out: [UInt8] = []
-    while rest >= 0x80 {
-      out.append(UInt8(rest & 0x7f) | 0x80)
-      rest >>= 7
-    }
-    return out + [UInt8(rest)]
+    UnknownFields.appendVarint(UInt64(value), to: &out)
+    return out
   }
 }

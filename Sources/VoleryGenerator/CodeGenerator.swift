@@ -57,7 +57,7 @@ package struct CodeGenerator {
       if let error { append(1, Array(error.utf8), to: &out) }
       out += [2 << 3, 1 | 2]  // supported_features: FEATURE_PROTO3_OPTIONAL, FEATURE_SUPPORTS_EDITIONS
       // minimum_edition is PROTO2.
-      out += [3 << 3] + varint(998) + [4 << 3] + varint(FileDescriptor.editions.upperBound)
+      out += [3 << 3] + WireFields.varint(998) + [4 << 3] + WireFields.varint(FileDescriptor.editions.upperBound)
       for file in files {
         var message: [UInt8] = []
         append(1, Array(file.name.utf8), to: &message)
@@ -68,17 +68,7 @@ package struct CodeGenerator {
     }
 
     private func append(_ number: Int, _ bytes: [UInt8], to out: inout [UInt8]) {
-      out += varint(number << 3 | 2) + varint(bytes.count) + bytes
-    }
-
-    private func varint(_ value: Int) -> [UInt8] {
-      var rest = value
-      var out: [UInt8] = []
-      while rest >= 0x80 {
-        out.append(UInt8(rest & 0x7f) | 0x80)
-        rest >>= 7
-      }
-      return out + [UInt8(rest)]
+      out += WireFields.varint(number << 3 | 2) + WireFields.varint(bytes.count) + bytes
     }
   }
 }

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Hears what happens: to the calls of a channel and each of their attempts, to its connections, subchannels and resolver, and
 /// to a server, its connections and calls. Metrics, traces, channelz and access logs are made of it, outside of the core.
 ///
@@ -75,4 +77,11 @@ public struct MessageCount: Hashable, Sendable {
     }
     return ObservedMessage(index: messages, byteCount: byteCount, isCompressed: isCompressed)
   }
+}
+
+/// Numbers for what observers are told of, from 1, in the process.
+package enum ObservedID {
+  private static let last = Atomic<Int>(0)
+
+  package static func next() -> Int { last.add(1, ordering: .relaxed).newValue }
 }

@@ -11,7 +11,7 @@ import VoleryTypes
 
   public var isEmpty: Bool { bytes.isEmpty }
 
-  static func appendVarint(_ value: UInt64, to bytes: inout [UInt8]) {
+  package static func appendVarint(_ value: UInt64, to bytes: inout [UInt8]) {
     var rest = value
     while rest >= 0x80 {
       bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)

@@ -9,3 +9,8 @@ public protocol Service: Sendable {
   /// Asked once, when the server is made.
   var handlers: [MethodHandler] { get }
 }
+
+/// A service that wants to hear that its server is about to stop, before clients do: health turns to NOT_SERVING.
+public protocol DrainObserving: Service {
+  func drainBegan()
+}

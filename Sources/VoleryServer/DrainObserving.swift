@@ -1,4 +1,0 @@
-/// A service that wants to hear that its server is about to stop, before clients do: health turns to NOT_SERVING.
-public protocol DrainObserving: Service {
-  func drainBegan()
-}
