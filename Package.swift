@@ -150,7 +150,7 @@ let package = Package(
     // Tests.
     program("volery-lab", path: "Tests/Lab/Program", ["Volery", argumentParser, logging]),
     .target(
-      name: "TestSupport", dependencies: ["VoleryPlatform", logging], path: "Tests/Support",
+      name: "TestSupport", dependencies: ["VoleryPlatform", "VoleryTypes", "CNGHTTP2", logging], path: "Tests/Support",
       exclude: ["certificates.sh"],
       swiftSettings: strict),
     program(

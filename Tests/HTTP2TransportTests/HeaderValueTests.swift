@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Volery
 
@@ -145,7 +146,10 @@ import Volery
 
   @Test(
     "a status is digits and nothing else (PROTOCOL-HTTP2, Status)",
-    arguments: [("5", StatusCode.notFound), ("+5", .unknown), ("-0", .unknown), ("99", .unknown), ("", .unknown), ("5555555555", .unknown)])
+    arguments: [
+      ("5", StatusCode.notFound), ("+5", .unknown), ("-0", .unknown), ("99", .unknown), ("", .unknown),
+      ("5555555555", .unknown),
+    ])
   func statusDigits(_ value: String, _ code: StatusCode) async throws {
     #expect(try await outcome(trailers: [("grpc-status", value)])?.code == code)
   }

@@ -1,4 +1,5 @@
 import CNGHTTP2
+import TestSupport
 import Testing
 
 @testable import VoleryHTTP2Session

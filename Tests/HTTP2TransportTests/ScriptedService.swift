@@ -1,3 +1,4 @@
+import TestSupport
 import Volery
 
 /// What scripted clients call.

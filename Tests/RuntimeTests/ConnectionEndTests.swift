@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Volery
 
@@ -9,7 +10,7 @@ struct ConnectionEndTests {
     "a proxy may end each connection after n calls (nginx, keepalive_requests): none fails, and none waits",
     arguments: [1, 2, 7, 50])
   func callsPerConnection(_ limit: Int) async throws {
-    let server = ScriptedServer(.init(callsPerConnection: limit))
+    let server = try ScriptedServer(.init(callsPerConnection: limit))
     defer { server.stop() }
     let channel = try Channel(server.target)
     let total = 400
@@ -29,7 +30,7 @@ struct ConnectionEndTests {
   }
 
   @Test("the same with many calls at once: what the proxy has not taken is sent again") func concurrent() async throws {
-    let server = ScriptedServer(.init(callsPerConnection: 10))
+    let server = try ScriptedServer(.init(callsPerConnection: 10))
     defer { server.stop() }
     let channel = try Channel(server.target)
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -46,7 +47,7 @@ struct ConnectionEndTests {
     "a server that serves nothing is left alone for a while, whether it closes or refuses",
     arguments: [ScriptedServer.Script(closesAtOnce: true), ScriptedServer.Script(refusesEverything: true)])
   func useless(_ script: ScriptedServer.Script) async throws {
-    let server = ScriptedServer(script)
+    let server = try ScriptedServer(script)
     defer { server.stop() }
     let channel = try Channel(server.target)
     let started = ContinuousClock.now

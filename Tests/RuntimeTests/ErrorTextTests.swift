@@ -17,7 +17,7 @@ import Volery
     _ answer: ScriptedServer.Answer, isCalledBefore: Bool = false,
     _ body: (Channel) async throws(StatusError) -> Void
   ) async throws -> (error: StatusError, server: String) {
-    let server = ScriptedServer(.init(answer: answer))
+    let server = try ScriptedServer(.init(answer: answer))
     defer { server.stop() }
     let channel = try Channel(server.target)
     do throws(StatusError) {

@@ -7,9 +7,9 @@ import VoleryTypes
 /// shown by what has it.
 @Suite("Text of peers, and secrets", .timeLimit(.minutes(1))) struct ForeignTextTests {
   private func failure(
-    _ answer: @escaping @Sendable (Int) -> [UInt8], _ log: LogRecorder
+    _ frames: @escaping @Sendable (UInt32) -> [ScriptedFrame], _ log: LogRecorder
   ) async throws -> StatusError {
-    let server = try RawFrameServer(answer: answer)
+    let server = try ScriptedServer(.init(frames: frames))
     defer { server.stop() }
     var options = ChannelOptions()
     options.logger = log.logger
@@ -25,7 +25,7 @@ import VoleryTypes
   {
     let log = LogRecorder()
     let text = "x\")\ncritical volery.server: FORGED \u{1b}[31m" + String(repeating: "!", count: 5000)
-    let error = try await failure({ _ in RawFrameServer.goAway(2, text) }, log)
+    let error = try await failure({ _ in [.goAway(2, text)] }, log)
     let line = await log.line(containing: "FORGED")
     #expect(line.contains("(x\\\")\\ncritical volery.server: FORGED \\u{1b}[31m!!"), "\(line)")
     for text in [line, error.message] {
@@ -38,7 +38,7 @@ import VoleryTypes
     let log = LogRecorder()
     // HTTP/2 lets no control characters through, but what is not ASCII.
     let error = try await failure(
-      { RawFrameServer.headers($0, [("content-type", "text/'\"\u{202e}\u{85}html")]) }, log)
+      { [.headers($0, [(":status", "200"), ("content-type", "text/'\"\u{202e}\u{85}html")], ends: true)] }, log)
     #expect(error.message.contains("content-type 'text/'\\\"\\u{202e}\\u{85}html'"), "\(error.message)")
   }
 
