@@ -183,9 +183,14 @@ let package = Package(
       ],
       swiftSettings: strict),
     tests(
-      "ProtobufTests", ["Volery", "VoleryProtobuf", "VoleryTypes", "NastyMessages", "protoc-gen-volery"],
+    // What the tests of messages and the fuzzer work with.
+    .target(
+      name: "TestMessages", dependencies: ["VoleryProtobuf", "VoleryWellKnownTypes"],
+      path: "Tests/TestMessages", swiftSettings: strict),
+      "ProtobufTests",
+      ["Volery", "VoleryProtobuf", "VoleryTypes", "NastyMessages", "TestMessages", "protoc-gen-volery"],
       exclude: ["everything.proto", "proto2.proto", "editions.proto", "edition2024.proto", "arbiter.py"]),
-    tests("MessageFormatTests", ["Volery"], exclude: ["formats.proto", "lonely.proto", "arbiter.py"]),
+    tests("MessageFormatTests", ["Volery", "TestMessages"], exclude: ["formats.proto", "lonely.proto", "arbiter.py"]),
     tests(
       "RuntimeTests",
       [
@@ -209,8 +214,8 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "VoleryTypes", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryProtobuf", "VoleryWellKnownTypes",
-        "VoleryGenerator",
+        "TestMessages", "VoleryTypes", "VoleryNameResolution", "VoleryLoadBalancing", "VoleryProtobuf",
+        "VoleryWellKnownTypes", "VoleryGenerator",
       ],
       path: "Tests/Fuzz/Targets",
       swiftSettings: strict),

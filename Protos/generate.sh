@@ -24,11 +24,10 @@ Examples/HelloWorld/Protos|helloworld.proto|Examples/HelloWorld/Sources/Greeter|
 Examples/Codegen/Sources/Shipping|Protos/shipping.proto|Examples/Codegen/Sources/Shipping/Generated|Visibility=public,FileNaming=DropPath,Server=false
 Tests/Benchmark/Protos|benchmark.proto order.proto|Sources/volery-bench|
 Tests/Benchmark/Messages/Protos|bench.proto|Tests/Benchmark/Messages/Sources/messages-bench|Module=VoleryProtobuf
-Tests/ProtobufTests|everything.proto proto2.proto|Tests/Fuzz/Targets/Generated|FileNaming=DropPath,Module=VoleryProtobuf+VoleryTypes
-Tests/MessageFormatTests|formats.proto|Tests/Fuzz/Targets/Generated|FileNaming=DropPath,Module=VoleryProtobuf+VoleryTypes
+Tests/ProtobufTests|everything.proto proto2.proto|Tests/TestMessages|FileNaming=DropPath,Visibility=package,Module=VoleryProtobuf
+Tests/MessageFormatTests|formats.proto|Tests/TestMessages|FileNaming=DropPath,Visibility=package,Module=VoleryProtobuf
 Tests/Lab/Protos|lab.proto|Tests/Lab/Program/Generated|
-Tests/MessageFormatTests|formats.proto lonely.proto|Tests/MessageFormatTests/Generated|FileNaming=DropPath
-Tests/ProtobufTests|everything.proto proto2.proto|Tests/ProtobufTests/Generated|FileNaming=DropPath
+Tests/MessageFormatTests|lonely.proto|Tests/MessageFormatTests/Generated|FileNaming=DropPath
 Tests/ProtobufTests|editions.proto|Tests/ProtobufTests/Generated|Prefix=Edition
 Tests/ProtobufTests|edition2024.proto|Tests/ProtobufTests/Generated|Prefix=Later
 Tests/NastyMessages|nasty.proto nasty_imported.proto nasty_public.proto no_package.proto odd.proto kinds.proto|Tests/NastyMessages/Generated|Visibility=package

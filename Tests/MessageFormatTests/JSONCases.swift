@@ -1,3 +1,5 @@
+import TestMessages
+
 /// JSON of `Format`, good and bad: PyPI's protobuf says which is which, and what it means.
 enum JSONCases {
   static let all: [String] = numbers + texts + structure + wellKnown + any

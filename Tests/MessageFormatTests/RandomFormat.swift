@@ -1,3 +1,4 @@
+import TestMessages
 import Volery
 
 /// Numbers that look random and are the same in every run (SplitMix64).

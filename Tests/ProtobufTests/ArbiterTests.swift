@@ -1,4 +1,5 @@
 import Foundation
+import TestMessages
 import Testing
 import VoleryProtobuf
 

@@ -1,3 +1,4 @@
+import TestMessages
 import Testing
 import VoleryProtobuf
 import VoleryTypes
@@ -71,8 +72,6 @@ import VoleryTypes
     #expect(throws: ProtobufError.invalidUTF8) { try Everything(decoding: [0x72, 1, 0xff, 0x72, 1, 65]) }
   }
 }
-
-extension Tree { static var decodeOptions: DecodeOptions { DecodeOptions(maximumDepth: 1) } }
 
 extension UnknownFields {
   fileprivate static func varint(_ value: Int) -> [UInt8] {

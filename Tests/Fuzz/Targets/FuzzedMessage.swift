@@ -1,3 +1,4 @@
+import TestMessages
 import VoleryProtobuf
 
 /// An input for the targets that read messages: the first byte says which message and how, the rest is what is read.

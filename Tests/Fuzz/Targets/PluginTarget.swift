@@ -1,3 +1,4 @@
+import TestMessages
 import VoleryGenerator
 import VoleryProtobuf
 
