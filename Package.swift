@@ -138,6 +138,7 @@ let package = Package(
     program("bearer-token", path: "Examples/BearerToken", ["Volery"]),
     program("own-messages", path: "Examples/OwnMessages", ["Volery"]),
     program("interceptors", path: "Examples/Interceptors", ["Volery"]),
+    program("ten-lines", path: "Examples/TenLines", ["Volery"]),
     program("server-share", path: "Examples/ServerShare", ["Volery"]),
     program("zone-policy", path: "Examples/ZonePolicy", ["Volery"]),
     program("failover-policy", path: "Examples/FailoverPolicy", ["Volery"]),
@@ -182,11 +183,11 @@ let package = Package(
         "paths",
       ],
       swiftSettings: strict),
-    tests(
     // What the tests of messages and the fuzzer work with.
     .target(
       name: "TestMessages", dependencies: ["VoleryProtobuf", "VoleryWellKnownTypes"],
       path: "Tests/TestMessages", swiftSettings: strict),
+    tests(
       "ProtobufTests",
       ["Volery", "VoleryProtobuf", "VoleryTypes", "NastyMessages", "TestMessages", "protoc-gen-volery"],
       exclude: ["everything.proto", "proto2.proto", "editions.proto", "edition2024.proto", "arbiter.py"]),
@@ -202,6 +203,7 @@ let package = Package(
       "InteropTests",
       [
         "TestSupport", "Volery", "volery-interop", "own-messages", "bearer-token", "interceptors", "server-share",
+        "ten-lines",
         "zone-policy", "watch",
         "in-memory-registry",
       ]),

@@ -122,4 +122,18 @@ program() {
 program failover-policy "all is well: ada 6, bob 6" "ada is gone: bob 12" "bob too: cyd 6, dan 6" \
   "eve has come: eve 12" "one leads: true"
 program ports-resolver "one port: ada" "two ports: ada and bob" "the other one: bob"
+
+echo "Examples/TenLines, Examples/Interceptors and Examples/ServerShare: what the pages on interceptors and observers say"
+for product in ten-lines interceptors server-share; do
+  timeout 1200 swift build --package-path "$root" --product $product >"$work/$product.log" 2>&1 ||
+    { cat "$work/$product.log" >&2; fail "$product does not build"; }
+  timeout 60 "$(swift build --package-path "$root" --show-bin-path)/$product" >"$work/$product.txt" || fail "$product fails"
+done
+for line in "r1: jam, please" "a response of 15 bytes" "r1: tea, please" "slow: /demo.Shop/Buy OK, 11 bytes" \
+  "no scones today" "/demo.Shop/Buy failed: " "UNAUTHENTICATED: no token, or another one" "attempts: 4"; do
+  contains "$work/ten-lines.txt" "$line"
+done
+contains "$work/interceptors.txt" "stock: tea for the shop, request r1"
+contains "$work/interceptors.txt" "stranger: UNAUTHENTICATED: a known bearer token is needed"
+[ "$(grep -c '^share: ' "$work/server-share.txt")" = 3 ] || fail "server-share says something else"
 echo "the examples are as they should be"

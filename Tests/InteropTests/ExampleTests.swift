@@ -47,6 +47,16 @@ import Testing
     #expect(code == 0)
   }
 
+  @Test("ten-lines has the interceptors and observers of the pages at work") func tenLines() throws {
+    let program = InteropTests.program.replacing("volery-interop", with: "ten-lines")
+    let (output, code) = try ChildProcess.run([program])
+    for line in [
+      "r1: jam, please", "a response of 15 bytes", "slow: /demo.Shop/Buy OK, 11 bytes", "no scones today",
+      "/demo.Shop/Buy failed: ", "UNAUTHENTICATED: no token, or another one", "attempts: 4",
+    ] { #expect(output.contains(line), "\(line) is missing in\n\(output)") }
+    #expect(code == 0)
+  }
+
   @Test("zone-policy keeps calls in the zone, spills over, and comes back") func zonePolicy() throws {
     let program = InteropTests.program.replacing("volery-interop", with: "zone-policy")
     let (output, code) = try ChildProcess.run([program])
