@@ -47,7 +47,7 @@ package final class Listener: @unchecked Sendable {
   private static func bind(_ descriptor: Int32, to destination: SocketDestination, backlog: Int32) throws(SocketError) {
     let result = destination.withSocketAddress { VoleryPlatform.bind(descriptor, $0, $1) }
     guard let result else {
-      throw SocketError(code: UV_EINVAL.rawValue, description: "not an address to listen on: \(destination)")
+      throw SocketError(code: UV_EINVAL.rawValue, description: destination.whyNoAddress)
     }
     guard result == 0, listen(descriptor, backlog) == 0 else { throw .last("can't listen on \(destination)") }
   }

@@ -57,6 +57,19 @@ package enum SocketDestination: Hashable, Sendable {
     return socklen_t(offset + name.count)
   }
 
+  /// In words, where `withSocketAddress` finds none to listen on.
+  var whyNoAddress: String {
+    switch self {
+    case .tcp(let host, let port):
+      guard (0...65535).contains(port) else { return "can't listen on \(self): a port is 0 to 65535" }
+      return "can't listen on \(self): \"\(host)\" is not an IP address; write \"127.0.0.1\" for this machine alone, "
+        + "\"0.0.0.0\" or \"::\" for the world"
+    case .unix(let path): return "can't listen on \(self): a path of \(path.utf8.count) bytes is too long for a socket"
+    case .unixAbstract(let name):
+      return "can't listen on \(self): a name of \(name.utf8.count) bytes is too long for a socket"
+    }
+  }
+
   var family: Int32 {
     switch self {
     case .tcp(let host, _): host.contains(":") ? AF_INET6 : AF_INET
@@ -96,5 +109,15 @@ package enum SocketDestination: Hashable, Sendable {
       family == AF_INET
       ? MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)! : MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
     return withUnsafeBytes(of: &storage) { AddressLiteral.text(of: $0.baseAddress! + offset, family: family) }
+  }
+}
+
+extension SocketDestination: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    case .unix(let path): "unix:\(path)"
+    case .unixAbstract(let name): "unix-abstract:\(name)"
+    }
   }
 }

@@ -4,7 +4,9 @@ import VoleryTypes
 /// A resolver that says what the program tells it: for tests, and for endpoints that come from somewhere else.
 ///
 ///     let endpoints = ManualResolver(scheme: "registry")
-///     let channel = try Channel("registry:///orders", options: .init(resolvers: .standard + endpoints))
+///     var options = ChannelOptions()
+///     options.resolvers.register(endpoints)
+///     let channel = try Channel("registry:///orders", options: options)
 ///     endpoints.publish(.resolved(Resolution(endpoints: [Endpoint(.tcp("10.0.0.7", 50051))])))
 ///
 /// It is its own factory: every target of its scheme gets the same answer, the last one published, and every later one.

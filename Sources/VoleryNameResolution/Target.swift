@@ -62,13 +62,27 @@ extension Target {
       guard knownSchemes.contains(scheme.lowercased()) else {
         throw TargetError(
           "the target \"\(text)\" has the unknown scheme \"\(scheme)\"; known are: "
-            + knownSchemes.sorted().joined(separator: ", "))
+            + knownSchemes.sorted().joined(separator: ", ") + Target.advice(scheme, rest))
       }
       self = try Target.make(scheme: scheme, rest: rest, text: text)
     } else {
       self = try Target.make(scheme: "dns", rest: "///\(text)", text: text)
     }
-    guard !endpoint.isEmpty else { throw TargetError("the target \"\(text)\" names nothing to connect to") }
+    guard !endpoint.isEmpty else {
+      // The one who is asked, behind two slashes: who means the server forgets the third one.
+      let advice =
+        authority.isEmpty
+        ? "" : "; with two slashes \"\(authority)\" is who is asked: write \"\(scheme):///\(authority)\", with three"
+      throw TargetError("the target \"\(text)\" names nothing to connect to\(advice)")
+    }
+  }
+
+  /// For those who write a URL.
+  private static func advice(_ scheme: Substring, _ rest: Substring) -> String {
+    let isSecure = ["https", "grpcs"].contains(scheme.lowercased())
+    guard isSecure || ["http", "grpc", "h2c", "tcp"].contains(scheme.lowercased()) else { return "" }
+    let host = rest.drop { $0 == "/" }.prefix { $0 != "/" }
+    return "; write \"dns:///\(host)\"\(isSecure ? ", with the credentials .tls()" : "")"
   }
 
   /// The scheme and what follows its colon; nil where the text has no scheme: `host`, `host:port`, `[::1]:port`.

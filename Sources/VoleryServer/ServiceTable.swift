@@ -48,7 +48,9 @@ struct ServiceTable: Sendable {
     for handler in handlers {
       let entry = Entry(handler, interceptors)
       let index = Int(entry.hash & UInt64(count - 1))
-      precondition(!buckets[index].contains { $0.path == entry.path }, "\(handler.descriptor.path) has two handlers")
+      precondition(
+        !buckets[index].contains { $0.path == entry.path },
+        "\(handler.descriptor.path) has two handlers: a server takes each service once")
       buckets[index].append(entry)
     }
   }
