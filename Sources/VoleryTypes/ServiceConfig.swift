@@ -17,6 +17,11 @@ public struct ServiceConfig: Hashable, Sendable {
   public struct RetryThrottling: Hashable, Sendable {
     public var maxTokens: Double
     public var tokenRatio: Double
+
+    public init(maxTokens: Double, tokenRatio: Double) {
+      self.maxTokens = maxTokens
+      self.tokenRatio = tokenRatio
+    }
   }
 
   /// The policies named by `loadBalancingConfig`, in order of preference, each with its own JSON; the first one that the
@@ -28,7 +33,8 @@ public struct ServiceConfig: Hashable, Sendable {
   /// How many connections one server may get once all that it has run as many calls as it allows (gRFC A105); nil: the
   /// channel's own number.
   public var maxConnectionsPerSubchannel: Int?
-  private var methods: [String: MethodConfig] = [:]
+  /// By the method, `service/method`; its service, `service/`; or nothing, for all.
+  var methods: [String: MethodConfig] = [:]
 
   public struct LoadBalancingChoice: Hashable, Sendable {
     public var name: String
@@ -58,10 +64,21 @@ public struct MethodConfig: Hashable, Sendable {
   public var timeout: Duration?
   public var maxRequestMessageBytes: Int?
   public var maxResponseMessageBytes: Int?
+  /// A method has one of the two.
   public var retryPolicy: RetryPolicy?
   public var hedgingPolicy: HedgingPolicy?
 
-  public init() {}
+  public init(
+    waitForReady: Bool? = nil, timeout: Duration? = nil, maxRequestMessageBytes: Int? = nil,
+    maxResponseMessageBytes: Int? = nil, retryPolicy: RetryPolicy? = nil, hedgingPolicy: HedgingPolicy? = nil
+  ) {
+    self.waitForReady = waitForReady
+    self.timeout = timeout
+    self.maxRequestMessageBytes = maxRequestMessageBytes
+    self.maxResponseMessageBytes = maxResponseMessageBytes
+    self.retryPolicy = retryPolicy
+    self.hedgingPolicy = hedgingPolicy
+  }
 }
 
 /// gRFC A6, retryPolicy.
@@ -75,8 +92,8 @@ public struct RetryPolicy: Hashable, Sendable {
   public var retryableCodes: Set<StatusCode>
 
   public init(
-    maxAttempts: Int, initialBackoff: Duration, maxBackoff: Duration, backoffMultiplier: Double,
-    retryableCodes: Set<StatusCode>
+    maxAttempts: Int, initialBackoff: Duration = .milliseconds(100), maxBackoff: Duration = .seconds(1),
+    backoffMultiplier: Double = 2, retryableCodes: Set<StatusCode>
   ) {
     self.maxAttempts = maxAttempts
     self.initialBackoff = initialBackoff
@@ -91,6 +108,12 @@ public struct HedgingPolicy: Hashable, Sendable {
   public var maxAttempts: Int
   public var hedgingDelay: Duration
   public var nonFatalCodes: Set<StatusCode>
+
+  public init(maxAttempts: Int, hedgingDelay: Duration, nonFatalCodes: Set<StatusCode> = []) {
+    self.maxAttempts = maxAttempts
+    self.hedgingDelay = hedgingDelay
+    self.nonFatalCodes = nonFatalCodes
+  }
 }
 
 extension ServiceConfig {
