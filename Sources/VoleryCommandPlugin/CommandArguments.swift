@@ -16,6 +16,7 @@ struct CommandArguments {
       --visibility VALUE            internal, package or public
       --file-naming VALUE           PathToUnderscores, FullPath or DropPath
       --no-client                   without the clients of services
+      --client-protocol             with a protocol for each client, for stand-ins in tests
       --no-server                   without what servers implement
       --no-messages                 without messages and enums
       --prefix VALUE                none, package, or a text before the names of top-level types
@@ -32,6 +33,7 @@ struct CommandArguments {
   private let visibility: String?
   private let fileNaming: String?
   private let client: Bool?
+  private let clientProtocol: Bool?
   private let server: Bool?
   private let messages: Bool?
   private let prefix: String?
@@ -48,6 +50,7 @@ struct CommandArguments {
     visibility = extractor.extractOption(named: "visibility").last
     fileNaming = extractor.extractOption(named: "file-naming").last
     client = extractor.extractFlag(named: "no-client") > 0 ? false : nil
+    clientProtocol = extractor.extractFlag(named: "client-protocol") > 0 ? true : nil
     server = extractor.extractFlag(named: "no-server") > 0 ? false : nil
     messages = extractor.extractFlag(named: "no-messages") > 0 ? false : nil
     prefix = extractor.extractOption(named: "prefix").last
@@ -70,6 +73,7 @@ struct CommandArguments {
     configuration.visibility = visibility ?? configuration.visibility
     configuration.fileNaming = fileNaming ?? configuration.fileNaming
     configuration.client = client ?? configuration.client
+    configuration.clientProtocol = clientProtocol ?? configuration.clientProtocol
     configuration.server = server ?? configuration.server
     configuration.messages = messages ?? configuration.messages
     configuration.prefix = prefix ?? configuration.prefix

@@ -7,8 +7,10 @@ struct FileNames {
     fileprivate(set) var service: String
     let client: String
     let methods: String
+    /// What the client conforms to; nil: nothing, if the options say so.
+    let clientProtocol: String?
 
-    var all: [String] { [service, client, methods] }
+    var all: [String] { [service, client, methods] + (clientProtocol.map { [$0] } ?? []) }
   }
 
   /// Messages and enums, by their names in the .proto.
@@ -24,14 +26,16 @@ struct FileNames {
       types[name] = scope.claim(own, "\(own)_p")
     }
     for name in file.services.map(\.name).sorted(by: SwiftNames.keepsService) {
-      services[name] = FileNames.service(prefix + SwiftNames.service(name), &scope)
+      services[name] = FileNames.service(prefix + SwiftNames.service(name), options, &scope)
     }
   }
 
-  private static func service(_ name: String, _ scope: inout NameScope) -> Service {
+  private static func service(_ name: String, _ options: PluginOptions, _ scope: inout NameScope) -> Service {
     var own = name
     while true {
-      var parts = Service(service: "\(own)Service", client: "\(own)Client", methods: "\(own)Methods")
+      var parts = Service(
+        service: "\(own)Service", client: "\(own)Client", methods: "\(own)Methods",
+        clientProtocol: options.clientProtocol ? "\(own)ClientProtocol" : nil)
       func isFree() -> Bool { !parts.all.contains { scope.contains($0) || SwiftNames.isTakenBySwift($0) } }
       // No OrdersServiceService, if it can be helped.
       if own.hasSuffix("Service"), own != "Service" { parts.service = own }

@@ -10,6 +10,8 @@ struct PluginOptions {
   var client = true
   var server = true
   var messages = true
+  /// Whether a client gets a protocol, for code that takes a stand-in in tests.
+  var clientProtocol = false
   var fileNaming = OutputNames.Naming.fullPath
   var module = "Volery"
   var prefix: Prefix = .none
@@ -82,6 +84,10 @@ extension PluginOptions.Option {
     PluginOptions.Option(
       name: "Client", values: "true|false", help: "Generate clients of services. Default: true.",
       set: PluginOptions.switching(\.client)),
+    PluginOptions.Option(
+      name: "ClientProtocol", values: "true|false",
+      help: "Generate a protocol for each client, for code that takes something else in its tests. Default: false.",
+      set: PluginOptions.switching(\.clientProtocol)),
     PluginOptions.Option(
       name: "Server", values: "true|false", help: "Generate what servers of services implement. Default: true.",
       set: PluginOptions.switching(\.server)),

@@ -5,7 +5,7 @@ struct ServiceEmitter {
   let types: TypeTable
   let options: PluginOptions
   let names: FileNames.Service
-  private var visibility: String { options.visibility == "internal" ? "" : options.visibility + " " }
+  var visibility: String { options.visibility == "internal" ? "" : options.visibility + " " }
 
   init(_ service: ServiceDescriptor, of file: FileDescriptor, _ types: TypeTable, _ options: PluginOptions) {
     self.service = service
@@ -15,7 +15,7 @@ struct ServiceEmitter {
     names = types.names(of: service, in: file)
   }
 
-  private struct Method {
+  struct Method {
     let descriptor: ServiceDescriptor.Method
     /// Without backticks.
     let name: String
@@ -66,7 +66,9 @@ struct ServiceEmitter {
     let methods = try methods
     emitMethods(methods, &out)
     if options.server { emitServer(methods, &out) }
-    if options.client { emitClient(methods, &out) }
+    guard options.client else { return }
+    if let name = names.clientProtocol { emitClientProtocol(name, methods, &out) }
+    emitClient(methods, &out)
   }
 
   private func emitMethods(_ methods: [Method], _ out: inout CodeWriter) {
@@ -125,7 +127,8 @@ struct ServiceEmitter {
   private func emitClient(_ methods: [Method], _ out: inout CodeWriter) {
     out.line()
     out.comment(service.comment)
-    out.block("\(visibility)nonisolated struct \(names.client): \(types.standard("Sendable"))") { out in
+    let conformance = names.clientProtocol.map { ", \($0)" } ?? ""
+    out.block("\(visibility)nonisolated struct \(names.client): \(types.standard("Sendable"))\(conformance)") { out in
       out.line("private let _calls: \(Runtime.callInvoker)")
       out.line()
       out.line("/// - Parameters:")

@@ -122,7 +122,8 @@ import Testing
     let documentation = try String(
       contentsOf: GeneratedCodeTests.root.appendingPathComponent("Docs/Codegen.md"), encoding: .utf8)
     for name in [
-      "Visibility", "FileNaming", "Client", "Server", "Messages", "ProtoModule", "ModuleMappings", "Prefix", "Module",
+      "Visibility", "FileNaming", "Client", "ClientProtocol", "Server", "Messages", "ProtoModule", "ModuleMappings",
+      "Prefix", "Module",
     ] {
       #expect(help.contains("  \(name)="))
       #expect(documentation.contains("| \(name) |"))

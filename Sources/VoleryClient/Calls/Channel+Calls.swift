@@ -9,6 +9,18 @@ public struct ClientResponse<Message: Sendable>: Sendable {
   public let peer: Peer?
   /// Whether the message came compressed.
   public let isCompressed: Bool
+
+  /// For stand-ins of clients: what a server would have answered.
+  public init(
+    message: Message, initialMetadata: Metadata = Metadata(), trailingMetadata: Metadata = Metadata(),
+    peer: Peer? = nil, isCompressed: Bool = false
+  ) {
+    self.message = message
+    self.initialMetadata = initialMetadata
+    self.trailingMetadata = trailingMetadata
+    self.peer = peer
+    self.isCompressed = isCompressed
+  }
 }
 
 // Calls without a generated client: with a `Method` that you wrote by hand.

@@ -14,6 +14,8 @@ struct Configuration: Decodable {
   var fileNaming: String?
   /// Whether clients of services are generated; true.
   var client: Bool?
+  /// Whether clients get a protocol, for code that takes something else in its tests; false.
+  var clientProtocol: Bool?
   /// Whether what servers implement is generated; true.
   var server: Bool?
   /// Whether messages and enums are generated; true.
@@ -32,8 +34,8 @@ struct Configuration: Decodable {
   var protocArguments: [String]?
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case files, importPaths, visibility, fileNaming, client, server, messages, prefix, module, moduleMappings
-    case moduleMappingsFile, protocPath, protocArguments
+    case files, importPaths, visibility, fileNaming, client, clientProtocol, server, messages, prefix, module
+    case moduleMappings, moduleMappingsFile, protocPath, protocArguments
   }
 
   init() {}

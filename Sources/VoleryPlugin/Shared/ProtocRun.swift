@@ -20,6 +20,7 @@ struct ProtocRun {
     options.add("Visibility", configuration.visibility)
     options.add("FileNaming", configuration.fileNaming ?? ProtocRun.defaultFileNaming)
     options.add("Client", configuration.client.map(String.init))
+    options.add("ClientProtocol", configuration.clientProtocol.map(String.init))
     options.add("Server", configuration.server.map(String.init))
     options.add("Messages", configuration.messages.map(String.init))
     options.add("Prefix", configuration.prefix)
