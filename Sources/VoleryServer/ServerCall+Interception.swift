@@ -1,7 +1,8 @@
 import Synchronization
+import VoleryTransport
 public import VoleryTypes
 
-// The messages of a call that interceptors stand around.
+// What interceptors do to a call: its messages, its deadline.
 extension ServerCall {
   @usableFromInline func interceptedMessage<Message>(
     _ bytes: [UInt8], _ serializer: Serializer<Message>
@@ -30,5 +31,25 @@ extension ServerCall {
   /// What a hook has thrown.
   private func thrown(_ error: any Error) -> StatusError {
     error as? StatusError ?? StatusError(.unknown, "an interceptor has failed")
+  }
+
+  /// When the call has to be over: as the client has it, or an interceptor, whichever comes first.
+  var deadline: Deadline { interception?.held.withLock { $0.deadline } ?? clientDeadline }
+
+  /// An interceptor wants the call to be over by then. Any thread; a later deadline than the one that holds changes nothing.
+  func end(by deadline: Deadline) {
+    let isEarlier = interception?.held.withLock { held in
+      guard deadline < held.deadline ?? clientDeadline else { return false }
+      held.deadline = deadline
+      return true
+    }
+    guard isEarlier == true else { return }
+    if loop.isCurrent { scheduleDeadline() } else { loop.execute { [self] in scheduleDeadline() } }
+  }
+
+  private func scheduleDeadline() {
+    guard !isFinished, let left = deadline.timeRemaining else { return }
+    deadlineTimer?.cancel()
+    deadlineTimer = loop.scheduleTimer(after: left) { [self] in deadlinePassed() }
   }
 }

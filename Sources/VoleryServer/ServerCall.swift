@@ -18,12 +18,15 @@ public import VoleryTypes
   private let entry: ServiceTable.Entry
   let head: ServerRequestHead
   let peer: Peer
-  let deadline: Deadline
+  /// As the client has it; see `deadline`.
+  let clientDeadline: Deadline
   var timeout: Duration? { head.timeout }
   /// Any thread: the handler sets it, `finish` reads it.
   let responseMetadata = Mutex(ResponseMetadata())
   /// Any thread, too.
   let responseCompression: ResponseCompression
+  /// What interceptors leave for the handler, by the key's type (`ServerContext.subscript`). Any thread.
+  let values = Mutex<[ObjectIdentifier: any Sendable]>([:])
   /// Nil for a method that no interceptor stands around.
   let interception: ServerInterception?
   /// For the handler's module, which has much of this inlined.
@@ -32,8 +35,9 @@ public import VoleryTypes
   let requestCompression: Compression
   /// Nil unless somebody looks.
   @exclusivity(unchecked) private var watch: ServerCallWatch?
-  private let cancelled = Atomic<Bool>(false)
-  private let loop: any TransportLoop
+  /// The code with which it was ended from outside its handler; 0, which is OK's: it was not. Any thread.
+  private let endCode = Atomic<Int>(0)
+  let loop: any TransportLoop
   private let workers: WorkerPool
   let dispatcher: CallDispatcher
 
@@ -47,7 +51,7 @@ public import VoleryTypes
   @exclusivity(unchecked) private var isStreamOver = false
   /// Where the handler is counted while it runs on without its stream.
   private var lingering: LingeringHandlers?
-  @exclusivity(unchecked) private var isFinished = false
+  @exclusivity(unchecked) private(set) var isFinished = false
   @exclusivity(unchecked) private var closeError: StatusError?
   @exclusivity(unchecked) private var hasSentHeaders = false
   /// The tasks that wait for a request, or until more responses may be sent: the handler's own as a rule, and whichever
@@ -55,7 +59,7 @@ public import VoleryTypes
   @exclusivity(unchecked) private var readers = WaiterList()
   @exclusivity(unchecked) private var writers = WaiterList()
   @exclusivity(unchecked) private var handler: RunningHandler?
-  @exclusivity(unchecked) private var deadlineTimer: (any TransportTimer)?
+  @exclusivity(unchecked) var deadlineTimer: (any TransportTimer)?
 
   /// Bytes that may wait in the transport before a writer has to.
   private static let highWaterMark = 64 << 10
@@ -70,7 +74,7 @@ public import VoleryTypes
     self.loop = stream.transportLoop
     self.workers = workers
     self.dispatcher = dispatcher
-    self.deadline = head.timeout.map(Deadline.after) ?? .none
+    self.clientDeadline = head.timeout.map(Deadline.after) ?? .none
     self.requestCompression = requestCompression
     if let observer = dispatcher.observer {
       watch = ServerCallWatch(
@@ -95,7 +99,9 @@ public import VoleryTypes
   var tag: UInt { entry.tag }
   /// Whether the request that was read last came compressed.
   var isRequestCompressed: Bool { wasRequestCompressed.load(ordering: .relaxed) }
-  var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
+  var isCancelled: Bool { endCode.load(ordering: .relaxed) != 0 }
+  /// Nil where it was not: see `isCancelled`.
+  var endedBy: StatusCode? { isCancelled ? StatusCode(rawValue: endCode.load(ordering: .relaxed)) : nil }
 
   // MARK: Starting
 
@@ -195,7 +201,7 @@ public import VoleryTypes
   }
 
   /// Also behind the handler's end: a client that does not take the responses has no more time for it either.
-  private func deadlinePassed() {
+  func deadlinePassed() {
     let error = StatusError(.deadlineExceeded, "the deadline passed on the server")
     if stream.queuedByteCount == 0 { finish(error.status, trailing: Metadata()) }
     isFinished = true
@@ -215,7 +221,7 @@ public import VoleryTypes
     guard closeError == nil else { return }
     closeError = error
     if !inbox.isEmpty { inbox = Queue() }
-    cancelled.store(true, ordering: .relaxed)
+    endCode.store(error.code.rawValue, ordering: .relaxed)
     handler.take()?.cancel(self)
     wakeAll()
   }

@@ -5,7 +5,7 @@ public import VoleryTypes
 /// What a handler knows of its call besides the request, and what it may say besides the response. May be kept and used
 /// from any task until the call is over; after that, what it says goes nowhere.
 public struct ServerContext: Sendable {
-  private let call: ServerCall
+  let call: ServerCall
 
   @usableFromInline init(_ call: ServerCall) { self.call = call }
 

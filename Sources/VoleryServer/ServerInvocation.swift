@@ -21,8 +21,12 @@ public struct ServerInvocation: Sendable {
     nonmutating set { interception.state.withLock { $0.metadata = newValue } }
   }
 
-  /// When the call has to be over.
-  public var deadline: Deadline { call.deadline }
+  /// When the call has to be over. Setting an earlier one holds for the handler, and for the calls that it makes; a later one
+  /// than the client's changes nothing: nobody would be there any more.
+  public var deadline: Deadline {
+    get { call.deadline }
+    nonmutating set { call.end(by: newValue) }
+  }
 
   /// The client's end of the connection.
   public var peer: Peer { call.peer }
@@ -87,7 +91,7 @@ public struct ServerInvocation: Sendable {
   func run(from index: Int) async throws {
     let interceptors = interception.interceptors
     guard index < interceptors.count else {
-      await call.runMethod()
+      await runMethod()
       if let error = interception.held.withLock({ $0.error.take() }) { throw error }
       return
     }
@@ -95,6 +99,11 @@ public struct ServerInvocation: Sendable {
     guard interception.state.withLock({ $0.mayReturn(index) }) else {
       throw call.answer(to: .neither, by: interceptors[index])
     }
+  }
+
+  private func runMethod() async {
+    guard let deadline = interception.held.withLock({ $0.deadline }) else { return await call.runMethod() }
+    await CallScope.$deadline.withValue(deadline) { await call.runMethod() }
   }
 }
 
@@ -105,6 +114,8 @@ final class ServerInterception: Sendable {
     var response: MessageFrame?
     /// What the handler has thrown.
     var error: (any Error)?
+    /// An earlier one than the client's.
+    var deadline: Deadline?
   }
 
   let interceptors: [any ServerInterceptor]
