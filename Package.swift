@@ -108,7 +108,7 @@ let package = Package(
       ]),
 
     // 5: front.
-    module("VoleryServiceLifecycle", ["VoleryServer", lifecycle]),
+    module("VoleryServiceLifecycle", ["VoleryServer", "VoleryClient", lifecycle]),
     module("VoleryServices", ["VoleryTypes", "VoleryProtobuf", "VoleryServer", "VoleryClient"]),
     module(
       "Volery",
@@ -157,7 +157,9 @@ let package = Package(
     program(
       "signal-server", path: "Tests/ServiceLifecycleTests/Program",
       ["VoleryPlatform", "Volery", "VoleryServiceLifecycle", lifecycle, unixSignals, logging]),
-    tests("ServiceLifecycleTests", ["TestSupport", "Volery", "signal-server"], exclude: ["Program"]),
+    tests(
+      "ServiceLifecycleTests", ["TestSupport", "Volery", "VoleryServiceLifecycle", "signal-server", lifecycle, logging],
+      exclude: ["Program"]),
     tests("PrimitivesTests", ["VoleryPrimitives"]),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryPlatform", "VoleryNameResolution", "VoleryTypes"]),

@@ -231,6 +231,15 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   /// Closes at once.
   package func close(reason: String) { finish(reason) }
 
+  /// Ends the calls that are open with UNAVAILABLE and this text, then closes: once it is written, or the client has not
+  /// taken it for a second.
+  package func close(endingCallsWith text: String) {
+    guard !isOver else { return }
+    for stream in session.streams { (stream as? HTTP2ServerStream)?.cutOff(text) }
+    end(text)
+    schedule(after: .seconds(1)) { [unowned self] in finish(text) }
+  }
+
   // MARK: Pings
 
   package override func pingReceived(_ opaque: UInt64, isAnswer: Bool) {

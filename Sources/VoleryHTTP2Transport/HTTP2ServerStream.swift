@@ -109,6 +109,9 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     handler?.closed(error)
   }
 
+  /// The server ends the call: its time is over.
+  func cutOff(_ text: String) { violate(.unavailable, text) }
+
   package override func endReceived() {
     guard !hasReceivedEnd else { return }
     hasReceivedEnd = true

@@ -16,6 +16,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
   /// Nil: nobody looks.
   let observer: (any Observer)?
   let server = ObservedServer()
+  let drainSignal = DrainSignal()
   private let table: ServiceTable
   private let interceptors: [any ServerInterceptor]
   private let fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
@@ -107,7 +108,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
   /// The loop's own, shared by all servers that use it.
   private func pool(of loop: any TransportLoop) -> WorkerPool {
     loop.local {
-      guard let loop = loop as? EventLoop else { preconditionFailure("a server's calls run on event loops") }
+      guard let loop = loop.runningLoop as? EventLoop else { preconditionFailure("a server's calls run on event loops") }
       return WorkerPool(loop: loop)
     }
   }

@@ -5,7 +5,7 @@ import VoleryHTTP2Transport
 import VoleryObservation
 import VoleryPlatform
 import VoleryTLSSession
-import VoleryTransport
+package import VoleryTransport
 public import VoleryTypes
 
 /// A gRPC server.
@@ -40,6 +40,7 @@ public final class Server: Sendable {
   private let credentials: ServerCredentials
   private let handshakes: HandshakeLimit
   private let connectionLog: ConnectionLog
+  private let log: ServerLog
   private let connectionOptions: ServerConnectionOptions
   package let dispatcher: CallDispatcher
   /// Bytes of messages that wait on all connections, but for some ten KiB of each.
@@ -56,6 +57,7 @@ public final class Server: Sendable {
     self.credentials = credentials
     handshakes = HandshakeLimit(options.maxConcurrentHandshakes)
     connectionLog = ConnectionLog(options.logger)
+    log = ServerLog(options.logger)
     connectionOptions = options.connection
     drainObservers = services.compactMap { $0 as? any DrainObserving }
     dispatcher = CallDispatcher(handlers: services.flatMap(\.handlers), options: options)
@@ -74,8 +76,7 @@ public final class Server: Sendable {
   public func run(
     listeningOn addresses: ListenAddress..., credentials: ServerCredentials? = nil
   ) async throws(StatusError) {
-    let bound = try start(listeningOn: addresses, credentials: credentials)
-    options.logger.info("serving", metadata: ["addresses": "\(bound.map(\.description).joined(separator: ", "))"])
+    try start(listeningOn: addresses, credentials: credentials)
     await waitUntilStopped()
   }
 
@@ -86,6 +87,7 @@ public final class Server: Sendable {
   }
 
   package func waitUntilStopped(handlesSignals: Bool) async {
+    log.runs()
     let shared = handlesSignals ? watchSharedSignals() : []
     let signals = handlesSignals && shared.isEmpty ? watchSignals() : []
     await withTaskCancellationHandler {
@@ -147,6 +149,7 @@ public final class Server: Sendable {
       if let reloader { state.reloaders.append(reloader) }
     }
     for listener in listeners { listener.start() }
+    log.listens(bound)
     dispatcher.observe(.listening(bound))
     return bound
   }
@@ -193,6 +196,18 @@ public final class Server: Sendable {
     }
     state.withLock { $0.inProcessListeners.append(listener) }
     return .inProcess(name)
+  }
+
+  /// Serves those alone who are given the listener: no name is taken, nothing is logged.
+  ///
+  /// - Parameter nextLoop: Of each connection; nil: the server's own loops.
+  package func startPrivately(
+    as name: String, nextLoop: (@Sendable () -> any TransportLoop)? = nil
+  ) throws(StatusError) -> InProcessListener {
+    let group = try eventLoops()
+    let listener = InProcessListener(name: name, acceptor: dispatcher, nextLoop: nextLoop ?? { group.next() })
+    state.withLock { $0.inProcessListeners.append(listener) }
+    return listener
   }
 
   private static let signals = [SIGTERM, SIGINT]
@@ -318,19 +333,23 @@ public final class Server: Sendable {
   /// Stops gracefully: tells every client to look for another server (a two-step GOAWAY), lets the running calls end, and
   /// closes. The listeners accept until then: a client that comes late is told to look elsewhere as soon as it is connected,
   /// and is not refused; the calls that it sends before it has heard of it, within a second at most, are served, and those that
-  /// come later it sends to another server itself (they were never taken). What still runs after `limit` is cancelled. May be
-  /// called twice.
+  /// come later it sends to another server itself (they were never taken). What still runs after `limit` is cancelled,
+  /// and its client gets UNAVAILABLE. May be called twice.
   public func drain(limit: Duration = .seconds(25)) async {
     for observer in drainObservers { observer.drainBegan() }
     let (isFirst, connections) = state.withLock { state in
       defer { state.isDraining = true }
       return (!state.isDraining, Array(state.connections.values))
     }
-    if isFirst { dispatcher.observe(.draining(calls: dispatcher.callCount)) }
+    if isFirst {
+      dispatcher.drainSignal.begin()
+      log.drains(calls: dispatcher.callCount)
+      dispatcher.observe(.draining(calls: dispatcher.callCount))
+    }
     for connection in connections { connection.loop.execute { connection.drain() } }
     let watchdog = Task { [self] in
       try? await Task.sleep(for: limit)
-      if !Task.isCancelled { closeConnections("the server's time to stop is up") }
+      if !Task.isCancelled { cutOff("the server is stopping: the call did not end within its time to drain, \(limit)") }
     }
     await waitForConnections()
     for listener in state.withLock({ $0.inProcessListeners }) { await listener.drain() }
@@ -353,7 +372,10 @@ public final class Server: Sendable {
       defer { state.isOver = true }
       return !state.isOver
     }
-    if isFirst { dispatcher.observe(.stopped) }
+    if isFirst {
+      log.stopped()
+      dispatcher.observe(.stopped)
+    }
   }
 
   private func waitForConnections() async {
@@ -365,6 +387,14 @@ public final class Server: Sendable {
       }
       if isEmpty { waiter.resume() }
     }
+  }
+
+  /// The time to drain is over: what still runs ends with UNAVAILABLE and this text, and `drain` returns.
+  package func cutOff(_ text: String) {
+    log.cutsOff(calls: dispatcher.callCount)
+    let (connections, inProcess) = state.withLock { (Array($0.connections.values), $0.inProcessListeners) }
+    for connection in connections { connection.loop.execute { connection.close(endingCallsWith: text) } }
+    for listener in inProcess { listener.close(endingCallsWith: text) }
   }
 
   private func closeConnections(_ reason: String) {

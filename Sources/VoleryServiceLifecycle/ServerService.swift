@@ -1,4 +1,5 @@
 public import ServiceLifecycle
+import Synchronization
 public import VoleryServer
 
 extension Server {
@@ -30,15 +31,28 @@ public struct ServerService: ServiceLifecycle.Service, CustomStringConvertible {
   /// How the group names it in its log.
   public var description: String { "volery server" }
 
-  /// Serves until the group stops it, gracefully or by cancellation, or the server is drained or shut down.
+  /// Serves until the group stops it, gracefully or by cancellation, or the server is drained or shut down. Either way the
+  /// running calls have `ServerOptions.drainLimit` to end; where a graceful stop is cancelled (the group's
+  /// `maximumGracefulShutdownDuration` has passed), they are cut off at once with UNAVAILABLE.
   ///
   /// - Throws: As `Server.run`.
   public func run() async throws {
     try server.start(listeningOn: addresses, credentials: credentials)
-    await withGracefulShutdownHandler {
-      await server.waitUntilStopped(handlesSignals: false)
-    } onGracefulShutdown: {
-      server.stopRunning()
+    let stop = Stop()
+    await withTaskCancellationHandler {
+      await withGracefulShutdownHandler {
+        await server.waitUntilStopped(handlesSignals: false)
+      } onGracefulShutdown: {
+        stop.isGraceful.store(true, ordering: .relaxed)
+        server.stopRunning()
+      }
+    } onCancel: {
+      guard stop.isGraceful.load(ordering: .relaxed) else { return }
+      server.cutOff("the server is stopping: the call did not end within its time to drain")
     }
+  }
+
+  private final class Stop: Sendable {
+    let isGraceful = Atomic<Bool>(false)
   }
 }

@@ -73,6 +73,15 @@ package final class InProcessConnection: ClientConnection, Dial, @unchecked Send
     transportLoop.execute { [self] in finish(reason) }
   }
 
+  /// The server's time to drain is over.
+  func close(endingCallsWith text: String) {
+    transportLoop.execute { [self] in
+      for stream in streams.values { stream.cutOff(text) }
+      // Behind the ends of the streams, which come in a turn of their own.
+      transportLoop.execute { [self] in finish(text) }
+    }
+  }
+
   package func cancel() {
     transportLoop.execute { [self] in
       observer = nil

@@ -6,6 +6,7 @@ package final class InProcessListener: Sendable {
   private struct State {
     var connections: [ObjectIdentifier: InProcessConnection] = [:]
     var isDraining = false
+    var isStopped = false
     var waiters: [CheckedContinuation<Void, Never>] = []
   }
 
@@ -32,7 +33,9 @@ package final class InProcessListener: Sendable {
     }
   }
 
+  /// Takes no more connections.
   package func stop() {
+    state.withLock { $0.isStopped = true }
     InProcessListener.registry.withLock { registry in
       if registry[name] === self { registry[name] = nil }
     }
@@ -45,12 +48,30 @@ package final class InProcessListener: Sendable {
     to name: String, maxMetadataBytes: Int, observer: any ClientConnectionObserver, failingOn loop: any TransportLoop
   ) -> any Dial {
     guard let listener = registry.withLock({ $0[name] }) else {
-      loop.execute { observer.connectionClosed(error: "no server of this process listens as \"\(name)\"") }
-      return NoDial()
+      return refuse(observer, "no server of this process listens as \"\(name)\"", on: loop)
+    }
+    return listener.connect(maxMetadataBytes: maxMetadataBytes, observer: observer)
+  }
+
+  /// An attempt that comes to nothing, for this reason.
+  package static func refuse(
+    _ observer: any ClientConnectionObserver, _ reason: String, on loop: any TransportLoop
+  ) -> any Dial {
+    loop.execute { observer.connectionClosed(error: reason) }
+    return NoDial()
+  }
+
+  /// Connects to this server; the observer hears of it later.
+  ///
+  /// - Parameter maxMetadataBytes: The most bytes of a response's metadata that the client takes.
+  package func connect(maxMetadataBytes: Int, observer: any ClientConnectionObserver) -> any Dial {
+    let loop = nextLoop()
+    guard !state.withLock({ $0.isStopped }) else {
+      return InProcessListener.refuse(observer, "the server \"\(name)\" is stopped", on: loop)
     }
     let connection = InProcessConnection(
-      listener: listener, loop: listener.nextLoop(), maxMetadataBytes: maxMetadataBytes, observer: observer)
-    let isDraining = listener.state.withLock { state in
+      listener: self, loop: loop, maxMetadataBytes: maxMetadataBytes, observer: observer)
+    let isDraining = state.withLock { state in
       state.connections[ObjectIdentifier(connection)] = connection
       return state.isDraining
     }
@@ -77,6 +98,11 @@ package final class InProcessListener: Sendable {
 
   package func close(reason: String) {
     for connection in state.withLock({ Array($0.connections.values) }) { connection.close(reason: reason) }
+  }
+
+  /// Ends the calls that run with UNAVAILABLE and this text, and closes.
+  package func close(endingCallsWith text: String) {
+    for connection in state.withLock({ Array($0.connections.values) }) { connection.close(endingCallsWith: text) }
   }
 
   func ended(_ connection: InProcessConnection) {

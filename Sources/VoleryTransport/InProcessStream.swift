@@ -86,6 +86,15 @@ final class InProcessStream: ClientStream, @unchecked Sendable {
     if endsStream { halfClose() }
   }
 
+  /// The server ends the call: its time is over.
+  func cutOff(_ text: String) {
+    guard !isServerFinished else { return }
+    let error = StatusError(.unavailable, text)
+    let handler = server.take()
+    finish(error.status, trailingMetadata: Metadata())
+    handler?.closed(error)
+  }
+
   private func deliverRequest(_ frame: MessageFrame) {
     let byteCount = frame.messageByteCount
     if let limit = acceptor?.maxRequestMessageBytes, byteCount > limit {

@@ -12,6 +12,13 @@ package protocol TransportLoop: TaskExecutor {
 
   /// Runs `work` on the loop once this time has passed. On the loop only; so is the timer's `cancel`.
   func scheduleTimer(after delay: Duration, _ work: @escaping () -> Void) -> any TransportTimer
+
+  /// The loop that runs what is given to this one: itself, but for a loop of a test that keeps another time.
+  var runningLoop: any TransportLoop { get }
+}
+
+extension TransportLoop {
+  package var runningLoop: any TransportLoop { self }
 }
 
 /// A timer that has not fired yet.

@@ -5,17 +5,22 @@ import VoleryPrimitives
 import VoleryTLSSession
 import VoleryTypes
 
-/// The lines that a channel logs once: what it resolved to at its start, and what the people who run it should know.
+/// The lines that a channel logs once: what it resolved to at its start, and what the people who run it should know. At `info`
+/// and above it says nothing where nothing is wrong: a program that makes calls has its terminal for itself.
 struct ChannelLog {
   private let target: Target
   private let logger: Logger
+  /// Whether a name may be that of a Service with a cluster IP.
+  private let isInKubernetes: Bool
   private var hasStarted = false
   private var lastRefusal: String?
   private var lastFailure: String?
 
-  init(target: Target, logger: Logger) {
+  /// - Parameter isInKubernetes: Every container there has this variable.
+  init(target: Target, logger: Logger, isInKubernetes: Bool = getenv("KUBERNETES_SERVICE_HOST") != nil) {
     self.target = target
     self.logger = logger
+    self.isInKubernetes = isInKubernetes
   }
 
   /// The resolver could not find out; each reason is told once in a row.
@@ -42,14 +47,15 @@ struct ChannelLog {
     guard !hasStarted, !resolution.endpoints.isEmpty else { return }
     hasStarted = true
     let addresses = resolution.endpoints.prefix(5).map { String(foreign: $0.description) }.joined(separator: ", ")
-    logger.info(
+    logger.debug(
       "channel started",
       metadata: [
         "target": "\(target)", "resolver": "\(target.scheme)", "policy": "\(policy)",
         "endpoints": "\(resolution.endpoints.count)", "first": "\(addresses)",
       ])
     guard isNamed, resolution.endpoints.count == 1 else { return }
-    logger.notice(
+    logger.log(
+      level: isInKubernetes ? .notice : .debug,
       "the name has one address; if this is a ClusterIP, all calls go to one pod: use a headless Service",
       metadata: ["target": "\(target)", "address": "\(addresses)"])
   }

@@ -65,7 +65,7 @@ struct ClientCommand: AsyncParsableCommand {
 
   private func makeChannel(_ configs: ConfigurableResolverFactory) throws -> Channel {
     var options = ChannelOptions()
-    if verbose { options.logger.logLevel = .info }
+    if verbose { options.logger.logLevel = .debug }
     if reconfigurable || resolverThrows != nil {
       options.resolvers.register(configs)
     } else if let refresh {

@@ -15,6 +15,8 @@ struct LabProgram: AsyncParsableCommand {
       handler.logLevel = .notice
       return handler
     }
+    // What every container of a cluster has, which the laboratory stands for: some hints are for those alone.
+    setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1", 0)
     // Its own threads end with the process; a client that has gone must not end it.
     signal(SIGPIPE, SIG_IGN)
     await self.main(nil)
