@@ -45,7 +45,7 @@ test: deps python ## Run the tests: unit, loopback, hostile peers, other impleme
 	@Tests/run.py
 	@$(MAKE) --no-print-directory lab-quick
 	@$(MAKE) --no-print-directory peers-quick
-	Tests/Examples/run.sh
+	Tests/Examples/run.sh --quick
 
 # What is measured is what users run: an optimised build. `.ci/run` goes on with it, so that it is made once.
 LAB := .build/release/volery-lab

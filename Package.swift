@@ -40,6 +40,7 @@ let package = Package(
   products: [
     .library(name: "Volery", targets: ["Volery"]),
     .library(name: "VoleryProtobuf", targets: ["VoleryProtobuf", "VoleryWellKnownTypes"]),
+    .library(name: "VoleryInterceptors", targets: ["VoleryInterceptors"]),
     .library(name: "VoleryServiceLifecycle", targets: ["VoleryServiceLifecycle"]),
     .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
     .executable(name: "volery-interop", targets: ["volery-interop"]),
@@ -109,6 +110,12 @@ let package = Package(
 
     // 5: front.
     module("VoleryServiceLifecycle", ["VoleryServer", "VoleryClient", lifecycle]),
+    module(
+      "VoleryInterceptors",
+      [
+        "VoleryPrimitives", "VoleryTypes", "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryServer", "VoleryClient",
+        logging,
+      ]),
     module("VoleryServices", ["VoleryTypes", "VoleryProtobuf", "VoleryServer", "VoleryClient"]),
     module(
       "Volery",

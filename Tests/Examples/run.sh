@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the example packages from scratch, as a user's own packages would, and runs what they say. The code that
-# Examples/Codegen commits has to be what the command plugin writes.
+# Examples/Codegen commits has to be what the command plugin writes. With --quick without what builds much of others' code.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
@@ -136,4 +136,13 @@ done
 contains "$work/interceptors.txt" "stock: tea for the shop, request r1"
 contains "$work/interceptors.txt" "stranger: UNAUTHENTICATED: a known bearer token is needed"
 [ "$(grep -c '^share: ' "$work/server-share.txt")" = 3 ] || fail "server-share says something else"
+
+if [ "${1-}" != --quick ]; then
+  echo "Examples/JWT"
+  timeout 1200 swift run --package-path "$root/Examples/JWT" --scratch-path "$work/jwt" JWT >"$work/jwt.txt" 2>"$work/jwt.log" ||
+    { cat "$work/jwt.log" >&2; fail "Examples/JWT"; }
+  printf '%s\n' "ann: hello, ann" "late: UNAUTHENTICATED: the caller's credentials are not accepted" \
+    "forger: UNAUTHENTICATED: the caller's credentials are not accepted" "stranger: UNAUTHENTICATED: a bearer token is needed" |
+    diff - "$work/jwt.txt" || fail "Examples/JWT says something else"
+fi
 echo "the examples are as they should be"
