@@ -42,6 +42,7 @@ let package = Package(
     .library(name: "VoleryProtobuf", targets: ["VoleryProtobuf", "VoleryWellKnownTypes"]),
     .library(name: "VoleryInterceptors", targets: ["VoleryInterceptors"]),
     .library(name: "VoleryServiceLifecycle", targets: ["VoleryServiceLifecycle"]),
+    .library(name: "VoleryTesting", targets: ["VoleryTesting"]),
     .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
     .executable(name: "volery-interop", targets: ["volery-interop"]),
     .plugin(name: "VoleryPlugin", targets: ["VoleryPlugin"]),
@@ -116,6 +117,12 @@ let package = Package(
         "VoleryPrimitives", "VoleryTypes", "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryServer", "VoleryClient",
         logging,
       ]),
+    module(
+      "VoleryTesting",
+      [
+        "VoleryTypes", "VoleryNameResolution", "VoleryTransport", "VoleryEventLoops", "VoleryHTTP2Transport",
+        "VoleryServer", "VoleryClient",
+      ]),
     module("VoleryServices", ["VoleryTypes", "VoleryProtobuf", "VoleryServer", "VoleryClient"]),
     module(
       "Volery",
@@ -167,6 +174,9 @@ let package = Package(
     tests(
       "ServiceLifecycleTests", ["TestSupport", "Volery", "VoleryServiceLifecycle", "signal-server", lifecycle, logging],
       exclude: ["Program"]),
+    tests("InterceptorsTests", ["TestSupport", "Volery", "VoleryInterceptors", "VoleryTesting", logging]),
+    tests(
+      "TestingTests", ["TestSupport", "Volery", "VoleryTesting", "VoleryInterceptors"], exclude: ["parcels.proto"]),
     tests("PrimitivesTests", ["VoleryPrimitives"]),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryPlatform", "VoleryNameResolution", "VoleryTypes"]),

@@ -30,6 +30,7 @@ Tests/Lab/Protos|lab.proto|Tests/Lab/Program/Generated|
 Tests/MessageFormatTests|lonely.proto|Tests/MessageFormatTests/Generated|FileNaming=DropPath
 Tests/ProtobufTests|editions.proto|Tests/ProtobufTests/Generated|Prefix=Edition
 Tests/ProtobufTests|edition2024.proto|Tests/ProtobufTests/Generated|Prefix=Later
+Tests/TestingTests|parcels.proto|Tests/TestingTests/Generated|ClientProtocol=true
 Tests/NastyMessages|nasty.proto nasty_imported.proto nasty_public.proto no_package.proto odd.proto kinds.proto|Tests/NastyMessages/Generated|Visibility=package
 Tests/NastyMessages/paths|a/b/c.proto a/b_c.proto a_b/c.proto a_b_c.proto|Tests/NastyMessages/Generated|Visibility=package,FileNaming=PathToUnderscores
 END

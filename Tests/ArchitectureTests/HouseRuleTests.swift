@@ -27,6 +27,7 @@ import Testing
     "RuntimeTests/ServerInterceptorTests.swift": (1, "an interceptor that hangs"),
     "InteropTests/DescriptorTests.swift": (1, "how long the server's use of its processor is measured"),
     "InteropTests/FrozenServerTests.swift": (1, "how long the server is frozen"),
+    "TestingTests/TestClockTests.swift": (2, "by the test's own clock, which stands still until the test moves it"),
     "ServiceLifecycleTests/Program/Program.swift": (2, "a slow handler, and a service that is slow to stop"),
   ]
 

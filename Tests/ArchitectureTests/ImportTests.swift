@@ -13,7 +13,7 @@ import Testing
     ],
     ["VoleryHTTP2Transport", "VoleryDNS", "VoleryFileResolver", "VoleryProtobuf"],
     ["VoleryClient", "VoleryServer", "VoleryGenerator", "VoleryWellKnownTypes"],
-    ["VoleryServices", "VoleryServiceLifecycle", "VoleryInterceptors"],
+    ["VoleryServices", "VoleryServiceLifecycle", "VoleryInterceptors", "VoleryTesting"],
     ["Volery"],
   ]
   /// C and I/O without gRPC words: these must not know VoleryTypes, nor anything of the package but its primitives.

@@ -49,6 +49,9 @@ public final class Channel: Sendable {
     core = try ChannelCore(target: parsed, options: options, connectors: connectors, loop: loop)
   }
 
+  /// A channel with connectors of its own: a test's.
+  package init(core: ChannelCore) { self.core = core }
+
   private static func eventLoops(for target: Target) throws(TargetError) -> EventLoopGroup {
     do throws(SocketError) {
       return try .shared()
