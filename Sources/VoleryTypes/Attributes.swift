@@ -14,8 +14,10 @@ public protocol AttributeKey {
 public struct Attributes: Hashable, Sendable {
   private var values: [ObjectIdentifier: any Hashable & Sendable] = [:]
 
+  /// No attributes; costs no allocation.
   public init() {}
 
+  /// True while there is no value under any key.
   public var isEmpty: Bool { values.isEmpty }
 
   /// Nil: there is none; setting nil removes it.
@@ -31,6 +33,7 @@ public struct Attributes: Hashable, Sendable {
     return merged
   }
 
+  /// True when both have the same keys, each with an equal value of the same type; the order of setting does not count.
   public static func == (left: Attributes, right: Attributes) -> Bool {
     guard left.values.count == right.values.count else { return false }
     return left.values.allSatisfy { key, value in right.values[key].map { isEqual(value, $0) } ?? false }
@@ -40,6 +43,7 @@ public struct Attributes: Hashable, Sendable {
     other as? Value == value
   }
 
+  /// Agrees with `==`: the same for equal attributes, whatever the order in which they were set.
   public func hash(into hasher: inout Hasher) {
     // The order of a dictionary says nothing.
     var sum = 0

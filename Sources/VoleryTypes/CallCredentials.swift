@@ -17,9 +17,11 @@ public protocol CallCredentials: Sendable {
 
 /// The call that credentials are wanted for.
 public struct CallCredentialsRequest: Sendable {
+  /// The method that is called, as its generated code describes it.
   public let method: MethodDescriptor
   /// The server's name, as the call says it.
   public let authority: String
+  /// The server that this attempt goes to, its connection made and, with TLS, its certificate checked.
   public let peer: Peer
 
   package init(method: MethodDescriptor, authority: String, peer: Peer) {

@@ -24,6 +24,14 @@ public struct CallOptions: Sendable {
   /// Says who makes this call, after what the channel's own credentials say.
   public var credentials: (any CallCredentials)?
 
+  /// Options that say this and leave everything else as the channel and the service config have it; without arguments, all of
+  /// it.
+  ///
+  /// - Parameters:
+  ///   - metadata: Sent before the first message; empty by default. What can't travel fails the call with INTERNAL.
+  ///   - deadline: When the call has to be over; never by default.
+  ///   - timeout: Time for the call from the moment it is made; nil: as long as `deadline` allows.
+  ///   - waitForReady: See `waitForReady`; nil: as the service config says, else false.
   public init(
     metadata: Metadata = Metadata(), deadline: Deadline = .none, timeout: Duration? = nil, waitForReady: Bool? = nil
   ) {

@@ -34,6 +34,7 @@ public struct Compression: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// The same as `name`.
   public var description: String { name }
 }
 

@@ -16,10 +16,12 @@ public protocol ConfigSelector: AnyObject, Sendable {
 
 /// What a config selector may look at.
 public struct ConfigSelectorRequest: Sendable {
+  /// The method that is called.
   public let method: MethodDescriptor
   /// As the caller has given it.
   public let metadata: Metadata
 
+  /// A request that a resolver's tests make; a channel makes its own.
   public init(method: MethodDescriptor, metadata: Metadata) {
     self.method = method
     self.metadata = metadata
@@ -39,6 +41,7 @@ public struct CallConfiguration: Sendable {
   /// Called once, when no other server can follow for the call: it has an answer, or is over. On any thread; must not block.
   public var committed: (@Sendable () -> Void)?
 
+  /// A call made as `methodConfig` says; nil: without limits, retries and a timeout of the resolver's.
   public init(methodConfig: MethodConfig? = nil) { self.methodConfig = methodConfig }
 }
 

@@ -7,11 +7,13 @@ public struct Deadline: Hashable, Comparable, Sendable {
 
   package init(_ moment: Moment) { self.moment = moment }
 
+  /// Never comes: later than any other deadline, and not sent to the server.
   public static let none = Deadline(.never)
 
   /// The deadline that is this far from now; a timeout of zero or less is already over.
   public static func after(_ timeout: Duration) -> Deadline { Deadline(Moment.now.advanced(by: timeout)) }
 
+  /// The deadline that is at this instant, which may have passed. An instant over 100 years away is as good as `none`.
   public static func at(_ instant: ContinuousClock.Instant) -> Deadline { Deadline(Moment(instant)) }
 
   /// Time left, negative when it is over; nil when it never comes.
@@ -19,6 +21,7 @@ public struct Deadline: Hashable, Comparable, Sendable {
 
   package var isSet: Bool { moment != .never }
 
+  /// True when `left` comes first; `none` comes last.
   public static func < (left: Deadline, right: Deadline) -> Bool { left.moment < right.moment }
 }
 

@@ -29,6 +29,8 @@ public struct InterceptedMessage: Sendable {
     }
   }
 
+  /// Puts another message in its place: its bytes in the method's format, without the gRPC prefix and not compressed. Bytes
+  /// that the receiver can't read fail the call there, with INTERNAL.
   public mutating func replace(withBytes bytes: [UInt8]) { content = .bytes(bytes) }
 
   /// The message as a value; nil when the method's messages are of another type.

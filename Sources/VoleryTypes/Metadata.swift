@@ -13,8 +13,10 @@ public struct Metadata: Sendable, Hashable {
   /// Values of `-bin` keys are the decoded bytes.
   package private(set) var storage: [UInt8] = []
 
+  /// Metadata without entries; costs no allocation.
   public init() {}
 
+  /// True while there is no entry.
   public var isEmpty: Bool { storage.isEmpty }
 
   /// The number of key-value pairs.
@@ -51,6 +53,11 @@ public struct Metadata: Sendable, Hashable {
   /// Every value of a `-bin` key, in order.
   public func binaryValues(_ key: String) -> [[UInt8]] { allValues(of: key) }
 
+  /// Adds a value behind those that the key has already. What can't travel is found when the call is made, not here.
+  ///
+  /// - Parameters:
+  ///   - value: Printable ASCII (0x20 to 0x7E); spaces and tabs at its ends don't arrive.
+  ///   - key: Folded to lower case. Its value is bytes where it ends in `-bin`: use `append(binary:for:)` then.
   public mutating func append(_ value: String, for key: String) {
     var value = value
     var key = key
@@ -64,10 +71,12 @@ public struct Metadata: Sendable, Hashable {
     key.withUTF8 { key in value.withUnsafeBytes { value in appendRaw(key: .init(key), value: value) } }
   }
 
+  /// Adds all entries of the other behind these, in their order; the values of a key that both have stand side by side.
   public mutating func append(contentsOf other: Metadata) {
     storage.append(contentsOf: other.storage)
   }
 
+  /// Removes every value of a key, in whatever case it is given; nothing happens where there is none.
   public mutating func removeAll(_ key: String) {
     guard !storage.isEmpty else { return }
     var kept = Metadata()
@@ -138,15 +147,19 @@ public struct Metadata: Sendable, Hashable {
 extension Metadata: Sequence {
   /// One key-value pair.
   public struct Element: Hashable, Sendable {
+    /// In lower case, as it travels.
     public let key: String
+    /// Bytes for a key that ends in `-bin`, text for any other.
     public let value: ElementValue
   }
 
+  /// A value as its key says that it is.
   public enum ElementValue: Hashable, Sendable {
     case text(String)
     case binary([UInt8])
   }
 
+  /// The entries in the order in which they were added or have arrived; a key with several values comes once for each.
   public func makeIterator() -> IndexingIterator<[Element]> {
     var elements: [Element] = []
     forEachEntry { keyBytes, value in
@@ -160,6 +173,7 @@ extension Metadata: Sequence {
 }
 
 extension Metadata: ExpressibleByDictionaryLiteral {
+  /// Entries in the order of the literal, each as `append(_:for:)` adds it; a key may stand there several times.
   public init(dictionaryLiteral elements: (String, String)...) {
     for (key, value) in elements { append(value, for: key) }
   }

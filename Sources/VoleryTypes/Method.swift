@@ -13,10 +13,22 @@ public enum Idempotency: Hashable, Sendable {
 ///
 ///     let echo = Method<[UInt8], [UInt8]>(service: "demo.Echo", name: "Echo", kind: .unary)
 public struct Method<Request: Sendable, Response: Sendable>: Sendable {
+  /// Name, kind and idempotency, without the message types.
   public let descriptor: MethodDescriptor
+  /// How the client writes requests, and the server reads them.
   public let requestSerializer: Serializer<Request>
+  /// How the server writes responses, and the client reads them.
   public let responseSerializer: Serializer<Response>
 
+  /// A method whose messages travel in forms of your own choosing.
+  ///
+  /// - Parameters:
+  ///   - service: The service's full name, `package.Service`, without slashes.
+  ///   - name: The method's own name, without slashes.
+  ///   - kind: Which sides stream; both ends must say the same.
+  ///   - idempotency: What running it twice does; retries rely on it. Unknown by default: not retried by itself.
+  ///   - requestSerializer: The form of requests.
+  ///   - responseSerializer: The form of responses.
   public init(
     service: String, name: String, kind: MethodKind, idempotency: Idempotency = .unknown,
     requestSerializer: Serializer<Request>, responseSerializer: Serializer<Response>
@@ -28,6 +40,7 @@ public struct Method<Request: Sendable, Response: Sendable>: Sendable {
 }
 
 extension Method where Request: WireMessage, Response: WireMessage {
+  /// A method whose messages travel in their own form: generated messages, `[UInt8]`, your own `WireMessage` types.
   @inlinable public init(service: String, name: String, kind: MethodKind, idempotency: Idempotency = .unknown) {
     self.init(
       service: service, name: name, kind: kind, idempotency: idempotency,
@@ -52,25 +65,31 @@ public struct MethodDescriptor: Hashable, Sendable {
     }
   }
 
+  /// Which sides stream.
   public let kind: MethodKind
+  /// What the .proto promises about running it twice.
   public let idempotency: Idempotency
   /// The service's full name, `package.Service`.
   public var service: String { facts.service }
+  /// The method's own name, `Method`, without service and package.
   public var name: String { facts.name }
   /// `/package.Service/Method`, as it stands in `:path`.
   public var path: String { facts.path }
 
+  /// A method by its service's full name, `package.Service`, and its own name, neither with a slash.
   public init(service: String, name: String, kind: MethodKind, idempotency: Idempotency = .unknown) {
     facts = Facts(service: service, name: name)
     self.kind = kind
     self.idempotency = idempotency
   }
 
+  /// True when service, name, kind and idempotency are the same.
   public static func == (left: MethodDescriptor, right: MethodDescriptor) -> Bool {
     left.kind == right.kind && left.idempotency == right.idempotency
       && (left.facts === right.facts || (left.service == right.service && left.name == right.name))
   }
 
+  /// Agrees with `==`; of service and name only.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(service)
     hasher.combine(name)

@@ -26,6 +26,12 @@ public struct Peer: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// A peer that a test makes up; those of calls come from their connections.
+  ///
+  /// - Parameters:
+  ///   - address: Where the peer is.
+  ///   - localAddress: This end's own address; nil where it is not known.
+  ///   - security: What TLS says of the connection; nil without TLS.
   public init(address: SocketAddress, localAddress: SocketAddress? = nil, security: ConnectionSecurity? = nil) {
     facts = Facts(address, localAddress, security)
   }
@@ -45,5 +51,6 @@ public struct Peer: Hashable, Sendable, CustomStringConvertible {
   /// Without taking a copy of it all.
   package var isSecure: Bool { facts.security != nil }
 
+  /// The peer's address as `SocketAddress` writes it: `10.0.0.1:50051`. Nothing of its certificate.
   public var description: String { address.description }
 }

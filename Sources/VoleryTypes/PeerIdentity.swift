@@ -7,17 +7,24 @@ public struct PeerIdentity: Hashable, Sendable {
   public var isVerified: Bool
   /// As RFC 2253 writes it: `CN=orders,O=Example`.
   public var subject: String
+  /// The name of who signed the certificate, in the same form.
   public var issuer: String
+  /// The subject's first CN; nil where it has none. Names are checked by the alternative names below, never by this one.
   public var commonName: String?
   /// Hexadecimal.
   public var serialNumber: String
   // Subject alternative names:
+  /// Names of hosts, as the certificate has them: `*.example.com` with its asterisk. Empty where there are none.
   public var dnsNames: [String]
+  /// IPv4 and IPv6 addresses as text: `10.0.0.1`, `2001:db8::1`. Empty where there are none.
   public var ipAddresses: [String]
+  /// URIs as the certificate has them, SPIFFE IDs among them. Empty where there are none.
   public var uris: [String]
+  /// Mail addresses as the certificate has them. Empty where there are none.
   public var emailAddresses: [String]
   /// Valid from and to, in seconds since 1970.
   public var notBefore: Int64
+  /// The last second at which the certificate is valid.
   public var notAfter: Int64
 
   /// `spiffe://trust-domain/path`: the one URI of a certificate that is a SPIFFE ID (X.509-SVID, section 2); nil where
@@ -27,6 +34,7 @@ public struct PeerIdentity: Hashable, Sendable {
     return uris[0]
   }
 
+  /// An identity that a test makes up; those of connections are read from their certificates.
   public init(
     certificate: [UInt8], isVerified: Bool, subject: String, issuer: String, commonName: String? = nil,
     serialNumber: String = "", dnsNames: [String] = [], ipAddresses: [String] = [], uris: [String] = [],
@@ -58,6 +66,7 @@ public struct ConnectionSecurity: Hashable, Sendable {
   /// Nil: the peer showed no certificate.
   public var identity: PeerIdentity?
 
+  /// What a test makes up; that of a connection comes from its handshake.
   public init(version: String, cipher: String, isResumed: Bool, identity: PeerIdentity?) {
     self.version = version
     self.cipher = cipher

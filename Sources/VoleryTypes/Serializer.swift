@@ -8,6 +8,12 @@ public struct Serializer<Message: Sendable>: Sendable {
   /// Reads a message from an array that it may keep; may throw, which fails the call with INTERNAL.
   public let deserialize: @Sendable ([UInt8]) throws -> Message
 
+  /// A form of your own; both functions are called once a message, on the task that makes or handles the call.
+  ///
+  /// - Parameters:
+  ///   - contentSubtype: What follows `application/grpc+` in the content-type; nil by default: plain `application/grpc`.
+  ///   - serialize: Writes the message to the sink; what it throws fails the call with INTERNAL.
+  ///   - deserialize: Reads a message from all of its bytes; what it throws fails the call with INTERNAL.
   public init(
     contentSubtype: String? = nil,
     serialize: @escaping @Sendable (Message, inout MessageSink) throws -> Void,

@@ -4,8 +4,10 @@ import VoleryPlatform
 
 /// A service config that makes no sense: what is wrong, and where.
 public struct ServiceConfigError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What is wrong and where: `service config.methodConfig[0].timeout has a wrong type or value`.
   public let description: String
 
+  /// An error of a policy's own reader of its configuration; say the member's path first, then what is wrong with it.
   public init(_ description: String) { self.description = description }
 }
 
@@ -15,7 +17,10 @@ public struct ServiceConfigError: Error, Hashable, Sendable, CustomStringConvert
 public struct ServiceConfig: Hashable, Sendable {
   /// gRFC A6: retries stop while too many calls fail.
   public struct RetryThrottling: Hashable, Sendable {
+    /// Tokens at the start and at most, above 0 and up to 1,000. A failed attempt takes one; at half of them and below, no
+    /// call is retried or hedged.
     public var maxTokens: Double
+    /// Tokens that a successful call gives back: at least 0.001, three decimals.
     public var tokenRatio: Double
 
     public init(maxTokens: Double, tokenRatio: Double) {
@@ -27,6 +32,7 @@ public struct ServiceConfig: Hashable, Sendable {
   /// The policies named by `loadBalancingConfig`, in order of preference, each with its own JSON; the first one that the
   /// channel knows is used. Empty: the channel's default.
   public var loadBalancing: [LoadBalancingChoice] = []
+  /// For all of the channel's calls to this target together; nil: retries are not throttled.
   public var retryThrottling: RetryThrottling?
   /// The service to ask about (gRFC A17); nil: no health checks.
   public var healthCheckService: String?
@@ -36,16 +42,21 @@ public struct ServiceConfig: Hashable, Sendable {
   /// By the method, `service/method`; its service, `service/`; or nothing, for all.
   var methods: [String: MethodConfig] = [:]
 
+  /// A policy and its configuration, as `loadBalancingConfig` has them: `{"round_robin": {}}`.
   public struct LoadBalancingChoice: Hashable, Sendable {
+    /// The policy's name, as its factory says it: `round_robin`, `pick_first`.
     public var name: String
+    /// The policy's own configuration, which its factory reads; an object, `{}` by default.
     public var configuration: JSONValue
 
+    /// A policy by its name; `configuration` is `{}` by default.
     public init(name: String, configuration: JSONValue = .object([:])) {
       self.name = name
       self.configuration = configuration
     }
   }
 
+  /// A config that says nothing: every call as the channel's options have it.
   public init() {}
 
   /// Whether it says anything of methods.
@@ -60,12 +71,20 @@ public struct ServiceConfig: Hashable, Sendable {
 
 /// What a service config says about a method.
 public struct MethodConfig: Hashable, Sendable {
+  /// Whether calls wait for a connection instead of failing with UNAVAILABLE, where the call's own options don't say; nil:
+  /// they don't wait.
   public var waitForReady: Bool?
+  /// Time for a call from its start; the earlier of this and the caller's own deadline wins. Nil: no limit of the config's.
   public var timeout: Duration?
+  /// The largest message that is sent, in bytes; the smaller of this and the call's own limit holds. Nil: no limit of the
+  /// config's.
   public var maxRequestMessageBytes: Int?
+  /// The largest message that is accepted, in bytes; the smaller of this and the limit of call or channel holds. Nil: no
+  /// limit of the config's.
   public var maxResponseMessageBytes: Int?
   /// A method has one of the two.
   public var retryPolicy: RetryPolicy?
+  /// How calls are made several times at once; nil: they are not. Not together with `retryPolicy`.
   public var hedgingPolicy: HedgingPolicy?
 
   public init(
@@ -85,12 +104,16 @@ public struct MethodConfig: Hashable, Sendable {
 public struct RetryPolicy: Hashable, Sendable {
   /// Including the first; at least 2, at most 5.
   public var maxAttempts: Int
+  /// The longest wait before the second attempt, above 0; what is waited is up to 20 % more or less.
   public var initialBackoff: Duration
+  /// What the growing waits stop at, above 0; 20 % more or less, as well.
   public var maxBackoff: Duration
   /// Above 0; what is above 1,000 counts as 1,000.
   public var backoffMultiplier: Double
+  /// The codes after which a call is tried again; at least one.
   public var retryableCodes: Set<StatusCode>
 
+  /// A policy that is not read from JSON: the limits above are then the caller's to keep.
   public init(
     maxAttempts: Int, initialBackoff: Duration = .milliseconds(100), maxBackoff: Duration = .seconds(1),
     backoffMultiplier: Double = 2, retryableCodes: Set<StatusCode>
@@ -105,8 +128,11 @@ public struct RetryPolicy: Hashable, Sendable {
 
 /// gRFC A6, hedgingPolicy.
 public struct HedgingPolicy: Hashable, Sendable {
+  /// Attempts altogether, including the first; at least 2, at most 5.
   public var maxAttempts: Int
+  /// The wait before each further attempt while none has answered; zero: all are made at once.
   public var hedgingDelay: Duration
+  /// After these codes the other attempts go on; any other code ends the call with it.
   public var nonFatalCodes: Set<StatusCode>
 
   public init(maxAttempts: Int, hedgingDelay: Duration, nonFatalCodes: Set<StatusCode> = []) {
@@ -117,12 +143,16 @@ public struct HedgingPolicy: Hashable, Sendable {
 }
 
 extension ServiceConfig {
+  /// Reads a service config's JSON text (RFC 8259, gRFC A2).
+  ///
+  /// - Throws: What is no JSON and where, or which member has a wrong type or value. Nothing of it holds then.
   public init(json text: String) throws(ServiceConfigError) {
     let value: JSONValue
     do { value = try JSONValue(parsing: text) } catch { throw ServiceConfigError("service config: \(error)") }
     try self.init(json: value)
   }
 
+  /// The same from a value that has been read already.
   public init(json: JSONValue) throws(ServiceConfigError) {
     guard case .object = json else { throw ServiceConfigError("service config: not an object") }
     let reader = ConfigReader(json, at: "service config")

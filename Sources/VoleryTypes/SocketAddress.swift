@@ -9,11 +9,14 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
   /// A server in this process, by the name that it was registered with.
   case inProcess(String)
 
+  /// True for a TCP address with an IPv6 literal.
   public var isIPv6: Bool {
     if case .tcp(let host, _) = self { return host.contains(":") }
     return false
   }
 
+  /// As targets and logs write it: `10.0.0.1:80`, `[::1]:80`, `unix:/run/orders.sock`, `unix-abstract:orders`,
+  /// `in-process:orders`.
   public var description: String {
     switch self {
     case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"

@@ -13,22 +13,40 @@ public struct StatusCode: Hashable, Sendable, CustomStringConvertible {
     self.rawValue = rawValue
   }
 
+  /// 0: success.
   public static let ok = StatusCode(0)
+  /// 1: the caller gave up, or was cancelled itself.
   public static let cancelled = StatusCode(1)
+  /// 2: an error of a kind that nobody has named: a handler threw something other than a `StatusError`, or a code out of
+  /// range came.
   public static let unknown = StatusCode(2)
+  /// 3: the arguments are wrong whatever the state of the system (unlike `failedPrecondition` and `outOfRange`).
   public static let invalidArgument = StatusCode(3)
+  /// 4: the deadline came first. The server may have done the work all the same.
   public static let deadlineExceeded = StatusCode(4)
+  /// 5: what was asked for does not exist, for nobody of a whole class of callers.
   public static let notFound = StatusCode(5)
+  /// 6: what was to be made is there already.
   public static let alreadyExists = StatusCode(6)
+  /// 7: the caller is known and may not. Not for a caller who is not known (`unauthenticated`).
   public static let permissionDenied = StatusCode(7)
+  /// 8: a quota, a limit or a space is used up; a message over the size limit, too.
   public static let resourceExhausted = StatusCode(8)
+  /// 9: the system is not in the state that the call needs; trying again helps only once somebody has changed that.
   public static let failedPrecondition = StatusCode(9)
+  /// 10: given up for a conflict, such as a lost transaction; to be tried again from the start of the larger operation.
   public static let aborted = StatusCode(10)
+  /// 11: past the valid range as things are now, such as reading past the end; may become valid later.
   public static let outOfRange = StatusCode(11)
+  /// 12: the server has no such method, or not this feature of it (compression, for example).
   public static let unimplemented = StatusCode(12)
+  /// 13: something that must never happen has happened, such as bytes that are no message.
   public static let `internal` = StatusCode(13)
+  /// 14: the service can't be reached now; most often mended by trying again with a backoff.
   public static let unavailable = StatusCode(14)
+  /// 15: data is lost or damaged for good.
   public static let dataLoss = StatusCode(15)
+  /// 16: who calls is not known: no credentials, or none that hold.
   public static let unauthenticated = StatusCode(16)
 
   /// Every code, in the order of its number.

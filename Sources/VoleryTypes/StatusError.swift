@@ -15,14 +15,22 @@ public struct StatusError: Error, Hashable, Sendable, CustomStringConvertible {
     case peer
   }
 
+  /// The code and the text; never OK.
   public var status: Status
   /// Trailing metadata: what the peer sent with the failure, or what a handler wants sent with it.
   public var metadata: Metadata
+  /// Where it was made; a server passes on only what is `.local`.
   public var origin: Origin
   /// The server that a failed call was on, or was on last, whoever made the status; nil where the call never had a connection,
   /// and in errors that no call has thrown.
   public var peer: Peer?
 
+  /// What a handler throws to choose its call's status. Its `origin` is `.local`.
+  ///
+  /// - Parameters:
+  ///   - code: Any but OK, which is a precondition.
+  ///   - message: For the caller's developers; it travels to them. Empty by default.
+  ///   - metadata: Sent as trailing metadata. Empty by default.
   public init(_ code: StatusCode, _ message: String = "", metadata: Metadata = Metadata()) {
     self.init(status: Status(code: code, message: message), metadata: metadata, origin: .local)
   }
@@ -42,7 +50,10 @@ public struct StatusError: Error, Hashable, Sendable, CustomStringConvertible {
     return error
   }
 
+  /// The status's code.
   public var code: StatusCode { status.code }
+  /// The status's text; empty where there is none.
   public var message: String { status.message }
+  /// The status, as `Status` writes it; metadata and peer are left out.
   public var description: String { status.description }
 }

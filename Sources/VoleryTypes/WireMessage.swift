@@ -24,15 +24,20 @@ public protocol WireMessage: Sendable {
 }
 
 extension WireMessage {
+  /// Nil: plain `application/grpc`.
   @inlinable public static var contentSubtype: String? { nil }
 
+  /// Reads the array's bytes with `init(wireBytes:)`, and throws what that throws.
   @inlinable public init(wireArray: [UInt8]) throws {
     self = try wireArray.withUnsafeBytes { try Self(wireBytes: $0) }
   }
 }
 
 extension [UInt8]: WireMessage {
+  /// A copy of the bytes; any bytes are a message.
   public init(wireBytes: UnsafeRawBufferPointer) { self = Array(wireBytes) }
+  /// The array itself, not copied.
   public init(wireArray: [UInt8]) { self = wireArray }
+  /// Writes the bytes; 32 KiB and more are not copied on their way to the socket.
   public func serialize(into sink: inout MessageSink) { sink.write(self) }
 }
