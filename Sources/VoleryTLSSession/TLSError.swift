@@ -2,6 +2,7 @@ import COpenSSL
 
 /// What is wrong with a certificate, a key, a peer or its bytes, in words that name the file, the certificate and the check.
 public struct TLSError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Which file or certificate failed which check, and why; no key, password or other content of a file is in it.
   public let description: String
 
   package init(_ description: String) { self.description = description }

@@ -3,11 +3,15 @@ public struct TLSVersion: Hashable, Comparable, Sendable, CustomStringConvertibl
   /// As on the wire: 0x0303 for 1.2.
   public let rawValue: UInt16
 
+  /// TLS 1.2 (RFC 5246), the oldest that HTTP/2 allows (RFC 9113, 9.2).
   public static let v1_2 = TLSVersion(rawValue: 0x0303)
+  /// TLS 1.3 (RFC 8446).
   public static let v1_3 = TLSVersion(rawValue: 0x0304)
 
+  /// True when `left` is the older one.
   public static func < (left: TLSVersion, right: TLSVersion) -> Bool { left.rawValue < right.rawValue }
 
+  /// `TLS 1.3`; `TLS version` with the number for one without a name.
   public var description: String {
     switch rawValue {
     case 0x0300: "SSL 3.0"
@@ -30,6 +34,7 @@ public struct TLSOptions: Sendable {
   /// Whether connections may resume sessions of earlier ones, which saves them the certificates' check. True.
   public var resumesSessions = true
 
+  /// TLS 1.2 to 1.3, files looked at each second, sessions resumed.
   public init() {}
 }
 

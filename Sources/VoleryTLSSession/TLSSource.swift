@@ -25,6 +25,7 @@ public struct TLSSource: Hashable, Sendable {
 
 /// Names the source, never what is in it.
 extension TLSSource: CustomStringConvertible, CustomReflectable {
+  /// The file's path, or how many bytes are in memory.
   public var description: String {
     switch place {
     case .file(let path): path
@@ -32,6 +33,7 @@ extension TLSSource: CustomStringConvertible, CustomReflectable {
     }
   }
 
+  /// The same for `dump`, and for whatever reflects what the source is a part of.
   public var customMirror: Mirror { Mirror(self, children: ["source": description]) }
 }
 
@@ -39,23 +41,34 @@ extension TLSSource: CustomStringConvertible, CustomReflectable {
 public struct TLSKeyPair: Hashable, Sendable {
   /// The certificate first, then those that lead to a root; the root itself may be left out.
   public var certificate: TLSSource
+  /// The private key that belongs to the certificate; one that does not is an error of the credentials.
   public var key: TLSSource
   /// Of an encrypted key; nil: the key is not encrypted.
   public var password: String?
 
+  /// A pair from files or memory; nothing is read before credentials are made of it.
+  ///
+  /// - Parameters:
+  ///   - certificate: The certificate first, then those that lead to a root.
+  ///   - key: Its private key.
+  ///   - password: Of an encrypted key; nil by default.
   public init(certificate: TLSSource, key: TLSSource, password: String? = nil) {
     self.certificate = certificate
     self.key = key
     self.password = password
   }
 
+  /// The same as `init`, to be written where a pair is wanted: `.pair(certificate: .file("server.pem"), key:
+  /// .file("server.key"))`.
   public static func pair(certificate: TLSSource, key: TLSSource, password: String? = nil) -> TLSKeyPair {
     TLSKeyPair(certificate: certificate, key: key, password: password)
   }
 }
 
 extension TLSKeyPair: CustomStringConvertible, CustomReflectable {
+  /// Where certificate and key come from, as `TLSSource` says it; never the password.
   public var description: String { "certificate \(certificate), key \(key)" }
+  /// The same for `dump`: without the password.
   public var customMirror: Mirror { Mirror(self, children: ["certificate": certificate, "key": key]) }
 }
 
