@@ -13,6 +13,12 @@
   /// Whether `required` fields (proto2) may be missing.
   public var allowsPartial: Bool
 
+  /// Protobuf's own limits; give those that should be others.
+  ///
+  /// - Parameters:
+  ///   - maximumDepth: Messages within one another, 100 by default.
+  ///   - maximumMemory: In bytes; nil by default: 4 MiB and 64 times the size of the input.
+  ///   - allowsPartial: Whether `required` fields may be missing; false by default.
   @inlinable public init(maximumDepth: Int = 100, maximumMemory: Int? = nil, allowsPartial: Bool = false) {
     self.maximumDepth = maximumDepth
     self.maximumMemory = maximumMemory
@@ -25,5 +31,6 @@
   /// Whether `required` fields (proto2) may be unset.
   public var allowsPartial: Bool
 
+  /// Unset `required` fields are an error, unless `allowsPartial` is true.
   @inlinable public init(allowsPartial: Bool = false) { self.allowsPartial = allowsPartial }
 }

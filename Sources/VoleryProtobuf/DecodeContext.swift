@@ -6,6 +6,11 @@ public struct DecodeContext: ~Copyable {
   @usableFromInline let arena: Unmanaged<Arena>
   @usableFromInline let allowsPartial: Bool
 
+  /// Takes the thread's arena, or a fresh one where a reading further up on the stack has it.
+  ///
+  /// - Parameters:
+  ///   - byteCount: The size of the input, by which the memory limit is measured where the options name none.
+  ///   - options: Limits and leniency.
   public init(byteCount: Int, _ options: DecodeOptions = DecodeOptions()) {
     arena = Arena.begin(memoryLimit: options.maximumMemory ?? ((4 << 20) &+ 64 &* byteCount))
     allowsPartial = options.allowsPartial
@@ -103,6 +108,8 @@ public struct DecodeContext: ~Copyable {
     return message
   }
 
+  /// A message within the present one begins; `leave` ends it. Throws `tooDeep` beyond the limit, and where the stack is
+  /// nearly used up.
   @inlinable public func enter() throws(ProtobufError) {
     let isTooDeep = arena._withUnsafeGuaranteedRef { arena in
       arena.depth &+= 1
@@ -113,6 +120,7 @@ public struct DecodeContext: ~Copyable {
 
   @usableFromInline var tooDeep: ProtobufError { .tooDeep(limit: arena._withUnsafeGuaranteedRef { $0.maximumDepth }) }
 
+  /// Ends what the last `enter` began; not called where reading has thrown, which ends the whole.
   @inlinable public func leave() { arena._withUnsafeGuaranteedRef { $0.depth &-= 1 } }
 
   /// A `required` field is not there.

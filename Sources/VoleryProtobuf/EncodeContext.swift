@@ -8,6 +8,7 @@ public struct EncodeContext: ~Copyable {
   @usableFromInline let arena: Unmanaged<Arena>
   @usableFromInline let allowsPartial: Bool
 
+  /// Takes the thread's arena, or a fresh one where a writing further up on the stack has it.
   public init(_ options: EncodeOptions = EncodeOptions()) {
     arena = Arena.begin(memoryLimit: .max)
     allowsPartial = options.allowsPartial
@@ -24,6 +25,8 @@ public struct EncodeContext: ~Copyable {
     return MutableRawMessage(base)
   }
 
+  /// The message in C memory, for a field of another one to point to. What can't be written is remembered for `finish`, which
+  /// throws it.
   @inlinable public func fill<M: Message>(_ message: M) -> UnsafeMutableRawPointer {
     let raw = self.message(M._type)
     if arena._withUnsafeGuaranteedRef({ $0.isStackLow }) { fail(.tooDeep(limit: 0)) } else { message._fill(raw, self) }
@@ -49,6 +52,10 @@ public struct EncodeContext: ~Copyable {
     return size
   }
 
+  /// The message's bytes; empty for one without a set field.
+  ///
+  /// - Throws: The first reason that came up while messages were filled: a missing `required` field, too deep; or `tooLarge`
+  ///   beyond 2 GiB.
   public func finish(_ root: MutableRawMessage) throws(ProtobufError) -> [UInt8] {
     let size = try packedSize(root)
     guard size > 0 else { return [] }
@@ -57,6 +64,8 @@ public struct EncodeContext: ~Copyable {
     }
   }
 
+  /// Writes the bytes to the sink; large byte fields go into it without a copy. Throws as the other one does, and has then
+  /// written nothing.
   public func finish(_ root: MutableRawMessage, into sink: inout MessageSink) throws(ProtobufError) {
     let size = try packedSize(root)
     let hasLent = arena._withUnsafeGuaranteedRef { !$0.lent.isEmpty }

@@ -30,6 +30,7 @@ public final class FileTable: @unchecked Sendable {
   static let firstPrivateNumber = 1 << 29
 
   let descriptors: UnsafeMutablePointer<ProtobufCMessageDescriptor>
+  /// How many messages the file has, those within others and map entries among them; their indices are below it.
   public let messageCount: Int
   private let encodedFileDescriptor: StaticString
   private let links: @Sendable () -> [FileTable]
@@ -206,10 +207,12 @@ public final class FileTable: @unchecked Sendable {
 
 /// One message type of a table.
 public struct MessageType: @unchecked Sendable {
+  /// libprotobuf-c's descriptor of the type; as its table, it is kept for ever.
   public let descriptor: UnsafePointer<ProtobufCMessageDescriptor>
   /// The table of its file, kept for ever.
   public let file: FileTable
 
+  /// The type with this index of the file's table; generated code knows the index, which is below `messageCount`.
   public init(_ file: FileTable, _ index: Int) {
     self.file = file
     descriptor = UnsafePointer(file.descriptors + index)

@@ -24,8 +24,10 @@ public protocol Message: WireMessage, Hashable, CustomStringConvertible {
 }
 
 extension Message {
+  /// Nil: plain `application/grpc`, which stands for protobuf.
   @inlinable public static var contentSubtype: String? { nil }
 
+  /// `DecodeOptions()`: protobuf's own limits.
   @inlinable public static var decodeOptions: DecodeOptions { DecodeOptions() }
 
   /// Makes a message and sets its fields in one expression.
@@ -66,14 +68,17 @@ extension Message {
 
   // MARK: Calls
 
+  /// Reads a call's message within the limits of `decodeOptions`; throws `ProtobufError`.
   @inlinable public init(wireBytes: UnsafeRawBufferPointer) throws {
     try self.init(decoding: wireBytes, options: Self.decodeOptions)
   }
 
+  /// Reads a call's message within the limits of `decodeOptions`; throws `ProtobufError`.
   @inlinable public init(wireArray: [UInt8]) throws {
     try self.init(decoding: wireArray, options: Self.decodeOptions)
   }
 
+  /// Writes the message for a call; throws `ProtobufError` where a `required` field is not set and beyond 2 GiB.
   @inlinable public func serialize(into sink: inout MessageSink) throws {
     try serialize(into: &sink, options: EncodeOptions())
   }

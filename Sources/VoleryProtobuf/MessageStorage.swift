@@ -2,8 +2,10 @@
 ///
 /// Small messages are cheaper as they are; the plugin decides (Docs/Codegen.md).
 @frozen public struct Stored<Fields: Hashable & Sendable>: Sendable {
+  /// The fields on the heap; may be shared with other values, so read through it and change through `unique`.
   public var storage: MessageStorage<Fields>
 
+  /// A value that shares these fields with whoever has them already.
   @inlinable public init(_ storage: MessageStorage<Fields>) { self.storage = storage }
 
   /// The fields, to be changed: this value's own from here on.
@@ -17,18 +19,22 @@
 }
 
 extension Stored: Hashable {
+  /// True when the fields are equal; those that share their storage are not compared.
   @inlinable public static func == (left: Stored, right: Stored) -> Bool {
     left.storage === right.storage || left.storage.fields == right.storage.fields
   }
 
+  /// The fields' own hash, so that it agrees with `==`.
   @inlinable public func hash(into hasher: inout Hasher) { hasher.combine(storage.fields) }
 }
 
 /// See `Stored`, which alone changes the fields, and only where nobody else has them. (While a message is decoded nobody
 /// else has its storage.)
 public final class MessageStorage<Fields: Hashable & Sendable> {
+  /// The fields; changed by `Stored` alone, through storage that nobody else has.
   @exclusivity(unchecked) public var fields: Fields
 
+  /// Puts the fields on the heap.
   @inlinable public init(_ fields: Fields) { self.fields = fields }
 
   /// Lends the fields where they are: reading them one by one would retain each. `body` must not change the message.

@@ -4,8 +4,10 @@ public import CProtobufC
 @frozen public struct MutableRawMessage {
   @usableFromInline let base: UnsafeMutableRawPointer
 
+  /// A message at this place, which starts with its descriptor's address; `EncodeContext` owns the memory.
   @inlinable public init(_ base: UnsafeMutableRawPointer) { self.base = base }
 
+  /// Says that an optional field is set, in its has-word at this offset.
   @inlinable public func setHas(_ offset: Int) { base.storeBytes(of: 1, toByteOffset: offset, as: Int32.self) }
 
   /// Which member of a oneof is set.
@@ -13,20 +15,25 @@ public import CProtobufC
     base.storeBytes(of: number, toByteOffset: offset, as: Int32.self)
   }
 
+  /// Puts a number where the field is, as it lies in memory.
   @inlinable public func store<Value: BitwiseCopyable>(_ offset: Int, _ value: Value) {
     base.storeBytes(of: value, toByteOffset: offset, as: Value.self)
   }
 
+  /// A boolean, which the C library has as a word of its own.
   @inlinable public func store(_ offset: Int, _ value: Bool) { store(offset, UInt64(value ? 1 : 0)) }
 
+  /// A `string` field; a text over 15 bytes is borrowed until the context ends.
   @inlinable public func store(_ offset: Int, _ value: String, _ context: borrowing EncodeContext) {
     base.storeBytes(of: context.data(value), toByteOffset: offset, as: ProtobufCBinaryData.self)
   }
 
+  /// A `bytes` field; the array is borrowed until the context ends.
   @inlinable public func store(_ offset: Int, _ value: [UInt8], _ context: borrowing EncodeContext) {
     base.storeBytes(of: context.data(value), toByteOffset: offset, as: ProtobufCBinaryData.self)
   }
 
+  /// A field that is a message, which is filled into memory of its own.
   @inlinable public func store<M: Message>(_ offset: Int, message: M, _ context: borrowing EncodeContext) {
     base.storeBytes(of: context.fill(message), toByteOffset: offset, as: UnsafeMutableRawPointer.self)
   }
@@ -48,6 +55,7 @@ public import CProtobufC
     setElements(count, offset, elements, values.count)
   }
 
+  /// A list of booleans, each a word of its own in C memory.
   @inlinable public func storeArray(_ count: Int, _ offset: Int, _ values: [Bool], _ context: borrowing EncodeContext) {
     storeArray(count, offset, values, context) { UInt64($0 ? 1 : 0) }
   }
@@ -62,6 +70,7 @@ public import CProtobufC
     setElements(count, offset, memory, values.count)
   }
 
+  /// A list of texts; those over 15 bytes are borrowed until the context ends.
   @inlinable public func storeArray(_ count: Int, _ offset: Int, _ values: [String], _ context: borrowing EncodeContext)
   {
     guard !values.isEmpty else { return }
@@ -70,6 +79,7 @@ public import CProtobufC
     setElements(count, offset, memory, values.count)
   }
 
+  /// A list of byte fields, borrowed until the context ends.
   @inlinable public func storeArray(
     _ count: Int, _ offset: Int, _ values: [[UInt8]], _ context: borrowing EncodeContext
   ) {
@@ -79,6 +89,7 @@ public import CProtobufC
     setElements(count, offset, memory, values.count)
   }
 
+  /// A list of messages, each filled into memory of its own.
   @inlinable public func storeMessages<M: Message>(
     _ count: Int, _ offset: Int, _ values: [M], _ context: borrowing EncodeContext
   ) {

@@ -13,6 +13,7 @@ public enum ProtobufError: Error, Hashable, Sendable, CustomStringConvertible {
   /// A `required` field (proto2) is not set; `field` is its full name, `package.Message.field`.
   case missingRequired(field: String)
 
+  /// The reason in words, with the limit or the field's name; nothing of the message's content.
   public var description: String {
     switch self {
     case .malformed: "malformed protobuf message"

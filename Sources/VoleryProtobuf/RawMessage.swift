@@ -5,8 +5,10 @@ import VoleryPlatform
 @frozen public struct RawMessage {
   @usableFromInline let base: UnsafeRawPointer
 
+  /// A message at this place, which libprotobuf-c has unpacked; `DecodeContext` owns the memory.
   @inlinable public init(_ base: UnsafeRawPointer) { self.base = base }
 
+  /// A number as it lies in memory at this offset; the type has to be the field's.
   @inlinable public func load<Value: BitwiseCopyable>(_ offset: Int, _ type: Value.Type = Value.self) -> Value {
     base.load(fromByteOffset: offset, as: Value.self)
   }
@@ -14,24 +16,30 @@ import VoleryPlatform
   /// Whether a field with a has-word is set, or which member of a oneof is (its field number, 0 for none).
   @inlinable public func has(_ offset: Int) -> Bool { base.load(fromByteOffset: offset, as: Int32.self) != 0 }
 
+  /// A boolean, which the C library has as a word of its own.
   @inlinable public func bool(_ offset: Int) -> Bool { load(offset, UInt64.self) != 0 }
 
+  /// Where a message field's message is; nil when the field is not set.
   @inlinable public func pointer(_ offset: Int) -> UnsafeRawPointer? {
     base.load(fromByteOffset: offset, as: UnsafeRawPointer?.self)
   }
 
+  /// A `string` field; throws `invalidUTF8` where its bytes are no text.
   @inlinable public func string(_ offset: Int) throws(ProtobufError) -> String {
     try _string(base.load(fromByteOffset: offset, as: ProtobufCBinaryData.self))
   }
 
+  /// A `bytes` field: large ones take over the C library's memory, others are copied.
   @inlinable public func bytes(_ offset: Int, _ context: borrowing DecodeContext) -> [UInt8] {
     _bytes(base.load(fromByteOffset: offset, as: ProtobufCBinaryData.self), context)
   }
 
+  /// Whether the input had fields that the .proto does not know.
   @inlinable public var hasUnknownFields: Bool { base.load(fromByteOffset: 8, as: UInt32.self) != 0 }
 
   // Repeated fields: a count, and a pointer to the elements.
 
+  /// The elements of a repeated field in C memory, valid while the context lives; empty when there are none.
   @inlinable public func elements<Value>(_ count: Int, _ offset: Int, _ type: Value.Type) -> UnsafeBufferPointer<Value>
   {
     UnsafeBufferPointer(
@@ -39,14 +47,17 @@ import VoleryPlatform
     )
   }
 
+  /// A list of numbers, copied; the type has to be the field's.
   @inlinable public func array<Value: BitwiseCopyable>(_ count: Int, _ offset: Int, _ type: Value.Type) -> [Value] {
     Array(elements(count, offset, Value.self))
   }
 
+  /// A list of booleans.
   @inlinable public func bools(_ count: Int, _ offset: Int) -> [Bool] {
     elements(count, offset, UInt64.self).map { $0 != 0 }
   }
 
+  /// A list of texts; throws `invalidUTF8` where the bytes of one are none.
   @inlinable public func strings(_ count: Int, _ offset: Int) throws(ProtobufError) -> [String] {
     let elements = elements(count, offset, ProtobufCBinaryData.self)
     var strings: [String] = []
@@ -55,6 +66,7 @@ import VoleryPlatform
     return strings
   }
 
+  /// A list of byte fields: large ones take over the C library's memory, others are copied.
   @inlinable public func bytesArray(
     _ count: Int, _ offset: Int, _ context: borrowing DecodeContext
   ) -> [[UInt8]] {
@@ -65,6 +77,7 @@ import VoleryPlatform
     return arrays
   }
 
+  /// A list of messages; throws what reading one of them throws.
   @inlinable public func messages<M: Message>(
     _ count: Int, _ offset: Int, _ context: borrowing DecodeContext, _ type: M.Type = M.self
   ) throws(ProtobufError) -> [M] {

@@ -5,10 +5,12 @@ import VoleryTypes
   /// Wire format: tags and values one after another.
   public internal(set) var bytes: [UInt8] = []
 
+  /// No unknown fields; costs no allocation.
   @inlinable public init() {}
 
   init(bytes: [UInt8]) { self.bytes = bytes }
 
+  /// True when the message had none.
   public var isEmpty: Bool { bytes.isEmpty }
 
   package static func appendVarint(_ value: UInt64, to bytes: inout [UInt8]) {

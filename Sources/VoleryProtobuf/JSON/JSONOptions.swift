@@ -12,6 +12,7 @@ public struct JSONEncodingOptions: Sendable {
   /// What `google.protobuf.Any` may hold.
   public var types = TypeRegistry()
 
+  /// JSON as protobuf's specification (ProtoJSON) has it by default.
   public init() {}
 }
 
@@ -24,11 +25,13 @@ public struct JSONDecodingOptions: Sendable {
   /// What `google.protobuf.Any` may hold.
   public var types = TypeRegistry()
 
+  /// As strict as protobuf's specification (ProtoJSON) has it by default, with 100 levels.
   public init() {}
 }
 
 /// Why a text is no message, or a message can't be written as text: what is wrong, and where.
 public struct MessageTextError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What is wrong and where; of the text only the name or value that it is about, shortened where it is long.
   public let description: String
 
   init(_ description: String) { self.description = description }

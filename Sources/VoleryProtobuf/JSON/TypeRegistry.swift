@@ -6,12 +6,15 @@
 public struct TypeRegistry: Sendable {
   private var types: [String: any Message.Type] = [:]
 
+  /// Only the types that need no registering.
   public init() {}
 
+  /// These types, and those that need no registering; of types with one name the last one counts.
   public init(_ types: [any Message.Type]) {
     for type in types { self.types[type.messageName] = type }
   }
 
+  /// Adds a type under its full name, in place of another that has it.
   public mutating func insert(_ type: any Message.Type) { types[type.messageName] = type }
 
   /// The type with this full name.

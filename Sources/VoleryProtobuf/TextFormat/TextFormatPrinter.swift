@@ -5,6 +5,7 @@ public struct TextFormatOptions: Sendable {
   /// What `google.protobuf.Any` may hold, to write it out instead of its bytes.
   public var types = TypeRegistry()
 
+  /// Unknown fields are written, and what `Any` holds by the types that need no registering.
   public init() {}
 }
 

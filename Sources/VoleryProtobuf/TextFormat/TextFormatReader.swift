@@ -143,6 +143,7 @@ public struct TextFormatDecodingOptions: Sendable {
   /// What `google.protobuf.Any` may hold where it is written out.
   public var types = TypeRegistry()
 
+  /// 100 levels, and what `Any` holds by the types that need no registering.
   public init() {}
 }
 
