@@ -15,5 +15,6 @@ extension Google_Protobuf_Duration {
 }
 
 extension Duration {
+  /// The same length of time as Swift's own type; exact, whether or not the message is valid.
   public init(_ duration: Google_Protobuf_Duration) { self = duration.duration }
 }

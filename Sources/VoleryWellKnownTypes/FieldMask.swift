@@ -1,6 +1,7 @@
 public import VoleryProtobuf
 
 extension Google_Protobuf_FieldMask: ExpressibleByArrayLiteral {
+  /// A mask of these paths, as they stand: `["user.name", "total"]`. Names are the .proto's, with underscores.
   public init(arrayLiteral elements: String...) { self.init(paths: elements) }
 
   /// Whether the mask names this field or a message that it is in: `user` contains `user.name`.

@@ -40,20 +40,26 @@ extension Google_Protobuf_Timestamp {
   /// Whether it is between the years 1 and 9999 and has nanos from 0 to 999,999,999, as JSON and all peers expect.
   public var isValid: Bool { rfc3339 != nil }
 
+  /// The point in time so much later, or earlier where the duration is negative; what is less than a nanosecond is cut off
+  /// downwards.
   public static func + (time: Google_Protobuf_Timestamp, duration: Duration) -> Google_Protobuf_Timestamp {
     Google_Protobuf_Timestamp(timeSince1970: time.timeSince1970 + duration)
   }
 
+  /// The point in time so much earlier, or later where the duration is negative; what is less than a nanosecond is cut off
+  /// downwards.
   public static func - (time: Google_Protobuf_Timestamp, duration: Duration) -> Google_Protobuf_Timestamp {
     Google_Protobuf_Timestamp(timeSince1970: time.timeSince1970 - duration)
   }
 
+  /// How long after the right one the left one is; negative when it is before.
   public static func - (left: Google_Protobuf_Timestamp, right: Google_Protobuf_Timestamp) -> Duration {
     left.timeSince1970 - right.timeSince1970
   }
 }
 
 extension Google_Protobuf_Timestamp: Comparable {
+  /// True when `left` is the earlier one; both have to be valid.
   public static func < (left: Google_Protobuf_Timestamp, right: Google_Protobuf_Timestamp) -> Bool {
     (left.seconds, left.nanos) < (right.seconds, right.nanos)
   }
