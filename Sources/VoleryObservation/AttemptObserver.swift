@@ -9,6 +9,7 @@ public struct ObservedAttempt: Sendable {
     case transparentRetry
   }
 
+  /// Why the attempt is made.
   public let cause: Cause
   /// Attempts before it that a server may have seen, as sent in `grpc-previous-rpc-attempts`.
   public let previousAttempts: Int
@@ -43,9 +44,13 @@ public protocol AttemptObserver: AnyObject, Sendable {
 }
 
 extension AttemptObserver {
+  /// Does nothing.
   public func sent(_ message: ObservedMessage) {}
+  /// Does nothing.
   public func received(_ initialMetadata: Metadata) {}
+  /// Does nothing.
   public func received(_ message: ObservedMessage) {}
+  /// Does nothing.
   public func ended(_ end: AttemptEnd) {}
 }
 
@@ -55,14 +60,18 @@ public struct AttemptEnd: Sendable {
   public let status: Status
   /// Who has said so: the server, or this side.
   public let origin: StatusError.Origin
+  /// What the server has sent behind the last message, as it came; empty where it sent none.
   public let trailingMetadata: Metadata
   /// From the stream's opening.
   public var duration: Duration { .nanoseconds(nanoseconds) }
   /// The same, for those who count.
   public let nanoseconds: Int64
+  /// Requests that were handed to the connection; of an attempt that was given up, not all of them may have left.
   public let sent: MessageCount
+  /// Responses that came whole.
   public let received: MessageCount
 
+  /// The status's code.
   public var code: StatusCode { status.code }
 
   package init(

@@ -2,7 +2,9 @@ public import VoleryTypes
 
 /// A call of a channel that begins.
 public struct ObservedCall: Sendable {
+  /// The channel that makes it.
   public let channel: ObservedChannel
+  /// The method that is called, as its generated code describes it.
   public let method: MethodDescriptor
   /// The call's own or the service config's, whichever is sooner. An interceptor may have set another one since.
   public let deadline: Deadline
@@ -26,7 +28,9 @@ public protocol CallObserver: AnyObject, Sendable {
 }
 
 extension CallObserver {
+  /// Adds no metadata and hears no more of the attempt.
   public func attemptStarted(_ attempt: ObservedAttempt, metadata: inout Metadata) -> (any AttemptObserver)? { nil }
+  /// Does nothing.
   public func ended(_ end: CallEnd) {}
 }
 
@@ -40,8 +44,10 @@ public struct CallEnd: Sendable {
   public var duration: Duration { .nanoseconds(nanoseconds) }
   /// The same, for those who count.
   public let nanoseconds: Int64
+  /// Attempts beyond the first, and the time between them.
   public let attempts: AttemptCount
 
+  /// The status's code.
   public var code: StatusCode { status.code }
 
   package init(status: Status, origin: StatusError.Origin, nanoseconds: Int64, attempts: AttemptCount) {
@@ -58,6 +64,7 @@ public struct AttemptCount: Hashable, Sendable {
   public package(set) var retries = 0
   /// Of what no server had processed (gRFC A6).
   public package(set) var transparentRetries = 0
+  /// By the hedging policy.
   public package(set) var hedges = 0
   /// For how long no attempt was under way, between the first and the last one.
   public package(set) var delay = Duration.zero

@@ -60,8 +60,11 @@ public enum ConnectionLoss: Hashable, Sendable {
 
 /// A connection of a channel, or the attempt to make one.
 public struct ObservedConnection: Hashable, Sendable {
+  /// Unlike that of any other connection of this process, from 1.
   public let id: Int
+  /// The number of the subchannel that it belongs to.
   public let subchannel: Int
+  /// Where it goes, or should have gone.
   public let address: SocketAddress
 
   package init(id: Int, subchannel: Int, address: SocketAddress) {

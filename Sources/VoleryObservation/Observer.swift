@@ -41,9 +41,13 @@ public protocol Observer: AnyObject, Sendable {
 }
 
 extension Observer {
+  /// Hears no more of the call.
   public func callStarted(_ call: ObservedCall) -> (any CallObserver)? { nil }
+  /// Hears no more of the call.
   public func callStarted(_ call: ObservedServerCall) -> (any ServerCallObserver)? { nil }
+  /// Does nothing.
   public func happened(_ event: ChannelEvent, to channel: ObservedChannel) {}
+  /// Does nothing.
   public func happened(_ event: ServerEvent, to server: ObservedServer) {}
 }
 
@@ -53,6 +57,7 @@ public struct ObservedMessage: Sendable {
   public let index: Int
   /// The message's bytes as they travel: compressed where they are, without gRPC's prefix and HTTP/2's frames.
   public let byteCount: Int
+  /// Whether the compressed flag of its prefix is set.
   public let isCompressed: Bool
 
   package init(index: Int, byteCount: Int, isCompressed: Bool) {
@@ -64,7 +69,9 @@ public struct ObservedMessage: Sendable {
 
 /// Messages and their bytes of one direction of a stream, counted as in `ObservedMessage`.
 public struct MessageCount: Hashable, Sendable {
+  /// How many messages, from 0.
   public private(set) var messages = 0
+  /// Their bytes together, as they travel.
   public private(set) var bytes = 0
 
   package init() {}

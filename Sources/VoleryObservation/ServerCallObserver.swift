@@ -2,13 +2,16 @@ public import VoleryTypes
 
 /// A call that has come to a server.
 public struct ObservedServerCall: Sendable {
+  /// The server that it has come to.
   public let server: ObservedServer
+  /// The method, as it is registered; of one that is not, its name as the client sent it, and unary.
   public let method: MethodDescriptor
   /// The server has this method. False: it answers UNIMPLEMENTED, or by its fallback, and the name is whatever the client has
   /// sent (labels of metrics had better say `other`).
   public let isRegistered: Bool
   /// As the client has sent it.
   public let metadata: Metadata
+  /// The client, with both addresses of the connection and what TLS says of it.
   public let peer: Peer
   /// What `grpc-timeout` says; nil: the client waits as long as it takes.
   public let timeout: Duration?
@@ -42,9 +45,13 @@ public protocol ServerCallObserver: AnyObject, Sendable {
 }
 
 extension ServerCallObserver {
+  /// Does nothing.
   public func received(_ message: ObservedMessage) {}
+  /// Does nothing.
   public func sent(_ initialMetadata: Metadata) {}
+  /// Does nothing.
   public func sent(_ message: ObservedMessage) {}
+  /// Does nothing.
   public func ended(_ end: ServerCallEnd) {}
 }
 
@@ -59,9 +66,12 @@ public struct ServerCallEnd: Sendable {
   public var duration: Duration { .nanoseconds(nanoseconds) }
   /// The same, for those who count.
   public let nanoseconds: Int64
+  /// Requests that came whole.
   public let received: MessageCount
+  /// Responses that were handed to the connection.
   public let sent: MessageCount
 
+  /// The status's code.
   public var code: StatusCode { status.code }
 
   package init(
