@@ -16,6 +16,7 @@ import VoleryTypes
 /// - All channels of the process with the same target share one watcher: the queries do not multiply. At most 5 look-ups
 ///   in 5 s, however many connections are lost (polls at an interval below 2 s are not counted).
 public struct DNSResolverFactory: ResolverFactory {
+  /// `dns`, which is also the scheme of targets without one.
   public let scheme = "dns"
   /// Time between two look-ups while nothing is lost, ±20 %. 5 seconds.
   public var refreshInterval: Duration
@@ -25,11 +26,20 @@ public struct DNSResolverFactory: ResolverFactory {
   /// Instead of resolv.conf, for tests.
   package var configurationPath = ResolverConfiguration.path
 
+  /// What a channel has by default; register one with other values to change them.
+  ///
+  /// - Parameters:
+  ///   - refreshInterval: Between two look-ups while nothing is lost; at least 10 ms, 5 s by default.
+  ///   - readsServiceConfig: Whether a TXT record's service config counts; false by default.
   public init(refreshInterval: Duration = .seconds(5), readsServiceConfig: Bool = false) {
     self.refreshInterval = DNSWatchers.sensible(refreshInterval)
     self.readsServiceConfig = readsServiceConfig
   }
 
+  /// A resolver of the name, which shares its look-ups with all channels of the process that ask the same.
+  ///
+  /// - Throws: `TargetError` for a query, an endpoint that is not `host` or `host:port`, a DNS server that is no IP address,
+  ///   and a zone that this machine does not have.
   public func makeResolver(for target: Target) throws -> any Resolver {
     try target.refuseQuery()
     guard let place = HostAndPort(target.endpoint, defaultPort: 443) else {
@@ -68,17 +78,27 @@ public struct DNSResolverFactory: ResolverFactory {
 /// - The `:authority` of calls, and the name that TLS checks, is the name without its `_service._proto`.
 /// - Everything else is as with `DNSResolverFactory`: authority, refresh, limits, what happens when DNS fails.
 public struct DNSServiceResolverFactory: ResolverFactory {
+  /// `dns+srv`.
   public let scheme = "dns+srv"
   /// Time between two look-ups while nothing is lost, ±20 %. 5 seconds.
   public var refreshInterval: Duration
   /// Whether a service config is read of the TXT record `_grpc_config.` and the name without its `_service._proto`. False.
   public var readsServiceConfig: Bool
 
+  /// What a channel has by default; register one with other values to change them.
+  ///
+  /// - Parameters:
+  ///   - refreshInterval: Between two look-ups while nothing is lost; at least 10 ms, 5 s by default.
+  ///   - readsServiceConfig: Whether a TXT record's service config counts; false by default.
   public init(refreshInterval: Duration = .seconds(5), readsServiceConfig: Bool = false) {
     self.refreshInterval = DNSWatchers.sensible(refreshInterval)
     self.readsServiceConfig = readsServiceConfig
   }
 
+  /// A resolver of the SRV records, which shares its look-ups with all channels of the process that ask the same.
+  ///
+  /// - Throws: `TargetError` for a query, a port, an IP address in the place of the name, and a DNS server that is no IP
+  ///   address.
   public func makeResolver(for target: Target) throws -> any Resolver {
     try target.refuseQuery()
     guard !target.endpoint.contains(":") else {
@@ -93,6 +113,7 @@ public struct DNSServiceResolverFactory: ResolverFactory {
     return DNSResolver(try DNSWatchers.shared.watcher(for: DNSWatcher.Key(query: query, interval: refreshInterval)))
   }
 
+  /// The name without its `_service._proto`: `orders.shop` of `_grpc._tcp.orders.shop`.
   public func defaultAuthority(for target: Target) -> String {
     DNSQuery(name: target.endpoint, kind: .service).host
   }

@@ -28,6 +28,7 @@ import VoleryTypes
 ///   says once what is wrong. To replace it, write a new file and rename it, or swap a symbolic link as Kubernetes does.
 /// - The `:authority` of calls is `localhost` unless the channel's options say another one.
 public struct FileResolverFactory: ResolverFactory {
+  /// `file`.
   public let scheme = "file"
 
   /// Apart from the loops of connections: to watch a directory of a file system that hangs may take for ever.
@@ -43,8 +44,12 @@ public struct FileResolverFactory: ResolverFactory {
     }
   }
 
+  /// What a channel has by default.
   public init() {}
 
+  /// A resolver of the file at the target's path, which need not be there yet.
+  ///
+  /// - Throws: `TargetError` for a query and for a host (two slashes instead of three).
   public func makeResolver(for target: Target) throws -> any Resolver {
     try target.refuseQuery()
     guard target.authority.isEmpty else {
@@ -53,5 +58,6 @@ public struct FileResolverFactory: ResolverFactory {
     return FileResolver(path: target.endpoint, on: try FileResolverFactory.watches())
   }
 
+  /// `localhost`: a file's path is no name that a certificate could have.
   public func defaultAuthority(for target: Target) -> String { "localhost" }
 }

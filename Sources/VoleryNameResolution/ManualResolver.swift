@@ -18,11 +18,14 @@ public final class ManualResolver: Resolver, ResolverFactory {
     var resolveNowCount = 0
   }
 
+  /// The scheme of the targets that it answers, lower case.
   public let scheme: String
   private let state = Mutex(State())
 
+  /// A resolver that has no answer yet: calls wait for the first `publish`. Its scheme is lower case, `manual` by default.
   public init(scheme: String = "manual") { self.scheme = scheme }
 
+  /// Itself, for every target.
   public func makeResolver(for target: Target) -> any Resolver { self }
 
   /// How often somebody has asked for a fresh answer.
@@ -38,6 +41,7 @@ public final class ManualResolver: Resolver, ResolverFactory {
     return listeners.map { $0(update) }.allSatisfy { $0 }
   }
 
+  /// Publishes the last answer, where there is one, and every later one until the task is cancelled; called by the channel.
   public func run(_ publish: @escaping @Sendable (ResolverUpdate) -> Bool) async throws {
     let (id, last) = state.withLock { state in
       state.nextID += 1
@@ -49,5 +53,6 @@ public final class ManualResolver: Resolver, ResolverFactory {
     await untilCancelled()
   }
 
+  /// Counts the request in `resolveNowCount`, and does nothing else.
   public func resolveNow(_ cause: ResolveCause) { state.withLock { $0.resolveNowCount += 1 } }
 }

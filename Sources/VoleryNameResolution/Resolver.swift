@@ -15,6 +15,12 @@ public struct Resolution: Sendable, Hashable {
   /// call's configuration (`Attributes.configSelector`).
   public var attributes = Attributes()
 
+  /// An answer.
+  ///
+  /// - Parameters:
+  ///   - endpoints: Every endpoint that calls may go to.
+  ///   - serviceConfigJSON: The service config as JSON text; nil by default: none came.
+  ///   - note: For errors and logs: where the answer is from. Empty by default.
   public init(endpoints: [Endpoint], serviceConfigJSON: String? = nil, note: String = "") {
     self.endpoints = endpoints
     self.serviceConfigJSON = serviceConfigJSON
@@ -88,6 +94,7 @@ public protocol Resolver: AnyObject, Sendable {
 }
 
 extension Resolver {
+  /// False: the channel does not wait for a fresh answer.
   public var answersResolveNow: Bool { false }
   public var isFixed: Bool { false }
 }
@@ -131,6 +138,7 @@ public protocol ResolverFactory: Sendable {
 }
 
 extension ResolverFactory {
+  /// The endpoint's text as it stands in the target, decoded.
   public func defaultAuthority(for target: Target) -> String { target.endpoint }
   public func adopting(_ settings: ResolverSettings) -> any ResolverFactory { self }
 }
@@ -139,6 +147,8 @@ extension ResolverFactory {
 public struct ResolverRegistry: Sendable {
   private var factories: [String: any ResolverFactory] = [:]
 
+  /// A registry of these factories, of which a later one replaces an earlier one of the same scheme. Empty by default, which
+  /// resolves nothing, not even IP addresses; `standard` has those that channels know.
   public init(_ factories: [any ResolverFactory] = []) {
     for factory in factories { register(factory) }
   }
@@ -146,8 +156,10 @@ public struct ResolverRegistry: Sendable {
   /// A later factory for the same scheme replaces the earlier one.
   public mutating func register(_ factory: any ResolverFactory) { factories[factory.scheme] = factory }
 
+  /// The factory for this scheme (lower case); nil when there is none.
   public subscript(scheme: String) -> (any ResolverFactory)? { factories[scheme] }
 
+  /// The schemes that have a factory, sorted.
   public var schemes: [String] { factories.keys.sorted() }
 
   /// Each factory as a channel with these settings uses it.

@@ -16,6 +16,7 @@ public struct Target: Hashable, Sendable, CustomStringConvertible {
   /// The endpoint's parts between commas, decoded one by one.
   package let elements: [String]
 
+  /// A target by its parts, none of them percent-encoded; they are not checked. Commas in the endpoint separate its elements.
   public init(scheme: String, authority: String = "", endpoint: String, query: String = "") {
     let elements = endpoint.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     self.init(scheme: scheme, authority: authority, elements: elements, query: query)
@@ -45,6 +46,7 @@ public struct Target: Hashable, Sendable, CustomStringConvertible {
 
 /// A target string that can't be read.
 public struct TargetError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The target as it was given, what is wrong with it and, where that is known, what to write instead.
   public let description: String
 
   package init(_ description: String) { self.description = description }
