@@ -24,6 +24,7 @@ public struct ProcessSettings: Sendable {
   /// threads still use. A leak checker sees the difference. Nothing happens where the program has set up OpenSSL itself. True.
   public var skipsOpenSSLExitHandler = true
 
+  /// What holds for a process that applies nothing: everything true.
   public init() {}
 
   /// Makes these the process's settings, in place of the defaults.

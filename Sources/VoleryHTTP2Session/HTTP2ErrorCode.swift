@@ -1,7 +1,9 @@
 /// An error code of RST_STREAM and GOAWAY (RFC 9113, 7).
 public struct HTTP2ErrorCode: Hashable, Sendable, CustomStringConvertible {
+  /// The number as it travels; one without a name here is a valid code, too.
   public let rawValue: UInt32
 
+  /// Any number is a code (RFC 9113, 7: unknown ones mean nothing special).
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
   package static let noError = HTTP2ErrorCode(rawValue: 0)
@@ -25,6 +27,7 @@ public struct HTTP2ErrorCode: Hashable, Sendable, CustomStringConvertible {
     "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED",
   ]
 
+  /// RFC 9113's spelling, `REFUSED_STREAM`; `error` with the number for one without a name.
   public var description: String {
     HTTP2ErrorCode.names.indices.contains(Int(rawValue)) ? HTTP2ErrorCode.names[Int(rawValue)] : "error \(rawValue)"
   }

@@ -37,12 +37,16 @@ open class HTTP2Stream {
   /// Payloads from this size on are pointed to, not copied into nghttp2's frame.
   private static let pointedByteCount = 4 << 10
 
+  /// A stream that belongs to no session yet.
   public init() {}
 
   // MARK: Events, for subclasses
 
+  /// Headers or trailers are here; `block` is valid during the call only. Does nothing by default.
   open func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {}
+  /// Bytes of the body are here, valid during the call only. Does nothing by default.
   open func dataReceived(_ bytes: UnsafeRawBufferPointer) {}
+  /// The peer has ended its half: no more headers or data follow. Does nothing by default.
   open func endReceived() {}
   /// Less than half of the high-water mark waits to be sent, after it was more than all of it.
   open func bodyDrained() {}

@@ -17,15 +17,20 @@ public import DequeModule
   /// A ring that has had no more than so many elements is kept for the next burst.
   @inlinable static var keptCount: Int { 512 }
 
+  /// An empty queue; costs no allocation.
   @inlinable public init() {}
 
+  /// True when nothing waits.
   @inlinable public var isEmpty: Bool { head == nil }
+  /// How many elements wait.
   @inlinable public var count: Int { head == nil ? 0 : 1 + tail.count }
+  /// The one that `popFirst` would give; nil when nothing waits.
   @inlinable public var first: Element? { head }
 
   /// How many elements the ring has memory for, at least: for tests.
   package var ringCount: Int { peak }
 
+  /// Adds an element behind all others; the first one costs no allocation.
   @inlinable public mutating func append(_ element: Element) {
     if head == nil {
       head = element
@@ -35,6 +40,7 @@ public import DequeModule
     }
   }
 
+  /// Takes the element that has waited longest; nil when nothing waits.
   @inlinable public mutating func popFirst() -> Element? {
     guard let element = head.take() else { return nil }
     if !tail.isEmpty {

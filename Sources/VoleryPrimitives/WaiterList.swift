@@ -3,13 +3,16 @@
 /// One waiter costs no allocation: that is every case but several tasks that read or write one call. Belongs to whatever
 /// guards the call's state; who is in it is resumed, whatever comes, or the task waits for ever.
 @frozen public struct WaiterList {
+  /// A suspended task; resumed exactly once, and without a value.
   public typealias Waiter = UnsafeContinuation<Void, Never>
 
   @usableFromInline var first: Waiter?
   @usableFromInline var rest: [Waiter] = []
 
+  /// Nobody waits; costs no allocation.
   @inlinable public init() {}
 
+  /// Adds a task that has suspended; whoever has the list has to resume it.
   @inlinable public mutating func add(_ waiter: Waiter) {
     if first == nil { first = waiter } else { rest.append(waiter) }
   }
@@ -25,6 +28,7 @@
     return self
   }
 
+  /// Resumes each task of the list, in the order in which they came; called once, on a list that `takeAll` gave.
   @inlinable public func resumeAll() {
     first?.resume()
     for waiter in rest { waiter.resume() }

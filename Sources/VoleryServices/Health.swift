@@ -11,6 +11,7 @@ import VoleryTypes
 ///
 /// The server as a whole (the empty name) serves until it is told otherwise; a server that is being drained tells it.
 public struct Health: HealthService, DrainObserving {
+  /// What `set` can say of a service; SERVICE_UNKNOWN is what Watch answers for one that was never set.
   public enum Status: Hashable, Sendable {
     case serving, notServing
   }
@@ -28,6 +29,9 @@ public struct Health: HealthService, DrainObserving {
   /// Everything is NOT_SERVING from now on, whatever is set later.
   public func drainBegan() { board.close() }
 
+  /// The status of one service, or of the server as a whole for the empty name.
+  ///
+  /// - Throws: `StatusError` NOT_FOUND for a service that was never set.
   public func check(_ request: HealthCheckRequest, context: ServerContext) async throws -> HealthCheckResponse {
     guard let status = board.status(of: request.service) else {
       throw StatusError(.notFound, "unknown service \"\(request.service)\"")
@@ -35,6 +39,9 @@ public struct Health: HealthService, DrainObserving {
     return HealthCheckResponse(status: status.onTheWire)
   }
 
+  /// The status of every service that was set, the server as a whole under the empty name.
+  ///
+  /// - Throws: `StatusError` RESOURCE_EXHAUSTED for more than 100 (gRFC A90).
   public func list(_ request: HealthListRequest, context: ServerContext) async throws -> HealthListResponse {
     let all = board.all
     guard all.count <= 100 else {
@@ -43,6 +50,8 @@ public struct Health: HealthService, DrainObserving {
     return HealthListResponse(statuses: all.mapValues { HealthCheckResponse(status: $0.onTheWire) })
   }
 
+  /// The status now and each change of it, SERVICE_UNKNOWN while it was never set. A reader that is slow gets the newest
+  /// only. It ends when the server is drained, after NOT_SERVING.
   public func watch(
     _ request: HealthCheckRequest, responses: ResponseWriter<HealthCheckResponse>, context: ServerContext
   ) async throws {
