@@ -23,6 +23,7 @@ public struct ChildPolicy {
     fileprivate static func next() -> ID { ID(number: last.add(1, ordering: .relaxed).newValue) }
   }
 
+  /// Tells this child's timers from those of others (`PolicyTimer`).
   public let id = ID.next()
   /// For the log and for error messages: the policy's name, or what the parent calls it.
   public let name: String
@@ -37,11 +38,13 @@ public struct ChildPolicy {
   private var timers: Set<PolicyTimer> = []
   private var hasNews = false
 
+  /// A child that has published nothing yet; it gets its first list with `update`, which should follow at once.
   public init(_ policy: any LoadBalancingPolicy, name: String) {
     self.policy = policy
     self.name = name
   }
 
+  /// Whether the policy wants to hear of ended calls; a parent says the same of itself, or its child hears of none.
   public var observesCalls: Bool { policy.observesCalls }
 
   /// Whether it has published since this was last asked.
@@ -66,10 +69,12 @@ public struct ChildPolicy {
     ask(&effects) { $0.update(endpoints, &$1) }
   }
 
+  /// Tells the policy that the resolver has failed and nothing was ever resolved.
   public mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
     ask(&effects) { $0.resolverFailed(error, &$1) }
   }
 
+  /// Tells the policy that a call has come while it was idle.
   public mutating func exitIdle(_ effects: inout PolicyEffects) { ask(&effects) { $0.exitIdle(&$1) } }
 
   /// Returns false, and asks nobody, when the subchannel is not this child's.

@@ -8,6 +8,7 @@ public struct GracefulSwitch<Child> {
   /// Takes over as soon as it can.
   public private(set) var next: Child?
 
+  /// The first one serves at once, whatever its state.
   public init(_ first: Child) { current = first }
 
   /// The one that what the resolver says is for first of all.
@@ -65,6 +66,7 @@ public struct GracefulSwitch<Child> {
 /// For a parent whose child is exchanged: each function tells the children, and changes over when it is time. Then look at
 /// `takeNews()`, `current.state` and `current.picker`.
 extension GracefulSwitch<ChildPolicy> {
+  /// Whether one of the children wants to hear of ended calls.
   public var observesCalls: Bool { all.contains(where: \.observesCalls) }
 
   /// Changes over to another policy; it gets its first list with the next `update`, which should follow at once.
@@ -73,6 +75,7 @@ extension GracefulSwitch<ChildPolicy> {
     unused?.stop(&effects)
   }
 
+  /// Tells the children the resolver's answer. Returns false when the newest one can't use it.
   @discardableResult
   public mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
     var isUsable = false
@@ -81,6 +84,7 @@ extension GracefulSwitch<ChildPolicy> {
     return isUsable
   }
 
+  /// Tells the child whose subchannel it is. Returns false when it is nobody's.
   @discardableResult
   public mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
@@ -91,6 +95,7 @@ extension GracefulSwitch<ChildPolicy> {
     return isOwn
   }
 
+  /// Tells the child whose timer it is. Returns false when it is nobody's.
   @discardableResult
   public mutating func timerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) -> Bool {
     var isOwn = false
@@ -99,21 +104,25 @@ extension GracefulSwitch<ChildPolicy> {
     return isOwn
   }
 
+  /// Tells each child of the calls that ended on its own subchannels.
   public mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
     forEach { $0.callsEnded(calls, &effects) }
     settle(&effects)
   }
 
+  /// Tells the children that the resolver has failed and nothing was ever resolved.
   public mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
     forEach { $0.resolverFailed(error, &effects) }
     settle(&effects)
   }
 
+  /// Tells the children that a call has come while they were idle.
   public mutating func exitIdle(_ effects: inout PolicyEffects) {
     forEach { $0.exitIdle(&effects) }
     settle(&effects)
   }
 
+  /// Gives up the children's subchannels and timers; they are not asked any more.
   public mutating func stop(_ effects: inout PolicyEffects) { forEach { $0.stop(&effects) } }
 
   /// For a parent that has nothing to add: publishes what the current child has published since.

@@ -108,21 +108,32 @@ public protocol LoadBalancingPolicy {
 }
 
 extension LoadBalancingPolicy {
+  /// Does nothing: for a policy that is never idle.
   public mutating func exitIdle(_ effects: inout PolicyEffects) {}
+  /// Does nothing: for a policy without timers.
   public mutating func timerFired(_ token: Int, _ effects: inout PolicyEffects) {}
+  /// Does nothing: for a policy without children.
   public mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {}
+  /// Does nothing.
   public mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {}
+  /// False: `callsEnded` is not called.
   public var observesCalls: Bool { false }
+  /// True.
   public var usesHealthChecks: Bool { true }
 }
 
 /// How a call on a subchannel ended.
 public struct CallReport: Sendable {
+  /// The id of the subchannel that the call was on.
   public let subchannel: Int
+  /// How the call ended there.
   public let code: StatusCode
+  /// Who has said so: `.peer` is the server; anything else, such as CANCELLED by the caller, says nothing of it.
   public let origin: StatusError.Origin
+  /// From the pick to the end.
   public let duration: Duration
 
+  /// A report that a policy's tests make up; those of calls come from the channel.
   public init(subchannel: Int, code: StatusCode, origin: StatusError.Origin, duration: Duration) {
     self.subchannel = subchannel
     self.code = code

@@ -14,19 +14,28 @@ public protocol LoadBalancingPolicyFactory: Sendable {
 
 /// A policy's configuration that makes no sense.
 public struct PolicyConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Which member is wrong and how; the channel's log and its errors quote it.
   public let description: String
 
+  /// An error of a factory; begin the text with the policy's name.
   public init(_ description: String) { self.description = description }
 }
 
 /// What the channel gives a policy that it makes.
 public struct PolicyContext: Sendable {
+  /// The channel's policies, for those that have others below them (`makeChild`).
   public var registry: LoadBalancingRegistry
   /// Now, by the channel's clock; tests inject their own.
   public var now: @Sendable () -> ContinuousClock.Instant
   /// Random 64 bits; tests inject a seeded generator.
   public var random: @Sendable () -> UInt64
 
+  /// What a policy's tests give it; a channel makes its own.
+  ///
+  /// - Parameters:
+  ///   - registry: The policies that are known by name.
+  ///   - now: The clock; the machine's by default.
+  ///   - random: Random 64 bits; the system's by default.
   public init(
     registry: LoadBalancingRegistry, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now },
     random: @escaping @Sendable () -> UInt64 = { .random(in: .min ... .max) }
@@ -41,6 +50,8 @@ public struct PolicyContext: Sendable {
 public struct LoadBalancingRegistry: Sendable {
   private var factories: [String: any LoadBalancingPolicyFactory] = [:]
 
+  /// A registry of these factories, of which a later one replaces an earlier one of the same name. Empty by default;
+  /// `standard` has those that channels know.
   public init(_ factories: [any LoadBalancingPolicyFactory] = []) {
     for factory in factories { register(factory) }
   }
@@ -48,8 +59,10 @@ public struct LoadBalancingRegistry: Sendable {
   /// A later factory of the same name replaces the earlier one.
   public mutating func register(_ factory: any LoadBalancingPolicyFactory) { factories[factory.name] = factory }
 
+  /// The factory with this name; nil when there is none.
   public subscript(name: String) -> (any LoadBalancingPolicyFactory)? { factories[name] }
 
+  /// The names that have a factory, sorted.
   public var names: [String] { factories.keys.sorted() }
 
   /// For policies that wrap another one: makes what their `childPolicy` names, a list as a service config's

@@ -27,8 +27,10 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
     detector = OutlierDetector(configuration, random: context.random)
   }
 
+  /// True unless neither ejection is configured and the child wants to hear nothing.
   public var observesCalls: Bool { detector.configuration.isOn || child.observesCalls }
 
+  /// Passes the answer on to the child; servers that are gone are forgotten, and the first sweep is an interval away.
   public mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
     detector.update(Set(endpoints.map { Set($0.addresses) }))
     if detector.configuration.isOn, !isSweeping {
@@ -56,6 +58,7 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
     return members[id, default: Member(key: Set(subchannel.endpoint.addresses))].key
   }
 
+  /// Passes the state on to the child, a ready subchannel of an ejected server as failing.
   public mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
   ) {
@@ -73,6 +76,7 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
 
   private static let ejection = StatusError(.unavailable, "it is ejected: its calls fail much more often than others'")
 
+  /// The interval is over: counts, ejects and lets back in (gRFC A50), and tells the child of what has changed.
   public mutating func timerFired(_ token: Int, _ effects: inout PolicyEffects) {
     effects.startTimer(token: token, after: detector.configuration.interval)
     members = members.filter { child.subchannels[$0.key] != nil }
@@ -84,10 +88,12 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
     }
   }
 
+  /// Passes a timer of the child's on to it.
   public mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {
     ask(&effects) { $0.timerFired(timer, &$1) }
   }
 
+  /// Counts what servers have said, and passes it on to a child that wants to hear of it.
   public mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
     if detector.configuration.isOn {
       for call in calls where call.reachedTheWire {
@@ -98,10 +104,12 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
     ask(&effects) { $0.callsEnded(calls, &$1) }
   }
 
+  /// Passes the failure on to the child.
   public mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
     ask(&effects) { $0.resolverFailed(error, &$1) }
   }
 
+  /// Passes it on to the child.
   public mutating func exitIdle(_ effects: inout PolicyEffects) { ask(&effects) { $0.exitIdle(&$1) } }
 }
 

@@ -23,6 +23,8 @@ public struct PickFirstPolicy: LoadBalancingPolicy {
     self.context = context
   }
 
+  /// Makes one subchannel of all addresses; a list with other addresses replaces a connection that works only once its own is
+  /// ready. Returns false for a list without an address.
   public mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
     let addresses = flatten(endpoints)
     guard !addresses.isEmpty else {
@@ -54,6 +56,7 @@ public struct PickFirstPolicy: LoadBalancingPolicy {
     if !isFailing { effects.publish(.connecting, QueueingPicker()) }
   }
 
+  /// Publishes what the one subchannel has become.
   public mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
   ) {
@@ -100,10 +103,12 @@ public struct PickFirstPolicy: LoadBalancingPolicy {
     effects.publish(.transientFailure, FailingPicker(error: error))
   }
 
+  /// Fails calls with the resolver's error, unless there was an answer before, whose servers are tried on.
   public mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
     if subchannel == nil { fail(error, &effects) }
   }
 
+  /// Connects.
   public mutating func exitIdle(_ effects: inout PolicyEffects) {
     guard let subchannel, state == .idle else { return }
     state = .connecting

@@ -9,6 +9,7 @@ public import VoleryTypes
 /// What changes from call to call it reads from the subchannels: `outstandingCalls`, `isFull`, `isEjected`. A picker that
 /// ignores the last two works, and does without what they are for.
 public protocol Picker: Sendable {
+  /// Chooses for one attempt of a call. On any thread, at the same time as others.
   func pick(for call: PickRequest) -> PickResult
 }
 
@@ -16,10 +17,12 @@ public protocol Picker: Sendable {
 public struct PickRequest: Sendable {
   /// `/package.Service/Method`.
   public let path: String
+  /// What the attempt sends, as the caller and the interceptors have given it, call credentials not included.
   public let metadata: Metadata
   /// Where the channel has a config selector: what that has said of the call.
   private let selected: CallConfiguration.Selected?
 
+  /// A request that a picker's tests make; a channel makes its own.
   public init(path: String, metadata: Metadata, configuration: CallConfiguration? = nil) {
     self.init(path: path, metadata: metadata, selected: configuration.map(CallConfiguration.Selected.init))
   }
@@ -37,6 +40,7 @@ public struct PickRequest: Sendable {
   public var attributes: Attributes { selected?.configuration.attributes ?? Attributes() }
 }
 
+/// What a picker says of a call.
 public enum PickResult: Sendable {
   /// Use this subchannel. If its connection is lost meanwhile, the call is picked again, not failed.
   case pick(Subchannel)
@@ -61,6 +65,7 @@ public enum PickResult: Sendable {
 
 /// A pick with more to say than which subchannel.
 public struct Pick: Sendable {
+  /// The server to use; one that the policy still has.
   public var subchannel: Subchannel
   /// Sent with the attempt, after the call's own. What can't be sent (a key that starts with `grpc-`, a bad character) ends the
   /// call with INTERNAL.
@@ -69,6 +74,7 @@ public struct Pick: Sendable {
   /// call has ended or found another server meanwhile, or when a retry picks again. On any thread; must not block.
   public var ended: (@Sendable (PickEnd) -> Void)?
 
+  /// A pick of this subchannel; without metadata and `ended` it is the same as `PickResult.pick`, which costs less.
   public init(_ subchannel: Subchannel, metadata: Metadata = Metadata(), ended: (@Sendable (PickEnd) -> Void)? = nil) {
     self.subchannel = subchannel
     self.metadata = metadata
@@ -78,6 +84,7 @@ public struct Pick: Sendable {
 
 /// How an attempt of a call ended, for the picker that has chosen its server.
 public struct PickEnd: Sendable {
+  /// How the attempt ended.
   public let code: StatusCode
   /// Whether the server has said it.
   public let origin: StatusError.Origin

@@ -5,15 +5,20 @@ public import VoleryTypes
 public struct PolicyChildren<Key: Hashable> {
   private var children: [Key: ChildPolicy] = [:]
 
+  /// No children.
   public init() {}
 
+  /// True when there is no child.
   public var isEmpty: Bool { children.isEmpty }
+  /// How many children there are.
   public var count: Int { children.count }
   /// In no order.
   public var keys: Dictionary<Key, ChildPolicy>.Keys { children.keys }
 
+  /// The child under the key, to look at; nil where there is none.
   public subscript(key: Key) -> ChildPolicy? { children[key] }
 
+  /// Whether any child wants to hear of ended calls.
   public var observesCalls: Bool { children.values.contains(where: \.observesCalls) }
 
   /// A new child under the key; one that was there is stopped.
@@ -30,6 +35,7 @@ public struct PolicyChildren<Key: Hashable> {
     children[key] = nil
   }
 
+  /// Stops every child.
   public mutating func removeAll(_ effects: inout PolicyEffects) {
     for key in Array(children.keys) { remove(key, &effects) }
   }
@@ -64,10 +70,12 @@ public struct PolicyChildren<Key: Hashable> {
     for key in Array(children.keys) { children[key]?.callsEnded(calls, &effects) }
   }
 
+  /// Tells every child that a call has come while it was idle.
   public mutating func exitIdle(_ effects: inout PolicyEffects) {
     for key in Array(children.keys) { children[key]?.exitIdle(&effects) }
   }
 
+  /// Tells every child that the resolver has failed and nothing was ever resolved.
   public mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
     for key in Array(children.keys) { children[key]?.resolverFailed(error, &effects) }
   }

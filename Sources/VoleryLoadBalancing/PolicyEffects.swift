@@ -22,17 +22,25 @@ package struct SubchannelRequest {
 
 /// What a policy wants done. The channel carries it out, in order, after the policy's function has returned.
 public struct PolicyEffects {
+  /// One thing that the channel has to do; the functions below say them.
   public enum Effect {
+    /// Connect the subchannel with this id.
     case connect(Int)
+    /// Give up the subchannel with this id.
     case remove(Int)
+    /// The state that the application sees, and what calls use from now on.
     case publish(ConnectivityState, any Picker)
+    /// Ask the resolver for a fresh answer.
     case resolveNow
+    /// Tell the policy once the time has passed; a timer that runs under this token starts anew.
     case startTimer(PolicyTimer, after: Duration)
+    /// Take a timer back.
     case cancelTimer(PolicyTimer)
     /// A child has done what can't be: a line for the log, which says whose fault it was.
     case complain(String)
   }
 
+  /// What was said so far, in order.
   public private(set) var effects: [Effect] = []
   /// What came with the resolver's last answer besides the endpoints (`Resolution.attributes`). A parent may give its children
   /// others.
@@ -40,6 +48,11 @@ public struct PolicyEffects {
   private let usesHealthChecks: Bool
   private let makeSubchannel: (SubchannelRequest) -> Subchannel
 
+  /// What a policy's tests give it to write on; a channel makes its own.
+  ///
+  /// - Parameters:
+  ///   - attributes: Of the resolver's answer; empty by default.
+  ///   - makeSubchannel: Makes a subchannel for an endpoint.
   public init(attributes: Attributes = Attributes(), makeSubchannel: @escaping (Endpoint) -> Subchannel) {
     self.init(attributes: attributes, usesHealthChecks: true) { makeSubchannel($0.endpoint) }
   }
@@ -77,11 +90,14 @@ public struct PolicyEffects {
     effects.append(.publish(state, picker))
   }
 
+  /// Asks the resolver for a fresh answer. After a lost connection or a failed attempt the channel does so by itself.
   public mutating func resolveNow() { effects.append(.resolveNow) }
 
+  /// Calls `timerFired` with this token once the delay has passed. A timer with the same token starts anew; at most 1,000.
   public mutating func startTimer(token: Int, after delay: Duration) {
     effects.append(.startTimer(PolicyTimer(token: token), after: delay))
   }
 
+  /// Takes the timer back; nothing happens where there is none with this token.
   public mutating func cancelTimer(token: Int) { effects.append(.cancelTimer(PolicyTimer(token: token))) }
 }

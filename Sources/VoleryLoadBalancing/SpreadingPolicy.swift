@@ -15,12 +15,14 @@ public struct SpreadingPolicy: LoadBalancingPolicy {
     self.makePicker = makePicker
   }
 
+  /// Connects to every endpoint, and lets those go that are not in the list any more. Returns false for an empty list.
   public mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
     set.update(endpoints, &effects)
     publish(&effects)
     return !endpoints.isEmpty
   }
 
+  /// Publishes a new picker where the set of ready subchannels has changed.
   public mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
   ) {
@@ -28,6 +30,7 @@ public struct SpreadingPolicy: LoadBalancingPolicy {
     publish(&effects)
   }
 
+  /// Fails calls with the resolver's error.
   public mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
     ring = nil
     effects.publish(.transientFailure, FailingPicker(error: error))

@@ -9,6 +9,7 @@ public import VoleryTypes
 public final class Subchannel: Sendable {
   /// Unique in the process.
   public let id: Int
+  /// The server, as the policy has given it.
   public let endpoint: Endpoint
   /// What parents call the policies from below the channel's own down to the one that it was made for; for error messages.
   package let owner: [String]
