@@ -3,6 +3,7 @@ public import VoleryTypes
 /// Makes calls on a channel, with interceptors of its own around them and defaults for what a call's own options leave open.
 /// Generated clients call through one. A channel's own calls (`Channel.unary` and the like) have its interceptors only.
 public struct CallInvoker: Sendable {
+  /// The channel that the calls are made on.
   public let channel: Channel
   /// The channel's, then those given here; put together once, so that a call finds them ready.
   let interceptors: [any ClientInterceptor]

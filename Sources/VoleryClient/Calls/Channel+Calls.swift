@@ -2,8 +2,11 @@ public import VoleryTypes
 
 /// The whole answer of a call with one response message.
 public struct ClientResponse<Message: Sendable>: Sendable {
+  /// The response.
   public let message: Message
+  /// What the server sent before the response.
   public let initialMetadata: Metadata
+  /// What the server sent with the status, which is OK.
   public let trailingMetadata: Metadata
   /// The server that answered.
   public let peer: Peer?

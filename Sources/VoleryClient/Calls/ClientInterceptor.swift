@@ -36,6 +36,7 @@ public import VoleryTypes
 /// - It may suspend. What it blocks, it blocks for its own call.
 /// - Different calls come at the same time, from any thread.
 public protocol ClientInterceptor: Sendable {
+  /// Called once for each call, or attempt, before it starts; it is over for the caller when this returns or throws.
   func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws
 }
 

@@ -35,13 +35,18 @@ public struct ClientStreamingCall<Request: Sendable, Response: Sendable>: Sendab
     get async throws(StatusError) { try await handle.call.response(responseSerializer) }
   }
 
+  /// Waits for the server's initial metadata; throws how the call ended where it ended before.
   public var initialMetadata: Metadata { get async throws(StatusError) { try await handle.call.initialMetadata() } }
 
+  /// Waits for the end of the call; the metadata that came with its status, whatever that was.
   public var trailingMetadata: Metadata { get async { await handle.call.outcome().trailingMetadata } }
 
+  /// Waits for the end of the call.
   public var status: Status { get async { await handle.call.outcome().status } }
 
+  /// The server; nil before the call has a connection.
   public var peer: Peer? { handle.call.peer }
 
+  /// Ends the call with CANCELLED, at both ends; nothing happens to one that is over. Any thread.
   public func cancel() { handle.call.cancel() }
 }

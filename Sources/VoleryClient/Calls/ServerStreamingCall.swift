@@ -27,8 +27,10 @@ public struct ServerStreamingCall<Response: Sendable>: AsyncSequence, Sendable {
   /// Whether the response that was taken last came compressed.
   public var isResponseCompressed: Bool { handle.call.isResponseCompressed }
 
+  /// Ends the call with CANCELLED, at both ends; nothing happens to one that is over. Any thread.
   public func cancel() { handle.call.cancel() }
 
+  /// An iterator over the responses; several share the call's one stream, each response goes to one of them.
   public func makeAsyncIterator() -> ResponseIterator<Response> {
     ResponseIterator(handle: handle, serializer: serializer)
   }
@@ -39,11 +41,15 @@ public struct ResponseIterator<Response: Sendable>: AsyncIteratorProtocol {
   let handle: CallHandle
   let serializer: Serializer<Response>
 
+  /// Waits for the next response; nil when the call has ended with OK.
+  ///
+  /// - Throws: How the call ended otherwise. CANCELLED when the task is cancelled.
   public mutating func next() async throws(StatusError) -> Response? {
     guard let bytes = try await handle.call.nextMessage() else { return nil }
     return try handle.call.message(bytes, serializer)
   }
 
+  /// The same, from the actor's isolation.
   public mutating func next(isolation actor: isolated (any Actor)?) async throws(StatusError) -> Response? {
     guard let bytes = try await handle.call.nextMessage() else { return nil }
     return try handle.call.message(bytes, serializer)

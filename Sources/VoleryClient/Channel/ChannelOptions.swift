@@ -96,6 +96,8 @@ public struct ChannelOptions: Sendable {
   /// How connections to endpoints of a cluster (`Attributes.cluster`) are protected; those of other clusters, and of none, have
   /// the channel's credentials. Without call credentials, which are the channel's. None.
   public var clusterCredentials: [String: ChannelCredentials] = [:]
+  /// Where the channel says what happens to it; swift-log's by default, with the label `volery.channel`. No secret, no
+  /// metadata value and no message is written to it.
   public var logger = Logger(label: "volery.channel")
   /// Around every call of the channel, the first one outermost; at most 64 with those of a client. None.
   public var interceptors: [any ClientInterceptor] = []
@@ -106,6 +108,7 @@ public struct ChannelOptions: Sendable {
   /// Of the channel's credentials.
   var callCredentials: [any CallCredentials] = []
 
+  /// The defaults, which are right for most channels.
   public init() {}
 
   var stagger: Duration { min(max(connectionAttemptDelay, .milliseconds(100)), .seconds(2)) }

@@ -32,7 +32,9 @@ extension Resolution {
 /// Each iteration has a resolver of its own. It ends when its task is cancelled, and never by itself: a resolver that gives
 /// up is run again after 1 s, x1.6, at most 120 s, as by a channel.
 public struct ResolutionUpdates: AsyncSequence, Sendable {
+  /// What is known of the target at one moment, the whole of it.
   public struct Element: Sendable {
+    /// The target that was asked for, parsed.
     public let target: Target
     /// The last answer, in its order. Empty when there was none yet, or the name has no addresses now.
     public fileprivate(set) var endpoints: [Endpoint] = []
@@ -55,11 +57,14 @@ public struct ResolutionUpdates: AsyncSequence, Sendable {
     public var age: Duration? { answeredAt.map { $0.duration(to: .now) } }
   }
 
+  /// One reader's place; each has a resolver of its own.
   public struct AsyncIterator: AsyncIteratorProtocol {
     fileprivate var stream: AsyncStream<Element>.Iterator
 
+    /// The next state of things, or the newest of several; nil once the task is cancelled.
     public mutating func next() async -> Element? { await stream.next(isolation: #isolation) }
 
+    /// The same, from the actor's isolation.
     public mutating func next(isolation actor: isolated (any Actor)?) async -> Element? {
       await stream.next(isolation: actor)
     }
@@ -73,6 +78,7 @@ public struct ResolutionUpdates: AsyncSequence, Sendable {
     self.factory = factory
   }
 
+  /// Starts a resolver, which runs until the iterator is gone or its task is cancelled.
   public func makeAsyncIterator() -> AsyncIterator {
     let (stream, continuation) = AsyncStream.makeStream(of: Element.self, bufferingPolicy: .bufferingNewest(1))
     do throws(SocketError) {

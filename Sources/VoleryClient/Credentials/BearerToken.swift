@@ -8,11 +8,14 @@ public import VoleryTypes
 ///     let credentials = BearerToken { BearerToken.Token(try await fetchToken(), validFor: .seconds(3600)) }
 ///     let channel = try Channel("dns:///orders:443", credentials: .tls().with(credentials))
 public actor BearerToken: CallCredentials {
+  /// A token as its source has given it.
   public struct Token: Sendable {
+    /// What stands behind `Bearer`: printable ASCII, or the call fails with INTERNAL.
     public var value: String
     /// From when it was got; nil: for ever.
     public var validFor: Duration?
 
+    /// A token that is valid so long from now; without `validFor`, for ever.
     public init(_ value: String, validFor: Duration? = nil) {
       self.value = value
       self.validFor = validFor
@@ -67,6 +70,9 @@ public actor BearerToken: CallCredentials {
 
   private var renewal: ContinuousClock.Instant?
 
+  /// `authorization` with the token at hand, else with the one that is being got.
+  ///
+  /// - Throws: What the closure last threw, until the pause after that failure is over (1 s, doubled up to 60 s).
   public func metadata(for call: CallCredentialsRequest) async throws -> Metadata {
     ["authorization": "Bearer \(try await token())"]
   }
@@ -130,10 +136,13 @@ public actor BearerToken: CallCredentials {
 
 /// What is printed, dumped or reflected never has the token in it.
 extension BearerToken.Token: CustomStringConvertible, CustomReflectable {
+  /// How long it is valid; never the token.
   public var description: String { validFor.map { "a token for \($0)" } ?? "a token" }
+  /// The same for `dump`.
   public var customMirror: Mirror { Mirror(self, children: ["validFor": validFor as Any]) }
 }
 
 extension BearerToken: CustomReflectable {
+  /// Nothing: a reflection of the actor would show the token.
   nonisolated public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
