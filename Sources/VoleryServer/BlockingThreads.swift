@@ -17,6 +17,7 @@ public final class BlockingThreads: TaskExecutor {
 
   deinit { queue.close() }
 
+  /// Runs a part of a task on a free thread, or as soon as there is one; called by Swift's concurrency.
   public func enqueue(_ job: consuming ExecutorJob) {
     // A task keeps the executor that it prefers alive, and with it the queue's threads.
     queue.append(UnownedJob(job), asUnownedTaskExecutor())

@@ -20,6 +20,7 @@ public struct MethodHandler: Sendable {
     case taskExecutor(any TaskExecutor)
   }
 
+  /// The method that it answers.
   public let descriptor: MethodDescriptor
   /// On the event loop of the call's connection, if nothing else is said.
   public var executor: Executor = .eventLoop

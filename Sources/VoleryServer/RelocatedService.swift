@@ -31,6 +31,7 @@ public struct RelocatedService: DrainObserving {
     self.paths = paths
   }
 
+  /// The service's handlers, those that were named with the other executor.
   public var handlers: [MethodHandler] {
     let handlers = service.handlers
     guard let paths else { return handlers.map { $0.on(executor) } }
@@ -39,5 +40,6 @@ public struct RelocatedService: DrainObserving {
     return handlers.map { paths.contains($0.descriptor.path) ? $0.on(executor) : $0 }
   }
 
+  /// Passed on to the service, where it wants to know.
   public func drainBegan() { (service as? any DrainObserving)?.drainBegan() }
 }

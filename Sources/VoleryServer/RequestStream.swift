@@ -13,8 +13,10 @@ public struct RequestStream<Request: Sendable>: AsyncSequence, Sendable {
     self.serializer = serializer
   }
 
+  /// An iterator over the requests that nobody has taken yet.
   @inlinable public func makeAsyncIterator() -> Iterator { Iterator(call: call, serializer: serializer) }
 
+  /// Takes requests one by one.
   public struct Iterator: AsyncIteratorProtocol {
     @usableFromInline let call: ServerCall
     @usableFromInline let serializer: Serializer<Request>
@@ -24,11 +26,16 @@ public struct RequestStream<Request: Sendable>: AsyncSequence, Sendable {
       self.serializer = serializer
     }
 
+    /// Waits for the next request; nil when the client has finished.
+    ///
+    /// - Throws: How the call ended; CANCELLED when the client has cancelled or is gone, DEADLINE_EXCEEDED when its time is
+    ///   up, INTERNAL for a request that can't be read.
     @inlinable public mutating func next() async throws(StatusError) -> Request? {
       guard let bytes = try await call.nextRequestBytes() else { return nil }
       return try call.message(bytes, serializer)
     }
 
+    /// The same, from the actor's isolation.
     @inlinable
     public mutating func next(isolation actor: isolated (any Actor)?) async throws(StatusError) -> Request? {
       guard let bytes = try await call.nextRequestBytes() else { return nil }

@@ -119,6 +119,7 @@ public final class Server: Sendable {
     try start(listeningOn: addresses, credentials: credentials)
   }
 
+  /// The same for a list.
   @discardableResult
   public func start(
     listeningOn addresses: [ListenAddress], credentials: ServerCredentials? = nil

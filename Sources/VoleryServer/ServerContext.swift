@@ -9,6 +9,7 @@ public struct ServerContext: Sendable {
 
   @usableFromInline init(_ call: ServerCall) { self.call = call }
 
+  /// The method that was called.
   public var method: MethodDescriptor { call.method }
 
   /// The client's end of the connection.

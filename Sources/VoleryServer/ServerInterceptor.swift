@@ -33,6 +33,7 @@ public import VoleryTypes
 ///   they come.
 /// - Different calls come at the same time, from any thread.
 public protocol ServerInterceptor: Sendable {
+  /// Called once for each call, in the handler's task; what it throws is how the call ends.
   func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws
 
   /// Whether it stands around this method's calls: asked once for each method when the server is made, and for each call of a
@@ -41,6 +42,7 @@ public protocol ServerInterceptor: Sendable {
 }
 
 extension ServerInterceptor {
+  /// True: around the calls of every method.
   public func isFor(_ method: MethodDescriptor) -> Bool { true }
 
   /// This interceptor for some methods only.

@@ -65,8 +65,11 @@ public struct ServerOptions: Sendable {
   public var interceptors: [any ServerInterceptor] = []
   /// Hear what happens to the server and its calls; at most 16. None.
   public var observers: [any Observer] = []
+  /// Where the server says what happens to it; swift-log's by default, with the label `volery.server`. No secret, no metadata
+  /// value and no message is written to it.
   public var logger = Logger(label: "volery.server")
 
+  /// The defaults, which are right for most servers.
   public init() {}
 
   var connection: ServerConnectionOptions {
