@@ -80,7 +80,9 @@ public enum ResolveCause: Hashable, Comparable, Sendable {
 ///   called on any thread, very often, before `run` and after its end. The resolver limits its own rate, and may do nothing.
 /// - Nothing here runs on a call's path: calls read what the channel last published.
 public protocol Resolver: AnyObject, Sendable {
+  /// Finds the endpoints until it is cancelled, and publishes each answer; the rules above say how.
   func run(_ publish: @escaping @Sendable (ResolverUpdate) -> Bool) async throws
+  /// A hint that a fresh answer would help. Any thread, very often; must not block.
   func resolveNow(_ cause: ResolveCause)
 
   /// Whether a request to `resolveNow` is answered by a fresh update within a second, though it may say the same again. The

@@ -4,6 +4,7 @@ public import VoleryTypes
 public struct ObservedAttempt: Sendable {
   /// Why there is one.
   public enum Cause: Hashable, Sendable {
+    /// The call begins; the retry policy wants another try; the hedging policy wants one more at the same time.
     case first, retry, hedge
     /// No server has processed the one before (gRFC A6).
     case transparentRetry
@@ -40,6 +41,7 @@ public protocol AttemptObserver: AnyObject, Sendable {
   /// A whole response is here.
   func received(_ message: ObservedMessage)
 
+  /// The attempt is over: the last that is heard of it.
   func ended(_ end: AttemptEnd)
 }
 

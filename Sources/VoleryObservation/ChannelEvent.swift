@@ -19,8 +19,11 @@ public final class ObservedChannel: Sendable {
 /// What happens to a channel beside its calls. Subchannels and connections have numbers that are unlike those of any others of
 /// this process.
 public enum ChannelEvent: Sendable {
+  /// The channel is made: the first that is heard of it.
   case created
+  /// What the application sees of its connectivity is another state now.
   case stateChanged(ConnectivityState)
+  /// The channel takes no more calls; its connections may still finish theirs, and tell of it.
   case closed
 
   /// The resolver has answered, the same as before or not.
@@ -28,15 +31,20 @@ public enum ChannelEvent: Sendable {
   /// The resolver has failed, or what it said can't be used; what it said before holds.
   case resolutionFailed(StatusError)
 
+  /// A policy has made a subchannel for this endpoint.
   case subchannelCreated(id: Int, Endpoint)
   /// - Parameter error: Of TRANSIENT_FAILURE.
   case subchannelChanged(id: Int, ConnectivityState, error: StatusError?)
+  /// A policy has given it up; its connection may still finish its calls.
   case subchannelRemoved(id: Int)
 
+  /// An attempt to connect begins.
   case connecting(ObservedConnection)
+  /// It has failed, so long after it began; the text says why, and may hold what the peer has said.
   case connectFailed(ObservedConnection, error: String, after: Duration)
   /// Given up: another address was faster, or nobody wants the connection any more.
   case connectAbandoned(ObservedConnection)
+  /// The connection can take calls, with TLS after its handshake, so long after the attempt began.
   case connected(ObservedConnection, peer: Peer, after: Duration)
   /// It takes no more calls; those that run may finish.
   case disconnecting(ObservedConnection, ConnectionLoss, reason: String)

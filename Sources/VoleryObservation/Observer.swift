@@ -37,6 +37,7 @@ public protocol Observer: AnyObject, Sendable {
   /// Told in the channel's control plane.
   func happened(_ event: ChannelEvent, to channel: ObservedChannel)
 
+  /// Told on whichever thread it happens.
   func happened(_ event: ServerEvent, to server: ObservedServer)
 }
 

@@ -20,5 +20,6 @@ public enum ServerEvent: Sendable {
   case connectionClosed(id: Int, Peer, reason: String?, streams: Int, after: Duration)
   /// It is about to stop, with so many calls under way.
   case draining(calls: Int)
+  /// Nothing listens any more, and what still ran was cancelled.
   case stopped
 }

@@ -39,6 +39,7 @@ public final class FileTable: @unchecked Sendable {
 
   /// The form of what generated code hands over: a generator and a runtime that do not go together do not compile.
   public enum Format: Sendable {
+    /// What the generator of this version writes.
     case version2
   }
 

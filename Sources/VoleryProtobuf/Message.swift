@@ -4,6 +4,7 @@ public import VoleryTypes
 ///
 /// What starts with an underscore is between generated code and this module.
 public protocol Message: WireMessage, Hashable, CustomStringConvertible {
+  /// A message with no field set, so that each has its default value.
   init()
 
   /// Fields that the .proto of this program does not know; they are kept and sent on.
@@ -18,8 +19,12 @@ public protocol Message: WireMessage, Hashable, CustomStringConvertible {
   ///     extension Tree { static var decodeOptions: DecodeOptions { DecodeOptions(maximumDepth: 500) } }
   static var decodeOptions: DecodeOptions { get }
 
+  /// For generated code: the message's type in its file's table.
   static var _type: MessageType { get }
+  /// For generated code: reads the fields from C memory. Throws for a string that is not UTF-8, a missing `required` field,
+  /// and what is nested too deep.
   init(_ message: RawMessage, _ context: borrowing DecodeContext) throws(ProtobufError)
+  /// For generated code: writes the fields to C memory, which borrows arrays and long strings until the context ends.
   func _fill(_ message: MutableRawMessage, _ context: borrowing EncodeContext)
 }
 

@@ -7,8 +7,10 @@ public protocol MessageExtension: Message {
   /// An Optional for a singular field, an array for a repeated one.
   associatedtype ExtensionValue: Hashable & Sendable
 
+  /// As the .proto's `extend` has it; 1 to 536,870,911.
   static var fieldNumber: Int { get }
 
+  /// What the extension field holds.
   var value: ExtensionValue { get set }
 }
 

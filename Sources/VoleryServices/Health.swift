@@ -13,6 +13,7 @@ import VoleryTypes
 public struct Health: HealthService, DrainObserving {
   /// What `set` can say of a service; SERVICE_UNKNOWN is what Watch answers for one that was never set.
   public enum Status: Hashable, Sendable {
+    /// SERVING: calls are welcome. NOT_SERVING: they had better go to another server.
     case serving, notServing
   }
 

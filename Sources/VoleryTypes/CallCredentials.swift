@@ -12,6 +12,7 @@
 ///       func metadata(for call: CallCredentialsRequest) async throws -> Metadata { ["x-api-key": key] }
 ///     }
 public protocol CallCredentials: Sendable {
+  /// What is sent with this attempt, beside the call's own metadata; may suspend.
   func metadata(for call: CallCredentialsRequest) async throws -> Metadata
 }
 

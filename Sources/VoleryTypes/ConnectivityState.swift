@@ -2,7 +2,9 @@
 public enum ConnectivityState: Hashable, Sendable {
   /// Not connected and not trying, because nobody needs it.
   case idle
+  /// Under way: the name is looked up, or a connection is made.
   case connecting
+  /// There is a connection, and its server wants calls.
   case ready
   /// The last attempt failed; the next one waits for its backoff.
   case transientFailure

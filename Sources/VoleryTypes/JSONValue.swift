@@ -1,11 +1,16 @@
 /// A JSON document as a value: service configs, policy configurations, endpoint files.
 public enum JSONValue: Hashable, Sendable {
+  /// `null`.
   case null
+  /// `true` or `false`.
   case bool(Bool)
   /// A number's text, as it stood: 64-bit integers and decimals both survive.
   case number(String)
+  /// A text, its escapes read.
   case string(String)
+  /// Values in their order.
   case array([JSONValue])
+  /// Members by their names; of names that came twice, the last.
   case object([String: JSONValue])
 
   /// The member of an object; nil when this is no object or has none of that name.

@@ -155,7 +155,9 @@ extension Metadata: Sequence {
 
   /// A value as its key says that it is.
   public enum ElementValue: Hashable, Sendable {
+    /// The value of a key that does not end in `-bin`.
     case text(String)
+    /// The value of a key that ends in `-bin`, its base64 taken off.
     case binary([UInt8])
   }
 

@@ -1,10 +1,12 @@
 /// Which side of a call streams.
 public enum MethodKind: Hashable, Sendable {
+  /// Neither side, the client, the server, or both.
   case unary, clientStreaming, serverStreaming, bidirectional
 }
 
 /// What the .proto promises about running a method twice (`idempotency_level`); retries rely on it.
 public enum Idempotency: Hashable, Sendable {
+  /// Nothing is promised; it changes nothing; or twice is the same as once.
   case unknown, noSideEffects, idempotent
 }
 
