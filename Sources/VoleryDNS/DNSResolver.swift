@@ -39,7 +39,7 @@ public struct DNSResolverFactory: ResolverFactory {
   /// A resolver of the name, which shares its look-ups with all channels of the process that ask the same.
   ///
   /// - Throws: `TargetError` for a query, an endpoint that is not `host` or `host:port`, a DNS server that is no IP address,
-  ///   and a zone that this machine does not have.
+  ///   and a zone that this machine does not have; what the system lacks to make an event loop.
   public func makeResolver(for target: Target) throws -> any Resolver {
     try target.refuseQuery()
     guard let place = HostAndPort(target.endpoint, defaultPort: 443) else {
@@ -98,7 +98,7 @@ public struct DNSServiceResolverFactory: ResolverFactory {
   /// A resolver of the SRV records, which shares its look-ups with all channels of the process that ask the same.
   ///
   /// - Throws: `TargetError` for a query, a port, an IP address in the place of the name, and a DNS server that is no IP
-  ///   address.
+  ///   address; what the system lacks to make an event loop.
   public func makeResolver(for target: Target) throws -> any Resolver {
     try target.refuseQuery()
     guard !target.endpoint.contains(":") else {

@@ -4,7 +4,8 @@ public import VoleryTypes
 public struct ObservedServerCall: Sendable {
   /// The server that it has come to.
   public let server: ObservedServer
-  /// The method, as it is registered; of one that is not, its name as the client sent it, and unary.
+  /// The method, as it is registered; of one that is not, its name as the client sent it (200 bytes at most), and its kind is
+  /// bidirectional.
   public let method: MethodDescriptor
   /// The server has this method. False: it answers UNIMPLEMENTED, or by its fallback, and the name is whatever the client has
   /// sent (labels of metrics had better say `other`).

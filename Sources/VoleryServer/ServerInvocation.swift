@@ -9,7 +9,7 @@ public struct ServerInvocation: Sendable {
 
   // MARK: Before the handler
 
-  /// The method that was called; of one that the server has not, its name as the client sent it.
+  /// The method that was called; of one that the server has not, its name as the client sent it (200 bytes at most).
   public var method: MethodDescriptor { call.method }
 
   /// What the handler knows of the call: the client, the deadline, whether it is cancelled, and what is sent besides the
