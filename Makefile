@@ -108,6 +108,13 @@ rotation: deps ## Replace a server's certificates 10 times in 20 s under 500 cal
 	swift build --build-tests
 	VOLERY_ROTATION=full timeout 120 swift test --skip-build --no-parallel --filter RotationTests
 
+docs: deps ## The API documentation, into .build/docs (any web server can serve it); a warning fails
+	Docs/api.sh
+
+deploy-check: deps ## Docs/Deploying.md, tried: the example in a bare Debian with the packages that the page names (needs root)
+	@$(call install,debootstrap)
+	$(SUDO) env "PATH=$$PATH" Tests/Deploy/run.sh
+
 balancing: ## Simulate the load balancing policies, and write the table of Docs/Balancing.md
 	swift build --build-tests
 	VOLERY_WRITE_BALANCING=1 swift test --skip-build --filter SimulationTests
@@ -115,4 +122,4 @@ balancing: ## Simulate the load balancing policies, and write the table of Docs/
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo python test generate format interop examples rotation balancing clean
+.PHONY: docs deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo python test generate format interop examples rotation balancing clean

@@ -251,3 +251,8 @@ if Context.environment["VOLERY_FUZZ"] != nil {
     program("volery-fuzz", path: "Tests/Fuzz/Program", ["FuzzTargets"]))
   package.products.append(.executable(name: "volery-fuzz", targets: ["volery-fuzz"]))
 }
+
+// What writes the API documentation (`make docs`) is nothing that packages which use this one resolve or build.
+if Context.environment["VOLERY_DOCS"] != nil {
+  package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
+}
