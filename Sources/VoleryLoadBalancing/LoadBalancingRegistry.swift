@@ -51,7 +51,7 @@ public struct LoadBalancingRegistry: Sendable {
   private var factories: [String: any LoadBalancingPolicyFactory] = [:]
 
   /// A registry of these factories, of which a later one replaces an earlier one of the same name. Empty by default;
-  /// `standard` has those that channels know.
+  /// `builtIn` has those that channels know.
   public init(_ factories: [any LoadBalancingPolicyFactory] = []) {
     for factory in factories { register(factory) }
   }
