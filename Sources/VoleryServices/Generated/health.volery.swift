@@ -6,6 +6,7 @@ public import VoleryProtobuf
 public import VoleryServer
 public import VoleryTypes
 
+/// Which service is asked about.
 public nonisolated struct HealthCheckRequest: VoleryProtobuf.Message {
   /// The service's full name; empty for the server as a whole.
   public var service: String
@@ -38,7 +39,9 @@ public nonisolated struct HealthCheckRequest: VoleryProtobuf.Message {
   }
 }
 
+/// Whether a service wants calls.
 public nonisolated struct HealthCheckResponse: VoleryProtobuf.Message {
+  /// The status at the moment of the answer.
   public var status: HealthCheckResponse.ServingStatus
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -68,9 +71,13 @@ public nonisolated struct HealthCheckResponse: VoleryProtobuf.Message {
     m.storeUnknown(self.unknownFields, c)
   }
 
+  /// What can be said of a service.
   public nonisolated enum ServingStatus: RawRepresentable, Hashable, Sendable, CaseIterable {
+    /// Nothing is known yet.
     case unknown
+    /// Calls are welcome.
     case serving
+    /// Calls had better go to another server.
     case notServing
     /// Only Watch answers with this one.
     case serviceUnknown
@@ -103,6 +110,7 @@ public nonisolated struct HealthCheckResponse: VoleryProtobuf.Message {
   }
 }
 
+/// Asks for all services.
 public nonisolated struct HealthListRequest: VoleryProtobuf.Message {
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -123,7 +131,9 @@ public nonisolated struct HealthListRequest: VoleryProtobuf.Message {
   }
 }
 
+/// The services that the server knows, 100 at most.
 public nonisolated struct HealthListResponse: VoleryProtobuf.Message {
+  /// By the service's full name; the server as a whole under the empty one.
   public var statuses: [String: HealthCheckResponse]
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -183,9 +193,13 @@ public nonisolated enum HealthMethods {
   public static var fileTable: VoleryProtobuf.FileTable { _table_grpc_health_v1_health_proto }
 }
 
+/// Tells load balancers and probes whether a server, and each of its services, wants calls.
 public protocol HealthService: VoleryServer.Service {
+  /// The status now; NOT_FOUND for a service that the server does not know.
   func check(_ request: HealthCheckRequest, context: VoleryServer.ServerContext) async throws -> HealthCheckResponse
+  /// The status of every service now; RESOURCE_EXHAUSTED where there are more than 100.
   func list(_ request: HealthListRequest, context: VoleryServer.ServerContext) async throws -> HealthListResponse
+  /// The status now and each change of it; SERVICE_UNKNOWN while the server does not know the service.
   func watch(_ request: HealthCheckRequest, responses: VoleryServer.ResponseWriter<HealthCheckResponse>, context: VoleryServer.ServerContext) async throws
 }
 
@@ -199,6 +213,7 @@ extension HealthService {
   }
 }
 
+/// Tells load balancers and probes whether a server, and each of its services, wants calls.
 public nonisolated struct HealthClient: Sendable {
   private let _calls: VoleryClient.CallInvoker
 
@@ -209,6 +224,7 @@ public nonisolated struct HealthClient: Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// The status now; NOT_FOUND for a service that the server does not know.
   public func check(_ request: HealthCheckRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> HealthCheckResponse {
     try await self._calls.unary(HealthMethods.check, request, options: options).message
   }
@@ -218,6 +234,7 @@ public nonisolated struct HealthClient: Sendable {
     try await self._calls.unary(HealthMethods.check, request, options: options)
   }
 
+  /// The status of every service now; RESOURCE_EXHAUSTED where there are more than 100.
   public func list(_ request: HealthListRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> HealthListResponse {
     try await self._calls.unary(HealthMethods.list, request, options: options).message
   }
@@ -227,6 +244,7 @@ public nonisolated struct HealthClient: Sendable {
     try await self._calls.unary(HealthMethods.list, request, options: options)
   }
 
+  /// The status now and each change of it; SERVICE_UNKNOWN while the server does not know the service.
   public func watch(_ request: HealthCheckRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<HealthCheckResponse> {
     self._calls.serverStreaming(HealthMethods.watch, request, options: options)
   }
