@@ -5,6 +5,9 @@ public protocol LoadBalancingPolicyFactory: Sendable {
   /// The name as in a service config's `loadBalancingConfig`.
   var name: String { get }
 
+  /// A policy of this configuration. Called for each channel and each new service config, also only to find out whether the
+  /// configuration is right: it must do nothing but make the policy.
+  ///
   /// - Parameters:
   ///   - configuration: The policy's JSON object from the service config; `.null` where there is none.
   ///   - context: What a policy may need: the registry for its children, the clock, randomness.

@@ -33,6 +33,8 @@ public enum ChannelEvent: Sendable {
 
   /// A policy has made a subchannel for this endpoint.
   case subchannelCreated(id: Int, Endpoint)
+  /// A subchannel is in another state.
+  ///
   /// - Parameter error: Of TRANSIENT_FAILURE.
   case subchannelChanged(id: Int, ConnectivityState, error: StatusError?)
   /// A policy has given it up; its connection may still finish its calls.

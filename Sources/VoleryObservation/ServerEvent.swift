@@ -16,6 +16,8 @@ public enum ServerEvent: Sendable {
   case connectionRefused(SocketAddress?, reason: String)
   /// A client is connected; with TLS, its handshake is done.
   case connectionOpened(id: Int, Peer)
+  /// A connection is gone, so long after it was opened; the reason is nil where it has ended as it should.
+  ///
   /// - Parameter streams: Calls that were opened on it.
   case connectionClosed(id: Int, Peer, reason: String?, streams: Int, after: Duration)
   /// It is about to stop, with so many calls under way.

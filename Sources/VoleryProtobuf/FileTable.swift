@@ -55,6 +55,8 @@ public final class FileTable: @unchecked Sendable {
     fatalError("unavailable")
   }
 
+  /// The table of one .proto file; generated code makes it.
+  ///
   /// - Parameters:
   ///   - format: What the generator writes; the other parameters are in its form.
   ///   - schema: For each message: size, number of fields, flags, then for each field, by number: number, type |

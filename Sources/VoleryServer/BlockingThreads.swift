@@ -12,6 +12,8 @@ import VoleryPrimitives
 public final class BlockingThreads: TaskExecutor {
   private let queue: ThreadQueue
 
+  /// Threads that are started as they are needed.
+  ///
   /// - Parameter count: The most threads; how many handlers may block at once. 64.
   public init(count: Int = 64) { queue = ThreadQueue(limit: max(1, count)) }
 

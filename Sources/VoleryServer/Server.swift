@@ -48,6 +48,8 @@ public final class Server: Sendable {
   private let drainObservers: [any DrainObserving]
   private let state = Mutex(State())
 
+  /// A server of these services, which listens nowhere yet.
+  ///
   /// - Parameter credentials: Of every listener that is not given its own.
   /// - Precondition: no two services have a method in common.
   public init(

@@ -19,6 +19,8 @@ public struct Health: HealthService, DrainObserving {
 
   private let board = StatusBoard()
 
+  /// The server as a whole serves, and so do the services that are named.
+  ///
   /// - Parameter services: Full names that serve from the start, besides the server as a whole.
   public init(services: [String] = []) {
     for name in [""] + services { board.set(.serving, for: name) }

@@ -10,6 +10,8 @@
 /// A call that comes before the resolver's first answer is asked for when that is there; of its configuration only `attributes`,
 /// `hash`, `metadata` and `committed` hold then, because its deadline and its retries are settled.
 public protocol ConfigSelector: AnyObject, Sendable {
+  /// How this call is made. Called once for each call, on the caller's task; must neither block nor suspend.
+  ///
   /// - Throws: What the call ends with. The codes that only an application may use become INTERNAL (gRFC A54).
   func configuration(of call: ConfigSelectorRequest) throws(StatusError) -> CallConfiguration
 }

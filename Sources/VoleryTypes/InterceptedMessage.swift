@@ -43,6 +43,8 @@ public struct InterceptedMessage: Sendable {
     }
   }
 
+  /// Puts another message of the method's own type in its place.
+  ///
   /// - Throws: `StatusError` INTERNAL when the method's messages are of another type.
   public mutating func replace(with message: some Sendable) throws(StatusError) {
     guard codec.accepts(message) else {

@@ -64,6 +64,8 @@ public struct Metadata: Sendable, Hashable {
     key.withUTF8 { key in value.withUTF8 { value in appendRaw(key: .init(key), value: .init(value)) } }
   }
 
+  /// Adds bytes behind the values that the key has already; they travel as base64.
+  ///
   /// - Precondition: `key` ends in `-bin`.
   public mutating func append(binary value: [UInt8], for key: String) {
     precondition(key.hasSuffix("-bin"), "binary metadata needs a key that ends in -bin, not '\(key)'")

@@ -35,6 +35,8 @@ public struct StatusError: Error, Hashable, Sendable, CustomStringConvertible {
     self.init(status: Status(code: code, message: message), metadata: metadata, origin: .local)
   }
 
+  /// An error of a status that is there already, for a handler or a test that has to say where it was made.
+  ///
   /// - Precondition: `status` is not OK: an OK outcome is a value, not an error.
   public init(status: Status, metadata: Metadata = Metadata(), origin: Origin) {
     precondition(!status.isOK, "a StatusError needs a status other than OK")

@@ -15,6 +15,8 @@ public struct CallInvoker: Sendable {
     init(_ options: CallOptions) { self.options = options }
   }
 
+  /// Calls on this channel, with what is given here around each of them.
+  ///
   /// - Parameters:
   ///   - interceptors: Around every call, the first one outermost, inside those of the channel's options.
   ///   - defaults: What holds where a call's own options say nothing; metadata is sent before a call's own, and of two

@@ -14,6 +14,8 @@ public import VoleryTypes
 public final class Channel: Sendable {
   let core: ChannelCore
 
+  /// A channel to whoever is behind the target; it connects when it is first used.
+  ///
   /// - Parameters:
   ///   - target: For example `dns:///orders:50051` or just `orders:50051`; `Target` lists the forms.
   ///   - credentials: `.tls()` for TLS; plaintext by default.

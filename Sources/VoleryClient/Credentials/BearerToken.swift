@@ -51,6 +51,8 @@ public actor BearerToken: CallCredentials {
   private static let firstPause = Duration.seconds(1)
   private static let maxPause = Duration.seconds(60)
 
+  /// Credentials with tokens of this source; none is got before the first call.
+  ///
   /// - Parameters:
   ///   - earlyRenewal: A token that expires within this time is renewed. 60 seconds; for a token that lives shorter, the
   ///     last fifth of its life.
