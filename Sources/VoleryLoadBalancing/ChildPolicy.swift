@@ -162,7 +162,7 @@ public struct ChildPolicy {
       effects.append(.startTimer(outer, after: delay))
     case .cancelTimer(let timer):
       if timers.remove(own(timer)) != nil { effects.append(.cancelTimer(own(timer))) }
-    case .resolveNow: effects.append(effect)
+    case .resolveNow, .tellEjection: effects.append(effect)
     case .complain(let text): effects.append(.complain("\(name): \(text)"))
     }
   }

@@ -37,10 +37,10 @@ final class HealthRecord: Sendable {
     return !ejectedUntil.compareExchange(expected: until, desired: next, ordering: .relaxed).exchanged
   }
 
-  /// A call has ended. Its own cancellation says nothing of the server.
-  func callEnded(code: StatusCode, origin: StatusError.Origin) {
+  /// A call has ended. Its own cancellation says nothing of the server. Nil: nothing has changed.
+  func callEnded(code: StatusCode, origin: StatusError.Origin) -> StandingChange? {
     switch (code, origin) {
-    case (.cancelled, .local): return
+    case (.cancelled, .local): return nil
     case (.deadlineExceeded, .local):
       failures.store(0, ordering: .relaxed)
       if deadlines.add(1, ordering: .relaxed).newValue >= HealthRecord.deadlinesInARow { eject(now()) }
@@ -51,7 +51,8 @@ final class HealthRecord: Sendable {
     }
   }
 
-  private func answered() {
+  /// Returns whether anything was held against the server.
+  @discardableResult private func answered() -> Bool {
     // Most calls find nothing to clear: no store, so that cores don't pass the line around.
     if failures.load(ordering: .relaxed) != 0 { failures.store(0, ordering: .relaxed) }
     if deadlines.load(ordering: .relaxed) != 0 { deadlines.store(0, ordering: .relaxed) }
@@ -71,12 +72,14 @@ final class HealthRecord: Sendable {
     let elapsed = nanoseconds(at: now)
     // Calls that were on their way already don't count again; a probe that failed does.
     let isProbe = current != 0 && elapsed + 1_000_000_000 >= current
-    guard current == 0 || isProbe else { return }
+    guard current == 0 || isProbe else { return false }
     let pause = Int64(1_000_000_000) << Int64(min(ejections.load(ordering: .relaxed), 5))
     let until = elapsed + min(pause, 30_000_000_000)
     if ejectedUntil.compareExchange(expected: current, desired: max(1, until), ordering: .relaxed).exchanged {
       ejections.add(1, ordering: .relaxed)
     }
+    ejections.add(1, ordering: .relaxed)
+    return current == 0
   }
 
   private func nanoseconds(at instant: ContinuousClock.Instant) -> Int64 {

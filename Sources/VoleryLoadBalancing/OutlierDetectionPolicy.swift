@@ -82,9 +82,9 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
     members = members.filter { child.subchannels[$0.key] != nil }
     let changed = detector.sweep(at: context.now())
     guard !changed.isEmpty else { return }
-    for (id, member) in members.sorted(by: { $0.key < $1.key })
-    where member.state == .ready && changed.contains(member.key) {
-      subchannelChanged(id, to: .ready, error: nil, &effects)
+    for (id, member) in members.sorted(by: { $0.key < $1.key }) where changed.contains(member.key) {
+      effects.append(.tellEjection(id, by: detector.method(ofEjecting: member.key)))
+      if member.state == .ready { subchannelChanged(id, to: .ready, error: nil, &effects) }
     }
   }
 

@@ -14,6 +14,8 @@ struct OutlierDetector {
     var lastSuccesses = 0
     var lastFailures = 0
     var ejectedAt: Instant?
+    /// While it is ejected.
+    var method: OutlierDetectionMethod?
     var multiplier = 0
 
     var lastVolume: Int { lastSuccesses + lastFailures }
@@ -42,6 +44,9 @@ struct OutlierDetector {
 
   func isEjected(_ key: Key) -> Bool { servers[key]?.ejectedAt != nil }
 
+  /// By what it was found out; nil for one that is not ejected.
+  func method(ofEjecting key: Key) -> OutlierDetectionMethod? { servers[key]?.method }
+
   /// An interval is over. Returns whose ejection has begun or ended.
   mutating func sweep(at now: Instant) -> Set<Key> {
     let before = ejected
@@ -62,7 +67,7 @@ struct OutlierDetector {
     let variance = rates.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(rates.count)
     let threshold = mean - variance.squareRoot() * Double(rate.stdevFactor) / 1000
     for key in ordered(judged) where judged[key]!.successRate < threshold {
-      eject(key, enforcement: rate.enforcementPercentage, now)
+      eject(key, .successRate, enforcement: rate.enforcementPercentage, now)
     }
   }
 
@@ -70,7 +75,7 @@ struct OutlierDetector {
     let judged = servers.filter { $0.value.lastVolume >= failures.requestVolume && $0.value.lastVolume > 0 }
     guard judged.count >= failures.minimumHosts else { return }
     for key in ordered(judged) where judged[key]!.failurePercentage > Double(failures.threshold) {
-      eject(key, enforcement: failures.enforcementPercentage, now)
+      eject(key, .failurePercentage, enforcement: failures.enforcementPercentage, now)
     }
   }
 
@@ -80,13 +85,14 @@ struct OutlierDetector {
   }
 
   /// Unless too many are, or it is the only one (the specification lets at least one go, however few there are).
-  private mutating func eject(_ key: Key, enforcement: Int, _ now: Instant) {
+  private mutating func eject(_ key: Key, _ method: OutlierDetectionMethod, enforcement: Int, _ now: Instant) {
     guard servers[key]?.ejectedAt == nil else { return }
     let count = ejected.count
     guard servers.count > count + 1 else { return }
     guard count == 0 || count * 100 < configuration.maxEjectionPercent * servers.count else { return }
     guard configuration.maxEjectionPercent > 0, Int(random() % 100) < enforcement else { return }
     servers[key]?.ejectedAt = now
+    servers[key]?.method = method
     servers[key]?.multiplier += 1
   }
 
@@ -98,7 +104,10 @@ struct OutlierDetector {
     }
     let longest = max(configuration.baseEjectionTime, configuration.maxEjectionTime)
     let time = configuration.baseEjectionTime.scaled(by: Double(server.multiplier), upTo: longest)
-    if now > ejectedAt.advanced(by: time) { server.ejectedAt = nil }
+    if now > ejectedAt.advanced(by: time) {
+      server.ejectedAt = nil
+      server.method = nil
+    }
     return server
   }
 }

@@ -36,6 +36,8 @@ public struct PolicyEffects {
     case startTimer(PolicyTimer, after: Duration)
     /// Take a timer back.
     case cancelTimer(PolicyTimer)
+    /// Outlier detection has begun to keep calls from a subchannel, or has ended that (nil); for observers.
+    case tellEjection(Int, by: OutlierDetectionMethod?)
     /// A child has done what can't be: a line for the log, which says whose fault it was.
     case complain(String)
   }

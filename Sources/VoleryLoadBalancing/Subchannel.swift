@@ -71,7 +71,8 @@ public final class Subchannel: Sendable {
   }
 
   package func callStarted() { outstanding.add(1, ordering: .relaxed) }
-  package func callEnded(code: StatusCode, origin: StatusError.Origin) {
+  /// Returns what that has changed, nil as a rule.
+  @discardableResult package func callEnded(code: StatusCode, origin: StatusError.Origin) -> StandingChange? {
     outstanding.subtract(1, ordering: .relaxed)
     if ejects { health.callEnded(code: code, origin: origin) }
   }

@@ -8,11 +8,32 @@ public final class ObservedChannel: Sendable {
   public let target: String
   /// The `:authority` of its calls, where they have none of their own.
   public let authority: String
+  private let readRetryBudget: @Sendable () -> RetryBudget
 
-  package init(target: String, authority: String) {
+  /// What is left for retries, now.
+  public var retryBudget: RetryBudget { readRetryBudget() }
+
+  package init(
+    target: String, authority: String, retryBudget: @escaping @Sendable () -> RetryBudget = { RetryBudget() }
+  ) {
     id = ObservedID.next()
     self.target = target
     self.authority = authority
+    readRetryBudget = retryBudget
+  }
+}
+
+/// What a channel has left for retries.
+public struct RetryBudget: Hashable, Sendable {
+  /// Retries that may be made at once, of all calls together: calls and time earn them. At most 50.
+  public let retries: Double
+  /// The tokens of the service config's `retryThrottling` (gRFC A6); nil without it. Below half of its `maxTokens` there are no
+  /// retries.
+  public let tokens: Double?
+
+  package init(retries: Double = 0, tokens: Double? = nil) {
+    self.retries = retries
+    self.tokens = tokens
   }
 }
 

@@ -95,4 +95,6 @@ private final class ServerCallObserverList: ServerCallObserver {
   func ended(_ end: ServerCallEnd) {
     for observer in observers { observer.ended(end) }
   }
+
+  var handlerBinding: HandlerBinding? { HandlerBinding(observers.compactMap(\.handlerBinding)) }
 }

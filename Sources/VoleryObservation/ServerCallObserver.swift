@@ -43,6 +43,10 @@ public protocol ServerCallObserver: AnyObject, Sendable {
 
   /// The call's stream is over. Its handler may run on, if it does not heed that.
   func ended(_ end: ServerCallEnd)
+
+  /// What holds for the call's handler: the one thing that an observer of a server's calls does. Asked for once, when the call
+  /// begins. Nil, the default: nothing.
+  var handlerBinding: HandlerBinding? { get }
 }
 
 extension ServerCallObserver {
@@ -54,6 +58,7 @@ extension ServerCallObserver {
   public func sent(_ message: ObservedMessage) {}
   /// Does nothing.
   public func ended(_ end: ServerCallEnd) {}
+  public var handlerBinding: HandlerBinding? { nil }
 }
 
 /// How a call of a server has ended.

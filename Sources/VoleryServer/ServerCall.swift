@@ -1,5 +1,6 @@
 import Synchronization
 import VoleryHTTP2Transport
+import VoleryObservation
 import VoleryPrimitives
 public import VoleryTransport
 public import VoleryTypes
@@ -77,9 +78,13 @@ public import VoleryTypes
     self.clientDeadline = head.timeout.map(Deadline.after) ?? .none
     self.requestCompression = requestCompression
     if let observer = dispatcher.observer {
-      watch = ServerCallWatch(
+      let watch = ServerCallWatch(
         dispatcher.observed(method.handler.descriptor, isRegistered: !method.isFallback, head, stream.peer), observer,
         on: workers.loop)
+      self.watch = watch
+      binding = watch?.binding
+    } else {
+      binding = nil
     }
     let compression = dispatcher.compression
     self.responseCompression = ResponseCompression(
@@ -138,6 +143,11 @@ public import VoleryTypes
 
   /// What a worker's task does.
   func runHandler() async {
+    guard let binding else { return await runInTime() }
+    await binding.run { await runInTime() }
+  }
+
+  private func runInTime() async {
     guard head.timeout != nil else { return await runInterceptors() }
     await CallScope.$deadline.withValue(deadline) { await runInterceptors() }
   }

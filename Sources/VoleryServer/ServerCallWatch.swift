@@ -10,15 +10,18 @@ final class ServerCallWatch {
   private let activity: Unmanaged<LoopActivity>
   @exclusivity(unchecked) private var received = MessageCount()
   @exclusivity(unchecked) private var sent = MessageCount()
+  /// What the observer wants to hold for the handler.
+  let binding: HandlerBinding?
   /// What the client is told.
   @exclusivity(unchecked) private var answer: Status?
 
   /// Nil where nobody wants to hear of the call.
-  init?(_ call: borrowing ObservedServerCall, _ observer: any Observer, on loop: EventLoop) {
+  init?(_ call: ObservedServerCall, _ observer: any Observer, on loop: EventLoop) {
     startedAt = Moment.now
     activity = .passUnretained(loop.activity)
     let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
-    let found = observer.callStarted(copy call)
+    let found = observer.callStarted(call)
+    binding = found?.handlerBinding
     activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
     guard let found else { return nil }
     self.observer = found

@@ -59,11 +59,17 @@ public struct MethodDescriptor: Hashable, Sendable {
     let service: String
     let name: String
     let path: String
+    /// Of both names: whoever looks something up for a call's method need not go through them again.
+    let hash: Int
 
     init(service: String, name: String) {
       self.service = service
       self.name = name
       self.path = "/\(service)/\(name)"
+      var hasher = Hasher()
+      hasher.combine(service)
+      hasher.combine(name)
+      hash = hasher.finalize()
     }
   }
 

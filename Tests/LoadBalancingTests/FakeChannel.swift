@@ -73,7 +73,7 @@ final class FakeChannel {
       case .publish(let state, let picker):
         self.state = state
         self.picker = picker
-      case .resolveNow: break
+      case .resolveNow, .tellEjection: break
       case .startTimer(let timer, let delay): timers[timer] = clock.now().advanced(by: delay)
       case .cancelTimer(let timer): timers[timer] = nil
       case .complain(let text): complaints.append(text)

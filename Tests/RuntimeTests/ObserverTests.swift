@@ -101,6 +101,10 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     case .resolutionFailed(let error): note("not resolved: \(error.message)")
     case .subchannelCreated(let id, _): note("subchannel \(id)")
     case .subchannelChanged(let id, let state, _): note("subchannel \(id) \(state)")
+    case .subchannelSetAside(let id): note("subchannel \(id) set aside")
+    case .subchannelReadmitted(let id): note("subchannel \(id) readmitted")
+    case .subchannelEjected(let id, let method): note("subchannel \(id) ejected by \(method)")
+    case .subchannelUnejected(let id): note("subchannel \(id) not ejected any more")
     case .subchannelRemoved(let id): note("subchannel \(id) removed")
     case .connecting(let connection): note("connection \(connection.id) begun")
     case .connectFailed(let connection, _, _): note("connection \(connection.id) ended: failed")
@@ -367,6 +371,79 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     }
     #expect(calls(first) == calls(second) && calls(first).count == 4)
     #expect(calls(third) == calls(fourth) && calls(third).count == 2)
+  }
+
+  enum Marks {
+    @TaskLocal static var first = "-"
+    @TaskLocal static var second = 0
+
+    static let method = Method<[UInt8], [UInt8]>(service: "test.Marks", name: "Read", kind: .unary)
+
+    struct Reader: Service {
+      let executor: MethodHandler.Executor
+      var handlers: [MethodHandler] {
+        [
+          MethodHandler.unary(Marks.method) { _, _ in
+            await Task.yield()
+            return Array("\(Marks.first) \(Marks.second)".utf8)
+          }.on(executor)
+        ]
+      }
+    }
+  }
+
+  /// Binds a value for the calls that ask for it.
+  final class Binder: Observer, ServerCallObserver {
+    let handlerBinding: HandlerBinding?
+    init(_ binding: HandlerBinding) { handlerBinding = binding }
+
+    func callStarted(_ call: ObservedServerCall) -> (any ServerCallObserver)? {
+      call.metadata["x-mark"] == nil ? nil : self
+    }
+  }
+
+  enum Worksite: CaseIterable {
+    case eventLoop, sharedPool
+  }
+
+  @Test(
+    "task-local values that observers bind hold for the handler, and for no other one", arguments: Worksite.allCases)
+  func bindings(_ site: Worksite) async throws {
+    var serverOptions = ServerOptions()
+    serverOptions.observers = [
+      Binder(HandlerBinding(Marks.$first, to: "bound")), Recorder(), Binder(HandlerBinding(Marks.$second, to: 2)),
+    ]
+    let reader = Marks.Reader(executor: site == .eventLoop ? .eventLoop : .sharedPool)
+    let server = Server(services: [reader], options: serverOptions)
+    defer { server.shutDown() }
+    let address = try server.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0]
+    let channel = try Channel(address.target)
+    let marked = CallOptions(metadata: ["x-mark": "1"], timeout: .seconds(20))
+    for _ in 0..<3 {
+      let bound = try await channel.unary(Marks.method, [], options: marked).message
+      #expect(String(decoding: bound, as: UTF8.self) == "bound 2")
+      let unbound = try await channel.unary(Marks.method, [], options: Self.timely).message
+      #expect(String(decoding: unbound, as: UTF8.self) == "- 0")
+    }
+  }
+
+  @Test("a server that is set aside is told, and that it has answered again") func setAside() async throws {
+    let recorder = Recorder()
+    let server = Server(services: [RetryTests.Flaky(failures: 5)])
+    defer { server.shutDown() }
+    let address = try server.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0]
+    var options = ChannelOptions()
+    options.observers = [recorder]
+    let channel = try Channel(address.target, options: options)
+    for _ in 0..<5 {
+      await #expect(throws: StatusError.self) {
+        try await channel.unary(RetryTests.Flaky.method, [1], options: Self.timely)
+      }
+    }
+    await recorder.wait(for: "set aside")
+    _ = try await channel.unary(RetryTests.Flaky.method, [1], options: Self.timely)
+    await recorder.wait(for: "readmitted")
+    #expect(recorder.lines.count { $0.contains("set aside") || $0.contains("readmitted") } == 2)
   }
 
   /// Does nothing for long.

@@ -1,4 +1,5 @@
 import Synchronization
+import VoleryObservation
 import VoleryTypes
 
 /// Keeps a channel's retries from making an overload worse: the tokens of gRFC A6 where the service config has them, and
@@ -52,17 +53,29 @@ package final class RetryThrottle: Sendable {
     state.withLock { state in state.configuration.map { state.tokens > $0.maxTokens / 2 } ?? true }
   }
 
+  /// For observers.
+  var left: RetryBudget {
+    state.withLock { state in
+      earn(&state)
+      return RetryBudget(retries: state.budget, tokens: state.configuration.map { _ in state.tokens })
+    }
+  }
+
+  private func earn(_ state: inout State) {
+    let now = Moment.now
+    let earned = state.updatedAt.duration(to: now) / .seconds(1) * RetryThrottle.perSecond
+    let calls = calls.load(ordering: .relaxed)
+    let earnedByCalls = Double(calls - state.countedCalls) * RetryThrottle.perCall
+    state.budget = min(RetryThrottle.capacity, state.budget + earned + earnedByCalls)
+    state.countedCalls = calls
+    state.updatedAt = now
+  }
+
   /// Whether a retry may be made now; it is counted.
   func takeRetry() -> Bool {
     state.withLock { state in
       if let configuration = state.configuration, state.tokens <= configuration.maxTokens / 2 { return false }
-      let now = Moment.now
-      let earned = state.updatedAt.duration(to: now) / .seconds(1) * RetryThrottle.perSecond
-      let calls = calls.load(ordering: .relaxed)
-      let earnedByCalls = Double(calls - state.countedCalls) * RetryThrottle.perCall
-      state.budget = min(RetryThrottle.capacity, state.budget + earned + earnedByCalls)
-      state.countedCalls = calls
-      state.updatedAt = now
+      earn(&state)
       guard state.budget >= 1 else { return false }
       state.budget -= 1
       return true

@@ -48,7 +48,8 @@ package final class DataPlane: Sendable {
   ) {
     self.options = options
     observer = ObserverList.observer(of: options.observers)
-    observed = ObservedChannel(target: target, authority: authority)
+    let throttle = retryThrottle
+    observed = ObservedChannel(target: target, authority: authority) { throttle.left }
     self.authority = authority
     self.loop = loop
     published = StripedValue(snapshot)
@@ -186,7 +187,7 @@ package final class DataPlane: Sendable {
 
   /// A picked call's attempt is over.
   func attemptEnded(_ subchannel: Subchannel, code: StatusCode, origin: StatusError.Origin, startedAt: Moment) {
-    subchannel.callEnded(code: code, origin: origin)
+    if let change = subchannel.callEnded(code: code, origin: origin) { standingChanged(subchannel.id, change) }
     if origin == .peer || code == .ok, subchannel.isFirstAnswer() {
       inControlPlane { _ in (subchannel.connection as? SubchannelDriver)?.callAnswered() }
     }

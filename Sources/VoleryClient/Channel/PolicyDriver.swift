@@ -214,8 +214,14 @@ final class PolicyDriver: @unchecked Sendable {
     case .resolveNow: core.resolveNow()
     case .cancelTimer(let timer): timers.removeValue(forKey: timer)?.cancel()
     case .startTimer(let timer, let delay): start(timer, after: delay)
+    case .tellEjection(let id, let method): tellEjection(id, method)
     case .complain(let text): complain(text)
     }
+  }
+
+  private func tellEjection(_ id: Int, _ method: OutlierDetectionMethod?) {
+    guard members[id] != nil else { return }
+    core.dataPlane.observe(method.map { .subchannelEjected(id: id, $0) } ?? .subchannelUnejected(id: id))
   }
 
   private func start(_ timer: PolicyTimer, after delay: Duration) {

@@ -1,0 +1,36 @@
+/// A task-local value that holds for the handler of a server's call and for all that is called from it: how a trace's context
+/// reaches the calls that a handler makes.
+///
+///     var handlerBinding: HandlerBinding? { HandlerBinding(RequestID.$current, to: id) }
+public struct HandlerBinding: Sendable {
+  private let steps: [any Step]
+
+  private protocol Step: Sendable {
+    func run(_ handler: () async -> Void) async
+  }
+
+  private struct Local<Value: Sendable>: Step {
+    let local: TaskLocal<Value>
+    let value: Value
+
+    func run(_ handler: () async -> Void) async { await local.withValue(value) { await handler() } }
+  }
+
+  public init<Value: Sendable>(_ local: TaskLocal<Value>, to value: Value) {
+    steps = [Local(local: local, value: value)]
+  }
+
+  /// All of them; nil for none.
+  package init?(_ bindings: [HandlerBinding]) {
+    guard !bindings.isEmpty else { return nil }
+    steps = bindings.flatMap(\.steps)
+  }
+
+  /// Runs a handler with the values, in the task that it is called from.
+  package func run(_ handler: () async -> Void) async { await run(from: 0, handler) }
+
+  private func run(from index: Int, _ handler: () async -> Void) async {
+    guard index < steps.count else { return await handler() }
+    await steps[index].run { await run(from: index + 1, handler) }
+  }
+}
