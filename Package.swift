@@ -33,6 +33,9 @@ let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-col
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+let inMemoryTracing: Target.Dependency = .product(name: "InMemoryTracing", package: "swift-distributed-tracing")
 
 let package = Package(
   name: "volery",
@@ -51,7 +54,9 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
@@ -145,7 +150,9 @@ let package = Package(
         permissions: [.writeToPackageDirectory(reason: "The Swift of .proto files is written into the package")]),
       dependencies: ["protoc-gen-volery"], path: "Sources/VoleryCommandPlugin"),
     program("volery-interop", ["VoleryPlatform", "Volery", argumentParser, logging]),
-    program("volery-bench", ["VoleryPlatform", "Volery", "VoleryLoadBalancing", "VoleryTypes", argumentParser]),
+    program(
+      "volery-bench",
+      ["VoleryPlatform", "Volery", "VoleryLoadBalancing", "VoleryMetrics", "VoleryTypes", argumentParser, coreMetrics]),
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
     program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser]),
     program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", argumentParser]),
@@ -163,7 +170,9 @@ let package = Package(
     program("pods-demo", path: "Examples/Pods/Demo", ["PodsShared", "Volery", argumentParser]),
 
     // Tests.
-    program("volery-lab", path: "Tests/Lab/Program", ["Volery", argumentParser, logging]),
+    program(
+      "volery-lab", path: "Tests/Lab/Program",
+      ["Volery", "VoleryMetrics", "MetricsExposition", argumentParser, logging]),
     .target(
       name: "TestSupport", dependencies: ["VoleryPlatform", "VoleryTypes", "CNGHTTP2", logging], path: "Tests/Support",
       exclude: ["certificates.sh"],
@@ -217,6 +226,12 @@ let package = Package(
         "VoleryPlatform", "NastyMessages", "TestSupport", "Volery", "VoleryServer", "VoleryClient", "VoleryTransport",
         "VoleryTypes", "VoleryCompression",
         "VoleryHTTP2Session", "VoleryHTTP2Transport", "VoleryEventLoops",
+      ]),
+    tests(
+      "TelemetryTests",
+      [
+        "TestSupport", "Volery", "VoleryMetrics", "VoleryTracing", "VoleryObservation", "VoleryTypes",
+        "MetricsExposition", coreMetrics, tracing, inMemoryTracing,
       ]),
     tests(
       "InteropTests",

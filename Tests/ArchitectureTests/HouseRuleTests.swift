@@ -25,6 +25,7 @@ import Testing
     "RuntimeTests/RawEcho.swift": (1, "a handler that hangs"),
     "RuntimeTests/HedgingTests.swift": (1, "a handler that hangs"),
     "RuntimeTests/ServerInterceptorTests.swift": (1, "an interceptor that hangs"),
+    "TelemetryTests/Subject.swift": (1, "a slow handler, whose time is what is measured"),
     "InteropTests/DescriptorTests.swift": (1, "how long the server's use of its processor is measured"),
     "InteropTests/FrozenServerTests.swift": (1, "how long the server is frozen"),
     "TestingTests/TestClockTests.swift": (2, "by the test's own clock, which stands still until the test moves it"),

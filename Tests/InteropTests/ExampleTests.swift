@@ -31,6 +31,17 @@ import Testing
     #expect(code == 0)
   }
 
+  @Test("prometheus-metrics writes what Prometheus reads") func prometheusMetrics() throws {
+    let program = InteropTests.program.replacing("volery-interop", with: "prometheus-metrics")
+    let (output, code) = try ChildProcess.run([program])
+    #expect(code == 0)
+    let picks = output.split(separator: "\n").filter { $0.hasPrefix("volery_channel_picks_total{") }
+      .compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }
+    #expect(picks.count == 3 && picks.allSatisfy { $0 > 50 } && picks.reduce(0, +) == 300, "\(output)")
+    #expect(output.contains("grpc_server_call_started_total{grpc_method=\"demo.Echo/Echo\"} 300\n"))
+    #expect(output.contains("# TYPE grpc_server_call_duration_seconds histogram\n"))
+  }
+
   @Test("interceptors has its calls authenticated, numbered and logged") func interceptors() throws {
     let program = InteropTests.program.replacing("volery-interop", with: "interceptors")
     let (output, code) = try ChildProcess.run([program])
