@@ -45,6 +45,8 @@ let package = Package(
     .library(name: "VoleryProtobuf", targets: ["VoleryProtobuf", "VoleryWellKnownTypes"]),
     .library(name: "VoleryInterceptors", targets: ["VoleryInterceptors"]),
     .library(name: "VoleryServiceLifecycle", targets: ["VoleryServiceLifecycle"]),
+    .library(name: "VoleryMetrics", targets: ["VoleryMetrics"]),
+    .library(name: "VoleryTracing", targets: ["VoleryTracing"]),
     .library(name: "VoleryTesting", targets: ["VoleryTesting"]),
     .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
     .executable(name: "volery-interop", targets: ["volery-interop"]),
@@ -116,6 +118,8 @@ let package = Package(
 
     // 5: front.
     module("VoleryServiceLifecycle", ["VoleryServer", "VoleryClient", lifecycle]),
+    module("VoleryMetrics", ["VoleryPlatform", "VoleryTypes", "VoleryObservation", coreMetrics]),
+    module("VoleryTracing", ["VoleryPlatform", "VoleryPrimitives", "VoleryTypes", "VoleryObservation", tracing]),
     module(
       "VoleryInterceptors",
       [
@@ -164,6 +168,12 @@ let package = Package(
     program("zone-policy", path: "Examples/ZonePolicy", ["Volery"]),
     program("failover-policy", path: "Examples/FailoverPolicy", ["Volery"]),
     program("ports-resolver", path: "Examples/PortsResolver", ["Volery"]),
+    .target(
+      name: "MetricsExposition", dependencies: ["VoleryMetrics", coreMetrics], path: "Examples/Metrics/Exposition",
+      swiftSettings: strict),
+    program(
+      "prometheus-metrics", path: "Examples/Metrics/Program",
+      ["MetricsExposition", "Volery", "VoleryMetrics", coreMetrics]),
     program("route-guide", path: "Examples/RouteGuide/Sources", ["Volery"]),
     program("watch", path: "Examples/Watch", ["Volery"]),
     program("in-memory-registry", path: "Examples/InMemoryRegistry", ["Volery"]),
@@ -237,7 +247,7 @@ let package = Package(
       "InteropTests",
       [
         "TestSupport", "Volery", "volery-interop", "own-messages", "bearer-token", "interceptors", "server-share",
-        "ten-lines",
+        "ten-lines", "prometheus-metrics",
         "zone-policy", "watch",
         "in-memory-registry",
       ]),
