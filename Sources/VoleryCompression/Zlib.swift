@@ -33,7 +33,7 @@ package enum Zlib {
 /// States that nobody uses now.
 private final class StatePool<State: AnyObject>: Sendable {
   /// States are not Sendable: one is with the pool or with whoever took it, never both.
-  private struct Idle: @unchecked Sendable { var states: [State] = [] }
+  private struct Idle: @unchecked Sendable { var states: [State] = [] }  // Isolation: handed over
 
   private static var capacity: Int { 4 }
   private let idle = Mutex(Idle())
@@ -49,5 +49,26 @@ private final class StatePool<State: AnyObject>: Sendable {
     }
   }
 
-  private struct Taken: @unchecked Sendable { let state: State? }
+  private struct Taken: @unchecked Sendable { let state: State? }  // Isolation: handed over
+}
+
+/// The frame that zlib puts around deflated bytes.
+package enum CompressionFormat: Hashable, Sendable, CaseIterable {
+  /// RFC 1952.
+  case gzip
+  /// RFC 1950.
+  case zlib
+
+  /// zlib's `windowBits`: the largest window, and 16 more for gzip.
+  var windowBits: Int32 { self == .gzip ? 15 + 16 : 15 }
+}
+
+/// Compressed bytes that can't be taken.
+package enum InflateFailure: Error, Equatable {
+  /// They are not of the format, damaged, or end too early.
+  case corrupt
+  /// They would be longer than the limit.
+  case tooLarge
+  /// zlib got no memory.
+  case outOfMemory
 }

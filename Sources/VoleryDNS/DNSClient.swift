@@ -69,7 +69,7 @@ final class DNSClient {
 
   // MARK: Asking
 
-  private final class Question: @unchecked Sendable {
+  private final class Question: @unchecked Sendable {  // Isolation: handed over
     let client: DNSClient
     let type: DNSRecordType
     let answered: (DNSReply) -> Void
@@ -196,4 +196,4 @@ final class DNSClient {
   }
 }
 
-extension DNSClient: @unchecked Sendable {}
+extension DNSClient: @unchecked Sendable {}  // Isolation: loop

@@ -167,4 +167,4 @@ final class DNSLookup {
   }
 }
 
-extension DNSLookup: @unchecked Sendable {}
+extension DNSLookup: @unchecked Sendable {}  // Isolation: loop

@@ -12,7 +12,7 @@ enum DNSSockets {
   }
 
   /// c-ares keeps the pointer.
-  nonisolated(unsafe) private static let functions: UnsafeMutablePointer<ares_socket_functions> = {
+  nonisolated(unsafe) private static let functions: UnsafeMutablePointer<ares_socket_functions> = {  // Isolation: constant
     let functions = UnsafeMutablePointer<ares_socket_functions>.allocate(capacity: 1)
     functions.initialize(to: ares_socket_functions())
     functions.pointee.asocket = { family, type, kind, _ in DNSSockets.make(family, type, kind) }

@@ -4,7 +4,7 @@ import VoleryNameResolution
 import VoleryTypes
 
 /// Watches one name for everybody in the process who has a channel to it.
-final class DNSWatcher: @unchecked Sendable {
+final class DNSWatcher: @unchecked Sendable {  // Isolation: loop
   struct Key: Hashable, Sendable {
     let query: DNSQuery
     let interval: Duration

@@ -4,7 +4,7 @@ import VoleryTypes
 
 /// What a look-up needs of the system's files: resolv.conf, which c-ares reads too, and /etc/hosts. Read anew for each
 /// look-up, for they may change while the program runs, and on a thread of its own, for they may hang.
-struct SystemFiles: @unchecked Sendable {
+struct SystemFiles: @unchecked Sendable {  // Isolation: handed over
   /// Nil when c-ares can't be set up.
   let client: DNSClient?
   let configuration: ResolverConfiguration

@@ -5,7 +5,7 @@ import VoleryPlatform
 ///
 /// A thread is started when work finds none that is free, and ends when it has had nothing to do for a while. With all of
 /// them stuck, work waits its turn, and beyond a limit it is refused. Any thread.
-package final class BlockingPool: @unchecked Sendable {
+package final class BlockingPool: @unchecked Sendable {  // Isolation: lock
   /// For certificates and endpoint files. Whoever uses it has one piece of work here at a time.
   package static let files = BlockingPool(threads: 16)
   /// For what DNS look-ups read of the system: apart, as there may be one for each of many names at once.

@@ -2,7 +2,7 @@ import CLibUV
 import VoleryPlatform
 
 /// A listening socket. Accepts on its own loop and hands each new connection to the loop of the group that has the fewest.
-package final class Listener: @unchecked Sendable {
+package final class Listener: @unchecked Sendable {  // Isolation: loop
   /// Where it really listens: port 0 has become a port.
   package let localAddress: SocketDestination
   private let descriptor: Int32

@@ -48,7 +48,7 @@ package final class LoopActivity: Sendable {
 
 /// Runs a task on a loop as the loop itself would, and says what its jobs belong to while they run. A task prefers it as its
 /// executor, and so do the task's children.
-package final class LoopWorker: TaskExecutor, @unchecked Sendable {
+package final class LoopWorker: TaskExecutor, @unchecked Sendable {  // Isolation: loop
   private let loop: EventLoop
   /// Not `LoopActivity.idle`. On the loop only.
   @exclusivity(unchecked) private(set) var tag = LoopActivity.unnamed
@@ -66,7 +66,7 @@ package final class LoopWorker: TaskExecutor, @unchecked Sendable {
 }
 
 /// A job that waits for its loop.
-struct LoopJob {
+struct LoopJob {  // Isolation: loop
   let job: UnownedJob
   /// The job's task prefers it, and keeps it alive.
   unowned(unsafe) let worker: LoopWorker?

@@ -6,7 +6,7 @@ import VoleryPlatform
 /// swift-service-lifecycle, as a rule. Both hear of it; with `SignalWatch` only one of them would. Made and closed on any thread.
 package final class SharedSignalWatch: Sendable {
   /// Dispatch guards it itself.
-  nonisolated(unsafe) private let source: any DispatchSourceSignal
+  nonisolated(unsafe) private let source: any DispatchSourceSignal  // Isolation: constant
 
   /// - Parameter handler: Called on a queue of dispatch's.
   package init(_ signal: Int32, _ handler: @escaping @Sendable () -> Void) {
@@ -29,7 +29,7 @@ package final class SharedSignalWatch: Sendable {
 }
 
 /// What happens when the process gets a signal.
-package struct SignalAction: Equatable, @unchecked Sendable {
+package struct SignalAction: Equatable, @unchecked Sendable {  // Isolation: constant
   private let signal: Int32
   private var action = sigaction()
 

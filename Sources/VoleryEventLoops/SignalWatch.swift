@@ -3,7 +3,7 @@ import Synchronization
 
 /// Calls a function when the process gets a signal. Made and closed on any thread; the handler runs on the loop. Whoever else
 /// has a handler for the signal would hear nothing more of it: see `isHandledByOthers`.
-package final class SignalWatch: @unchecked Sendable {
+package final class SignalWatch: @unchecked Sendable {  // Isolation: loop
   /// Watches of each signal that are not closed.
   private static let counts = Mutex<[Int32: Int]>([:])
 

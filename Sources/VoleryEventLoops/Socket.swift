@@ -14,7 +14,7 @@ package protocol SocketDelegate: AnyObject {
 }
 
 /// A connected stream socket on its loop. All functions on the loop only.
-package final class Socket {
+package final class Socket {  // Isolation: loop
   package let loop: EventLoop
   /// Strong: a socket keeps its connection alive until it is closed.
   @exclusivity(unchecked) package var delegate: (any SocketDelegate)?
@@ -258,7 +258,7 @@ package final class Socket {
 }
 
 /// Bytes that the kernel did not take at once.
-private final class PendingWrite: @unchecked Sendable {
+private final class PendingWrite: @unchecked Sendable {  // Isolation: handed over
   let socket: Socket
   let bytes: UnsafeMutableRawBufferPointer
 
@@ -268,4 +268,4 @@ private final class PendingWrite: @unchecked Sendable {
   }
 }
 
-extension Socket: @unchecked Sendable {}
+extension Socket: @unchecked Sendable {}  // Isolation: loop

@@ -94,10 +94,10 @@ package final class SocketConnector {
     descriptor = -1
   }
 
-  private struct Outcome: @unchecked Sendable {
+  private struct Outcome: @unchecked Sendable {  // Isolation: handed over
     let result: Result<Socket, SocketError>?
     init(_ result: Result<Socket, SocketError>?) { self.result = result }
   }
 }
 
-extension SocketConnector: @unchecked Sendable {}
+extension SocketConnector: @unchecked Sendable {}  // Isolation: loop

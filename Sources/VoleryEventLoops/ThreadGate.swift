@@ -1,7 +1,7 @@
 import VoleryPlatform
 
 /// Lets one thread wait until another has come to a point, once.
-final class ThreadGate: @unchecked Sendable {
+final class ThreadGate: @unchecked Sendable {  // Isolation: lock
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var isOpen = false

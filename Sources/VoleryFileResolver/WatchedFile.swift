@@ -1,10 +1,9 @@
 import VoleryEventLoops
 import VoleryPlatform
 
-/// A file that may be replaced, rewritten, removed, or reached through symbolic links that change: reads it when it may
-/// have changed, and keeps watches on the directories where that shows. One `read` at a time, on a thread that may wait for a
-/// file system that hangs; `close` at any time.
-final class WatchedFile: @unchecked Sendable {
+/// A file that may change in whichever way: reads it when it may have changed. One `read` at a time, on a thread that may wait
+/// for a file system that hangs; `close` at any time.
+final class WatchedFile: @unchecked Sendable {  // Isolation: handed over
   enum Content: Equatable, Sendable {
     case unchanged
     case bytes([UInt8])

@@ -3,7 +3,7 @@ import CNGHTTP2
 /// The C functions that nghttp2 calls; each finds its session and hands over.
 enum HTTP2Callbacks {
   /// The same for all sessions; made once.
-  nonisolated(unsafe) private static let callbacks: OpaquePointer = {
+  nonisolated(unsafe) private static let callbacks: OpaquePointer = {  // Isolation: constant
     var callbacks: OpaquePointer!
     nghttp2_session_callbacks_new(&callbacks)
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, context in

@@ -6,7 +6,7 @@ import VoleryPlatform
 /// `feed` hands in what came from the peer and calls the delegate and the streams from inside; they may state intents
 /// (submit, consume, reset), but must not call `feed` or `pull`. `pull` collects what has to go to the peer.
 /// Not thread-safe: it belongs to its connection's loop.
-package final class HTTP2Session {
+package final class HTTP2Session {  // Isolation: loop
   package enum Role { case client, server }
   private static let clientPrefaceByteCount = 24
 

@@ -3,7 +3,7 @@ import VoleryPrimitives
 
 /// One stream: subclass it to hear its events (which is why it is open and not package, the one way to say "subclass me").
 /// Intents may be stated at any time on the connection's loop; after `closed` they do nothing.
-open class HTTP2Stream {
+open class HTTP2Stream {  // Isolation: loop
   @exclusivity(unchecked) package internal(set) var id: Int32 = 0
   /// Nil before the stream is submitted and after it is closed.
   @exclusivity(unchecked) package internal(set) unowned(unsafe) var session: HTTP2Session?

@@ -2,7 +2,7 @@ import CNGHTTP2
 import VoleryPlatform
 
 /// Header fields that are always the same: made once, sent without a copy.
-package struct FixedHeaders: @unchecked Sendable {
+package struct FixedHeaders: @unchecked Sendable {  // Isolation: constant
   // Never changed, never freed: a copy counts no references.
   let fields: UnsafeBufferPointer<nghttp2_nv>
 

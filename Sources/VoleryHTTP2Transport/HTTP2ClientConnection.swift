@@ -30,7 +30,7 @@ package struct ClientConnectionOptions: Sendable {
 }
 
 /// The client's end of a connection.
-package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @unchecked Sendable {
+package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @unchecked Sendable {  // Isolation: loop
   private let observer: any ClientConnectionObserver
   private let options: ClientConnectionOptions
   /// The channel's own, which TLS has checked.

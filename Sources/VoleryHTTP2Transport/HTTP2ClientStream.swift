@@ -4,7 +4,7 @@ import VoleryTransport
 package import VoleryTypes
 
 /// A call attempt as the client's end of a connection carries it.
-package final class HTTP2ClientStream: ReceivingStream, ClientStream, ConnectionBoundStream {
+package final class HTTP2ClientStream: ReceivingStream, ClientStream, ConnectionBoundStream {  // Isolation: loop
   private enum Phase { case waitingForHeaders, open, ended }
 
   @exclusivity(unchecked) private var handler: (any ClientStreamHandler)?
@@ -204,4 +204,4 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
 }
 
 // Only touched on its connection's loop; what crosses threads is a reference on its way there.
-extension HTTP2ClientStream: @unchecked Sendable {}
+extension HTTP2ClientStream: @unchecked Sendable {}  // Isolation: loop

@@ -4,7 +4,7 @@ package import VoleryTypes
 
 /// A socket with an HTTP/2 session on it, one end of a gRPC connection: what both sides have in common. Everything runs
 /// on the connection's loop; a turn reads, feeds the session, runs the calls that this woke, and writes once.
-package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegate {
+package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegate {  // Isolation: loop
   package let loop: EventLoop
   /// Complete once the handshake is over, before the first stream opens and before others hear of the connection.
   @exclusivity(unchecked) package private(set) var peer: Peer
@@ -50,7 +50,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
     loop.execute { withExtendedLifetime(last) {} }
   }
 
-  private struct LastReference: @unchecked Sendable {
+  private struct LastReference: @unchecked Sendable {  // Isolation: handed over
     let session: HTTP2Session
     init(_ session: HTTP2Session) { self.session = session }
   }

@@ -40,7 +40,7 @@ package struct ServerConnectionOptions: Sendable {
 }
 
 /// The server's end of a connection. On its loop only.
-package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable {
+package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable {  // Isolation: loop
   private let acceptor: any ServerStreamAcceptor
   private let options: ServerConnectionOptions
   private let onReady: (@Sendable (HTTP2ServerConnection) -> Void)?

@@ -4,7 +4,7 @@ package import VoleryTransport
 package import VoleryTypes
 
 /// A call as the server's end of a connection carries it.
-package final class HTTP2ServerStream: ReceivingStream, ServerStream, ConnectionBoundStream {
+package final class HTTP2ServerStream: ReceivingStream, ServerStream, ConnectionBoundStream {  // Isolation: loop
   private enum Phase { case waitingForHeaders, open, finished, closed }
 
   private let acceptor: any ServerStreamAcceptor

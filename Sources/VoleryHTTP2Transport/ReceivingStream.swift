@@ -3,7 +3,7 @@ import VoleryTransport
 import VoleryTypes
 
 /// What both sides' streams do with received bytes (cut messages, and account for flow control), and with frames to send.
-package class ReceivingStream: HTTP2Stream {
+package class ReceivingStream: HTTP2Stream {  // Isolation: loop
   /// Alive as long as the stream is not closed: it abandons its streams first.
   unowned(unsafe) let connection: HTTP2Connection
   @exclusivity(unchecked) private var deframer: MessageDeframer

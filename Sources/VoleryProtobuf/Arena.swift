@@ -5,7 +5,7 @@ import VoleryTypes
 /// The memory in which libprotobuf-c works: a bump allocator that each thread keeps and resets after every message. Its
 /// callbacks are also where the guards live that the library lacks: against deep recursion, against input that asks for
 /// memory out of proportion, and a tell-tale for merged sub-messages.
-public final class Arena {
+public final class Arena {  // Isolation: thread
   /// Why no memory was given.
   enum Limit { case stack, memory }
 
@@ -271,4 +271,4 @@ public final class Arena {
 }
 
 // One thread at a time uses it: the thread that it belongs to.
-extension Arena: @unchecked Sendable {}
+extension Arena: @unchecked Sendable {}  // Isolation: thread

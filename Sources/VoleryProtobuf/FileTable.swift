@@ -4,7 +4,7 @@ import Synchronization
 /// The messages of one .proto as libprotobuf-c wants them: real descriptors, built from a compact table when the first
 /// message of the file is used. Messages of a file point to one another by index, and to those of other files through
 /// their tables, which can't point back: imports have no cycles.
-public final class FileTable: @unchecked Sendable {
+public final class FileTable: @unchecked Sendable {  // Isolation: constant
   /// Bits of a field: libprotobuf-c's own, which stand in `flags`, and ours, which stand in `reserved_flags`.
   enum FieldFlags {
     static let packed: UInt32 = 1
@@ -125,7 +125,7 @@ public final class FileTable: @unchecked Sendable {
     }
   }
 
-  nonisolated(unsafe) private static let noName: UnsafePointer<CChar> = {
+  nonisolated(unsafe) private static let noName: UnsafePointer<CChar> = {  // Isolation: constant
     let name = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
     name.pointee = 0
     return UnsafePointer(name)

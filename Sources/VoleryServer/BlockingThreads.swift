@@ -27,7 +27,7 @@ public final class BlockingThreads: TaskExecutor {
 }
 
 /// The jobs that wait for a thread. Its threads hold it.
-private final class ThreadQueue: @unchecked Sendable {
+private final class ThreadQueue: @unchecked Sendable {  // Isolation: lock
   private struct Entry {
     let job: UnownedJob
     let executor: UnownedTaskExecutor

@@ -10,7 +10,7 @@ public import VoleryTypes
 ///
 ///     waiting --request complete--> running --handler returned--> finished --all sent--> closed
 ///                                      +--- cancelled, deadline ------^
-@usableFromInline final class ServerCall: ServerStreamHandler, @unchecked Sendable {
+@usableFromInline final class ServerCall: ServerStreamHandler, @unchecked Sendable {  // Isolation: loop
   struct ResponseMetadata {
     var initial = Metadata()
     var trailing = Metadata()

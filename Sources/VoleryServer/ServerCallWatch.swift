@@ -3,7 +3,7 @@ import VoleryObservation
 import VoleryTypes
 
 /// Counts what goes through a call's stream, and tells the call's observer. On the call's loop.
-final class ServerCallWatch {
+final class ServerCallWatch {  // Isolation: loop
   private let observer: any ServerCallObserver
   private let startedAt: Moment
   /// Outlives its calls. Says that it is the observer that works now, so that the watchdog can name a slow one.

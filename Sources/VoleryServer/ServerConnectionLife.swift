@@ -3,7 +3,7 @@ import VoleryObservation
 import VoleryTypes
 
 /// Tells a server's observers what becomes of one connection; made only where there are any. On the connection's loop.
-final class ServerConnectionLife: @unchecked Sendable {
+final class ServerConnectionLife: @unchecked Sendable {  // Isolation: loop
   private let observer: any Observer
   private let server: ObservedServer
   private let id = ObservedID.next()

@@ -6,7 +6,7 @@ import VoleryPrimitives
 /// Calls that are ready wait in a queue. One worker takes them one after another, without going back to the loop as long
 /// as the handlers don't suspend; where one does, its worker stays with it, and another worker takes the rest at the end
 /// of the turn. A worker that finds nothing to do waits to be resumed, which costs half of starting a task.
-final class WorkerPool: TurnFlushing, @unchecked Sendable {
+final class WorkerPool: TurnFlushing, @unchecked Sendable {  // Isolation: loop
   /// Owns this.
   unowned let loop: EventLoop
   @exclusivity(unchecked) private var ready = Queue<ServerCall>()
@@ -73,7 +73,7 @@ enum RunningHandler {
 }
 
 /// A task that runs handlers. One that was cancelled with its call can't be used again, and ends.
-final class Worker: @unchecked Sendable {
+final class Worker: @unchecked Sendable {  // Isolation: loop
   @exclusivity(unchecked) private var task: Task<Void, Never>?
   /// Only compared: whose handler runs here.
   @exclusivity(unchecked) private var current: ObjectIdentifier?

@@ -4,7 +4,7 @@ import Synchronization
 /// A client's sessions that may be resumed, by the server that they are with. A ticket of TLS 1.3 is used once (RFC 8446,
 /// C.4). Any thread.
 final class SessionCache: Sendable {
-  private struct Entry: @unchecked Sendable {
+  private struct Entry: @unchecked Sendable {  // Isolation: handed over
     let session: OpaquePointer
   }
 

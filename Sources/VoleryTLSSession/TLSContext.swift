@@ -3,7 +3,7 @@ package import VoleryPrimitives
 
 /// Certificates, keys and settings, read and checked: what the sessions of one side are made from. Immutable; a change of a
 /// file makes a new one. Any thread.
-package final class TLSContext: @unchecked Sendable {
+package final class TLSContext: @unchecked Sendable {  // Isolation: constant
   package let configuration: TLSConfiguration
   let handle: OpaquePointer
   /// The subject of this side's own certificate, for error messages.

@@ -5,7 +5,7 @@ import COpenSSL
 ///
 ///     handshaking --handshake done--> established --close_notify--> ended
 ///          +---------- failed ------------+-> failed
-package final class TLSSession {
+package final class TLSSession {  // Isolation: loop
   private enum Phase { case handshaking, established, ended, failed }
 
   package let context: TLSContext

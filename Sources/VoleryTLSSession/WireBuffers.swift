@@ -66,7 +66,7 @@ extension WireBuffers {
   }
 
   /// The same for all sessions; made once.
-  nonisolated(unsafe) private static let method: OpaquePointer = {
+  nonisolated(unsafe) private static let method: OpaquePointer = {  // Isolation: constant
     let method: OpaquePointer = BIO_meth_new(BIO_get_new_index() | Int32(BIO_TYPE_SOURCE_SINK), "volery")
     BIO_meth_set_read(method) { bio, target, limit in
       guard let target, limit > 0 else { return 0 }

@@ -1,7 +1,7 @@
 import VoleryTypes
 
 /// A call attempt within the process: the client's stream and the server's in one. On its connection's loop only.
-final class InProcessStream: ClientStream, @unchecked Sendable {
+final class InProcessStream: ClientStream, @unchecked Sendable {  // Isolation: loop
   private let connection: InProcessConnection
   private let head: ClientRequestHead
   private var client: (any ClientStreamHandler)?

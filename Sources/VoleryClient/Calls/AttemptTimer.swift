@@ -3,7 +3,7 @@ import VoleryTransport
 /// The time until a call's next attempt: one loop timer on the channel's loop, made and cancelled from anywhere.
 final class AttemptTimer: Sendable {
   private let loop: any TransportLoop
-  private nonisolated(unsafe) var timer: (any TransportTimer)?  // Touched on `loop` only.
+  private nonisolated(unsafe) var timer: (any TransportTimer)?  // Isolation: loop
 
   init(on loop: any TransportLoop) { self.loop = loop }
 

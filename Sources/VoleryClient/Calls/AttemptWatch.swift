@@ -3,7 +3,7 @@ import VoleryTransport
 import VoleryTypes
 
 /// Counts what goes through an attempt's stream, and tells its observer. On the attempt's loop.
-final class AttemptWatch {
+final class AttemptWatch {  // Isolation: loop
   private let observer: any AttemptObserver
   private let startedAt = Moment.now
   @exclusivity(unchecked) private var sent = MessageCount()

@@ -9,7 +9,7 @@ import VoleryTypes
 /// place that touches the stream.
 ///
 /// Everything but `init` runs on the connection's loop, but for what is marked.
-final class CallAttempt: ClientStreamHandler, @unchecked Sendable {
+final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolation: loop
   let call: ClientCall
   let connection: any ClientConnection
   let subchannel: Subchannel

@@ -34,7 +34,7 @@ final class ClientCall: PickWaiter, Sendable {
   /// The picker with which that became known (`PublishedPicker.configuredAt`).
   @exclusivity(unchecked) nonisolated(unsafe) private var configuredAt: PickerGeneration?
   /// As the last interceptor has left it; set before the call starts.
-  nonisolated(unsafe) private(set) var metadata: Metadata
+  nonisolated(unsafe) private(set) var metadata: Metadata  // Isolation: constant
   /// Nil for a call without a deadline.
   let deadlineTimer: DeadlineTimer?
   /// The server sends one message: nobody looks at it before the end.

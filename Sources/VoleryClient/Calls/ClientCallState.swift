@@ -12,7 +12,7 @@ import VoleryTypes
 ///     (a deadline or a cancel goes to ended from anywhere)
 ///
 /// Not Sendable by parts (an attempt belongs to its connection's loop), but only handed around under the lock.
-struct ClientCallState: ~Copyable, @unchecked Sendable {
+struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed over
   /// Flow-control credit is given back in pieces of at least this many bytes.
   static let creditThreshold = 16 << 10
 

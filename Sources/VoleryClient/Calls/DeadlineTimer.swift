@@ -5,7 +5,7 @@ import VoleryTypes
 /// The timer of a call's deadline. It lives on one loop from its start to its end, whichever connections the call uses,
 /// and may be stopped from anywhere, before it was started too.
 final class DeadlineTimer: Sendable {
-  private struct State: @unchecked Sendable {
+  private struct State: @unchecked Sendable {  // Isolation: handed over
     var deadline: Deadline
     var isStopped = false
     var loop: (any TransportLoop)?

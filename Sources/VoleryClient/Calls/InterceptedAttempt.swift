@@ -4,7 +4,7 @@ import VoleryTransport
 import VoleryTypes
 
 /// An attempt with interceptors around it: runs them, and the attempt behind the last one. Messages are bytes here.
-final class InterceptedAttempt: ClientInvocation, @unchecked Sendable {
+final class InterceptedAttempt: ClientInvocation, @unchecked Sendable {  // Isolation: loop
   private struct Ending {
     var outcome: StreamOutcome?
     var waiter: UnsafeContinuation<Void, Never>?

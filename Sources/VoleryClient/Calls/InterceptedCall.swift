@@ -4,7 +4,7 @@ import VoleryTransport
 import VoleryTypes
 
 /// A call with interceptors around it: runs them, and the call behind the last one.
-final class InterceptedCall<Request: Sendable, Response: Sendable>: ClientInvocation, @unchecked Sendable {
+final class InterceptedCall<Request: Sendable, Response: Sendable>: ClientInvocation, @unchecked Sendable {  // Isolation: constant
   let call: ClientCall
   /// The one request of a call whose client does not stream.
   private let request: Request?

@@ -4,7 +4,7 @@ import VoleryTypes
 
 /// Tells a channel's observers what becomes of one connection, which may outlive the channel; made only where there are any. In
 /// the control plane.
-final class ConnectionLife: @unchecked Sendable {
+final class ConnectionLife: @unchecked Sendable {  // Isolation: loop
   private let observed: ObservedConnection
   private let startedAt = Moment.now
   private let observer: any Observer

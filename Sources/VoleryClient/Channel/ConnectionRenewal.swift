@@ -7,7 +7,7 @@ import VoleryTypes
 /// - A connection that is old (`ChannelOptions.maxConnectionAge`), or has used three quarters of its stream ids (gRFC A105),
 ///   is replaced: it gets no more calls once the next one is there.
 /// - To one that its server is about to end (`ConnectionForesight`) the next one stands by.
-final class ConnectionRenewal: @unchecked Sendable {
+final class ConnectionRenewal: @unchecked Sendable {  // Isolation: loop
   /// What becomes of the present connection.
   enum Purpose { case replace, standBy }
 

@@ -40,7 +40,7 @@ package final class DataPlane: Sendable {
   let refusesCalls = Atomic<Bool>(false)
   private let waiters = Mutex<[ObjectIdentifier: any PickWaiter]>([:])
   /// Alive as long as a call runs; set once, before there is one.
-  nonisolated(unsafe) weak var control: ChannelCore?
+  nonisolated(unsafe) weak var control: ChannelCore?  // Isolation: constant
 
   init(
     options: ChannelOptions, target: String, authority: String, loop: any TransportLoop, clock: ChannelClock,

@@ -5,7 +5,7 @@ import VoleryTypes
 
 /// Runs one load balancing policy: gives it events one at a time, does what it wants, keeps what it publishes. Whatever a
 /// policy does, it costs its own channel's calls their answer and nothing else. Runs in the channel's control plane.
-final class PolicyDriver: @unchecked Sendable {
+final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
   typealias Decision = (inout any LoadBalancingPolicy, inout PolicyEffects) -> Void
 
   private struct Member {

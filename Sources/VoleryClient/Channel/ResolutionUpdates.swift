@@ -96,7 +96,7 @@ public struct ResolutionUpdates: AsyncSequence, Sendable {
 }
 
 /// One iteration. On its loop, but for what is marked.
-private final class ResolutionWatch: @unchecked Sendable {
+private final class ResolutionWatch: @unchecked Sendable {  // Isolation: loop
   private let loop: EventLoop
   private let factory: any ResolverFactory
   private let changed: (ResolutionUpdates.Element) -> Void

@@ -6,7 +6,7 @@ import VoleryTypes
 
 /// Runs a channel's resolver in a task, away from event loops and callers, and runs it again when it gives up: whatever a
 /// resolver does, the channel lives on. In the channel's control plane, but for what is marked.
-final class ResolverDriver: @unchecked Sendable {
+final class ResolverDriver: @unchecked Sendable {  // Isolation: loop
   /// A resolution, looked at before it reaches the control plane.
   struct Resolved: Sendable {
     var resolution: Resolution

@@ -8,7 +8,7 @@ import VoleryTypes
 /// decided by `SubchannelState` and `ConnectionGrowth`. Runs in the channel's control plane, but for what is marked.
 ///
 /// A connection that goes away (GOAWAY) is left to finish its calls by itself, while a fresh one is made.
-final class SubchannelDriver: @unchecked Sendable {
+final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
   let id: Int
   let endpoint: Endpoint
   /// The channel's half that calls use: who may pick it.

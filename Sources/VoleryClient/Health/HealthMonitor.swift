@@ -5,7 +5,7 @@ import VoleryTypes
 
 /// Keeps one Watch on a ready subchannel's oldest connection, opens it again with a backoff when it ends, and says what it
 /// hears (gRFC A17). In the channel's control plane.
-final class HealthMonitor: @unchecked Sendable {
+final class HealthMonitor: @unchecked Sendable {  // Isolation: loop
   /// Without a health service in the service config, a server is asked so long after it has answered a call: short-lived
   /// programs don't ask at all, and neither does a connection that nobody uses.
   static let adviceDelay = Duration.milliseconds(50)

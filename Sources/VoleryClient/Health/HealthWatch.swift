@@ -2,7 +2,7 @@ import VoleryTransport
 import VoleryTypes
 
 /// One Watch of a server's health on one connection. On the connection's loop, but for what is marked.
-final class HealthWatch: ClientStreamHandler, @unchecked Sendable {
+final class HealthWatch: ClientStreamHandler, @unchecked Sendable {  // Isolation: loop
   enum Event: Sendable {
     /// The status's number.
     case status(Int)

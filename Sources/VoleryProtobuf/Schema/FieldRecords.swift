@@ -1,7 +1,7 @@
 /// The fields of a message's bytes, by its schema: sorted by number, the last member of a oneof only, and no field without
 /// presence that has its zero.
 struct FieldRecords {
-  struct Record {
+  struct Record {  // Isolation: constant
     unowned(unsafe) let field: FieldSchema
     let value: WireReader.Value
   }

@@ -1,5 +1,5 @@
 /// A field as its .proto declares it.
-package final class FieldSchema: @unchecked Sendable {
+package final class FieldSchema: @unchecked Sendable {  // Isolation: constant
   /// descriptor.proto's numbers of types.
   package enum Kind: Int, Sendable {
     case double = 1

@@ -1,5 +1,5 @@
 /// A message as its .proto declares it.
-package final class MessageSchema: @unchecked Sendable {
+package final class MessageSchema: @unchecked Sendable {  // Isolation: constant
   package let fullName: String
   package let isMapEntry: Bool
   /// Names of oneofs, by index.
