@@ -1,6 +1,14 @@
 import Synchronization
 import VoleryTypes
 
+/// What a call's end has changed for its server.
+package enum StandingChange: Sendable {
+  /// Calls go elsewhere from now on.
+  case ejected
+  /// It has answered again.
+  case readmitted
+}
+
 /// What calls have told of a server lately, and whether it is ejected: left alone for a while. Event-driven: several failures
 /// in a row, or two deadlines that passed without an answer, eject it at once; after a pause one call probes it, and
 /// the first answer brings it back. Any thread, no lock.
@@ -43,11 +51,13 @@ final class HealthRecord: Sendable {
     case (.cancelled, .local): return nil
     case (.deadlineExceeded, .local):
       failures.store(0, ordering: .relaxed)
-      if deadlines.add(1, ordering: .relaxed).newValue >= HealthRecord.deadlinesInARow { eject(now()) }
+      guard deadlines.add(1, ordering: .relaxed).newValue >= HealthRecord.deadlinesInARow else { return nil }
+      return eject(now()) ? .ejected : nil
     case (.unavailable, _), (.resourceExhausted, .peer), (.internal, .peer), (.unknown, .peer):
       deadlines.store(0, ordering: .relaxed)
-      if failures.add(1, ordering: .relaxed).newValue >= HealthRecord.failuresInARow { eject(now()) }
-    default: answered()
+      guard failures.add(1, ordering: .relaxed).newValue >= HealthRecord.failuresInARow else { return nil }
+      return eject(now()) ? .ejected : nil
+    default: return answered() ? .readmitted : nil
     }
   }
 
@@ -56,10 +66,9 @@ final class HealthRecord: Sendable {
     // Most calls find nothing to clear: no store, so that cores don't pass the line around.
     if failures.load(ordering: .relaxed) != 0 { failures.store(0, ordering: .relaxed) }
     if deadlines.load(ordering: .relaxed) != 0 { deadlines.store(0, ordering: .relaxed) }
-    if ejectedUntil.load(ordering: .relaxed) != 0 {
-      ejectedUntil.store(0, ordering: .relaxed)
-      ejections.store(0, ordering: .relaxed)
-    }
+    guard ejectedUntil.load(ordering: .relaxed) != 0 else { return false }
+    ejections.store(0, ordering: .relaxed)
+    return ejectedUntil.exchange(0, ordering: .relaxed) != 0
   }
 
   /// A fresh connection may lead to a fresh server.
@@ -67,7 +76,8 @@ final class HealthRecord: Sendable {
     answered()
   }
 
-  private func eject(_ now: ContinuousClock.Instant) {
+  /// Returns whether it was not ejected before.
+  private func eject(_ now: ContinuousClock.Instant) -> Bool {
     let current = ejectedUntil.load(ordering: .relaxed)
     let elapsed = nanoseconds(at: now)
     // Calls that were on their way already don't count again; a probe that failed does.
@@ -75,8 +85,8 @@ final class HealthRecord: Sendable {
     guard current == 0 || isProbe else { return false }
     let pause = Int64(1_000_000_000) << Int64(min(ejections.load(ordering: .relaxed), 5))
     let until = elapsed + min(pause, 30_000_000_000)
-    if ejectedUntil.compareExchange(expected: current, desired: max(1, until), ordering: .relaxed).exchanged {
-      ejections.add(1, ordering: .relaxed)
+    guard ejectedUntil.compareExchange(expected: current, desired: max(1, until), ordering: .relaxed).exchanged else {
+      return false
     }
     ejections.add(1, ordering: .relaxed)
     return current == 0

@@ -74,7 +74,7 @@ public final class Subchannel: Sendable {
   /// Returns what that has changed, nil as a rule.
   @discardableResult package func callEnded(code: StatusCode, origin: StatusError.Origin) -> StandingChange? {
     outstanding.subtract(1, ordering: .relaxed)
-    if ejects { health.callEnded(code: code, origin: origin) }
+    return ejects ? health.callEnded(code: code, origin: origin) : nil
   }
 
   /// A new connection is ready: what was held against the old one's server is forgotten.

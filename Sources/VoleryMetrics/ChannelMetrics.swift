@@ -10,8 +10,8 @@ final class ChannelMetrics: Sendable {
     let address: SocketAddress
     let place: EndpointPlace
     var state = ConnectivityState.idle
-    var isSetAside = false
     var isEjected = false
+    var isOutlier = false
   }
 
   private struct State {
@@ -61,10 +61,10 @@ final class ChannelMetrics: Sendable {
     case .resolutionFailed: target.count(.resolverFailures)
     case .subchannelCreated(let id, let endpoint): created(id, endpoint)
     case .subchannelChanged(let id, let state, _): changed(id, to: state)
-    case .subchannelSetAside(let id): setAside(id)
-    case .subchannelReadmitted(let id): change(id) { $0.isSetAside = false }
-    case .subchannelEjected(let id, let method): ejected(id, method)
-    case .subchannelUnejected(let id): change(id) { $0.isEjected = false }
+    case .subchannelEjected(let id): ejected(id)
+    case .subchannelReadmitted(let id): change(id) { $0.isEjected = false }
+    case .outlierEjected(let id, let method): outlierEjected(id, method)
+    case .outlierReadmitted(let id): change(id) { $0.isOutlier = false }
     case .subchannelRemoved(let id): removed(id)
     case .connectFailed(let connection, _, _):
       target.count(.subchannelAttemptsFailed, labels(of: connection.subchannel))
@@ -121,20 +121,20 @@ final class ChannelMetrics: Sendable {
     count(old, by: -1)
     count(new, by: 1)
     // What was held against the old connection's server is forgotten.
-    if new == .ready { change(id) { $0.isSetAside = false } }
+    if new == .ready { change(id) { $0.isEjected = false } }
   }
 
-  private func setAside(_ id: Int) {
-    target.count(.subchannelsSetAside)
-    change(id) { $0.isSetAside = true }
+  private func ejected(_ id: Int) {
+    target.count(.ejections)
+    change(id) { $0.isEjected = true }
   }
 
-  private func ejected(_ id: Int, _ method: OutlierDetectionMethod) {
+  private func outlierEjected(_ id: Int, _ method: OutlierDetectionMethod) {
     var labels: Labels = [("grpc.lb.outlier_detection.detection_method", method.rawValue)]
     let place = state.withLock { $0.members[id]?.place } ?? EndpointPlace()
     labels += target.instruments.optional([.backendService: place.backendService])
     target.count(.outlierEjections, labels)
-    change(id) { $0.isEjected = true }
+    change(id) { $0.isOutlier = true }
   }
 
   private func change(_ id: Int, _ body: (inout Member) -> Void) {
@@ -145,20 +145,20 @@ final class ChannelMetrics: Sendable {
       state.members[id] = after
       return (before, after)
     }
-    if let changed { tellAside(from: changed.before, to: changed.after) }
+    if let changed { tellEjected(from: changed.before, to: changed.after) }
   }
 
-  private func tellAside(from before: Member?, to after: Member?) {
-    let setAside = (after?.isSetAside == true ? 1 : 0) - (before?.isSetAside == true ? 1 : 0)
+  private func tellEjected(from before: Member?, to after: Member?) {
     let ejected = (after?.isEjected == true ? 1 : 0) - (before?.isEjected == true ? 1 : 0)
-    target.change(.subchannelsAside, [("volery.reason", "set_aside")], by: setAside)
-    target.change(.subchannelsAside, [("volery.reason", "outlier")], by: ejected)
+    let outlier = (after?.isOutlier == true ? 1 : 0) - (before?.isOutlier == true ? 1 : 0)
+    target.change(.subchannelsEjected, [("volery.reason", "failures")], by: ejected)
+    target.change(.subchannelsEjected, [("volery.reason", "outlier")], by: outlier)
   }
 
   private func removed(_ id: Int) {
     guard let member = state.withLock({ $0.members.removeValue(forKey: id) }) else { return }
     count(member.state, by: -1)
-    tellAside(from: member, to: nil)
+    tellEjected(from: member, to: nil)
     target.endpoints.release(member.address)
   }
 

@@ -16,7 +16,7 @@ extension MetricDescription {
     subchannelDisconnections, subchannelAttemptsSucceeded, subchannelAttemptsFailed, subchannelOpenConnections,
     outlierEjections,
     rpcClientCallDuration, rpcServerCallDuration,
-    endpointPicks, endpointOutstanding, channelEndpoints, channelSubchannels, subchannelsAside, subchannelsSetAside,
+    endpointPicks, endpointOutstanding, channelEndpoints, channelSubchannels, subchannelsEjected, ejections,
     resolverAnswers, resolverFailures, resolverLastAnswer, queueTime, retryBudget, connectionsDrained,
     serverOpenConnections, serverConnections, serverRefusedConnections, serverDrains, serverDraining,
   ]
@@ -103,12 +103,12 @@ extension MetricDescription {
   static let channelSubchannels = MetricDescription(
     .upDownCounter, "volery.channel.subchannels", "{subchannel}", ["grpc.target", "volery.state"],
     "Subchannels by state: READY ones get calls.")
-  static let subchannelsAside = MetricDescription(
-    .upDownCounter, "volery.channel.subchannels_aside", "{subchannel}", ["grpc.target", "volery.reason"],
-    "Subchannels that get no calls although they are connected: set_aside, outlier.")
-  static let subchannelsSetAside = MetricDescription(
-    .counter, "volery.channel.set_aside", "{subchannel}", ofTarget,
-    "How often a server was set aside because its calls failed in a row, or were not answered.")
+  static let subchannelsEjected = MetricDescription(
+    .upDownCounter, "volery.channel.subchannels_ejected", "{subchannel}", ["grpc.target", "volery.reason"],
+    "Subchannels that get no calls although they are connected: failures, outlier.")
+  static let ejections = MetricDescription(
+    .counter, "volery.channel.ejections", "{subchannel}", ofTarget,
+    "How often a server was ejected because its calls failed in a row, or were not answered.")
   static let resolverAnswers = MetricDescription(
     .counter, "volery.resolver.answers", "{answer}", ofTarget, "Answers of the resolver.")
   static let resolverFailures = MetricDescription(

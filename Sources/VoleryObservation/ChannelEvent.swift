@@ -58,6 +58,15 @@ public enum ChannelEvent: Sendable {
   ///
   /// - Parameter error: Of TRANSIENT_FAILURE.
   case subchannelChanged(id: Int, ConnectivityState, error: StatusError?)
+  /// Its server has failed calls in a row, or not answered several, and gets no more for a while but probes
+  /// (`ChannelOptions.ejectsFailingServers`). A new connection is without that: `.subchannelChanged` with READY.
+  case subchannelEjected(id: Int)
+  /// It has answered a probe.
+  case subchannelReadmitted(id: Int)
+  /// `outlier_detection` keeps calls from it (gRFC A50).
+  case outlierEjected(id: Int, OutlierDetectionMethod)
+  /// That is over.
+  case outlierReadmitted(id: Int)
   /// A policy has given it up; its connection may still finish its calls.
   case subchannelRemoved(id: Int)
 

@@ -36,6 +36,8 @@ public import VoleryTypes
   let requestCompression: Compression
   /// Nil unless somebody looks.
   @exclusivity(unchecked) private var watch: ServerCallWatch?
+  /// What an observer wants to hold for the handler; nil as a rule.
+  private let binding: HandlerBinding?
   /// The code with which it was ended from outside its handler; 0, which is OK's: it was not. Any thread.
   private let endCode = Atomic<Int>(0)
   let loop: any TransportLoop

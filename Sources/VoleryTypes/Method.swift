@@ -99,7 +99,6 @@ public struct MethodDescriptor: Hashable, Sendable {
 
   /// Agrees with `==`; of service and name only.
   public func hash(into hasher: inout Hasher) {
-    hasher.combine(service)
-    hasher.combine(name)
+    hasher.combine(facts.hash)
   }
 }

@@ -13,7 +13,9 @@ import Testing
     ],
     ["VoleryHTTP2Transport", "VoleryDNS", "VoleryFileResolver", "VoleryProtobuf"],
     ["VoleryClient", "VoleryServer", "VoleryGenerator", "VoleryWellKnownTypes"],
-    ["VoleryServices", "VoleryServiceLifecycle", "VoleryInterceptors", "VoleryTesting"],
+    [
+      "VoleryServices", "VoleryServiceLifecycle", "VoleryInterceptors", "VoleryTesting", "VoleryMetrics", "VoleryTracing",
+    ],
     ["Volery"],
   ]
   /// C and I/O without gRPC words: these must not know VoleryTypes, nor anything of the package but its primitives.

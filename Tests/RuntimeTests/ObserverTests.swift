@@ -101,10 +101,10 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     case .resolutionFailed(let error): note("not resolved: \(error.message)")
     case .subchannelCreated(let id, _): note("subchannel \(id)")
     case .subchannelChanged(let id, let state, _): note("subchannel \(id) \(state)")
-    case .subchannelSetAside(let id): note("subchannel \(id) set aside")
+    case .subchannelEjected(let id): note("subchannel \(id) ejected")
     case .subchannelReadmitted(let id): note("subchannel \(id) readmitted")
-    case .subchannelEjected(let id, let method): note("subchannel \(id) ejected by \(method)")
-    case .subchannelUnejected(let id): note("subchannel \(id) not ejected any more")
+    case .outlierEjected(let id, let method): note("subchannel \(id) ejected by \(method)")
+    case .outlierReadmitted(let id): note("subchannel \(id) not ejected any more")
     case .subchannelRemoved(let id): note("subchannel \(id) removed")
     case .connecting(let connection): note("connection \(connection.id) begun")
     case .connectFailed(let connection, _, _): note("connection \(connection.id) ended: failed")
@@ -427,7 +427,7 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     }
   }
 
-  @Test("a server that is set aside is told, and that it has answered again") func setAside() async throws {
+  @Test("a server that is ejected is told, and that it has answered again") func ejected() async throws {
     let recorder = Recorder()
     let server = Server(services: [RetryTests.Flaky(failures: 5)])
     defer { server.shutDown() }
@@ -440,10 +440,10 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
         try await channel.unary(RetryTests.Flaky.method, [1], options: Self.timely)
       }
     }
-    await recorder.wait(for: "set aside")
+    await recorder.wait(for: "ejected")
     _ = try await channel.unary(RetryTests.Flaky.method, [1], options: Self.timely)
     await recorder.wait(for: "readmitted")
-    #expect(recorder.lines.count { $0.contains("set aside") || $0.contains("readmitted") } == 2)
+    #expect(recorder.lines.count { $0.contains("ejected") || $0.contains("readmitted") } == 2)
   }
 
   /// Does nothing for long.

@@ -126,7 +126,7 @@ import VoleryObservation
     channel.close()
   }
 
-  @Test("a server that is set aside is counted, until it answers again") func setAside() async throws {
+  @Test("a server that is ejected is counted, until it answers again") func ejected() async throws {
     let failures = Subject.Counter(10)
     try await Subject.run(Subject(failures: failures), client: [MetricsObserver(factory: backend)]) { channel in
       for _ in 0..<5 {
@@ -135,12 +135,12 @@ import VoleryObservation
         }
       }
       try await eventually("it is aside") {
-        backend.value("volery.channel.subchannels_aside", ["volery.reason": "set_aside"]) == 1
+        backend.value("volery.channel.subchannels_ejected", ["volery.reason": "failures"]) == 1
       }
-      #expect(backend.value("volery.channel.set_aside") == 1)
+      #expect(backend.value("volery.channel.ejections") == 1)
       _ = try await channel.unary(Subject.echo, [1], options: Subject.timely)
       try await eventually("it is back") {
-        backend.value("volery.channel.subchannels_aside", ["volery.reason": "set_aside"]) == 0
+        backend.value("volery.channel.subchannels_ejected", ["volery.reason": "failures"]) == 0
       }
     }
   }
@@ -169,7 +169,7 @@ import VoleryObservation
     defer { for server in servers { server.shutDown() } }
     var options = ChannelOptions()
     options.observers = [MetricsObserver(factory: backend)]
-    options.setsServersAside = false
+    options.ejectsFailingServers = false
     options.serviceConfig = try ServiceConfig(
       json: """
         {"loadBalancingConfig": [{"outlier_detection": {"interval": "0.1s", "baseEjectionTime": "60s",
@@ -184,9 +184,9 @@ import VoleryObservation
         "grpc.lb.outlier_detection.ejections_enforced",
         ["grpc.lb.outlier_detection.detection_method": "failure_percentage"]) == 1
     }
-    #expect(backend.value("volery.channel.subchannels_aside", ["volery.reason": "outlier"]) == 1)
+    #expect(backend.value("volery.channel.subchannels_ejected", ["volery.reason": "outlier"]) == 1)
     channel.close()
-    try await eventually("nothing is aside") { backend.value("volery.channel.subchannels_aside") == 0 }
+    try await eventually("nothing is aside") { backend.value("volery.channel.subchannels_ejected") == 0 }
   }
 
   @Test("a server's connections and its end are counted") func server() async throws {

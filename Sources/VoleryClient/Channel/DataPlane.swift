@@ -197,6 +197,16 @@ package final class DataPlane: Sendable {
     if callReports.add(report) { inControlPlane { $0.giveCallReports() } }
   }
 
+  private func standingChanged(_ subchannel: Int, _ change: StandingChange) {
+    guard observer != nil else { return }
+    inControlPlane {
+      switch change {
+      case .ejected: $0.dataPlane.observe(.subchannelEjected(id: subchannel))
+      case .readmitted: $0.dataPlane.observe(.subchannelReadmitted(id: subchannel))
+      }
+    }
+  }
+
   /// For error messages: `ChannelReport`.
   func situation(besides message: String) -> String {
     control?.report.text(besides: message) ?? "the channel is closed"

@@ -221,7 +221,7 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
 
   private func tellEjection(_ id: Int, _ method: OutlierDetectionMethod?) {
     guard members[id] != nil else { return }
-    core.dataPlane.observe(method.map { .subchannelEjected(id: id, $0) } ?? .subchannelUnejected(id: id))
+    core.dataPlane.observe(method.map { .outlierEjected(id: id, $0) } ?? .outlierReadmitted(id: id))
   }
 
   private func start(_ timer: PolicyTimer, after delay: Duration) {
