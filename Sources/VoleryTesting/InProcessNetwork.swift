@@ -75,7 +75,7 @@ public final class InProcessNetwork: Sendable {
     func connect(
       to address: SocketAddress, authority: String, serverName: String?, timeout: Duration,
       observer: any ClientConnectionObserver
-    ) -> any ConnectionAttempt {
+    ) -> any Dial {
       guard case .inProcess(let name) = address, let member = network.members.withLock({ $0[name] }) else {
         return InProcessListener.refuse(observer, "the test's network has no server at \(address)", on: network.loop)
       }

@@ -17,10 +17,7 @@ final class TestLoop: TransportLoop {
   func execute(_ work: @escaping @Sendable () -> Void) { loop.execute(work) }
   func enqueue(_ job: consuming ExecutorJob) { loop.enqueue(job) }
 
-  var attachment: AnyObject? {
-    get { loop.attachment }
-    set { loop.attachment = newValue }
-  }
+  func local<Value: AnyObject>(_ make: () -> Value) -> Value { loop.local(make) }
 
   func scheduleTimer(after delay: Duration, _ work: @escaping () -> Void) -> any TransportTimer {
     let timer = TestTimer(clock, work)
