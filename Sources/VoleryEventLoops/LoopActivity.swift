@@ -1,4 +1,4 @@
-import Synchronization
+package import Synchronization
 
 /// What a loop runs at this moment, to be looked at from other threads: a job's number, and a tag that says what the job
 /// belongs to. Written by the loop with two plain stores for each job.
@@ -20,16 +20,16 @@ package final class LoopActivity: Sendable {
   /// A job of a task that has no `LoopWorker`.
   package static var unnamed: UInt { 1 }
   /// What looks on while the loop works (`turns`).
-  package static var observer: UInt { 3 }
+  @inlinable package static var observer: UInt { 3 }
 
-  private let job = Atomic<UInt>(0)
-  private let tag = Atomic<UInt>(idle)
+  @usableFromInline let job = Atomic<UInt>(0)
+  @usableFromInline let tag = Atomic<UInt>(idle)
 
   /// Any thread. The two may belong to different jobs: look twice.
   package var sample: Sample { Sample(job: job.load(ordering: .relaxed), tag: tag.load(ordering: .relaxed)) }
 
   // On the loop only, so that adding is no read-modify-write.
-  @inline(__always) func began(_ tag: UInt) {
+  @inlinable @inline(__always) func began(_ tag: UInt) {
     job.store(job.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
     self.tag.store(tag, ordering: .relaxed)
   }
@@ -38,7 +38,7 @@ package final class LoopActivity: Sendable {
   ///
   /// - Returns: Whose it was before.
   @discardableResult
-  package func turns(to tag: UInt) -> UInt {
+  @inlinable package func turns(to tag: UInt) -> UInt {
     defer { began(tag) }
     return self.tag.load(ordering: .relaxed)
   }

@@ -97,4 +97,6 @@ private final class ServerCallObserverList: ServerCallObserver {
   }
 
   var handlerBinding: HandlerBinding? { HandlerBinding(observers.compactMap(\.handlerBinding)) }
+
+  var hearsMessages: Bool { observers.contains(where: \.hearsMessages) }
 }

@@ -47,6 +47,10 @@ public protocol ServerCallObserver: AnyObject, Sendable {
   /// What holds for the call's handler: the one thing that an observer of a server's calls does. Asked for once, when the call
   /// begins. Nil, the default: nothing.
   var handlerBinding: HandlerBinding? { get }
+
+  /// Whether it wants to hear of messages and initial metadata. Asked for once, when the call begins. False saves some; the end has
+  /// the counts either way. True by default.
+  var hearsMessages: Bool { get }
 }
 
 extension ServerCallObserver {
@@ -59,6 +63,7 @@ extension ServerCallObserver {
   /// Does nothing.
   public func ended(_ end: ServerCallEnd) {}
   public var handlerBinding: HandlerBinding? { nil }
+  public var hearsMessages: Bool { true }
 }
 
 /// How a call of a server has ended.

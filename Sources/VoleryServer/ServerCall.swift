@@ -81,7 +81,7 @@ public import VoleryTypes
     self.requestCompression = requestCompression
     if let observer = dispatcher.observer {
       let watch = ServerCallWatch(
-        dispatcher.observed(method.handler.descriptor, isRegistered: !method.isFallback, head, stream.peer), observer,
+        dispatcher.observed(method.handler.descriptor, isRegistered: !method.isFallback, head, peer), observer,
         on: workers.loop)
       self.watch = watch
       binding = watch?.binding

@@ -12,6 +12,7 @@ final class ServerCallWatch {  // Isolation: loop
   @exclusivity(unchecked) private var sent = MessageCount()
   /// What the observer wants to hold for the handler.
   let binding: HandlerBinding?
+  private let hearsMessages: Bool
   /// What the client is told.
   @exclusivity(unchecked) private var answer: Status?
 
@@ -22,6 +23,7 @@ final class ServerCallWatch {  // Isolation: loop
     let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
     let found = observer.callStarted(call)
     binding = found?.handlerBinding
+    hearsMessages = found?.hearsMessages ?? false
     activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
     guard let found else { return nil }
     self.observer = found
@@ -29,12 +31,14 @@ final class ServerCallWatch {  // Isolation: loop
 
   func received(_ message: borrowing [UInt8], isCompressed: Bool) {
     let message = received.add(byteCount: message.count, isCompressed: isCompressed)
+    guard hearsMessages else { return }
     let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
     observer.received(message)
     activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
   }
 
   func sent(_ initialMetadata: Metadata) {
+    guard hearsMessages else { return }
     let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
     observer.sent(initialMetadata)
     activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
@@ -42,6 +46,7 @@ final class ServerCallWatch {  // Isolation: loop
 
   func sent(_ frame: borrowing MessageFrame) {
     let message = sent.add(byteCount: frame.messageByteCount, isCompressed: frame.isCompressed)
+    guard hearsMessages else { return }
     let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
     observer.sent(message)
     activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }

@@ -98,7 +98,8 @@ public struct MethodDescriptor: Hashable, Sendable {
   }
 
   /// Agrees with `==`; of service and name only.
-  public func hash(into hasher: inout Hasher) {
-    hasher.combine(facts.hash)
-  }
+  public func hash(into hasher: inout Hasher) { hasher.combine(facts.hash) }
+
+  /// Of both names, in this process.
+  package var nameHash: Int { facts.hash }
 }
