@@ -18,7 +18,7 @@ public final class MetricsObserver: Observer {
   private struct ChannelRecord {
     let metrics: ChannelMetrics
     /// Who hears of the calls of each method.
-    let calls: BoundedTable<MethodDescriptor, ChannelCallMetrics>
+    let calls: MethodTable<ChannelCallMetrics>
   }
 
   private let server: ServerMetrics
@@ -68,7 +68,7 @@ public final class MetricsObserver: Observer {
     let metrics = ChannelMetrics(channel, target)
     let made = ChannelRecord(
       metrics: metrics,
-      calls: BoundedTable(limit: options.maxMethods) { ChannelCallMetrics(target.methods[$0], metrics) })
+      calls: MethodTable(limit: options.maxMethods) { ChannelCallMetrics(target.methods[$0], metrics) })
     // What comes after the channel's end (the last calls, the last connections) does not bring it back.
     if isNew { channels.withLock { $0[channel.id] = made } }
     return made

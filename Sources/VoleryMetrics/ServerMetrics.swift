@@ -4,7 +4,7 @@ import VoleryTypes
 
 /// All servers' metrics together: gRFC A66 has no label for which one.
 final class ServerMetrics: Sendable {
-  private let methods: BoundedTable<MethodDescriptor, ServerMethodMetrics>
+  private let methods: MethodTable<ServerMethodMetrics>
   private let options: MetricsOptions
   private let openConnections: any MeterHandler
   private let connections: any CounterHandler
@@ -14,7 +14,7 @@ final class ServerMetrics: Sendable {
 
   init(_ instruments: Instruments) {
     options = instruments.options
-    methods = BoundedTable(limit: options.maxMethods) { ServerMethodMetrics($0, instruments) }
+    methods = MethodTable(limit: options.maxMethods) { ServerMethodMetrics($0, instruments) }
     openConnections = instruments.upDownCounter(.serverOpenConnections, [])
     connections = instruments.counter(.serverConnections, [])
     refused = instruments.counter(.serverRefusedConnections, [])
@@ -25,7 +25,7 @@ final class ServerMetrics: Sendable {
   func callStarted(_ call: borrowing ObservedServerCall) -> ServerMethodMetrics {
     let hasName = call.isRegistered || options.recordsUnregisteredMethod(call.method.path)
     let metrics = methods[hasName ? call.method : nil]
-    metrics.started.increment(by: 1)
+    metrics.callStarted()
     return metrics
   }
 
@@ -64,9 +64,16 @@ final class ServerMethodMetrics: ServerCallObserver {
       self.sent = sent
       self.received = received
     }
+
+    func count(_ end: ServerCallEnd) {
+      duration?.recordNanoseconds(end.nanoseconds)
+      rpcDuration?.recordNanoseconds(end.nanoseconds)
+      sent.record(Int64(end.sent.bytes))
+      received.record(Int64(end.received.bytes))
+    }
   }
 
-  let started: any CounterHandler
+  private let started: any CounterHandler
   private let outcomes: Outcomes<Outcome>
 
   /// - Parameter method: Nil: all that have no name of their own.
@@ -86,11 +93,9 @@ final class ServerMethodMetrics: ServerCallObserver {
     }
   }
 
-  func ended(_ end: ServerCallEnd) {
-    let outcome = outcomes[end.code]
-    outcome.duration?.recordNanoseconds(end.nanoseconds)
-    outcome.rpcDuration?.recordNanoseconds(end.nanoseconds)
-    outcome.sent.record(Int64(end.sent.bytes))
-    outcome.received.record(Int64(end.received.bytes))
-  }
+  var hearsMessages: Bool { false }
+
+  func callStarted() { started.increment(by: 1) }
+
+  func ended(_ end: ServerCallEnd) { outcomes[end.code].count(end) }
 }

@@ -7,7 +7,7 @@ import VoleryTypes
 final class TargetMetrics: Sendable {
   let instruments: Instruments
   let target: String
-  let methods: BoundedTable<MethodDescriptor, ClientMethodMetrics>
+  let methods: MethodTable<ClientMethodMetrics>
   let endpoints: EndpointTable
   let endpointCount: any MeterHandler
   let resolverAnswers: any CounterHandler
@@ -38,7 +38,7 @@ final class TargetMetrics: Sendable {
     self.target = target
     self.instruments = instruments
     let labels = [("grpc.target", target)]
-    methods = BoundedTable(limit: instruments.options.maxMethods) { ClientMethodMetrics($0, target, instruments) }
+    methods = MethodTable(limit: instruments.options.maxMethods) { ClientMethodMetrics($0, target, instruments) }
     endpoints = EndpointTable(target, instruments)
     endpointCount = instruments.upDownCounter(.channelEndpoints, labels)
     resolverAnswers = instruments.counter(.resolverAnswers, labels)
