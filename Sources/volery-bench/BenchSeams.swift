@@ -1,15 +1,20 @@
 import ArgumentParser
+import CoreMetrics
 import Synchronization
 import Volery
+import VoleryMetrics
 
 /// What stands around the benchmark's calls or looks at them, at either end.
 struct BenchSeams: ParsableArguments {
   @Option(help: "Interceptors that read metadata and go on.") var interceptors = 0
   @Option(help: "Observers that count calls by how they end.") var observers = 0
+  @Flag(help: "Metrics, with a backend that does nothing.") var metrics = false
 
   var clientInterceptors: [any ClientInterceptor] { (0..<interceptors).map { _ in Reader() } }
   var serverInterceptors: [any ServerInterceptor] { (0..<interceptors).map { _ in Reader() } }
-  var allObservers: [any Observer] { (0..<observers).map { _ in Counter() } }
+  var allObservers: [any Observer] {
+    (0..<observers).map { _ in Counter() } + (metrics ? [MetricsObserver(factory: NOOPMetricsHandler.instance)] : [])
+  }
 
   private struct Reader: ClientInterceptor, ServerInterceptor {
     func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {

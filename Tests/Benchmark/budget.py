@@ -116,6 +116,10 @@ ROWS = {
        for side, few, many, rounds, measure in (
            ("server", 4096, 12288, 1, lambda *seams: server(unary_load(8, 32, 16), *seams)),
            ("client", 3200, 9600, 3, lambda *seams: client("unary", 64, 16, *seams)))},
+    "unary-server-metrics": Row(
+        "unary call, server, metrics without a backend", 4096, 12288, server(unary_load(8, 32, 16), "--metrics")),
+    "unary-client-metrics": Row(
+        "unary call, client, metrics without a backend", 3200, 9600, client("unary", 64, 16, "--metrics"), rounds=3),
     "stream-out": Row("message sent by a server's stream, 1 KiB", 4000, 12000, server(own_load("download", 4, 1024))),
     "stream-in": Row("message received by a client's stream, 1 KiB", 4000, 12000, client("download", 4, 1024), rounds=3),
     "ping-pong-server": Row("message in and out, server, 32 streams, 16 B", 3200, 9600, server(own_load("ping-pong", 32, 16))),
