@@ -1,6 +1,9 @@
 import ArgumentParser
+import Foundation
 import Logging
+import MetricsExposition
 import Volery
+import VoleryMetrics
 
 /// The client under test. Every option of the channel is at its default but those given. Prints READY and DONE; `stop` on
 /// standard input ends it early, `config JSON` (with --reconfigurable) is a service config as if the resolver had it.
@@ -25,6 +28,7 @@ struct ClientCommand: AsyncParsableCommand {
   @Flag(help: "The service config is read of TXT records.") var configFromDNS = false
   @Flag(help: "The channels log from level info on, not notice.") var verbose = false
   @Flag(help: "Lets `config` work.") var reconfigurable = false
+  @Option(help: "Where its metrics go at the end, in Prometheus' text format.") var metrics: String?
   @Option(help: "The resolver throws this long after each answer, in milliseconds.") var resolverThrows: Int?
 
   func validate() throws {
@@ -36,7 +40,9 @@ struct ClientCommand: AsyncParsableCommand {
     let configs = ConfigurableResolverFactory(
       inner: DNSResolverFactory(refreshInterval: refresh.map { .milliseconds($0) } ?? .seconds(5)),
       throwsAfter: resolverThrows.map { .milliseconds($0) })
-    let channels = try (0..<channels).map { _ in try makeChannel(configs) }
+    let backend = PrometheusBackend()
+    let observers = metrics == nil ? [] : [MetricsObserver(factory: backend)]
+    let channels = try (0..<channels).map { _ in try makeChannel(configs, observers) }
     let stop = StopSignal()
     followCommands { words in
       switch words.first {
@@ -60,11 +66,15 @@ struct ClientCommand: AsyncParsableCommand {
       stop.send()
     }
     log.close()
+    if let metrics { try backend.text.write(toFile: metrics, atomically: true, encoding: .utf8) }
     writeLine("DONE")
   }
 
-  private func makeChannel(_ configs: ConfigurableResolverFactory) throws -> Channel {
+  private func makeChannel(
+    _ configs: ConfigurableResolverFactory, _ observers: [any Observer]
+  ) throws -> Channel {
     var options = ChannelOptions()
+    options.observers = observers
     if verbose { options.logger.logLevel = .debug }
     if reconfigurable || resolverThrows != nil {
       options.resolvers.register(configs)

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import resource
 import statistics
 import time
@@ -11,6 +12,49 @@ from .pods import PORT
 from .scenario import SLACK, case
 
 WARNING = "the name has one address"
+
+
+def samples(path, name):
+    """The values of a metric in Prometheus' text format, by their labels."""
+    found = {}
+    for line in pathlib.Path(path).read_text().splitlines():
+        if line.startswith(name + "{"):
+            labels, value = line[len(name) + 1 :].rsplit("} ", 1)
+            found[tuple(re.findall(r'="([^"]*)"', labels))] = float(value)
+    return found
+
+
+@case("F1", "the share of each pod, of the client's metrics alone, is what the pods have counted", quick=True)
+def f1(lab):
+    pods = lab.pods(range(1, 6), delay=0)
+    lab.publish(pods[:4])
+    path = f"{lab.folder}/metrics.prom"
+    client = lab.client(rate=200, seconds=60, metrics=path)
+    lab.until(lambda: len(shares(client.calls)) == 4, 15)
+    # One comes, one goes.
+    lab.publish(pods)
+    lab.until(lambda: len(shares(client.calls)) == 5, 15)
+    lab.publish(pods[1:])
+    since = time.monotonic()
+    lab.until(lambda: len(set(shares(between(client.calls, time.monotonic() - 0.5)))) == 4, 15)
+    lab.pause(max(0, since + 3 - time.monotonic()))
+    calls = client.stop()
+    lab.check_no_failures(calls)
+    target = "dns:///pods.test:50051"
+    counted = {pod.name: pod.counts()[0] for pod in pods}
+    picked = {pod: value for (_, pod), value in samples(path, "volery_channel_picks_total").items()}
+    apart = max(abs(picked.get(name, 0) - count) for name, count in counted.items())
+    lab.check("most that a pod's own count and the client's metrics differ by, of five pods", apart, equal=0)
+    lab.check("picks of the metrics less all calls", sum(picked.values()) - len(calls), equal=0)
+    known = samples(path, "volery_channel_endpoints")[(target,)]
+    lab.check("endpoints known at the end", known, equal=4)
+    ready = samples(path, "volery_channel_subchannels")[(target, "READY")]
+    lab.check("subchannels ready at the end", ready, equal=4)
+    answers = samples(path, "volery_resolver_answers_total")[(target,)]
+    lab.check("answers of the resolver", answers, at_least=4)
+    age = time.time() - samples(path, "volery_resolver_last_answer_seconds")[(target,)]
+    lab.check("age of the last one", age, at_most=lab.interval * 2 + SLACK, unit=" s")
+    lab.note(", ".join(f"{name}: {count:.0f}" for name, count in sorted(picked.items())))
 
 
 def lines(client, text):
