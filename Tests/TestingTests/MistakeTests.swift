@@ -114,7 +114,7 @@ import VoleryTesting
     let other = try Channel("ipv4:\(address)")
     let refused = await Self.text { _ = try await other.unary(unknown, []) }
     #expect(refused.contains("\(address)") && refused.contains("connection refused"), "\(refused)")
-    channel.close()
+    await channel.drain()
     let closed = await Self.text { _ = try await channel.unary(unknown, []) }
     #expect(closed.contains("the channel is closed"), "\(closed)")
   }
