@@ -60,8 +60,9 @@ import VoleryInterceptors
       for await _ in AsyncStream<Void>.makeStream().stream {}
       return "too late"
     }
-    try await Place.socket.with([AccessLog(recorder.logger)], late) { channel in
-      _ = await channel.callDesk("Ask", CallOptions(timeout: .milliseconds(50)))
+    let interceptors: [any ServerInterceptor] = [AccessLog(recorder.logger), DefaultDeadline(.milliseconds(50))]
+    try await Place.socket.with(interceptors, late) { channel in
+      _ = await channel.callDesk("Ask", CallOptions())
       #expect(await recorder.line(containing: "/test.Desk/Ask").contains("status: DEADLINE_EXCEEDED"))
       let unknown = Method<[UInt8], [UInt8]>(service: "test.Desk", name: "No\u{202e}pe", kind: .unary)
       let error = await #expect(throws: StatusError.self) { try await channel.unary(unknown, []) }

@@ -32,21 +32,21 @@ import VoleryInterceptors
   }
 
   static let client: [any ClientInterceptor] = [
-    RequestID(), DefaultDeadline(.seconds(5)).only(services: ["test.Desk"]),
+    RequestID(), DefaultDeadline(.seconds(20)).only(services: ["test.Desk"]),
   ]
 
   @Test("each does its own, in the list's order, around every kind of call", arguments: Place.allCases)
   func together(_ place: Place) async throws {
     let recorder = LogRecorder()
     let visit: Desk.Visit = { context in
-      let seconds = Int(((context.deadline.timeRemaining ?? .zero) / .seconds(1)).rounded(.up))
+      let seconds = Int(((context.deadline.timeRemaining ?? .zero) / .seconds(10)).rounded(.up)) * 10
       if context.method.name == "Sum" { throw OrderError.soldOut }
       return "\(try context.caller(User.self).name) \(seconds) \(RequestID.current ?? "-")"
     }
     try await place.with(Self.server(recorder.logger), client: Self.client, visit) { channel in
       var options = CallOptions(metadata: ["authorization": "Bearer t-ann", "x-request-id": "r1"])
       let known = await channel.callDesk(options)
-      let answer = Outcome.answer("ann 5 r1")
+      let answer = Outcome.answer("ann 20 r1")
       #expect(known == [answer, answer, .failure(.failedPrecondition, "sold out"), answer])
       options.metadata["authorization"] = nil
       let refused = Outcome.failure(.unauthenticated, "a known token is needed")
@@ -56,6 +56,7 @@ import VoleryInterceptors
     }
     func count(_ text: String) -> Int { recorder.lines.count { $0.contains(text) } }
     #expect(count("request-id: r1") == 8)
-    #expect(count("status: OK") == 3 && count("status: FAILED_PRECONDITION") == 2 && count("status: UNAUTHENTICATED") == 3)
+    #expect(
+      count("status: OK") == 3 && count("status: FAILED_PRECONDITION") == 2 && count("status: UNAUTHENTICATED") == 3)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Volery
 import VoleryInterceptors
@@ -111,9 +112,12 @@ import VoleryTesting
     let service = await Self.text { _ = try await channel.unary(unknown, []) }
     #expect(service.contains("unknown service: /shop.Orders/Get"), "\(service)")
     server.shutDown()
-    let other = try Channel("ipv4:\(address)")
-    let refused = await Self.text { _ = try await other.unary(unknown, []) }
-    #expect(refused.contains("\(address)") && refused.contains("connection refused"), "\(refused)")
+    // The listener is closed in a turn of its loop.
+    try await eventually("the refusal is told with its address") {
+      let other = try Channel("ipv4:\(address)")
+      let refused = await Self.text { _ = try await other.unary(unknown, []) }
+      return refused.contains("\(address)") && refused.contains("connection refused")
+    }
     await channel.drain()
     let closed = await Self.text { _ = try await channel.unary(unknown, []) }
     #expect(closed.contains("the channel is closed"), "\(closed)")
