@@ -29,6 +29,7 @@ func system(_ name: String, _ pkgConfig: String, apt: String, brew: String) -> T
 }
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -43,6 +44,7 @@ let package = Package(
   products: [
     .library(name: "Volery", targets: ["Volery"]),
     .library(name: "VoleryProtobuf", targets: ["VoleryProtobuf", "VoleryWellKnownTypes"]),
+    .library(name: "VoleryConfiguration", targets: ["VoleryConfiguration"]),
     .library(name: "VoleryInterceptors", targets: ["VoleryInterceptors"]),
     .library(name: "VoleryServiceLifecycle", targets: ["VoleryServiceLifecycle"]),
     .library(name: "VoleryMetrics", targets: ["VoleryMetrics"]),
@@ -57,6 +59,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
+    .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -120,6 +123,7 @@ let package = Package(
     module("VoleryServiceLifecycle", ["VoleryServer", "VoleryClient", lifecycle]),
     module("VoleryMetrics", ["VoleryPlatform", "VoleryTypes", "VoleryObservation", coreMetrics]),
     module("VoleryTracing", ["VoleryPlatform", "VoleryPrimitives", "VoleryTypes", "VoleryObservation", tracing]),
+    module("VoleryConfiguration", ["VoleryTypes", "VoleryServer", "VoleryClient", configuration]),
     module(
       "VoleryInterceptors",
       [
@@ -193,6 +197,7 @@ let package = Package(
     tests(
       "ServiceLifecycleTests", ["TestSupport", "Volery", "VoleryServiceLifecycle", "signal-server", lifecycle, logging],
       exclude: ["Program"]),
+    tests("ConfigurationTests", ["Volery", "VoleryConfiguration", configuration]),
     tests("InterceptorsTests", ["TestSupport", "Volery", "VoleryInterceptors", "VoleryTesting", logging]),
     tests(
       "TestingTests", ["TestSupport", "Volery", "VoleryTesting", "VoleryInterceptors"], exclude: ["parcels.proto"]),
