@@ -1,3 +1,5 @@
+import VoleryTypes
+
 /// Where the elements of an array, or the bytes of a string, lie: what C reads while a message is written, without a copy.
 ///
 /// The address is good as long as the array, or a copy of it, is held and nobody changes it: its elements are the tail of one
@@ -14,7 +16,7 @@
   /// An array for C to fill, which has written to each byte before anybody reads it: to write zeros there first would cost as
   /// much as to copy what comes. The library takes memory for the bytes that it is about to copy there, and for no others.
   static func toBeFilled(_ count: Int) -> [UInt8] {
-    [UInt8](unsafeUninitializedCapacity: count) { _, initializedCount in initializedCount = count }
+    [UInt8](byteCount: count) { _ in }
   }
 
   /// Of an array that nobody else has, to be written.

@@ -59,8 +59,8 @@ public struct EncodeContext: ~Copyable {
   public func finish(_ root: MutableRawMessage) throws(ProtobufError) -> [UInt8] {
     let size = try packedSize(root)
     guard size > 0 else { return [] }
-    return [UInt8](unsafeUninitializedCapacity: size) { bytes, count in
-      count = protobuf_c_message_pack(root.message, bytes.baseAddress)
+    return [UInt8](byteCount: size) { bytes in
+      _ = protobuf_c_message_pack(root.message, bytes.baseAddress!.assumingMemoryBound(to: UInt8.self))
     }
   }
 

@@ -45,8 +45,8 @@ enum GroupEncoding {
     UnknownFields.appendVarint(number << 3 | 4, to: &end)
     let sizes = messages.map { protobuf_c_message_get_packed_size($0.message) }
     let count = sizes.reduce(0, +) + messages.count * (start.count + end.count)
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { out, initializedCount in
-      var next = out.baseAddress!
+    let bytes = [UInt8](byteCount: count) { out in
+      var next = out.baseAddress!.assumingMemoryBound(to: UInt8.self)
       for message in messages {
         next.initialize(from: start, count: start.count)
         next += start.count
@@ -54,7 +54,6 @@ enum GroupEncoding {
         next.initialize(from: end, count: end.count)
         next += end.count
       }
-      initializedCount = next - out.baseAddress!
     }
     return (bytes, start.count)
   }

@@ -46,22 +46,13 @@ public struct MessageSink: ~Copyable {
   static func bytes<Failure: Error>(
     prefix: Int, byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) -> [UInt8] {
-    var failure: Failure?
-    let bytes = [UInt8](unsafeUninitializedCapacity: prefix + byteCount) { buffer, count in
-      let buffer = UnsafeMutableRawBufferPointer(buffer)
+    try [UInt8](byteCount: prefix + byteCount) { buffer throws(Failure) in
       if prefix > 0 {
         buffer[0] = 0
         buffer.storeBytes(of: UInt32(truncatingIfNeeded: byteCount).bigEndian, toByteOffset: 1, as: UInt32.self)
       }
-      do throws(Failure) {
-        try body(UnsafeMutableRawBufferPointer(rebasing: buffer[prefix..<(prefix + byteCount)]))
-        count = prefix + byteCount
-      } catch {
-        failure = error
-      }
+      try body(UnsafeMutableRawBufferPointer(rebasing: buffer[prefix...]))
     }
-    if let failure { throw failure }
-    return bytes
   }
 
   /// Appends these bytes; many of them (32 KiB and more) without a copy.
