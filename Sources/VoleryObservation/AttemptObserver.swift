@@ -21,7 +21,7 @@ public struct ObservedAttempt: Sendable {
   /// How long the call waited for a server before this attempt: for the name, or for a connection. Zero as a rule.
   public let waited: Duration
 
-  package init(cause: Cause, previousAttempts: Int, peer: Peer, subchannel: Int, waited: Duration) {
+  @inlinable package init(cause: Cause, previousAttempts: Int, peer: Peer, subchannel: Int, waited: Duration) {
     self.cause = cause
     self.previousAttempts = previousAttempts
     self.peer = peer

@@ -9,7 +9,7 @@ public struct ObservedCall: Sendable {
   /// The call's own or the service config's, whichever is sooner. An interceptor may have set another one since.
   public let deadline: Deadline
 
-  package init(channel: ObservedChannel, method: MethodDescriptor, deadline: Deadline) {
+  @inlinable package init(channel: ObservedChannel, method: MethodDescriptor, deadline: Deadline) {
     self.channel = channel
     self.method = method
     self.deadline = deadline
@@ -50,7 +50,7 @@ public struct CallEnd: Sendable {
   /// The status's code.
   public var code: StatusCode { status.code }
 
-  package init(status: Status, origin: StatusError.Origin, nanoseconds: Int64, attempts: AttemptCount) {
+  @inlinable package init(status: Status, origin: StatusError.Origin, nanoseconds: Int64, attempts: AttemptCount) {
     self.status = status
     self.origin = origin
     self.nanoseconds = nanoseconds

@@ -12,7 +12,8 @@
   /// Nobody waits; costs no allocation.
   @inlinable public init() {}
 
-  /// Adds a task that has suspended; whoever has the list has to resume it.
+  @inlinable public var isEmpty: Bool { first == nil }
+
   @inlinable public mutating func add(_ waiter: Waiter) {
     if first == nil { first = waiter } else { rest.append(waiter) }
   }

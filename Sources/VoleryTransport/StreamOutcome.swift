@@ -1,9 +1,9 @@
-package import VoleryTypes
+public import VoleryTypes
 
 /// How a client's stream ended, as far as its transport can tell. Exactly one for each stream.
 ///
 /// That of a call that went well is a few bytes without a reference: it passes through several hands.
-package struct StreamOutcome: Sendable {
+@usableFromInline package struct StreamOutcome: Sendable {
   /// Whether the server may have seen the call; decides which retries are safe (gRFC A6, transparent retries).
   package enum Processing: Hashable, Sendable {
     /// No server has it: nothing of it left this process, or it came behind the last call that a server has taken which
@@ -31,7 +31,7 @@ package struct StreamOutcome: Sendable {
     }
   }
 
-  package let code: StatusCode
+  @usableFromInline package let code: StatusCode
   package let origin: StatusError.Origin
   package let processing: Processing
   /// The server answered with one header block and no message (a Trailers-Only response).
@@ -53,7 +53,7 @@ package struct StreamOutcome: Sendable {
     }
   }
 
-  package var isOK: Bool { code == .ok }
+  @inlinable package var isOK: Bool { code.rawValue == 0 }
   package var status: Status { Status(code: code, message: details?.message ?? "") }
   package var trailingMetadata: Metadata { details?.trailingMetadata ?? Metadata() }
   /// The server; set by the call, where it failed.

@@ -1,18 +1,20 @@
 /// How messages travel compressed (doc/compression.md).
 public struct Compression: Hashable, Sendable, CustomStringConvertible {
   /// Not compressed.
-  public static let identity = Compression(code: 0)
+  @inlinable public static var identity: Compression { Compression(known: 0) }
   /// What every implementation knows.
-  public static let gzip = Compression(code: 1)
+  @inlinable public static var gzip: Compression { Compression(known: 1) }
   /// The same algorithm in zlib's format (RFC 1950).
-  public static let deflate = Compression(code: 2)
+  @inlinable public static var deflate: Compression { Compression(known: 2) }
 
   package static let all = [identity, gzip, deflate]
   /// What both ends tell the other that they can read: `grpc-accept-encoding`.
-  package static let acceptedNames = "identity,deflate,gzip"
+  @inlinable package static var acceptedNames: String { "identity,deflate,gzip" }
 
   /// A number of its own, for atomics: its place in `all`.
-  package let code: UInt8
+  @usableFromInline package let code: UInt8
+
+  @inlinable init(known code: UInt8) { self.code = code }
 
   package init(code: UInt8) {
     precondition(code < 3, "there is no such compression")

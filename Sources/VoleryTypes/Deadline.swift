@@ -3,12 +3,12 @@
 /// On the wire a deadline travels as the time that is left (`grpc-timeout`), so clocks of two machines need not agree.
 public struct Deadline: Hashable, Comparable, Sendable {
   /// `.never` for a deadline that never comes.
-  package let moment: Moment
+  @usableFromInline package let moment: Moment
 
-  package init(_ moment: Moment) { self.moment = moment }
+  @inlinable package init(_ moment: Moment) { self.moment = moment }
 
   /// Never comes: later than any other deadline, and not sent to the server.
-  public static let none = Deadline(.never)
+  @inlinable public static var none: Deadline { Deadline(.never) }
 
   /// The deadline that is this far from now; a timeout of zero or less is already over.
   public static func after(_ timeout: Duration) -> Deadline { Deadline(Moment.now.advanced(by: timeout)) }
@@ -19,10 +19,10 @@ public struct Deadline: Hashable, Comparable, Sendable {
   /// Time left, negative when it is over; nil when it never comes.
   public var timeRemaining: Duration? { isSet ? Moment.now.duration(to: moment) : nil }
 
-  package var isSet: Bool { moment != .never }
+  @inlinable package var isSet: Bool { moment < .never }
 
   /// True when `left` comes first; `none` comes last.
-  public static func < (left: Deadline, right: Deadline) -> Bool { left.moment < right.moment }
+  @inlinable public static func < (left: Deadline, right: Deadline) -> Bool { left.moment < right.moment }
 }
 
 /// What a call inherits from the handler in which it is made.

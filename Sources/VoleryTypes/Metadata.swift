@@ -11,13 +11,13 @@ import VoleryPlatform
 public struct Metadata: Sendable, Hashable {
   /// Entries one after another: key length, value length (both UInt32, native order), key bytes, value bytes.
   /// Values of `-bin` keys are the decoded bytes.
-  package private(set) var storage: [UInt8] = []
+  @usableFromInline package private(set) var storage: [UInt8] = []
 
   /// Metadata without entries; costs no allocation.
-  public init() {}
+  @inlinable public init() {}
 
   /// True while there is no entry.
-  public var isEmpty: Bool { storage.isEmpty }
+  @inlinable public var isEmpty: Bool { storage.isEmpty }
 
   /// The number of key-value pairs.
   public var count: Int { reduce(into: 0) { count, _ in count += 1 } }

@@ -2,12 +2,12 @@ import VoleryPlatform
 
 /// A point in time of the clock that runs on while the machine sleeps, as `ContinuousClock.Instant`, but one machine word:
 /// calls keep some, and the standard library's is of no fixed layout, so that each copy of it is a call.
-package struct Moment: Comparable, Hashable, Sendable {
+@usableFromInline package struct Moment: Comparable, Hashable, Sendable {
   /// Since the clock's start.
-  private let nanoseconds: Int64
+  @usableFromInline let nanoseconds: Int64
 
   /// Later than any other.
-  package static let never = Moment(nanoseconds: .max)
+  @inlinable package static var never: Moment { Moment(nanoseconds: .max) }
 
   package static var now: Moment {
     var time = timespec()
@@ -15,7 +15,7 @@ package struct Moment: Comparable, Hashable, Sendable {
     return Moment(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
   }
 
-  private init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+  @inlinable init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
   package init(_ instant: ContinuousClock.Instant) {
     self = Moment.now.advanced(by: ContinuousClock.now.duration(to: instant))
@@ -33,7 +33,7 @@ package struct Moment: Comparable, Hashable, Sendable {
 
   package func duration(to other: Moment) -> Duration { .nanoseconds(nanoseconds(to: other)) }
 
-  package func nanoseconds(to other: Moment) -> Int64 { other.nanoseconds &- nanoseconds }
+  @inlinable package func nanoseconds(to other: Moment) -> Int64 { other.nanoseconds &- nanoseconds }
 
-  package static func < (left: Moment, right: Moment) -> Bool { left.nanoseconds < right.nanoseconds }
+  @inlinable package static func < (left: Moment, right: Moment) -> Bool { left.nanoseconds < right.nanoseconds }
 }

@@ -5,7 +5,7 @@ public struct StatusCode: Hashable, Sendable, CustomStringConvertible {
   /// The number on the wire, 0 to 16.
   public let rawValue: Int
 
-  private init(_ rawValue: Int) { self.rawValue = rawValue }
+  @inlinable init(_ rawValue: Int) { self.rawValue = rawValue }
 
   /// The code with this number, or nil when the number is not one of the 17.
   public init?(rawValue: Int) {
@@ -14,40 +14,40 @@ public struct StatusCode: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// 0: success.
-  public static let ok = StatusCode(0)
+  @inlinable public static var ok: StatusCode { StatusCode(0) }
   /// 1: the caller gave up, or was cancelled itself.
-  public static let cancelled = StatusCode(1)
+  @inlinable public static var cancelled: StatusCode { StatusCode(1) }
   /// 2: an error of a kind that nobody has named: a handler threw something other than a `StatusError`, or a code out of
   /// range came.
-  public static let unknown = StatusCode(2)
+  @inlinable public static var unknown: StatusCode { StatusCode(2) }
   /// 3: the arguments are wrong whatever the state of the system (unlike `failedPrecondition` and `outOfRange`).
-  public static let invalidArgument = StatusCode(3)
+  @inlinable public static var invalidArgument: StatusCode { StatusCode(3) }
   /// 4: the deadline came first. The server may have done the work all the same.
-  public static let deadlineExceeded = StatusCode(4)
+  @inlinable public static var deadlineExceeded: StatusCode { StatusCode(4) }
   /// 5: what was asked for does not exist, for nobody of a whole class of callers.
-  public static let notFound = StatusCode(5)
+  @inlinable public static var notFound: StatusCode { StatusCode(5) }
   /// 6: what was to be made is there already.
-  public static let alreadyExists = StatusCode(6)
+  @inlinable public static var alreadyExists: StatusCode { StatusCode(6) }
   /// 7: the caller is known and may not. Not for a caller who is not known (`unauthenticated`).
-  public static let permissionDenied = StatusCode(7)
+  @inlinable public static var permissionDenied: StatusCode { StatusCode(7) }
   /// 8: a quota, a limit or a space is used up; a message over the size limit, too.
-  public static let resourceExhausted = StatusCode(8)
+  @inlinable public static var resourceExhausted: StatusCode { StatusCode(8) }
   /// 9: the system is not in the state that the call needs; trying again helps only once somebody has changed that.
-  public static let failedPrecondition = StatusCode(9)
+  @inlinable public static var failedPrecondition: StatusCode { StatusCode(9) }
   /// 10: given up for a conflict, such as a lost transaction; to be tried again from the start of the larger operation.
-  public static let aborted = StatusCode(10)
+  @inlinable public static var aborted: StatusCode { StatusCode(10) }
   /// 11: past the valid range as things are now, such as reading past the end; may become valid later.
-  public static let outOfRange = StatusCode(11)
+  @inlinable public static var outOfRange: StatusCode { StatusCode(11) }
   /// 12: the server has no such method, or not this feature of it (compression, for example).
-  public static let unimplemented = StatusCode(12)
+  @inlinable public static var unimplemented: StatusCode { StatusCode(12) }
   /// 13: something that must never happen has happened, such as bytes that are no message.
-  public static let `internal` = StatusCode(13)
+  @inlinable public static var `internal`: StatusCode { StatusCode(13) }
   /// 14: the service can't be reached now; most often mended by trying again with a backoff.
-  public static let unavailable = StatusCode(14)
+  @inlinable public static var unavailable: StatusCode { StatusCode(14) }
   /// 15: data is lost or damaged for good.
-  public static let dataLoss = StatusCode(15)
+  @inlinable public static var dataLoss: StatusCode { StatusCode(15) }
   /// 16: who calls is not known: no credentials, or none that hold.
-  public static let unauthenticated = StatusCode(16)
+  @inlinable public static var unauthenticated: StatusCode { StatusCode(16) }
 
   /// Every code, in the order of its number.
   public static let all: [StatusCode] = names.indices.map(StatusCode.init(_:))
