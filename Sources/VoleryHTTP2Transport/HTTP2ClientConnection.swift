@@ -54,18 +54,18 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   private static let livenessPing: UInt64 = 0x766f_6c65_7279_0003
 
   init(
-    socket: Socket, authority: String, options: ClientConnectionOptions, filter: (any ByteFilter)?,
+    socket: Socket, authority: String, options: ClientConnectionOptions, security: (any TransportSecurity)?,
     observer: any ClientConnectionObserver
   ) {
     self.authority = authority
     self.observer = observer
     self.options = options
-    requestPrefixes = RequestPrefixes(isSecure: filter != nil, userAgent: options.userAgent)
+    requestPrefixes = RequestPrefixes(isSecure: security != nil, userAgent: options.userAgent)
     let settings = ConnectionLiveness.Settings(
       keepaliveTime: options.keepaliveTime, answerTime: options.keepaliveTimeout,
       asksWithoutCalls: options.keepaliveTime != nil && options.keepaliveWithoutCalls)
     liveness = ConnectionLiveness(settings, pace: options.pingPace, now: .now)
-    super.init(socket: socket, role: .client, settings: options.http2, buffers: options.buffers, filter: filter)
+    super.init(socket: socket, role: .client, settings: options.http2, buffers: options.buffers, security: security)
     start()
     if settings.asksWithoutCalls { checkLiveness() }
   }
@@ -108,8 +108,8 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
 
   /// gRFC A81: a call with an authority of its own goes only to a server whose certificate is for that name too.
   private func mayBeCalled(_ name: String) -> Bool {
-    guard let filter else { return true }
-    return filter.peerHasName(ServerName(authority: name).host)
+    guard let security else { return true }
+    return security.peerHasName(ServerName(authority: name).host)
   }
 
   private func append(_ head: borrowing ClientRequestHead, to headers: inout HeaderList) {
@@ -208,7 +208,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
 
   /// What an attempt is at that has not come to the peer's SETTINGS.
   var stage: String {
-    guard let filter, !filter.isEstablished else { return "connected, but no SETTINGS from the server" }
+    guard let security, !security.isEstablished else { return "connected, but no SETTINGS from the server" }
     return "connected, but no TLS handshake"
   }
 

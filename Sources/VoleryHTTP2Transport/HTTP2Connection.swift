@@ -10,8 +10,8 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   @exclusivity(unchecked) package private(set) var peer: Peer
   let socket: Socket
   @exclusivity(unchecked) private(set) var session: HTTP2Session!
-  let filter: (any ByteFilter)?
-  @exclusivity(unchecked) private var isFilterEstablished = false
+  let security: (any TransportSecurity)?
+  @exclusivity(unchecked) private var isSecurityEstablished = false
   @exclusivity(unchecked) private var hasReceivedBytes = false
   @exclusivity(unchecked) package var isMarkedDirty = false
   @exclusivity(unchecked) private(set) var isOver = false
@@ -28,19 +28,20 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   private static let writeLimit = 512 << 10
 
   init(
-    socket: Socket, role: HTTP2Session.Role, settings: HTTP2Settings, buffers: BufferLimits, filter: (any ByteFilter)?
+    socket: Socket, role: HTTP2Session.Role, settings: HTTP2Settings, buffers: BufferLimits,
+    security: (any TransportSecurity)?
   ) {
     self.buffers = BufferAccount(buffers)
     usualStreamWindow = settings.streamWindowByteCount
     self.loop = socket.loop
     self.socket = socket
-    self.filter = filter
+    self.security = security
     let remote = socket.remoteAddress.map(SocketAddress.init) ?? .unix("")
     self.peer = Peer(address: remote, localAddress: socket.localAddress.map(SocketAddress.init))
     session = HTTP2Session(
       role: role, settings: settings, delegate: self, memory: loop.local { HTTP2Memory() },
       // TLS makes records of what it gets: it should be much at a time.
-      gathersPayloads: filter == nil)
+      gathersPayloads: security == nil)
   }
 
   deinit {
@@ -89,13 +90,13 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
     refusesCalls = isFull
     bytesReceived()
     do {
-      if let filter {
-        try filter.receive(bytes) { plain in
-          if !isFilterEstablished { noteHandshake(filter) }
+      if let security {
+        try security.receive(bytes) { plain in
+          if !isSecurityEstablished { noteHandshake(security) }
           if !isEnding { feed(plain) }
         }
-        if !isFilterEstablished { noteHandshake(filter) }
-        if filter.hasReceivedClose { end("the peer closed the connection") }
+        if !isSecurityEstablished { noteHandshake(security) }
+        if security.hasReceivedClose { end("the peer closed the connection") }
       } else {
         if !hasReceivedBytes { noteFirstBytes(bytes) }
         feed(bytes)
@@ -106,10 +107,10 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
     setNeedsFlush()
   }
 
-  private func noteHandshake(_ filter: any ByteFilter) {
-    guard let security = filter.security else { return }
-    isFilterEstablished = true
-    peer = Peer(address: peer.address, localAddress: peer.localAddress, security: security)
+  private func noteHandshake(_ security: any TransportSecurity) {
+    guard let established = security.connectionSecurity else { return }
+    isSecurityEstablished = true
+    peer = Peer(address: peer.address, localAddress: peer.localAddress, security: established)
     handshakeDone()
   }
 
@@ -129,7 +130,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   }
 
   package func receivedEnd() {
-    end(filter?.endReason ?? "the peer closed the connection")
+    end(security?.endReason ?? "the peer closed the connection")
     flush()
   }
 
@@ -158,16 +159,16 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   }
 
   private func pull() -> Bool {
-    guard let filter else { return session.pull(limit: HTTP2Connection.writeLimit) { socket.writeSome($0) } }
+    guard let security else { return session.pull(limit: HTTP2Connection.writeLimit) { socket.writeSome($0) } }
     var hasMore = false
     var failure: (any Error)?
-    if filter.isEstablished {
+    if security.isEstablished {
       hasMore = session.pull(limit: HTTP2Connection.writeLimit) { pieces in
-        do { for bytes in pieces { try filter.send(bytes) } } catch { failure = error }
+        do { for bytes in pieces { try security.send(bytes) } } catch { failure = error }
         return pieces.reduce(0) { $0 + $1.count }
       }
     }
-    filter.takeOutgoing { socket.write($0) }
+    security.takeOutgoing { socket.write($0) }
     if let failure { end("\(failure)") }
     return hasMore && failure == nil
   }
@@ -192,9 +193,9 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   func finish(_ reason: String?) {
     guard !isOver else { return }
     isOver = true
-    if let filter, filter.isEstablished {
-      filter.close()
-      filter.takeOutgoing { socket.write($0) }
+    if let security, security.isEstablished {
+      security.close()
+      security.takeOutgoing { socket.write($0) }
     }
     socket.close()
     let streams = session.streams

@@ -7,16 +7,17 @@ package import VoleryTypes
 package final class HTTP2Connector: ClientConnector {
   private let group: EventLoopGroup
   private let options: ClientConnectionOptions
-  /// Makes the TLS filter of a connection; nil: plaintext.
-  private let makeFilter: (@Sendable (_ serverName: String, _ address: SocketAddress) throws -> any ByteFilter)?
+  /// Makes the TLS of a connection; nil: plaintext.
+  private let makeSecurity:
+    (@Sendable (_ serverName: String, _ address: SocketAddress) throws -> any TransportSecurity)?
 
   package init(
     group: EventLoopGroup, options: ClientConnectionOptions = ClientConnectionOptions(),
-    makeFilter: (@Sendable (_ serverName: String, _ address: SocketAddress) throws -> any ByteFilter)? = nil
+    makeSecurity: (@Sendable (_ serverName: String, _ address: SocketAddress) throws -> any TransportSecurity)? = nil
   ) {
     self.group = group
     self.options = options
-    self.makeFilter = makeFilter
+    self.makeSecurity = makeSecurity
   }
 
   package func connect(
@@ -29,8 +30,9 @@ package final class HTTP2Connector: ClientConnector {
     }
     let dial = HTTP2Dial(
       loop: group.next(), authority: authority, observer: observer, options: options)
-    let makeFilter = makeFilter.map { make in { @Sendable () throws in try make(serverName ?? authority, address) } }
-    dial.start(to: address, timeout: timeout, makeFilter: makeFilter)
+    let makeSecurity = makeSecurity.map { make in { @Sendable () throws in try make(serverName ?? authority, address) }
+    }
+    dial.start(to: address, timeout: timeout, makeSecurity: makeSecurity)
     return dial
   }
 }
@@ -57,7 +59,7 @@ final class HTTP2Dial: Dial, ClientConnectionObserver, @unchecked Sendable {
   }
 
   func start(
-    to address: SocketAddress, timeout: Duration, makeFilter: (@Sendable () throws -> any ByteFilter)?
+    to address: SocketAddress, timeout: Duration, makeSecurity: (@Sendable () throws -> any TransportSecurity)?
   ) {
     loop.execute { [self] in
       guard observer != nil else { return }
@@ -68,24 +70,25 @@ final class HTTP2Dial: Dial, ClientConnectionObserver, @unchecked Sendable {
         timedOut("\(what) within \(timeout)")
       }
       connector = SocketConnector.connect(to: destination, on: loop, timeout: timeout) { [self] result in
-        connected(result, makeFilter)
+        connected(result, makeSecurity)
       }
     }
   }
 
-  private func connected(_ result: Result<Socket, SocketError>, _ makeFilter: (@Sendable () throws -> any ByteFilter)?)
-  {
+  private func connected(
+    _ result: Result<Socket, SocketError>, _ makeSecurity: (@Sendable () throws -> any TransportSecurity)?
+  ) {
     connector = nil
     switch result {
     case .failure(let error): fail(error.description)
     case .success(let socket):
       do {
-        let filter = try makeFilter?()
+        let security = try makeSecurity?()
         if let timeout = options.userTimeout, let option = SocketCalls.userTimeoutOption {
           socket.setTCPOption(option, Int32(clamping: timeout.components.seconds * 1000))
         }
         connection = HTTP2ClientConnection(
-          socket: socket, authority: authority, options: options, filter: filter, observer: self)
+          socket: socket, authority: authority, options: options, security: security, observer: self)
       } catch {
         socket.close()
         fail("\(error)")

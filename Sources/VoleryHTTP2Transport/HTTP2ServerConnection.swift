@@ -73,7 +73,8 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   private static let keepalivePing: UInt64 = 0x766f_6c65_7279_0002
 
   package init(
-    socket: Socket, acceptor: any ServerStreamAcceptor, options: ServerConnectionOptions, filter: (any ByteFilter)?,
+    socket: Socket, acceptor: any ServerStreamAcceptor, options: ServerConnectionOptions,
+    security: (any TransportSecurity)?,
     handshakeSlot: HandshakeLimit.Slot? = nil, onReady: (@Sendable (HTTP2ServerConnection) -> Void)? = nil,
     onEnd: @escaping @Sendable (HTTP2ServerConnection) -> Void
   ) {
@@ -85,7 +86,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
     self.pingStrikes = PingStrikes(
       interval: options.minPingInterval, permitsPingsWithoutCalls: options.permitsPingsWithoutCalls)
     self.resetLimit = StreamResetLimit(options.maxStreamResets, now: .now)
-    super.init(socket: socket, role: .server, settings: options.http2, buffers: options.buffers, filter: filter)
+    super.init(socket: socket, role: .server, settings: options.http2, buffers: options.buffers, security: security)
     start()
     scheduleTimers()
   }
@@ -93,7 +94,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   private func scheduleTimers() {
     schedule(after: options.handshakeTimeout) { [unowned self] in
       guard !session.peerHasSentSettings else { return }
-      let isInHandshake = filter.map { !$0.isEstablished } ?? false
+      let isInHandshake = security.map { !$0.isEstablished } ?? false
       finish("no \(isInHandshake ? "TLS handshake" : "HTTP/2 preface") within \(options.handshakeTimeout)")
     }
     if let age = options.maxAge {

@@ -288,7 +288,7 @@ public final class Server: Sendable {
     }
     let life = dispatcher.observer.map { ServerConnectionLife($0, of: dispatcher.server) }
     let connection = HTTP2ServerConnection(
-      socket: socket, acceptor: dispatcher, options: connectionOptions, filter: handshake?.session,
+      socket: socket, acceptor: dispatcher, options: connectionOptions, security: handshake?.session,
       handshakeSlot: handshake?.slot, onReady: { life?.opened($0.peer) },
       onEnd: { [weak self] connection in
         life?.closed(connection)

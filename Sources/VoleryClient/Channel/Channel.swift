@@ -36,7 +36,7 @@ public final class Channel: Sendable {
     func connector(_ credentials: ChannelCredentials) throws(TargetError) -> HTTP2Connector {
       HTTP2Connector(
         group: group, options: options.connection,
-        makeFilter: try Channel.makeFilterMaker(credentials, parsed, options, on: loop))
+        makeSecurity: try Channel.makeSecurityMaker(credentials, parsed, options, on: loop))
     }
     var byCluster: [String: any ClientConnector] = [:]
     for (cluster, credentials) in options.clusterCredentials {
@@ -62,12 +62,12 @@ public final class Channel: Sendable {
     }
   }
 
-  private static func makeFilterMaker(
+  private static func makeSecurityMaker(
     _ credentials: ChannelCredentials, _ target: Target, _ options: ChannelOptions, on loop: EventLoop
-  ) throws(TargetError) -> ChannelCredentials.FilterMaker? {
+  ) throws(TargetError) -> ChannelCredentials.SecurityMaker? {
     let log = ChannelLog(target: target, logger: options.logger)
     do throws(TLSError) {
-      return try credentials.makeFilterMaker(on: loop) { log.files($0) }
+      return try credentials.makeSecurityMaker(on: loop) { log.files($0) }
     } catch {
       throw TargetError("the credentials of the channel to \(target): \(error)")
     }

@@ -52,12 +52,12 @@ public struct ChannelCredentials: Sendable {
 
 extension ChannelCredentials {
   /// Makes the TLS of each connection.
-  typealias FilterMaker = @Sendable (_ authority: String, _ address: SocketAddress) throws -> any ByteFilter
+  typealias SecurityMaker = @Sendable (_ authority: String, _ address: SocketAddress) throws -> any TransportSecurity
 
   /// Reads the files, and watches them as long as the result lives; nil for plaintext.
-  func makeFilterMaker(
+  func makeSecurityMaker(
     on loop: EventLoop, report: @escaping @Sendable (TLSContextSource.Outcome) -> Void
-  ) throws(TLSError) -> FilterMaker? {
+  ) throws(TLSError) -> SecurityMaker? {
     guard let configuration else { return nil }
     let reloader = try TLSReloader(configuration, on: loop, report: report)
     return { [serverName] authority, address in

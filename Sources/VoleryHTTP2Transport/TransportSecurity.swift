@@ -1,7 +1,7 @@
 package import VoleryTypes
 
 /// Turns bytes of the wire into bytes of HTTP/2 and back: TLS, or nothing. Belongs to its connection's loop.
-package protocol ByteFilter: AnyObject {
+package protocol TransportSecurity: AnyObject {
   /// Takes bytes from the socket; `output` gets plain bytes. Throws when the peer broke the rules: the connection ends,
   /// once `takeOutgoing` has given what is left to say.
   func receive(_ bytes: UnsafeRawBufferPointer, _ output: (UnsafeRawBufferPointer) -> Void) throws
@@ -12,7 +12,7 @@ package protocol ByteFilter: AnyObject {
   /// Whether plain bytes may flow: the handshake is over.
   var isEstablished: Bool { get }
   /// Who the peer is; nil until the handshake is over.
-  var security: ConnectionSecurity? { get }
+  var connectionSecurity: ConnectionSecurity? { get }
   /// The peer has said goodbye.
   var hasReceivedClose: Bool { get }
   /// What it means that the peer's bytes end now.

@@ -2,8 +2,8 @@ package import VoleryTLSSession
 package import VoleryTypes
 
 /// TLS between socket and HTTP/2.
-extension TLSSession: ByteFilter {
-  package var security: ConnectionSecurity? {
+extension TLSSession: TransportSecurity {
+  package var connectionSecurity: ConnectionSecurity? {
     guard let peer else { return nil }
     let identity = peer.certificate.map { PeerIdentity($0, isVerified: peer.isVerified) }
     return ConnectionSecurity(
