@@ -1,7 +1,8 @@
 import VoleryPlatform
+import VoleryPrimitives
 
-/// Threads for what may block without an end: the reading of files, whose file system may hang (NFS, FUSE, a named pipe). Event
-/// loops and Swift's own few threads must not wait for it.
+/// Threads for what may block without an end: the reading of files, whose file system may hang (NFS, FUSE, a named pipe), and
+/// handlers that say so. Event loops and Swift's own few threads must not wait for it.
 ///
 /// A thread is started when work finds none that is free, and ends when it has had nothing to do for a while. With all of
 /// them stuck, work waits its turn, and beyond a limit it is refused. Any thread.
@@ -13,14 +14,27 @@ package final class BlockingPool: @unchecked Sendable {  // Isolation: lock
 
   package typealias Work = @Sendable () -> Void
 
+  private enum Item {
+    case work(Work)
+    case job(UnownedJob, on: UnownedTaskExecutor)
+
+    func run() {
+      switch self {
+      case .work(let work): work()
+      case .job(let job, let executor): job.runSynchronously(on: executor)
+      }
+    }
+  }
+
   private let threadLimit: Int
   private let waitingLimit: Int
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   // Under the mutex.
-  private var waiting: [Work] = []
+  private var waiting = Queue<Item>()
   private var threadCount = 0
   private var idleCount = 0
+  private var isClosed = false
 
   /// In seconds.
   private static let idleTime = 10
@@ -45,13 +59,28 @@ package final class BlockingPool: @unchecked Sendable {  // Isolation: lock
   /// Runs `work` on a thread of its own, now or when there is one.
   ///
   /// - Returns: False when it is refused: too much waits, or the system gives no thread.
-  package func run(_ work: @escaping Work) -> Bool {
+  package func run(_ work: @escaping Work) -> Bool { append(.work(work)) }
+
+  /// Runs a task's job on a thread of its own, now or when there is one. Whoever gives it sees to it that the executor lives.
+  ///
+  /// - Returns: As above.
+  package func run(_ job: UnownedJob, on executor: UnownedTaskExecutor) -> Bool { append(.job(job, on: executor)) }
+
+  /// Threads that have nothing to do end now, and the others when they have done what waits.
+  package func close() {
+    pthread_mutex_lock(mutex)
+    isClosed = true
+    pthread_cond_broadcast(condition)
+    pthread_mutex_unlock(mutex)
+  }
+
+  private func append(_ item: Item) -> Bool {
     pthread_mutex_lock(mutex)
     guard waiting.count < waitingLimit else {
       pthread_mutex_unlock(mutex)
       return false
     }
-    waiting.append(work)
+    waiting.append(item)
     // A thread that was woken is idle until it has taken its work: count the work, not only the threads.
     let needsThread = waiting.count > idleCount && threadCount < threadLimit
     if needsThread { threadCount += 1 }
@@ -79,30 +108,31 @@ package final class BlockingPool: @unchecked Sendable {  // Isolation: lock
     threadCount -= 1
     // Those that there are have to do.
     guard threadCount == 0 else { return true }
-    waiting = []
+    waiting = Queue()
     return false
   }
 
   private func work() {
-    while let work = next() { work() }
+    while let item = next() { item.run() }
   }
 
-  /// Waits for work; nil when none has come for a while: the thread is not counted any more.
-  private func next() -> Work? {
+  /// Waits for work; nil when none has come for a while, or the pool is closed: the thread is not counted any more.
+  private func next() -> Item? {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     var limit = timespec()
     clock_gettime(CLOCK_REALTIME, &limit)
     limit.tv_sec += BlockingPool.idleTime
+    var isTimeUp = false
     while waiting.isEmpty {
-      idleCount += 1
-      let result = pthread_cond_timedwait(condition, mutex, &limit)
-      idleCount -= 1
-      if result != 0, waiting.isEmpty {
+      if isTimeUp || isClosed {
         threadCount -= 1
         return nil
       }
+      idleCount += 1
+      isTimeUp = pthread_cond_timedwait(condition, mutex, &limit) != 0
+      idleCount -= 1
     }
-    return waiting.removeFirst()
+    return waiting.popFirst()
   }
 }
