@@ -40,6 +40,9 @@ package struct ServerConnectionOptions: Sendable {
 }
 
 /// The server's end of a connection. On its loop only.
+///
+/// More than 15 stored properties: a few each for timers, draining, pings, resets and clients that take nothing, all of
+/// which end with the connection; what decides for them are values of their own (`PingStrikes`, `StreamResetLimit`).
 package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable {  // Isolation: loop
   private let acceptor: any ServerStreamAcceptor
   private let options: ServerConnectionOptions

@@ -5,6 +5,8 @@ import VoleryTypes
 /// The memory in which libprotobuf-c works: a bump allocator that each thread keeps and resets after every message. Its
 /// callbacks are also where the guards live that the library lacks: against deep recursion, against input that asks for
 /// memory out of proportion, and a tell-tale for merged sub-messages.
+///
+/// More than 15 stored properties: libprotobuf-c's callbacks get one pointer, and each of the guards has a count or a mark.
 public final class Arena {  // Isolation: thread
   /// Why no memory was given.
   enum Limit { case stack, memory }

@@ -23,28 +23,21 @@ public final class Server: Sendable {
     var reloaders: [TLSReloader] = []
     /// From the first listener on, until the server stops.
     var watchdog: StallWatchdog?
-    var connections: [ObjectIdentifier: HTTP2ServerConnection] = [:]
-    var connectionsOfLoop: [ObjectIdentifier: Int] = [:]
     /// Made by the first `start`.
     var group: EventLoopGroup?
-    var isDraining = false
     var isStopped = false
     var isOver = false
-    /// When a signal came that somebody else in the process handles too.
-    var sharedSignalTime: ContinuousClock.Instant?
     var stopWaiters: [CheckedContinuation<Void, Never>] = []
-    var drainWaiters: [CheckedContinuation<Void, Never>] = []
   }
 
   private let options: ServerOptions
   private let credentials: ServerCredentials
-  private let handshakes: HandshakeLimit
   private let connectionLog: ConnectionLog
   private let log: ServerLog
-  private let connectionOptions: ServerConnectionOptions
   package let dispatcher: CallDispatcher
+  private let connections: ServerConnections
   /// Bytes of messages that wait on all connections, but for some ten KiB of each.
-  package var bufferedByteCount: Int { connectionOptions.buffers.shared.byteCount }
+  package var bufferedByteCount: Int { connections.bufferedByteCount }
   private let drainObservers: [any DrainObserving]
   private let state = Mutex(State())
 
@@ -57,12 +50,11 @@ public final class Server: Sendable {
   ) {
     self.options = options
     self.credentials = credentials
-    handshakes = HandshakeLimit(options.maxConcurrentHandshakes)
     connectionLog = ConnectionLog(options.logger)
     log = ServerLog(options.logger)
-    connectionOptions = options.connection
     drainObservers = services.compactMap { $0 as? any DrainObserving }
     dispatcher = CallDispatcher(handlers: services.flatMap(\.handlers), options: options)
+    connections = ServerConnections(options, dispatcher, connectionLog)
   }
 
   // MARK: Serving
@@ -90,24 +82,15 @@ public final class Server: Sendable {
 
   package func waitUntilStopped(handlesSignals: Bool) async {
     log.runs()
-    let shared = handlesSignals ? watchSharedSignals() : []
-    let signals = handlesSignals && shared.isEmpty ? watchSignals() : []
+    let signals =
+      handlesSignals ? StopSignals(on: try? eventLoops().next()) { [weak self] in self?.stopRunning() } : nil
     await withTaskCancellationHandler {
       await waitForStop()
     } onCancel: {
       stopRunning()
     }
     await drain(limit: options.drainLimit)
-    for signal in signals { await signal.close() }
-    for signal in shared { signal.close() }
-    await letOthersHear()
-  }
-
-  /// Whoever else handles the signal may take it for a fault that `run` returns before he has heard of the signal himself: a
-  /// ServiceGroup then ends the process.
-  private func letOthersHear() async {
-    guard let time = state.withLock({ $0.sharedSignalTime }) else { return }
-    try? await Task.sleep(until: time.advanced(by: .seconds(1)), clock: .continuous)
+    await signals?.close()
   }
 
   /// Listens and serves; returns at once with the addresses that it really listens on, in the order given. May be called
@@ -138,8 +121,8 @@ public final class Server: Sendable {
           continue
         }
         listeners.append(
-          try Listener(destination, on: group.next()) { [weak self] descriptor, isTCP in
-            if let self { accepted(descriptor, isTCP, reloader, group) } else { close(descriptor) }
+          try Listener(destination, on: group.next()) { [weak connections] descriptor, isTCP in
+            if let connections { connections.accepted(descriptor, isTCP, reloader, group) } else { close(descriptor) }
           })
         bound.append(SocketAddress(listeners[listeners.count - 1].localAddress))
       }
@@ -213,27 +196,6 @@ public final class Server: Sendable {
     return listener
   }
 
-  private static let signals = [SIGTERM, SIGINT]
-
-  private func watchSignals() -> [SignalWatch] {
-    // Without loops there is nothing to stop.
-    guard let group = try? eventLoops() else { return [] }
-    return Server.signals.map { number in
-      SignalWatch(number, on: group.next()) { [weak self] in self?.stopRunning() }
-    }
-  }
-
-  /// Where the program, or a library of it, handles one of the signals itself, it has decided which ones end it: the server
-  /// hears of those too, and of no others.
-  private func watchSharedSignals() -> [SharedSignalWatch] {
-    Server.signals.filter { SignalWatch.isHandledByOthers($0) }.map { number in
-      SharedSignalWatch(number) { [weak self] in
-        self?.state.withLock { $0.sharedSignalTime = .now }
-        self?.stopRunning()
-      }
-    }
-  }
-
   private func waitForStop() async {
     await withCheckedContinuation { waiter in
       let isStopped = state.withLock { state in
@@ -254,83 +216,6 @@ public final class Server: Sendable {
     for waiter in waiters { waiter.resume() }
   }
 
-  // MARK: Connections
-
-  /// On the listener's loop: hands the connection to the loop that has the fewest.
-  private func accepted(
-    _ descriptor: Int32, _ isTCP: Bool, _ reloader: TLSReloader?, _ group: EventLoopGroup
-  ) {
-    let loop: EventLoop? = state.withLock { state in
-      guard state.connectionsOfLoop.values.reduce(0, +) < options.maxConnections else { return nil }
-      let loop = group.loops.min { left, right in
-        state.connectionsOfLoop[ObjectIdentifier(left), default: 0]
-          < state.connectionsOfLoop[ObjectIdentifier(right), default: 0]
-      }!
-      state.connectionsOfLoop[ObjectIdentifier(loop), default: 0] += 1
-      return loop
-    }
-    guard let loop else {
-      close(descriptor)
-      return refused(nil, "the server is at its limit of \(options.maxConnections) connections")
-    }
-    loop.execute { [self] in open(descriptor, isTCP, reloader, on: loop) }
-  }
-
-  private func open(_ descriptor: Int32, _ isTCP: Bool, _ reloader: TLSReloader?, on loop: EventLoop) {
-    guard let socket = try? Socket(adopting: descriptor, isTCP: isTCP, on: loop) else { return ended(nil, on: loop) }
-    let handshake: Handshake?
-    do throws(TLSError) {
-      handshake = try reloader.map { (reloader) throws(TLSError) in try beginHandshake(reloader) }
-    } catch {
-      refused(socket.remoteAddress.map(SocketAddress.init), error.description)
-      socket.close()
-      return ended(nil, on: loop)
-    }
-    let life = dispatcher.observer.map { ServerConnectionLife($0, of: dispatcher.server) }
-    let connection = HTTP2ServerConnection(
-      socket: socket, acceptor: dispatcher, options: connectionOptions, security: handshake?.session,
-      handshakeSlot: handshake?.slot, onReady: { life?.opened($0.peer) },
-      onEnd: { [weak self] connection in
-        life?.closed(connection)
-        self?.ended(connection, on: loop)
-      })
-    let isDraining = state.withLock { state in
-      state.connections[ObjectIdentifier(connection)] = connection
-      return state.isDraining
-    }
-    if isDraining { connection.drain() }
-  }
-
-  /// A connection that did not come to its first call.
-  private func refused(_ client: SocketAddress?, _ reason: String) {
-    connectionLog.refused(client, reason)
-    dispatcher.observe(.connectionRefused(client, reason: reason))
-  }
-
-  private struct Handshake {
-    let session: TLSSession
-    let slot: HandshakeLimit.Slot
-  }
-
-  private func beginHandshake(_ reloader: TLSReloader) throws(TLSError) -> Handshake {
-    guard let slot = handshakes.take() else {
-      throw TLSError("the server is at its limit of \(options.maxConcurrentHandshakes) TLS handshakes in progress")
-    }
-    return Handshake(session: try TLSSession(reloader.current), slot: slot)
-  }
-
-  private func ended(_ connection: HTTP2ServerConnection?, on loop: EventLoop) {
-    if let connection, let reason = connection.refusal { refused(connection.peer.address, reason) }
-    let waiters: [CheckedContinuation<Void, Never>] = state.withLock { state in
-      state.connectionsOfLoop[ObjectIdentifier(loop), default: 1] -= 1
-      if let connection { state.connections[ObjectIdentifier(connection)] = nil }
-      guard state.connectionsOfLoop.values.allSatisfy({ $0 == 0 }) else { return [] }
-      defer { state.drainWaiters = [] }
-      return state.drainWaiters
-    }
-    for waiter in waiters { waiter.resume() }
-  }
-
   // MARK: Stopping
 
   /// Stops gracefully: tells every client to look for another server (a two-step GOAWAY), lets the running calls end, and
@@ -340,21 +225,16 @@ public final class Server: Sendable {
   /// and its client gets UNAVAILABLE. May be called twice.
   public func drain(limit: Duration = .seconds(25)) async {
     for observer in drainObservers { observer.drainBegan() }
-    let (isFirst, connections) = state.withLock { state in
-      defer { state.isDraining = true }
-      return (!state.isDraining, Array(state.connections.values))
-    }
-    if isFirst {
+    if connections.drain() {
       dispatcher.drainSignal.begin()
       log.drains(calls: dispatcher.callCount)
       dispatcher.observe(.draining(calls: dispatcher.callCount))
     }
-    for connection in connections { connection.loop.execute { connection.drain() } }
     let watchdog = Task { [self] in
       try? await Task.sleep(for: limit)
       if !Task.isCancelled { cutOff("the server is stopping: the call did not end within its time to drain, \(limit)") }
     }
-    await waitForConnections()
+    await connections.waitUntilEmpty()
     for listener in state.withLock({ $0.inProcessListeners }) { await listener.drain() }
     watchdog.cancel()
     stopListeners()
@@ -381,29 +261,16 @@ public final class Server: Sendable {
     }
   }
 
-  private func waitForConnections() async {
-    await withCheckedContinuation { waiter in
-      let isEmpty = state.withLock { state in
-        let isEmpty = state.connectionsOfLoop.values.allSatisfy { $0 == 0 }
-        if !isEmpty { state.drainWaiters.append(waiter) }
-        return isEmpty
-      }
-      if isEmpty { waiter.resume() }
-    }
-  }
-
   /// The time to drain is over: what still runs ends with UNAVAILABLE and this text, and `drain` returns.
   package func cutOff(_ text: String) {
     log.cutsOff(calls: dispatcher.callCount)
-    let (connections, inProcess) = state.withLock { (Array($0.connections.values), $0.inProcessListeners) }
-    for connection in connections { connection.loop.execute { connection.close(endingCallsWith: text) } }
-    for listener in inProcess { listener.close(endingCallsWith: text) }
+    connections.cutOff(text)
+    for listener in state.withLock({ $0.inProcessListeners }) { listener.close(endingCallsWith: text) }
   }
 
   private func closeConnections(_ reason: String) {
-    let (connections, inProcess) = state.withLock { (Array($0.connections.values), $0.inProcessListeners) }
-    for connection in connections { connection.loop.execute { connection.close(reason: reason) } }
-    for listener in inProcess { listener.close(reason: reason) }
+    connections.closeAll(reason: reason)
+    for listener in state.withLock({ $0.inProcessListeners }) { listener.close(reason: reason) }
   }
 
   private func stopListeners() {
@@ -415,17 +282,5 @@ public final class Server: Sendable {
     }
     for listener in listeners { listener.stop() }
     for listener in state.withLock({ $0.inProcessListeners }) { listener.stop() }
-  }
-}
-
-extension SocketDestination {
-  /// Nil for a server that has no socket.
-  init?(_ address: ListenAddress) {
-    switch address {
-    case .tcp(let host, let port): self = .tcp(host: host, port: port)
-    case .unix(let path): self = .unix(path: path)
-    case .unixAbstract(let name): self = .unixAbstract(name: name)
-    case .inProcess: return nil
-    }
   }
 }

@@ -4,6 +4,8 @@ public import VoleryObservation
 public import VoleryTypes
 
 /// What a server may be told. The defaults are right for most.
+///
+/// More than 15 stored properties: each is an option that a user finds by its name.
 public struct ServerOptions: Sendable {
   /// The largest message that is accepted from a client, in bytes, also after inflating. 4 MiB.
   public var maxRequestMessageBytes = 4 << 20

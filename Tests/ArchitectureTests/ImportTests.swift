@@ -112,13 +112,4 @@ import Testing
       )
     }
   }
-
-  @Test("no source file is longer than 500 lines") func fileLength() throws {
-    let sources = Self.root.appendingPathComponent("Sources")
-    let files = FileManager.default.enumerator(atPath: sources.path)?.compactMap { $0 as? String } ?? []
-    for file in files where file.hasSuffix(".swift") && !file.hasSuffix(".volery.swift") {
-      let lines = try String(contentsOf: sources.appendingPathComponent(file), encoding: .utf8).split(separator: "\n")
-      #expect(lines.count <= 500, "\(file) has \(lines.count) lines: split it by side or by state")
-    }
-  }
 }

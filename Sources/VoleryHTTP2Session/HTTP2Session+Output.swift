@@ -1,0 +1,34 @@
+import CNGHTTP2
+
+// Bytes to the peer.
+extension HTTP2Session {
+  /// Gives what has to go to the peer, in order, in pieces that are valid during the call, until about `limit` bytes are
+  /// there. `body` returns how many bytes it has taken; the rest is what the next `pull` gives. Returns whether there may
+  /// be more.
+  package func pull(limit: Int, _ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Int) -> Bool {
+    if output.isPartlyTaken {
+      output.give(body)
+      return true
+    }
+    outputLimit = limit
+    var isComplete = false
+    while output.byteCount < limit {
+      var data: UnsafePointer<UInt8>?
+      let count = nghttp2_session_mem_send(session, &data)
+      guard count > 0, let data else {
+        // It also stops within a frame whose payload is over the limit.
+        isComplete = output.byteCount < limit
+        break
+      }
+      if let announcement { send(data, count, with: announcement) } else { output.append(data, count) }
+    }
+    if !output.isEmpty { output.give(body) }
+    return !isComplete || !output.isEmpty
+  }
+
+  private func send(_ frame: UnsafePointer<UInt8>, _ count: Int, with announcement: Announcement) {
+    var bytes = Array(UnsafeBufferPointer(start: frame, count: count))
+    if announcement.write(into: &bytes) { self.announcement = nil }
+    bytes.withUnsafeBytes { output.append($0.baseAddress!, count) }
+  }
+}

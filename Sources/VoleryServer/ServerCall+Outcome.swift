@@ -1,0 +1,78 @@
+import Synchronization
+import VoleryPrimitives
+import VoleryTransport
+import VoleryTypes
+
+// How a call ends.
+extension ServerCall {
+  /// The handler has ended: with what it has thrown, or with OK. That is how the call ends, unless interceptors say
+  /// something else.
+  @usableFromInline func finish(with error: (any Error)?) {
+    guard let interception else { return settle(with: error) }
+    if let error { interception.held.withLock { $0.error = error } }
+  }
+
+  /// Ends the call.
+  func settle(with error: (any Error)?) {
+    let failure = error.map { answer(to: $0) }
+    // Without a closure where the handler is on the loop already.
+    if loop.isCurrent { return finish(failure) }
+    loop.execute { [self] in finish(failure) }
+  }
+
+  private func finish(_ failure: StatusError?) {
+    handlerReturned()
+    var trailing = responseMetadata.withLock { $0.trailing }
+    if let failure { trailing.append(contentsOf: failure.metadata) }
+    finish(failure?.status ?? .ok, trailing: trailing)
+  }
+
+  /// What a handler throws, as its client sees it: nothing of what only this server's own people should know, which goes
+  /// into the log instead. What a call of the handler's own came to is no answer to the client: its text names servers
+  /// behind this one, and its code would have the client act (retry) as if this server had said it.
+  private func answer(to error: any Error) -> StatusError {
+    switch error {
+    case let error as StatusError where error.origin == .local: return error
+    case is StatusError:
+      dispatcher.log.report(.innerCall, error, of: self, isOver: isCancelled)
+      return StatusError(.unknown, "a call that the handler made has failed")
+    case is CancellationError: return StatusError(.cancelled, "the handler was cancelled")
+    default:
+      dispatcher.log.report(.failed, error, of: self, isOver: isCancelled)
+      return StatusError(.unknown, "the handler has failed")
+    }
+  }
+
+  /// An interceptor has done what it may not: the log has its name, the client has not.
+  func answer(to fault: Interception.Fault, by interceptor: any ServerInterceptor) -> StatusError {
+    dispatcher.log.report(.failed, Interception.error(fault, by: interceptor), of: self, isOver: isCancelled)
+    return StatusError(.internal, "an interceptor of the server \(fault.rawValue)")
+  }
+
+  func finish(_ status: Status, trailing: Metadata) {
+    guard !isFinished else { return }
+    isFinished = true
+    // Tasks that the handler has left behind look again.
+    defer { wakeAll() }
+    if !inbox.isEmpty { inbox = Queue() }
+    if !hasSentHeaders {
+      let initial = responseMetadata.withLock { $0.initial }
+      if !initial.isEmpty {
+        if let violation = initial.responseViolation {
+          return end(status.without("initial metadata", violation), Metadata())
+        }
+        watch?.sent(initial)
+        stream.sendInitialMetadata(initial, messageEncoding: nil)
+      }
+    }
+    if !trailing.isEmpty, let violation = trailing.responseViolation {
+      return end(status.without("trailing metadata", violation), Metadata())
+    }
+    end(status, trailing)
+  }
+
+  private func end(_ status: Status, _ trailing: Metadata) {
+    watch?.answers(status)
+    stream.finish(status, trailingMetadata: trailing)
+  }
+}
