@@ -19,7 +19,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
   let drainSignal = DrainSignal()
   private let table: ServiceTable
   private let interceptors: [any ServerInterceptor]
-  private let fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
+  private let fallback: UnlistedMethod.Fallback?
   private let maxCalls: Int
   /// Calls whose stream is open or whose handler runs.
   private let runningCalls = Atomic<Int>(0)
@@ -45,9 +45,16 @@ package final class CallDispatcher: ServerStreamAcceptor {
   package func accept(
     path: UnsafeRawBufferPointer, head: consuming ServerRequestHead, stream: any ServerStream
   ) -> (any ServerStreamHandler)? {
-    guard let method = table[path] ?? unlistedMethod(path) else {
-      return refuse(stream, unimplemented(path), CallDispatcher.descriptor(path), head)
-    }
+    if let method = table[path] { return begin(method, head, stream) }
+    let unlisted = UnlistedMethod(path)
+    if let method = entry(for: unlisted) { return begin(method, head, stream) }
+    return refuse(stream, unlisted.status(table.serviceNames), unlisted.descriptor, head)
+  }
+
+  @inline(__always)
+  private func begin(
+    _ method: ServiceTable.Entry, _ head: consuming ServerRequestHead, _ stream: any ServerStream
+  ) -> (any ServerStreamHandler)? {
     guard let requestCompression = head.messageEncoding.map(Compression.init(name:)) ?? .identity else {
       return refuse(
         stream, unknownEncoding(head.messageEncoding), method.handler.descriptor, head,
@@ -113,46 +120,20 @@ package final class CallDispatcher: ServerStreamAcceptor {
     }
   }
 
-  /// What answers a path that no service has: the fallback; where interceptors want to see it, a method that is not there.
-  private func unlistedMethod(_ path: UnsafeRawBufferPointer) -> ServiceTable.Entry? {
-    if let handler = fallbackHandler(path) { return ServiceTable.Entry(fallback: handler, interceptors) }
+  /// What answers a method that no service has: the fallback; where interceptors want to see it, one that says so.
+  private func entry(for method: UnlistedMethod) -> ServiceTable.Entry? {
+    if let fallback, let handler = method.handler(fallback) { return ServiceTable.Entry(fallback: handler, interceptors) }
     guard !interceptors.isEmpty else { return nil }
-    let status = unimplemented(path)
-    let entry = ServiceTable.Entry(
-      fallback: MethodHandler(descriptor: CallDispatcher.descriptor(path)) {
-        $0.finish(with: StatusError(status: status, origin: .local))
-      },
-      interceptors)
-    return entry.interceptors.isEmpty ? nil : entry
-  }
-
-  /// Of a method that the server does not have.
-  private static func descriptor(_ path: UnsafeRawBufferPointer) -> MethodDescriptor {
-    let parts = path.prefix(200).split(separator: UInt8(ascii: "/"), maxSplits: 1).map {
-      String(decoding: $0, as: UTF8.self)
+    let status = method.status(table.serviceNames)
+    let handler = MethodHandler(descriptor: method.descriptor) {
+      $0.finish(with: StatusError(status: status, origin: .local))
     }
-    return MethodDescriptor(
-      service: parts.first ?? "", name: parts.count > 1 ? parts[1] : "", kind: .bidirectional)
-  }
-
-  private func fallbackHandler(_ path: UnsafeRawBufferPointer) -> MethodHandler? {
-    guard let fallback else { return nil }
-    let parts = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-    guard parts.count == 3, parts[0].isEmpty else { return nil }
-    return fallback(String(decoding: parts[1], as: UTF8.self), String(decoding: parts[2], as: UTF8.self))
+    let entry = ServiceTable.Entry(fallback: handler, interceptors)
+    return entry.interceptors.isEmpty ? nil : entry
   }
 
   private func unknownEncoding(_ name: String?) -> Status {
     let text = "messages compressed with '\(String(foreign: name ?? ""))' can't be read"
     return Status(code: .unimplemented, message: text)
-  }
-
-  private func unimplemented(_ path: UnsafeRawBufferPointer) -> Status {
-    let text = String(decoding: path.prefix(200), as: UTF8.self)
-    let services = table.serviceNames
-    let isKnown = services.contains { text.hasPrefix("/\($0)/") }
-    return Status(
-      code: .unimplemented,
-      message: isKnown ? "unknown method \(String(foreign: text))" : "unknown service: \(String(foreign: text))")
   }
 }
