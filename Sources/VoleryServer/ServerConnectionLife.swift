@@ -6,9 +6,7 @@ import VoleryTypes
 final class ServerConnectionLife: @unchecked Sendable {  // Isolation: loop
   private let observer: any Observer
   private let server: ObservedServer
-  private let id = ObservedID.next()
-  private let startedAt = Moment.now
-  private var isOpen = false
+  private var life = ObservedLife()
 
   init(_ observer: any Observer, of server: ObservedServer) {
     self.observer = observer
@@ -16,17 +14,15 @@ final class ServerConnectionLife: @unchecked Sendable {  // Isolation: loop
   }
 
   func opened(_ peer: Peer) {
-    isOpen = true
-    observer.happened(.connectionOpened(id: id, peer), to: server)
+    if life.opened() { observer.happened(.connectionOpened(id: life.id, peer), to: server) }
   }
 
   /// What never was open is told of as refused.
   func closed(_ connection: HTTP2ServerConnection) {
-    guard isOpen else { return }
-    isOpen = false
+    guard life.ended() == .open else { return }
     let event = ServerEvent.connectionClosed(
-      id: id, connection.peer, reason: connection.endReason, streams: connection.openedStreams,
-      after: startedAt.duration(to: .now))
+      id: life.id, connection.peer, reason: connection.endReason, streams: connection.openedStreams,
+      after: life.age)
     observer.happened(event, to: server)
   }
 }
