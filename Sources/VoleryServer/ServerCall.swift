@@ -99,6 +99,7 @@ import VoleryTypes
   var metadata: Metadata { interception?.state.withLock { $0.metadata } ?? head.metadata }
 
   var executor: MethodHandler.Executor { entry.executor }
+  var hasOneRequest: Bool { entry.hasOneRequest }
   var hasOneResponse: Bool { entry.handler.hasOneResponse }
   var method: MethodDescriptor { entry.handler.descriptor }
   /// Names the method to the watchdog.

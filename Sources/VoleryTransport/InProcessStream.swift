@@ -107,6 +107,8 @@ final class InProcessStream: ClientStream, @unchecked Sendable {  // Isolation: 
     }
     guard let server else { return }
     server.messageReceived(Array(frame.joined.dropFirst(MessageSink.prefixByteCount)), isCompressed: frame.head[0] == 1)
+    // It may be taken at the end of the requests only: a client that streams must not wait for that, but be told.
+    if server.hasOneRequest { requestsConsumed(frame.count) }
   }
 
   func halfClose() {

@@ -78,6 +78,9 @@ package protocol ServerStreamHandler: AnyObject {
   var timeout: Duration? { get }
   var deadline: Deadline { get }
 
+  /// Whether the client may send one message only: a second one ends the call, whenever the first one is taken.
+  var hasOneRequest: Bool { get }
+
   /// A whole message, without its prefix.
   func messageReceived(_ message: [UInt8], isCompressed: Bool)
 

@@ -135,6 +135,32 @@ extension SocketAddress {
     }
   }
 
+  @Test(
+    "large messages of a client that streams, where the server takes one, are UNIMPLEMENTED", arguments: Way.allCases)
+  func streamToUnary(_ way: Way) async throws {
+    try await withChannel(way) { channel in
+      let method = Method<[UInt8], [UInt8]>(service: "test.Raw", name: "Unary", kind: .clientStreaming)
+      let call = channel.clientStreaming(method, options: Self.timely)
+      let error = await #expect(throws: StatusError.self) {
+        for _ in 0..<3 { try await call.send([UInt8](repeating: 1, count: 100_000)) }
+        _ = try await call.response
+      }
+      #expect(error?.code == .unimplemented)
+    }
+  }
+
+  @Test(
+    "large messages of a server that streams, where the client takes one, are UNIMPLEMENTED", arguments: Way.allCases)
+  func streamFromUnary(_ way: Way) async throws {
+    try await withChannel(way) { channel in
+      let method = Method<[UInt8], [UInt8]>(service: "test.Raw", name: "Download", kind: .unary)
+      let error = await #expect(throws: StatusError.self) {
+        _ = try await channel.unary(method, [UInt8](repeating: 5, count: 100_000), options: Self.timely)
+      }
+      #expect(error?.code == .unimplemented)
+    }
+  }
+
   @Test("a deadline ends the call on both sides", arguments: Way.allCases) func deadline(_ way: Way) async throws {
     let cancelled = AsyncStream.makeStream(of: Void.self)
     try await withChannel(way, RawEcho(hangCancelled: { cancelled.continuation.yield() })) { channel in
