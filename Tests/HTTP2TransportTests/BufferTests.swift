@@ -233,6 +233,38 @@ import Volery
     }
   }
 
+  @Test("above the server's limit the call with most waiting ends, of a connection that has much of it")
+  func overServerLimit() async throws {
+    let service = Counting()
+    let server = Server(services: [service], options: Self.options(connection: 64 << 20, server: 1 << 20))
+    let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    defer {
+      service.goOn.store(true, ordering: .relaxed)
+      server.shutDown()
+    }
+    try await blocking {
+      let peer = try ScriptedPeer.client(of: address)
+      let message = ScriptedService.message([UInt8](repeating: 1, count: 100_000))
+      for (index, count) in [4, 3, 3, 2].enumerated() {
+        let stream = UInt32(2 * index + 1)
+        peer.say(.headers(stream, Self.request("/test.Buffers/Upload")))
+        for _ in 0..<count { peer.say(Self.chunks(stream, message[...])) }
+      }
+      // Half of the limit is passed first.
+      try peer.listen("narrow windows") { peer in peer.heard.contains { $0.payload == [0, 4, 0, 0, 0x80, 0] } }
+      try peer.listen("status") { $0.hasEnded(1) }
+      #expect(peer.field("grpc-status", of: 1) == "8")
+      #expect(peer.field("grpc-message", of: 1)?.contains("on all connections") == true)
+      service.goOn.store(true, ordering: .relaxed)
+      for stream: UInt32 in [3, 5, 7] {
+        peer.say(.data(stream, [], ends: true))
+        try peer.listen("answer") { $0.hasEnded(stream) }
+        #expect(peer.field("grpc-status", of: stream) == "0")
+      }
+      #expect(peer.goAway == nil)
+    }
+  }
+
   @Test("handlers don't begin while their client takes nothing, and do when it has caught up") func behind()
     async throws
   {

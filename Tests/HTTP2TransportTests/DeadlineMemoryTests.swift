@@ -152,6 +152,32 @@ func heapInUse() -> Int {
     #expect(peer.field("grpc-status", of: 1) == "4")
   }
 
+  @Test("halves of requests that a client has reset, where the handlers run on") func resetHalves() async throws {
+    let stubborn = Stubborn()
+    let server = Server(services: [ScriptedService(), stubborn])
+    let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    defer {
+      stubborn.goOn.store(true, ordering: .relaxed)
+      server.shutDown()
+    }
+    let peer = try await blocking { try ScriptedPeer.client(of: address) }
+    let before = heapInUse()
+    let half = Array(ScriptedService.message([UInt8](repeating: 1, count: 255_000)).prefix(250_000))
+    let streams = Array(stride(from: UInt32(1), through: 27, by: 2))
+    try await blocking {
+      for stream in streams {
+        peer.say(.headers(stream, ScriptedPeer.request.map { $0.0 == ":path" ? ($0.0, "/test.Memory/All") : $0 }))
+        for start in stride(from: 0, to: half.count, by: 16384) {
+          peer.say(.data(stream, Array(half[start..<min(start + 16384, half.count)])))
+        }
+      }
+    }
+    try await eventually("what was sent") { heapInUse() - before > 3 << 20 }
+    try await blocking { for stream in streams { peer.say(.reset(stream, 8)) } }
+    try await eventually("memory as before") { heapInUse() - before < 1 << 20 }
+    #expect(server.dispatcher.callCount == streams.count)
+  }
+
   @Test("what a client's streams have received, where the caller reads nothing but holds the call")
   func unreadResponses() async throws {
     let listener = try ScriptedListener()
@@ -169,11 +195,13 @@ func heapInUse() -> Int {
       func requests() -> [UInt32] { peer.heard.filter { $0.kind == .headers && $0.stream > 1 }.map(\.stream) }
       try peer.listen("8 requests") { _ in requests().count == 8 }
       let message = ScriptedService.message([UInt8](repeating: 1, count: 100_000))
+      let half = ScriptedService.message([UInt8](repeating: 1, count: 210_000))
       for stream in requests() {
         peer.say(.headers(stream, [(":status", "200"), ("content-type", "application/grpc")]))
-        for _ in 0..<4 {
-          for start in stride(from: 0, to: message.count, by: 16384) {
-            peer.say(.data(stream, Array(message[start..<min(start + 16384, message.count)])))
+        for count in [message.count, message.count, 200_000] {
+          for start in stride(from: 0, to: count, by: 16384) {
+            let source = count == message.count ? message : half
+            peer.say(.data(stream, Array(source[start..<min(start + 16384, count)])))
           }
         }
       }
