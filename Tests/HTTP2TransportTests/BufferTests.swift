@@ -265,6 +265,28 @@ import Volery
     }
   }
 
+  @Test("what waited on a connection does not count any more when it is lost") func lost() async throws {
+    let service = Counting()
+    let server = Server(services: [service], options: Self.options(connection: 64 << 20))
+    let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    defer {
+      service.goOn.store(true, ordering: .relaxed)
+      server.shutDown()
+    }
+    try await blocking {
+      let peer = try ScriptedPeer.client(of: address)
+      let message = ScriptedService.message([UInt8](repeating: 1, count: 100_000))
+      for stream: UInt32 in [1, 3, 5] {
+        peer.say(.headers(stream, Self.request("/test.Buffers/Upload")))
+        for _ in 0..<4 { peer.say(Self.chunks(stream, message[...])) }
+      }
+      try peer.listenToPing()
+      #expect(server.bufferedByteCount > 1 << 20)
+    }
+    // The peer is gone.
+    try await eventually("nothing that counts as waiting") { server.bufferedByteCount == 0 }
+  }
+
   @Test("handlers don't begin while their client takes nothing, and do when it has caught up") func behind()
     async throws
   {

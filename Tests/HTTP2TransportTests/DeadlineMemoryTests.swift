@@ -115,6 +115,7 @@ func heapInUse() -> Int {
     }
     try await eventually("20 MiB that wait") { heapInUse() - before > 20 << 20 }
     try await eventually("memory as before") { heapInUse() - before < 4 << 20 }
+    try await eventually("nothing that counts as waiting") { server.bufferedByteCount < 256 << 10 }
     if method == "Flood" {
       try await eventually("every writer's error") { stubborn.failedWrites.load(ordering: .relaxed) == count }
     } else {
