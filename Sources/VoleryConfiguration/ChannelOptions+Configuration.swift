@@ -35,7 +35,7 @@ extension ChannelOptions {
       .seconds(optional: "refreshInterval", \.refreshInterval),
       .flag("keepaliveWithoutCalls", \.keepaliveWithoutCalls),
       .flag("checksHealth", \.checksHealth),
-      .flag("setsServersAside", \.setsServersAside),
+      .flag("ejectsFailingServers", \.ejectsFailingServers),
       .text("loadBalancingPolicy") { $1.loadBalancingPolicy = $0 },
       .text("serviceConfig") { $1.serviceConfig = try ServiceConfig(json: $0) },
       .text("authority") { $1.authority = $0 },
