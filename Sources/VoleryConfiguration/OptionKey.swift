@@ -59,6 +59,7 @@ package struct OptionKey<Options: Sendable>: Sendable {
 
 /// A value of a configuration that an option can't have: which key, and what it takes.
 public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The key, what it was given, and what it takes; no value of a secret.
   public let description: String
 
   init(_ description: String) { self.description = description }

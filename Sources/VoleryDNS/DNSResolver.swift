@@ -59,6 +59,7 @@ public struct DNSResolverFactory: ResolverFactory {
     return DNSResolver(try DNSWatchers.shared.watcher(for: DNSWatcher.Key(query: query, interval: refreshInterval)))
   }
 
+  /// The same with the interval and the reading of service configs that the channel's options ask for.
   public func adopting(_ settings: ResolverSettings) -> any ResolverFactory {
     var adopted = self
     if let interval = settings.refreshInterval { adopted.refreshInterval = DNSWatchers.sensible(interval) }
@@ -118,6 +119,7 @@ public struct DNSServiceResolverFactory: ResolverFactory {
     DNSQuery(name: target.endpoint, kind: .service).host
   }
 
+  /// The same with the interval and the reading of service configs that the channel's options ask for.
   public func adopting(_ settings: ResolverSettings) -> any ResolverFactory {
     var adopted = self
     if let interval = settings.refreshInterval { adopted.refreshInterval = DNSWatchers.sensible(interval) }

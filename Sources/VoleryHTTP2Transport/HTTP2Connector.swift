@@ -38,7 +38,7 @@ package final class HTTP2Connector: ClientConnector {
 }
 
 /// A dial, from the socket to the peer's SETTINGS, within one time-out.
-final class HTTP2Dial: Dial, ClientConnectionObserver, @unchecked Sendable {
+final class HTTP2Dial: Dial, ClientConnectionObserver, @unchecked Sendable {  // Isolation: loop
   private let loop: EventLoop
   private let authority: String
   private let options: ClientConnectionOptions

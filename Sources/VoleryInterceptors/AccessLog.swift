@@ -17,12 +17,18 @@ public struct AccessLog: ServerInterceptor {
   private let level: Logger.Level
   private let rule: Rule
 
+  /// A log to this logger.
+  ///
+  /// - Parameters:
+  ///   - level: Of every line.
+  ///   - rule: Which calls are logged; all.
   public init(_ logger: Logger, at level: Logger.Level = .info, where rule: Rule = .all) {
     self.logger = logger
     self.level = level
     self.rule = rule
   }
 
+  /// What the interceptor does with a call; the server or the channel calls it.
   public func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {
     let start = ContinuousClock.now
     do {

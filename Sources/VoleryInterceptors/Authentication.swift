@@ -33,6 +33,7 @@ public struct Authentication<Caller: Sendable>: ServerInterceptor {
     self.identify = identify
   }
 
+  /// What the interceptor does with a call; the server or the channel calls it.
   public func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {
     call.context[CallerKey<Caller>.self] = try await caller(of: call)
     try await next()

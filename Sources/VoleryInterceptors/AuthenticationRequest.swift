@@ -2,8 +2,11 @@ public import VoleryTypes
 
 /// What there is to know a caller by: what `Authentication` hands to its closure.
 public struct AuthenticationRequest: Sendable {
+  /// The method that is called.
   public let method: MethodDescriptor
+  /// What the client has sent.
   public let metadata: Metadata
+  /// The client: its address, and what TLS says of it.
   public let peer: Peer
   /// Who the client's certificate says that it is; nil without mutual TLS.
   public var identity: PeerIdentity? { peer.identity }

@@ -30,6 +30,7 @@ public final class ConcurrencyLimit: ServerInterceptor {
   /// Calls of a method that run now.
   public func count(of method: MethodDescriptor) -> Int { running.withLock { $0[method.path] ?? 0 } }
 
+  /// What the interceptor does with a call; the server or the channel calls it.
   public func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {
     let path = call.method.path
     guard enter(path) else { throw refusal }

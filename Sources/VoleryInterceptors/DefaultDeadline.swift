@@ -21,11 +21,13 @@ public struct DefaultDeadline: ServerInterceptor, ClientInterceptor {
     self.longest = longest
   }
 
+  /// What the interceptor does with a call; the server or the channel calls it.
   public func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {
     call.deadline = bounded(call.deadline)
     try await next()
   }
 
+  /// What the interceptor does with a call; the server or the channel calls it.
   public func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {
     let deadline = bounded(call.deadline)
     if deadline != call.deadline { call.deadline = deadline }

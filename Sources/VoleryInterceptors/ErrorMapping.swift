@@ -20,6 +20,7 @@ public struct ErrorMapping: ServerInterceptor {
   /// - Parameter map: Asked first. Nil: it is no error of this kind.
   public init(_ map: @escaping @Sendable (any Error) -> StatusError? = { _ in nil }) { self.map = map }
 
+  /// What the interceptor does with a call; the server or the channel calls it.
   public func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {
     do {
       try await next()

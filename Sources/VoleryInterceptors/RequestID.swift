@@ -32,6 +32,7 @@ public struct RequestID: ServerInterceptor, ClientInterceptor {
     self.makesMissing = makesMissing
   }
 
+  /// What the interceptor does with a call; the server or the channel calls it.
   public func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {
     let sent = call.metadata[key].flatMap { RequestID.isFit($0) ? $0 : nil }
     let id = sent ?? RequestID.make()
@@ -41,6 +42,7 @@ public struct RequestID: ServerInterceptor, ClientInterceptor {
     }
   }
 
+  /// What the interceptor does with a call; the server or the channel calls it.
   public func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {
     if let id = RequestID.current ?? (makesMissing ? RequestID.make() : nil), call.metadata[key] == nil {
       call.metadata[key] = id

@@ -20,6 +20,8 @@ public protocol StatusErrorConvertible: Error {
 }
 
 extension StatusErrorConvertible {
+  /// Empty: the client gets the code alone.
   public var statusMessage: String { "" }
+  /// None.
   public var statusDetails: [any Message] { [] }
 }

@@ -138,25 +138,33 @@ package final class PickTicket: Sendable {
 
 /// Lets calls wait: connections are on their way.
 public struct QueueingPicker: Picker {
+  /// What a policy publishes beside `.connecting`, and beside `.idle`.
   public init() {}
 
+  /// The same for every call.
   public func pick(for call: PickRequest) -> PickResult { .queue }
 }
 
 /// Fails calls: nothing can be reached.
 public struct FailingPicker: Picker {
+  /// What calls that don't wait end with.
   public let error: StatusError
 
+  /// What a policy publishes beside `.transientFailure`; the text should say which servers failed, and how.
   public init(error: StatusError) { self.error = error }
 
+  /// The same for every call.
   public func pick(for call: PickRequest) -> PickResult { .fail(error) }
 }
 
 /// Uses one subchannel for everything.
 public struct SinglePicker: Picker {
+  /// The one that every call gets.
   public let subchannel: Subchannel
 
+  /// What a policy publishes beside `.ready` where there is only one server to use.
   public init(subchannel: Subchannel) { self.subchannel = subchannel }
 
+  /// The same for every call.
   public func pick(for call: PickRequest) -> PickResult { .pick(subchannel) }
 }

@@ -1,20 +1,25 @@
 /// What there is to know of one metric beside its values: what dashboards, and backends that need to be told of units and of
 /// histograms' bounds, go by. swift-metrics itself has no place for these.
 public struct MetricDescription: Hashable, Sendable {
+  /// How a metric's values belong together.
   public enum Kind: Hashable, Sendable {
+    /// Only grows.
     case counter
     /// Goes up and down; swift-metrics calls it a meter.
     case upDownCounter
     /// A value that replaces the one before.
     case gauge
+    /// How often a value was in which range.
     case histogram
   }
 
   /// As in the gRFC, with dots. Some backends write other characters for them.
   public let name: String
+  /// Which instrument of swift-metrics it is.
   public let kind: Kind
   /// UCUM's, as OpenTelemetry writes it: `s`, `By`, `{call}`. Durations are given to the backend as a swift-metrics timer.
   public let unit: String
+  /// The names of the labels that each of its series has.
   public let labels: [String]
   /// Only there where `MetricsOptions.optionalLabels` has them.
   public let optionalLabels: [OptionalLabel]

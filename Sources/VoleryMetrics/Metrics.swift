@@ -9,6 +9,7 @@ extension MetricDescription {
   private static let ofOpenTelemetry = ["rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type"]
   private static let places: [OptionalLabel] = [.locality, .backendService]
 
+  /// Every metric that `MetricsObserver` may make, whichever options are set.
   public static let all: [MetricDescription] = [
     clientAttemptStarted, clientAttemptDuration, clientAttemptSent, clientAttemptReceived, clientCallDuration,
     serverCallStarted, serverCallDuration, serverCallSent, serverCallReceived,

@@ -37,18 +37,22 @@ public final class MetricsObserver: Observer {
 
   // MARK: Observer
 
+  /// Called by the channel or server that it observes; nil: nothing is to be told of this call.
   public func callStarted(_ call: ObservedCall) -> (any CallObserver)? {
     record(of: call.channel).calls[call.method]
   }
 
+  /// Called by the channel or server that it observes; nil: nothing is to be told of this call.
   public func callStarted(_ call: ObservedServerCall) -> (any ServerCallObserver)? { server.callStarted(call) }
 
+  /// Called by the channel or server that it observes.
   public func happened(_ event: ChannelEvent, to channel: ObservedChannel) {
     let record = record(of: channel, isNew: event.isFirst)
     record.metrics.happened(event)
     if record.metrics.isOver { channels.withLock { $0[channel.id] = nil } }
   }
 
+  /// Called by the channel or server that it observes.
   public func happened(_ event: ServerEvent, to server: ObservedServer) {
     let wasDraining = drainingServers.withLock { draining in
       switch event {

@@ -23,6 +23,7 @@ public struct MetricsOptions: Sendable {
   /// further ones are `other`. 1000.
   public var maxEndpoints = 1000
 
+  /// Of the defaults.
   public init() {}
 
   private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }

@@ -98,6 +98,7 @@ public protocol Resolver: AnyObject, Sendable {
 extension Resolver {
   /// False: the channel does not wait for a fresh answer.
   public var answersResolveNow: Bool { false }
+  /// False: the resolver may answer something else later.
   public var isFixed: Bool { false }
 }
 
@@ -115,6 +116,7 @@ public struct ResolverSettings: Hashable, Sendable {
   /// Whether service configs are read of DNS; nil: as the factory has it.
   public var readsServiceConfigFromDNS: Bool?
 
+  /// What a channel's options say; nil leaves a factory's own.
   public init(refreshInterval: Duration? = nil, readsServiceConfigFromDNS: Bool? = nil) {
     self.refreshInterval = refreshInterval
     self.readsServiceConfigFromDNS = readsServiceConfigFromDNS
@@ -142,6 +144,7 @@ public protocol ResolverFactory: Sendable {
 extension ResolverFactory {
   /// The endpoint's text as it stands in the target, decoded.
   public func defaultAuthority(for target: Target) -> String { target.endpoint }
+  /// Itself: it has no use for them.
   public func adopting(_ settings: ResolverSettings) -> any ResolverFactory { self }
 }
 

@@ -16,6 +16,7 @@ public struct HandlerBinding: Sendable {
     func run(_ handler: () async -> Void) async { await local.withValue(value) { await handler() } }
   }
 
+  /// Binds one task-local to this value.
   public init<Value: Sendable>(_ local: TaskLocal<Value>, to value: Value) {
     steps = [Local(local: local, value: value)]
   }

@@ -62,7 +62,9 @@ extension ServerCallObserver {
   public func sent(_ message: ObservedMessage) {}
   /// Does nothing.
   public func ended(_ end: ServerCallEnd) {}
+  /// Nil: nothing is bound.
   public var handlerBinding: HandlerBinding? { nil }
+  /// True.
   public var hearsMessages: Bool { true }
 }
 

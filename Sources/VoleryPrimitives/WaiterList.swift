@@ -12,8 +12,10 @@
   /// Nobody waits; costs no allocation.
   @inlinable public init() {}
 
+  /// Nobody waits.
   @inlinable public var isEmpty: Bool { first == nil }
 
+  /// Adds a task that has suspended; whoever has the list has to resume it.
   @inlinable public mutating func add(_ waiter: Waiter) {
     if first == nil { first = waiter } else { rest.append(waiter) }
   }

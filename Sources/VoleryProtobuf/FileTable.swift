@@ -209,7 +209,7 @@ public final class FileTable: @unchecked Sendable {  // Isolation: constant
 }
 
 /// One message type of a table.
-public struct MessageType: @unchecked Sendable {
+public struct MessageType: @unchecked Sendable {  // Isolation: constant
   /// libprotobuf-c's descriptor of the type; as its table, it is kept for ever.
   public let descriptor: UnsafePointer<ProtobufCMessageDescriptor>
   /// The table of its file, kept for ever.

@@ -30,7 +30,7 @@ extension Stored: Hashable {
 
 /// See `Stored`, which alone changes the fields, and only where nobody else has them. (While a message is decoded nobody
 /// else has its storage.)
-public final class MessageStorage<Fields: Hashable & Sendable> {
+public final class MessageStorage<Fields: Hashable & Sendable> {  // Isolation: unique
   /// The fields; changed by `Stored` alone, through storage that nobody else has.
   @exclusivity(unchecked) public var fields: Fields
 

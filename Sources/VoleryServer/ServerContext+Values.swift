@@ -8,6 +8,7 @@ import Synchronization
 ///
 /// The type itself is the key: two modules that call theirs the same have two keys all the same.
 public protocol ServerContextKey {
+  /// What stands under the key.
   associatedtype Value: Sendable
 }
 

@@ -12,5 +12,6 @@ public protocol Service: Sendable {
 
 /// A service that wants to hear that its server is about to stop, before clients do: health turns to NOT_SERVING.
 public protocol DrainObserving: Service {
+  /// The server begins to drain; its calls still run. On any thread; must not block, and may be called twice.
   func drainBegan()
 }

@@ -86,6 +86,7 @@ public final class TestCall<Request: Sendable, Response: Sendable>: Sendable {
   /// As it was sent, or would be.
   public var initialMetadata: Metadata { stream.initialMetadata ?? context.initialMetadata }
 
+  /// What the handler has set to be sent with the status.
   public var trailingMetadata: Metadata { context.trailingMetadata }
 }
 

@@ -12,6 +12,7 @@ import Synchronization
 /// A call's `Deadline` is a point in real time, which passes once the clock has been moved by what was left of it when the call
 /// was made. `Server.drain`'s limit is real time.
 public final class TestClock: Clock {
+  /// Those of the system's own clock, so that deadlines may be compared.
   public typealias Instant = ContinuousClock.Instant
 
   struct Timer: Sendable {
@@ -53,9 +54,12 @@ public final class TestClock: Clock {
 
   private let state = Mutex(State())
 
+  /// A clock that stands at the present moment until it is told to go on.
   public init() {}
 
+  /// What the clock shows.
   public var now: Instant { state.withLock { $0.now } }
+  /// Zero: it moves by whatever it is told.
   public var minimumResolution: Duration { .zero }
 
   // MARK: The test
@@ -95,6 +99,9 @@ public final class TestClock: Clock {
 
   // MARK: Those who wait
 
+  /// Returns once the clock has been moved to this instant.
+  ///
+  /// - Throws: CancellationError, when the task is cancelled first.
   public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
     let id = state.withLock { $0.nextID() }
     await withTaskCancellationHandler {

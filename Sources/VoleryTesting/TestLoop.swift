@@ -30,7 +30,7 @@ final class TestLoop: TransportLoop {
 }
 
 /// A timer of a test's loop. On the loop only.
-private final class TestTimer: TransportTimer, @unchecked Sendable {
+private final class TestTimer: TransportTimer, @unchecked Sendable {  // Isolation: loop
   let id: Int
   private let clock: TestClock
   private var work: (() -> Void)?

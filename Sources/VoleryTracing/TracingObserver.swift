@@ -29,15 +29,18 @@ public final class TracingObserver: Observer {
 
   private var tracer: any Tracer { chosen ?? InstrumentationSystem.tracer }
 
+  /// Called by the channel or server that it observes; nil: nothing is to be told of this call.
   public func callStarted(_ call: ObservedCall) -> (any CallObserver)? {
     ClientCallSpan(
       call, tracer, options, resolutions: resolutions, waitsForName: !resolutions.hasResolved(call.channel.id))
   }
 
+  /// Called by the channel or server that it observes; nil: nothing is to be told of this call.
   public func callStarted(_ call: ObservedServerCall) -> (any ServerCallObserver)? {
     ServerCallSpan(call, tracer, options)
   }
 
+  /// Called by the channel or server that it observes.
   public func happened(_ event: ChannelEvent, to channel: ObservedChannel) {
     switch event {
     case .resolved: resolutions.resolved(channel.id)

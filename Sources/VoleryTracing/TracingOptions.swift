@@ -11,6 +11,7 @@ public struct TracingOptions: Sendable {
   /// then gets into traces. True, as gRFC A72 has it.
   public var recordsStatusMessages = true
 
+  /// Of the defaults.
   public init() {}
 
   private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }

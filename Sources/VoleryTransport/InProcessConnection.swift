@@ -2,7 +2,7 @@ package import VoleryTypes
 
 /// Both ends of a connection that has no wire. Its streams live on one loop; what one end says reaches the other in a later
 /// turn, as it would over a socket.
-package final class InProcessConnection: ClientConnection, Dial, @unchecked Sendable {
+package final class InProcessConnection: ClientConnection, Dial, @unchecked Sendable {  // Isolation: loop
   package let transportLoop: any TransportLoop
   package let peer: Peer
   package var maxConcurrentStreams: Int { .max }

@@ -1,5 +1,6 @@
 /// Why a text is not JSON, or not what it should be, and where.
 public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// `not JSON: ... (line 1, byte 7)`; bytes are counted from 0.
   public let description: String
 }
 

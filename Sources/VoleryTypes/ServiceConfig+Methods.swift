@@ -2,6 +2,7 @@
 public struct MethodScope: Hashable, Sendable {
   let key: String
 
+  /// Every method that nothing else is said of.
   public static let all = MethodScope(key: "")
 
   /// Those of a service, by its full name, that have none of their own.
@@ -12,6 +13,7 @@ public struct MethodScope: Hashable, Sendable {
     return MethodScope(key: "\(name)/")
   }
 
+  /// This one method.
   public static func method(_ method: MethodDescriptor) -> MethodScope {
     MethodScope(key: "\(method.service)/\(method.name)")
   }

@@ -23,6 +23,7 @@ public struct ServiceConfig: Hashable, Sendable {
     /// Tokens that a successful call gives back: at least 0.001, three decimals.
     public var tokenRatio: Double
 
+    /// Tokens in these limits; `ServiceConfig(json:)` checks them, this does not.
     public init(maxTokens: Double, tokenRatio: Double) {
       self.maxTokens = maxTokens
       self.tokenRatio = tokenRatio
@@ -87,6 +88,7 @@ public struct MethodConfig: Hashable, Sendable {
   /// How calls are made several times at once; nil: they are not. Not together with `retryPolicy`.
   public var hedgingPolicy: HedgingPolicy?
 
+  /// A configuration of what is given; nil leaves it to the call's own options and the channel's.
   public init(
     waitForReady: Bool? = nil, timeout: Duration? = nil, maxRequestMessageBytes: Int? = nil,
     maxResponseMessageBytes: Int? = nil, retryPolicy: RetryPolicy? = nil, hedgingPolicy: HedgingPolicy? = nil
@@ -135,6 +137,7 @@ public struct HedgingPolicy: Hashable, Sendable {
   /// After these codes the other attempts go on; any other code ends the call with it.
   public var nonFatalCodes: Set<StatusCode>
 
+  /// Hedging in these limits; `ServiceConfig(json:)` checks them, this does not.
   public init(maxAttempts: Int, hedgingDelay: Duration, nonFatalCodes: Set<StatusCode> = []) {
     self.maxAttempts = maxAttempts
     self.hedgingDelay = hedgingDelay

@@ -8,10 +8,10 @@ import Testing
     page.components(separatedBy: "```").enumerated().filter { $0.offset % 2 == 1 && $0.element.hasPrefix("swift\n") }
       .flatMap { _, block in
         var found: [String] = []
-        var type: [Substring] = []
+        var type: [Substring]?
         for line in block.split(separator: "\n", omittingEmptySubsequences: false) {
-          if line.hasPrefix("struct ") || line.hasPrefix("final class ") { type = [line] } else { type.append(line) }
-          if line == "}" { found.append(type.joined(separator: "\n")) }
+          if line.hasPrefix("struct ") || line.hasPrefix("final class ") { type = [line] } else { type?.append(line) }
+          if line == "}", let whole = type.take() { found.append(whole.joined(separator: "\n")) }
         }
         return found
       }

@@ -251,7 +251,7 @@ import Volery
         for _ in 0..<count { peer.say(Self.chunks(stream, message[...])) }
       }
       // Half of the limit is passed first.
-      try peer.listen("narrow windows") { peer in peer.heard.contains { $0.payload == [0, 4, 0, 0, 0x80, 0] } }
+      try peer.listen("narrow windows") { peer in peer.heard.contains { $0.payload == [0, 4, 0, 0, 0x40, 0] } }
       try peer.listen("status") { $0.hasEnded(1) }
       #expect(peer.field("grpc-status", of: 1) == "8")
       #expect(peer.field("grpc-message", of: 1)?.contains("on all connections") == true)
@@ -348,12 +348,17 @@ import Volery
       try peer.listen("all responses") { peer in
         (0..<6).allSatisfy { peer.field("grpc-status", of: request($0)) == "0" }
       }
+      let wide: [UInt8] = [0, 4, 0, 8, 0, 0]
+      let rest = ScriptedService.message([UInt8](repeating: 1, count: 400_000)).dropFirst(250_000)
+      var isWide = false
       for index in 6..<16 {
         try peer.listen("room for \(index)") { peer in
-          peer.heard.contains { $0.kind == .windowUpdate && $0.stream == request(index) }
-            || peer.heard.contains { $0.payload == [0, 4, 0, 8, 0, 0] }
+          peer.heard.contains { $0.kind == .windowUpdate && $0.stream == request(index) || $0.payload == wide }
         }
-        let rest = ScriptedService.message([UInt8](repeating: 1, count: 400_000)).dropFirst(250_000)
+        if !isWide, peer.heard.contains(where: { $0.payload == wide }) {
+          isWide = true
+          peer.say(.settingsAcknowledged)
+        }
         peer.say(.windowUpdate(request(index), 1 << 20))
         peer.say(Self.chunks(request(index), rest, ends: true))
         try peer.listen("answer") { $0.field("grpc-status", of: request(index)) == "0" }

@@ -28,11 +28,11 @@ final class ClientCall: PickWaiter, Sendable {
   /// Who hears of its attempts and its end; nil: nobody.
   let observer: (any CallObserver)?
   /// What the channel's config selector has said of it; nil without one. Set before the first attempt.
-  nonisolated(unsafe) private(set) var selection: CallSelection?
+  nonisolated(unsafe) private(set) var selection: CallSelection?  // Isolation: constant
   /// It was made before the resolver had answered: what holds for it is known only later, before its first attempt.
   private let isEarly: Bool
   /// The picker with which that became known (`PublishedPicker.configuredAt`).
-  @exclusivity(unchecked) nonisolated(unsafe) private var configuredAt: PickerGeneration?
+  @exclusivity(unchecked) nonisolated(unsafe) private var configuredAt: PickerGeneration?  // Isolation: loop
   /// As the last interceptor has left it; set before the call starts.
   nonisolated(unsafe) private(set) var metadata: Metadata  // Isolation: constant
   /// Nil for a call without a deadline.

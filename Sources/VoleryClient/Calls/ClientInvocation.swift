@@ -3,7 +3,7 @@ public import VoleryTypes
 
 /// A call as client interceptors see it: before it starts, while it runs, and after its end. For the interceptor whose turn
 /// it is; what it says of a call that is over goes nowhere.
-public class ClientInvocation: @unchecked Sendable {
+public class ClientInvocation: @unchecked Sendable {  // Isolation: constant
   /// The method that is called.
   public let method: MethodDescriptor
   /// Around an attempt: its number, 1 for the first. Nil around a call.

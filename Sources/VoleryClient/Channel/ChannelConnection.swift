@@ -13,7 +13,7 @@ struct ConnectionEnd: Sendable {
 
 /// One connection of a channel, from the dial to its end. Hears of it on the connection's loop and brings it to the
 /// channel's control plane: first to the dial that made it, then to the subchannel that uses it.
-final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {
+final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {  // Isolation: loop
   let address: SocketAddress
   /// The subchannel's number.
   private let subchannel: Int

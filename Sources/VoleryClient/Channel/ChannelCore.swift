@@ -12,7 +12,7 @@ import VoleryTypes
 ///
 /// This file has its waking and what it publishes; `ChannelCore+Policies` what the resolver says and what follows for the
 /// policies, `ChannelCore+Connections` what happens to connections, `ChannelEnding` how it ends.
-package final class ChannelCore: @unchecked Sendable {
+package final class ChannelCore: @unchecked Sendable {  // Isolation: loop
   package let target: Target
   package let options: ChannelOptions
   let connectors: ClientConnectors

@@ -5,7 +5,7 @@ import VoleryTypes
 /// Makes one connection to an endpoint, by any of its addresses: Happy Eyeballs (RFC 8305, gRFC A61). Each address is tried
 /// when the one before it has failed or has had its time (250 ms); the first connection wins. While slow ones are still
 /// waited for, those that have failed are tried again, each by its own backoff. In the channel's control plane.
-final class EndpointDial: @unchecked Sendable {
+final class EndpointDial: @unchecked Sendable {  // Isolation: loop
   enum Outcome {
     case opened(ChannelConnection)
     /// Names each address and its own error.
