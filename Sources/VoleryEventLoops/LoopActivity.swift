@@ -1,7 +1,8 @@
-package import Synchronization
+public import Synchronization
 
 /// What a loop runs at this moment, to be looked at from other threads: a job's number, and a tag that says what the job
 /// belongs to. Written by the loop with two plain stores for each job.
+@usableFromInline
 package final class LoopActivity: Sendable {
   package struct Sample: Hashable, Sendable {
     /// Goes up with each job, and with each thing that a job turns to.
@@ -16,9 +17,9 @@ package final class LoopActivity: Sendable {
   }
 
   /// No job runs.
-  package static var idle: UInt { 0 }
+  @inlinable package static var idle: UInt { 0 }
   /// A job of a task that has no `LoopWorker`.
-  package static var unnamed: UInt { 1 }
+  @inlinable package static var unnamed: UInt { 1 }
   /// What looks on while the loop works (`turns`).
   @inlinable package static var observer: UInt { 3 }
 

@@ -15,7 +15,7 @@ struct RequestHeaders: ~Copyable {
 
   /// Points into the block.
   var path = UnsafeRawBufferPointer(start: nil, count: 0)
-  var head = ServerRequestHead(authority: "", timeout: nil, metadata: Metadata(), contentSubtype: nil)
+  var head = ServerRequestHead()
   var refusal: Refusal?
   private var isPost = false
   private var isGRPC = false

@@ -6,14 +6,16 @@ public struct HandlerBinding: Sendable {
   private let steps: [any Step]
 
   private protocol Step: Sendable {
-    func run(_ handler: () async -> Void) async
+    func run(_ handler: () async throws -> Void) async throws
   }
 
   private struct Local<Value: Sendable>: Step {
     let local: TaskLocal<Value>
     let value: Value
 
-    func run(_ handler: () async -> Void) async { await local.withValue(value) { await handler() } }
+    func run(_ handler: () async throws -> Void) async throws {
+      try await local.withValue(value) { try await handler() }
+    }
   }
 
   /// Binds one task-local to this value.
@@ -28,10 +30,12 @@ public struct HandlerBinding: Sendable {
   }
 
   /// Runs a handler with the values, in the task that it is called from.
-  package func run(_ handler: () async -> Void) async { await run(from: 0, handler) }
+  ///
+  /// - Throws: What it throws.
+  package func run(_ handler: () async throws -> Void) async throws { try await run(from: 0, handler) }
 
-  private func run(from index: Int, _ handler: () async -> Void) async {
-    guard index < steps.count else { return await handler() }
-    await steps[index].run { await run(from: index + 1, handler) }
+  private func run(from index: Int, _ handler: () async throws -> Void) async throws {
+    guard index < steps.count else { return try await handler() }
+    try await steps[index].run { try await run(from: index + 1, handler) }
   }
 }

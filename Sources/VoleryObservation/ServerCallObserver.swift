@@ -1,33 +1,35 @@
 public import VoleryTypes
 
-/// A call that has come to a server.
+/// A call that has come to a server. Costs nothing but what is asked of it; kept, it keeps what the server has of its call.
 public struct ObservedServerCall: Sendable {
+  private let facts: any ObservedServerCallFacts
+
   /// The server that it has come to.
-  public let server: ObservedServer
+  public var server: ObservedServer { facts.server }
   /// The method, as it is registered; of one that is not, its name as the client sent it (200 bytes at most), and its kind is
   /// bidirectional.
-  public let method: MethodDescriptor
+  public var method: MethodDescriptor { facts.method }
   /// The server has this method. False: it answers UNIMPLEMENTED, or by its fallback, and the name is whatever the client has
   /// sent (labels of metrics had better say `other`).
-  public let isRegistered: Bool
+  public var isRegistered: Bool { facts.isRegistered }
   /// As the client has sent it.
-  public let metadata: Metadata
+  public var metadata: Metadata { facts.sentMetadata }
   /// The client, with both addresses of the connection and what TLS says of it.
-  public let peer: Peer
+  public var peer: Peer { facts.peer }
   /// What `grpc-timeout` says; nil: the client waits as long as it takes.
-  public let timeout: Duration?
+  public var timeout: Duration? { facts.timeout }
 
-  package init(
-    server: ObservedServer, method: MethodDescriptor, isRegistered: Bool, metadata: Metadata, peer: Peer,
-    timeout: Duration?
-  ) {
-    self.server = server
-    self.method = method
-    self.isRegistered = isRegistered
-    self.metadata = metadata
-    self.peer = peer
-    self.timeout = timeout
-  }
+  package init(_ facts: any ObservedServerCallFacts) { self.facts = facts }
+}
+
+/// What a server knows of a call when it comes, and what stays as it is.
+package protocol ObservedServerCallFacts: AnyObject, Sendable {
+  var server: ObservedServer { get }
+  var method: MethodDescriptor { get }
+  var isRegistered: Bool { get }
+  var sentMetadata: Metadata { get }
+  var peer: Peer { get }
+  var timeout: Duration? { get }
 }
 
 /// Hears what becomes of one call of a server, on its connection's loop.

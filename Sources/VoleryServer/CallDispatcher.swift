@@ -45,16 +45,10 @@ package final class CallDispatcher: ServerStreamAcceptor {
   package func accept(
     path: UnsafeRawBufferPointer, head: consuming ServerRequestHead, stream: any ServerStream
   ) -> (any ServerStreamHandler)? {
-    if let method = table[path] { return begin(method, head, stream) }
-    let unlisted = UnlistedMethod(path)
-    if let method = entry(for: unlisted) { return begin(method, head, stream) }
-    return refuse(stream, unlisted.status(table.serviceNames), unlisted.descriptor, head)
-  }
-
-  @inline(__always)
-  private func begin(
-    _ method: ServiceTable.Entry, _ head: consuming ServerRequestHead, _ stream: any ServerStream
-  ) -> (any ServerStreamHandler)? {
+    guard let method = table[path] ?? entry(for: UnlistedMethod(path)) else {
+      let method = UnlistedMethod(path)
+      return refuse(stream, method.status(table.serviceNames), method.descriptor, head)
+    }
     guard let requestCompression = head.messageEncoding.map(Compression.init(name:)) ?? .identity else {
       return refuse(
         stream, unknownEncoding(head.messageEncoding), method.handler.descriptor, head,
@@ -67,7 +61,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
         stream, Status(code: .resourceExhausted, message: text), method.handler.descriptor, head)
     }
     let call = ServerCall(
-      method: method, head: head, stream: stream, workers: pool(of: stream.transportLoop), dispatcher: self,
+      method: method, head: consume head, stream: stream, workers: pool(of: stream.transportLoop), dispatcher: self,
       requestCompression: requestCompression)
     call.accepted()
     return call
@@ -79,21 +73,15 @@ package final class CallDispatcher: ServerStreamAcceptor {
     _ head: borrowing ServerRequestHead, trailingMetadata: Metadata = Metadata()
   ) -> (any ServerStreamHandler)? {
     if let observer {
-      let call = observed(method(), isRegistered: status.code != .unimplemented, head, stream.peer)
-      let watch = ServerCallWatch(call, observer, on: pool(of: stream.transportLoop).loop)
+      let call = RefusedCall(
+        server: server, method: method(), isRegistered: status.code != .unimplemented, sentMetadata: head.metadata,
+        peer: stream.peer, timeout: head.timeout)
+      var watch = ServerCallWatch(call, observer, on: pool(of: stream.transportLoop).loop)
       watch?.answers(status)
       watch?.ended(nil)
     }
     stream.finish(status, trailingMetadata: trailingMetadata)
     return nil
-  }
-
-  func observed(
-    _ method: MethodDescriptor, isRegistered: Bool, _ head: borrowing ServerRequestHead, _ peer: Peer
-  ) -> ObservedServerCall {
-    ObservedServerCall(
-      server: server, method: method, isRegistered: isRegistered, metadata: head.metadata, peer: peer,
-      timeout: head.timeout)
   }
 
   /// Tells the observers, if there are any.
@@ -122,11 +110,13 @@ package final class CallDispatcher: ServerStreamAcceptor {
 
   /// What answers a method that no service has: the fallback; where interceptors want to see it, one that says so.
   private func entry(for method: UnlistedMethod) -> ServiceTable.Entry? {
-    if let fallback, let handler = method.handler(fallback) { return ServiceTable.Entry(fallback: handler, interceptors) }
+    if let fallback, let handler = method.handler(fallback) {
+      return ServiceTable.Entry(fallback: handler, interceptors)
+    }
     guard !interceptors.isEmpty else { return nil }
     let status = method.status(table.serviceNames)
     let handler = MethodHandler(descriptor: method.descriptor) {
-      $0.finish(with: StatusError(status: status, origin: .local))
+      try $0.handlerFailed(StatusError(status: status, origin: .local))
     }
     let entry = ServiceTable.Entry(fallback: handler, interceptors)
     return entry.interceptors.isEmpty ? nil : entry

@@ -24,7 +24,8 @@ public struct MethodHandler: Sendable {
   public let descriptor: MethodDescriptor
   /// On the event loop of the call's connection, if nothing else is said.
   public var executor: Executor = .eventLoop
-  let run: @Sendable (ServerCall) async -> Void
+  /// Throws what interceptors are to see; where there is none, it ends the call itself.
+  let run: @Sendable (ServerCall) async throws -> Void
 
   var hasOneResponse: Bool { descriptor.kind == .unary || descriptor.kind == .clientStreaming }
   var hasOneRequest: Bool { descriptor.kind == .unary || descriptor.kind == .serverStreaming }
@@ -40,9 +41,9 @@ public struct MethodHandler: Sendable {
         if let ready = try call.readyRequestBytes() { bytes = ready } else { bytes = try await call.requestBytes() }
         let response = try await body(call.message(bytes, method.requestSerializer), ServerContext(call))
         call.respond(try call.frame(response, method.responseSerializer))
-        call.finish(with: nil)
+        call.handlerEnded()
       } catch {
-        call.finish(with: error)
+        try call.handlerFailed(error)
       }
     }
   }
@@ -57,9 +58,9 @@ public struct MethodHandler: Sendable {
         let writer = ResponseWriter(call: call, serializer: method.responseSerializer)
         let request = try call.message(await call.requestBytes(), method.requestSerializer)
         try await body(request, writer, ServerContext(call))
-        call.finish(with: nil)
+        call.handlerEnded()
       } catch {
-        call.finish(with: error)
+        try call.handlerFailed(error)
       }
     }
   }
@@ -74,9 +75,9 @@ public struct MethodHandler: Sendable {
         let requests = RequestStream(call: call, serializer: method.requestSerializer)
         let response = try await body(requests, ServerContext(call))
         call.respond(try call.frame(response, method.responseSerializer))
-        call.finish(with: nil)
+        call.handlerEnded()
       } catch {
-        call.finish(with: error)
+        try call.handlerFailed(error)
       }
     }
   }
@@ -91,9 +92,9 @@ public struct MethodHandler: Sendable {
         let requests = RequestStream(call: call, serializer: method.requestSerializer)
         let writer = ResponseWriter(call: call, serializer: method.responseSerializer)
         try await body(requests, writer, ServerContext(call))
-        call.finish(with: nil)
+        call.handlerEnded()
       } catch {
-        call.finish(with: error)
+        try call.handlerFailed(error)
       }
     }
   }
@@ -105,7 +106,7 @@ public struct MethodHandler: Sendable {
     return handler
   }
 
-  @usableFromInline init(descriptor: MethodDescriptor, run: @escaping @Sendable (ServerCall) async -> Void) {
+  @usableFromInline init(descriptor: MethodDescriptor, run: @escaping @Sendable (ServerCall) async throws -> Void) {
     self.descriptor = descriptor
     self.run = run
   }

@@ -14,7 +14,7 @@ extension ServerCall {
   @inlinable func message<Message>(
     _ bytes: [UInt8], _ serializer: Serializer<Message>
   ) throws(StatusError) -> Message {
-    if isIntercepted { return try interceptedMessage(bytes, serializer) }
+    if isIntercepted, hasRequestHooks { return try interceptedMessage(bytes, serializer) }
     do { return try serializer.deserialize(bytes) } catch { throw unreadable(error) }
   }
 
@@ -27,7 +27,7 @@ extension ServerCall {
   @inlinable func frame<Message>(
     _ message: Message, _ serializer: Serializer<Message>, isCompressed: Bool = true
   ) throws(StatusError) -> MessageFrame {
-    if isIntercepted { return try interceptedFrame(message, serializer, isCompressed) }
+    if isIntercepted, hasResponseHooks { return try interceptedFrame(message, serializer, isCompressed) }
     var sink = MessageSink()
     do { try serializer.serialize(message, &sink) } catch { throw unserializable(error) }
     return frame(sink.finish(), isCompressed)

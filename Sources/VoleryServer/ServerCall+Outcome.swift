@@ -1,19 +1,40 @@
 import Synchronization
+import VoleryEventLoops
 import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 
 // How a call ends.
 extension ServerCall {
-  /// The handler has ended: with what it has thrown, or with OK. That is how the call ends, unless interceptors say
-  /// something else.
-  @usableFromInline func finish(with error: (any Error)?) {
-    guard let interception else { return settle(with: error) }
-    if let error { interception.held.withLock { $0.error = error } }
+  /// The handler has done what it should. That is how the call ends, unless interceptors say something else.
+  @usableFromInline func handlerEnded() {
+    if !isIntercepted { settle(with: nil) }
+  }
+
+  /// The handler has thrown this: the same.
+  ///
+  /// - Throws: It, where interceptors are to see it.
+  @usableFromInline func handlerFailed(_ error: any Error) throws {
+    guard !isIntercepted else { throw error }
+    settle(with: error)
+  }
+
+  /// The outermost interceptor has returned, or thrown. Nothing where there is none.
+  func interceptorsReturned(_ error: (any Error)?) {
+    guard isIntercepted else { return }
+    if let error { return settle(with: error) }
+    guard interception.mayReturn(0) else { return settle(with: answer(to: .neither, by: entry.interceptors[0])) }
+    if loop.isCurrent { return finishHeld() }
+    loop.execute { [self] in finishHeld() }
+  }
+
+  private func finishHeld() {
+    if let response = heldResponse.take() { sendNow(response) }
+    finish(nil)
   }
 
   /// Ends the call.
-  func settle(with error: (any Error)?) {
+  private func settle(with error: (any Error)?) {
     let failure = error.map { answer(to: $0) }
     // Without a closure where the handler is on the loop already.
     if loop.isCurrent { return finish(failure) }
@@ -22,7 +43,7 @@ extension ServerCall {
 
   private func finish(_ failure: StatusError?) {
     handlerReturned()
-    var trailing = responseMetadata.withLock { $0.trailing }
+    var trailing = responseMetadata.trailing
     if let failure { trailing.append(contentsOf: failure.metadata) }
     finish(failure?.status ?? .ok, trailing: trailing)
   }
@@ -56,7 +77,7 @@ extension ServerCall {
     defer { wakeAll() }
     if !inbox.isEmpty { inbox = Queue() }
     if !hasSentHeaders {
-      let initial = responseMetadata.withLock { $0.initial }
+      let initial = responseMetadata.initial
       if !initial.isEmpty {
         if let violation = initial.responseViolation {
           return end(status.without("initial metadata", violation), Metadata())

@@ -1,3 +1,4 @@
+import VoleryEventLoops
 import VoleryPrimitives
 import VoleryTransport
 public import VoleryTypes

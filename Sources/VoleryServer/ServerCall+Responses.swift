@@ -1,7 +1,35 @@
 import Synchronization
+import VoleryEventLoops
 import VoleryPrimitives
 import VoleryTransport
 public import VoleryTypes
+
+/// What a handler says beside its responses. Most say nothing, which costs no lock. Any thread.
+struct ResponseMetadata: ~Copyable {
+  struct Fields {
+    var initial = Metadata()
+    var trailing = Metadata()
+  }
+
+  private let fields = Mutex(Fields())
+  /// Somebody has set one of them: whoever comes after him has been told so, or comes from where he was.
+  private let isSet = Atomic<Bool>(false)
+
+  var initial: Metadata {
+    get { isSet.load(ordering: .acquiring) ? fields.withLock { $0.initial } : Metadata() }
+    nonmutating set { set { $0.initial = newValue } }
+  }
+
+  var trailing: Metadata {
+    get { isSet.load(ordering: .acquiring) ? fields.withLock { $0.trailing } : Metadata() }
+    nonmutating set { set { $0.trailing = newValue } }
+  }
+
+  private func set(_ change: (inout Fields) -> Void) {
+    fields.withLock { change(&$0) }
+    isSet.store(true, ordering: .releasing)
+  }
+}
 
 // What the handler's side sends.
 extension ServerCall {
@@ -10,7 +38,12 @@ extension ServerCall {
 
   /// Sends the one response of a method whose server does not stream.
   @usableFromInline func respond(_ frame: MessageFrame) {
-    if let interception { interception.held.withLock { $0.response = frame } } else { sendResponse(frame) }
+    if isIntercepted { hold(frame) } else { sendResponse(frame) }
+  }
+
+  /// Keeps the one response until the interceptors have come to an end.
+  func hold(_ frame: MessageFrame) {
+    if loop.isCurrent { heldResponse = frame } else { loop.execute { [self] in heldResponse = frame } }
   }
 
   func sendResponse(_ frame: MessageFrame) {
@@ -28,19 +61,19 @@ extension ServerCall {
   private func sendHeaders() {
     hasSentHeaders = true
     let compression = responseCompression.fix()
-    let initial = responseMetadata.withLock { $0.initial }
+    let initial = responseMetadata.initial
     if !initial.isEmpty, let violation = initial.responseViolation { return refuse(.internal, violation) }
     watch?.sent(initial)
     stream.sendInitialMetadata(initial, messageEncoding: compression == .identity ? nil : compression.name)
   }
 
-  private func sendNow(_ frame: MessageFrame) {
+  func sendNow(_ frame: MessageFrame) {
     guard !isFinished else { return }
     if !hasSentHeaders {
       sendHeaders()
       guard !isFinished else { return }
     }
-    watch?.sent(frame)
+    watch?.sent(byteCount: frame.messageByteCount, isCompressed: frame.isCompressed)
     stream.send(frame)
   }
 

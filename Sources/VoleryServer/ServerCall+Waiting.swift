@@ -1,13 +1,17 @@
+import VoleryEventLoops
 import VoleryPrimitives
-import VoleryTransport
 
 // Tasks that come to the call's loop, and that wait there.
 extension ServerCall {
   /// Whoever waits looks again: at the end of the call nobody may go on waiting.
   func wakeAll() {
-    readers.takeAll().resumeAll()
-    writers.takeAll().resumeAll()
+    wakeReaders()
+    wakeWriters()
   }
+
+  // Nobody waits, as a rule.
+  func wakeReaders() { if !readers.isEmpty { readers.takeAll().resumeAll() } }
+  func wakeWriters() { if !writers.isEmpty { writers.takeAll().resumeAll() } }
 
   func onLoop(_ work: @escaping @Sendable () -> Void) {
     if loop.isCurrent { work() } else { loop.execute(work) }

@@ -1,5 +1,5 @@
 import Synchronization
-import VoleryHTTP2Transport
+import VoleryEventLoops
 import VoleryObservation
 import VoleryPrimitives
 public import VoleryTransport
@@ -13,11 +13,6 @@ import VoleryTypes
 ///
 /// More than 15 stored properties: there is one object for each call, because each object more would be an allocation a call.
 @usableFromInline final class ServerCall: ServerStreamHandler, @unchecked Sendable {  // Isolation: loop
-  struct ResponseMetadata {
-    var initial = Metadata()
-    var trailing = Metadata()
-  }
-
   let entry: ServiceTable.Entry
   let head: ServerRequestHead
   let peer: Peer
@@ -25,24 +20,25 @@ import VoleryTypes
   let clientDeadline: Deadline
   var timeout: Duration? { head.timeout }
   /// Any thread: the handler sets it, `finish` reads it.
-  let responseMetadata = Mutex(ResponseMetadata())
+  let responseMetadata = ResponseMetadata()
   /// Any thread, too.
   let responseCompression: ResponseCompression
   /// What interceptors leave for the handler, by the key's type (`ServerContext.subscript`). Any thread.
   let values = Mutex<[ObjectIdentifier: any Sendable]>([:])
-  /// Nil for a method that no interceptor stands around.
-  let interception: ServerInterception?
+  /// Says nothing for a method that no interceptor stands around.
+  let interception = ServerInterception()
   /// For the handler's module, which has much of this inlined.
   @usableFromInline let isIntercepted: Bool
   let wasRequestCompressed = Atomic<Bool>(false)
   let requestCompression: Compression
   /// Nil unless somebody looks.
   @exclusivity(unchecked) var watch: ServerCallWatch?
-  /// What an observer wants to hold for the handler; nil as a rule.
-  private let binding: HandlerBinding?
+  /// What an observer wants to hold for the handler; nil as a rule. Set before the handler starts.
+  @exclusivity(unchecked) private var binding: HandlerBinding?
   /// The code with which it was ended from outside its handler; 0, which is OK's: it was not. Any thread.
   private let endCode = Atomic<Int>(0)
-  let loop: any TransportLoop
+  /// The one that runs; timers are the stream's own loop's, which may keep a test's time.
+  let loop: EventLoop
   private let workers: WorkerPool
   let dispatcher: CallDispatcher
 
@@ -64,6 +60,8 @@ import VoleryTypes
   @exclusivity(unchecked) var readers = WaiterList()
   @exclusivity(unchecked) var writers = WaiterList()
   @exclusivity(unchecked) private var handler: RunningHandler?
+  /// Of a call that interceptors stand around.
+  @exclusivity(unchecked) var heldResponse: MessageFrame?
   @exclusivity(unchecked) var deadlineTimer: (any TransportTimer)?
 
   init(
@@ -73,32 +71,21 @@ import VoleryTypes
     self.entry = method
     self.stream = stream
     self.peer = stream.peer
-    self.loop = stream.transportLoop
+    self.loop = workers.loop
     self.workers = workers
     self.dispatcher = dispatcher
     self.clientDeadline = head.timeout.map(Deadline.after) ?? .none
     self.requestCompression = requestCompression
-    if let observer = dispatcher.observer {
-      let watch = ServerCallWatch(
-        dispatcher.observed(method.handler.descriptor, isRegistered: !method.isFallback, head, peer), observer,
-        on: workers.loop)
-      self.watch = watch
-      binding = watch?.binding
-    } else {
-      binding = nil
-    }
     let compression = dispatcher.compression
     self.responseCompression = ResponseCompression(
       head.acceptedEncodings.contains(compression) ? compression : .identity)
     isIntercepted = !method.interceptors.isEmpty
-    interception = isIntercepted ? ServerInterception(method.interceptors, metadata: head.metadata) : nil
-    self.head = head
+    self.head = consume head
   }
 
   /// What the client sent, as the handler sees it.
-  var metadata: Metadata { interception?.state.withLock { $0.metadata } ?? head.metadata }
+  var metadata: Metadata { interception.metadata ?? head.metadata }
 
-  var executor: MethodHandler.Executor { entry.executor }
   var hasOneRequest: Bool { entry.hasOneRequest }
   var hasOneResponse: Bool { entry.handler.hasOneResponse }
   var method: MethodDescriptor { entry.handler.descriptor }
@@ -114,8 +101,12 @@ import VoleryTypes
 
   /// On the loop, once, when the headers are there.
   func accepted() {
+    if let observer = dispatcher.observer {
+      watch = ServerCallWatch(self, observer, on: loop)
+      binding = watch?.handlerBinding()
+    }
     if let timeout = head.timeout {
-      deadlineTimer = loop.scheduleTimer(after: timeout) { [self] in deadlinePassed() }
+      deadlineTimer = stream.transportLoop.scheduleTimer(after: timeout) { [self] in deadlinePassed() }
     }
     if !entry.hasOneRequest { start() }
   }
@@ -143,52 +134,57 @@ import VoleryTypes
 
   func handlerStarted(_ handler: RunningHandler) { self.handler = handler }
 
-  /// What a worker's task does.
-  func runHandler() async {
-    guard let binding else { return await runInTime() }
-    await binding.run { await runInTime() }
-  }
-
-  private func runInTime() async {
-    guard head.timeout != nil else { return await runInterceptors() }
-    await CallScope.$deadline.withValue(deadline) { await runInterceptors() }
-  }
-
-  private func runInterceptors() async {
-    guard let interception else { return await runMethod() }
+  /// What a task does for the call.
+  func runToEnd() async {
     do {
-      try await ServerInvocation(call: self, interception: interception).run(from: 0)
-      if let response = interception.held.withLock({ $0.response.take() }) { sendResponse(response) }
-      settle(with: nil)
+      try await runHandler()
+      interceptorsReturned(nil)
     } catch {
-      settle(with: error)
+      interceptorsReturned(error)
     }
   }
 
-  func runMethod() async { await entry.handler.run(self) }
+  /// The same for a worker, which calls `interceptorsReturned` itself: each wait that does not end its function costs a look at
+  /// where the task should run.
+  ///
+  /// - Throws: What comes out of the interceptors.
+  func runHandler() async throws {
+    guard let binding else { return try await runInTime() }
+    try await binding.run { try await runInTime() }
+  }
+
+  private func runInTime() async throws {
+    guard head.timeout != nil else { return try await runChain() }
+    try await CallScope.$deadline.withValue(deadline) { try await runChain() }
+  }
+
+  private func runChain() async throws {
+    guard isIntercepted else { return try await entry.handler.run(self) }
+    try await entry.interceptors[0].intercept(ServerInvocation(call: self), ServerInvocation.Next(call: self, index: 0))
+  }
 
   // MARK: Events
 
   func messageReceived(_ message: [UInt8], isCompressed: Bool) {
     let byteCount = message.count + MessageSink.prefixByteCount
     guard !isFinished else { return stream.consume(byteCount) }
-    watch?.received(message, isCompressed: isCompressed)
+    watch?.received(byteCount: message.count, isCompressed: isCompressed)
     if entry.hasOneRequest, !inbox.isEmpty {
       return refuse(.unimplemented, "more than one request for \(method.path)")
     }
     inbox.append(ReceivedMessage(message, isCompressed: isCompressed))
-    readers.takeAll().resumeAll()
+    wakeReaders()
   }
 
   func halfClosed() {
     isHalfClosed = true
-    readers.takeAll().resumeAll()
+    wakeReaders()
     guard entry.hasOneRequest, !isFinished else { return }
     guard !inbox.isEmpty else { return refuse(.unimplemented, "no request for \(method.path)") }
     start()
   }
 
-  func writable() { writers.takeAll().resumeAll() }
+  func writable() { wakeWriters() }
 
   func closed(_ error: StatusError?) {
     if let error { cancel(error) }
@@ -237,4 +233,11 @@ import VoleryTypes
     handler.take()?.cancel(self)
     wakeAll()
   }
+}
+
+// What observers are told of a call that has come.
+extension ServerCall: ObservedServerCallFacts {
+  var server: ObservedServer { dispatcher.server }
+  var isRegistered: Bool { !entry.isFallback }
+  var sentMetadata: Metadata { head.metadata }
 }

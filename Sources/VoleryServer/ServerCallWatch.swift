@@ -2,65 +2,88 @@ import VoleryEventLoops
 import VoleryObservation
 import VoleryTypes
 
-/// Counts what goes through a call's stream, and tells the call's observer. On the call's loop.
-final class ServerCallWatch {  // Isolation: loop
+/// Counts what goes through a call's stream, and tells the call's observer. On the call's loop. Part of the call: where nobody
+/// looks, it is nil.
+struct ServerCallWatch: ~Copyable {
   private let observer: any ServerCallObserver
   private let startedAt: Moment
   /// Outlives its calls. Says that it is the observer that works now, so that the watchdog can name a slow one.
   private let activity: Unmanaged<LoopActivity>
-  @exclusivity(unchecked) private var received = MessageCount()
-  @exclusivity(unchecked) private var sent = MessageCount()
-  /// What the observer wants to hold for the handler.
-  let binding: HandlerBinding?
+  private var received = MessageCount()
+  private var sent = MessageCount()
   private let hearsMessages: Bool
   /// What the client is told.
-  @exclusivity(unchecked) private var answer: Status?
+  private var answer: Status?
 
   /// Nil where nobody wants to hear of the call.
-  init?(_ call: ObservedServerCall, _ observer: any Observer, on loop: EventLoop) {
+  @inline(__always)
+  init?(_ call: any ObservedServerCallFacts, _ observer: any Observer, on loop: EventLoop) {
     startedAt = Moment.now
-    activity = .passUnretained(loop.activity)
+    let activity = Unmanaged.passUnretained(loop.activity)
     let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
-    let found = observer.callStarted(call)
-    binding = found?.handlerBinding
+    let found = observer.callStarted(ObservedServerCall(call))
     hearsMessages = found?.hearsMessages ?? false
-    activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
+    _ = activity._withUnsafeGuaranteedRef { $0.turns(to: before) }
     guard let found else { return nil }
     self.observer = found
+    self.activity = activity
   }
 
-  func received(_ message: borrowing [UInt8], isCompressed: Bool) {
-    let message = received.add(byteCount: message.count, isCompressed: isCompressed)
-    guard hearsMessages else { return }
-    let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
-    observer.received(message)
-    activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
+  @inline(__always)
+  private func tell<Answer>(_ event: (any ServerCallObserver) -> Answer) -> Answer {
+    activity._withUnsafeGuaranteedRef { activity in
+      let before = activity.turns(to: LoopActivity.observer)
+      defer { activity.turns(to: before) }
+      return event(observer)
+    }
+  }
+
+  /// What the observer wants to hold for the handler. To be asked for once.
+  func handlerBinding() -> HandlerBinding? { tell { $0.handlerBinding } }
+
+  mutating func received(byteCount: Int, isCompressed: Bool) {
+    let message = received.add(byteCount: byteCount, isCompressed: isCompressed)
+    if hearsMessages { tell { $0.received(message) } }
   }
 
   func sent(_ initialMetadata: Metadata) {
-    guard hearsMessages else { return }
-    let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
-    observer.sent(initialMetadata)
-    activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
+    if hearsMessages { tell { $0.sent(initialMetadata) } }
   }
 
-  func sent(_ frame: borrowing MessageFrame) {
-    let message = sent.add(byteCount: frame.messageByteCount, isCompressed: frame.isCompressed)
-    guard hearsMessages else { return }
-    let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
-    observer.sent(message)
-    activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
+  mutating func sent(byteCount: Int, isCompressed: Bool) {
+    let message = sent.add(byteCount: byteCount, isCompressed: isCompressed)
+    if hearsMessages { tell { $0.sent(message) } }
   }
 
-  func answers(_ status: Status) { answer = status }
+  mutating func answers(_ status: Status) { answer = status }
 
   /// - Parameter error: Nil: all of the answer was sent.
-  func ended(_ error: StatusError?) {
+  consuming func ended(_ error: StatusError?) {
     let end = ServerCallEnd(
       status: answer ?? error?.status ?? .ok, isComplete: error == nil, nanoseconds: startedAt.nanoseconds(to: .now),
       received: received, sent: sent)
-    let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
-    observer.ended(end)
-    activity._withUnsafeGuaranteedRef { _ = $0.turns(to: before) }
+    tell { $0.ended(end) }
+  }
+}
+
+/// A call that no handler gets, as observers are told of it.
+final class RefusedCall: ObservedServerCallFacts {
+  let server: ObservedServer
+  let method: MethodDescriptor
+  let isRegistered: Bool
+  let sentMetadata: Metadata
+  let peer: Peer
+  let timeout: Duration?
+
+  init(
+    server: ObservedServer, method: MethodDescriptor, isRegistered: Bool, sentMetadata: Metadata, peer: Peer,
+    timeout: Duration?
+  ) {
+    self.server = server
+    self.method = method
+    self.isRegistered = isRegistered
+    self.sentMetadata = sentMetadata
+    self.peer = peer
+    self.timeout = timeout
   }
 }

@@ -1,4 +1,3 @@
-import Synchronization
 import VoleryTransport
 public import VoleryTypes
 
@@ -35,14 +34,14 @@ public struct ServerContext: Sendable {
   /// Sent before the first response; setting it after that does nothing. `sendInitialMetadata` sends it without waiting
   /// for a response.
   public var initialMetadata: Metadata {
-    get { call.responseMetadata.withLock { $0.initial } }
-    nonmutating set { call.responseMetadata.withLock { $0.initial = newValue } }
+    get { call.responseMetadata.initial }
+    nonmutating set { call.responseMetadata.initial = newValue }
   }
 
   /// Sent with the status.
   public var trailingMetadata: Metadata {
-    get { call.responseMetadata.withLock { $0.trailing } }
-    nonmutating set { call.responseMetadata.withLock { $0.trailing = newValue } }
+    get { call.responseMetadata.trailing }
+    nonmutating set { call.responseMetadata.trailing = newValue }
   }
 
   /// How the responses are compressed: `ServerOptions.compression` at first. Setting it after the first response does

@@ -10,6 +10,8 @@ struct ServiceTable: Sendable {
     /// Those that stand around this method.
     let interceptors: [any ServerInterceptor]
     let executor: MethodHandler.Executor
+    /// The executor is the connection's loop.
+    let runsOnLoop: Bool
     fileprivate let hash: UInt64
     fileprivate let path: [UInt8]
     /// As `LoopActivity` has it.
@@ -27,6 +29,7 @@ struct ServiceTable: Sendable {
       self.handler = handler
       hasOneRequest = handler.hasOneRequest
       executor = handler.executor
+      if case .eventLoop = handler.executor { runsOnLoop = true } else { runsOnLoop = false }
       path = Array(handler.descriptor.path.utf8)
       hash = path.withUnsafeBytes(ServiceTable.hash)
     }

@@ -7,8 +7,8 @@ import VoleryPrimitives
 /// as the handlers don't suspend; where one does, its worker stays with it, and another worker takes the rest at the end
 /// of the turn. A worker that finds nothing to do waits to be resumed, which costs half of starting a task.
 final class WorkerPool: TurnFlushing, @unchecked Sendable {  // Isolation: loop
-  /// Owns this.
-  unowned let loop: EventLoop
+  /// Owns this, and only there is it asked for.
+  unowned(unsafe) let loop: EventLoop
   @exclusivity(unchecked) private var ready = Queue<ServerCall>()
   @exclusivity(unchecked) private var parked: [Worker] = []
   /// A worker will take what is ready: it has been resumed, or is taking calls in this turn.
@@ -21,15 +21,16 @@ final class WorkerPool: TurnFlushing, @unchecked Sendable {  // Isolation: loop
 
   /// Runs a call's handler in this turn, or on another executor if its method wants that.
   func run(_ call: ServerCall) {
-    switch call.executor {
-    case .eventLoop: break
-    case _ where call.waitsForClient: return call.runLater()
-    case .sharedPool: return call.handlerStarted(.task(Task { await call.runHandler() }))
-    case .taskExecutor(let executor):
-      return call.handlerStarted(.task(Task(executorPreference: executor) { await call.runHandler() }))
-    }
+    guard call.entry.runsOnLoop else { return runElsewhere(call) }
     ready.append(call)
     if !isWorkerComing { wakeWorker() }
+  }
+
+  private func runElsewhere(_ call: ServerCall) {
+    if call.waitsForClient { return call.runLater() }
+    var executor: (any TaskExecutor)?
+    if case .taskExecutor(let own) = call.entry.executor { executor = own }
+    call.handlerStarted(.task(Task(executorPreference: executor) { await call.runToEnd() }))
   }
 
   private func wakeWorker() {
@@ -112,7 +113,12 @@ final class Worker: @unchecked Sendable {  // Isolation: loop
         current = ObjectIdentifier(call)
         executor.turnsTo(call.tag)
         call.handlerStarted(.worker(self))
-        await call.runHandler()
+        do {
+          try await call.runHandler()
+          if call.isIntercepted { call.interceptorsReturned(nil) }
+        } catch {
+          call.interceptorsReturned(error)
+        }
         current = nil
         if Task.isCancelled { return }
       }

@@ -2,15 +2,18 @@ package import VoleryTypes
 
 /// What a client said when it opened a stream, checked by the transport (method, content-type, te, timeout syntax).
 package struct ServerRequestHead: Sendable {
-  package var authority: String
+  package var authority = ""
   /// The time that `grpc-timeout` gives, from now.
   package var timeout: Duration?
-  package var metadata: Metadata
+  package var metadata = Metadata()
   package var contentSubtype: String?
   /// `grpc-encoding` of the request's messages.
   package var messageEncoding: String?
   /// `grpc-accept-encoding`: what the client can read.
-  package var acceptedEncodings: CompressionSet
+  package var acceptedEncodings = CompressionSet.identity
+
+  /// To be filled in.
+  package init() {}
 
   package init(
     authority: String, timeout: Duration?, metadata: Metadata, contentSubtype: String?, messageEncoding: String? = nil,

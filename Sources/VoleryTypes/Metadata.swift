@@ -126,14 +126,29 @@ public struct Metadata: Sendable, Hashable {
     }
   }
 
+  /// Folds the key as it compares, and makes no other string of it: interceptors ask for one in every call.
   private func firstValue(of key: String) -> [UInt8]? {
-    var found: [UInt8]?
     guard !storage.isEmpty else { return nil }
-    var key = key.lowercased()
-    key.withUTF8 { wanted in
-      forEachEntry { key, value in if found == nil, key.equals(wanted) { found = Array(value) } }
+    var key = key
+    return key.withUTF8 { wanted in
+      storage.withUnsafeBytes { bytes in
+        var offset = 0
+        while offset < bytes.count {
+          let keyLength = Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+          let value = offset + 8 + keyLength
+          let end = value + Int(bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
+          if keyLength == wanted.count, Metadata.folded(wanted, equals: bytes[(offset + 8)..<value]) {
+            return Array(bytes[value..<end])
+          }
+          offset = end
+        }
+        return nil
+      }
     }
-    return found
+  }
+
+  private static func folded(_ key: UnsafeBufferPointer<UInt8>, equals name: Slice<UnsafeRawBufferPointer>) -> Bool {
+    zip(key, name).allSatisfy { byte, known in (byte &- 0x41 < 26 ? byte | 0x20 : byte) == known }
   }
 
   private func allValues(of key: String) -> [[UInt8]] {

@@ -120,6 +120,7 @@ ROWS = {
         "unary call, server, metrics without a backend", 4096, 12288, server(unary_load(8, 32, 16), "--metrics")),
     "unary-client-metrics": Row(
         "unary call, client, metrics without a backend", 3200, 9600, client("unary", 64, 16, "--metrics"), rounds=3),
+    "large-server": Row("unary call, server, 4 in flight, 1 MiB each way", 40, 200, server(own_load("unary", 4, 1 << 20)), rounds=3),
     "stream-out": Row("message sent by a server's stream, 1 KiB", 4000, 12000, server(own_load("download", 4, 1024))),
     "stream-in": Row("message received by a client's stream, 1 KiB", 4000, 12000, client("download", 4, 1024), rounds=3),
     "ping-pong-server": Row("message in and out, server, 32 streams, 16 B", 3200, 9600, server(own_load("ping-pong", 32, 16))),
