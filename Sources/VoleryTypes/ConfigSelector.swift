@@ -7,8 +7,9 @@
 /// It is asked once for each call, on the caller's task, and must neither block nor suspend: a selector is immutable, and a
 /// resolver whose routes change gives a new one. Where there is one, the service config's methods count no more.
 ///
-/// A call that comes before the resolver's first answer is asked for when that is there; of its configuration only `attributes`,
-/// `hash`, `metadata` and `committed` hold then, because its deadline and its retries are settled.
+/// It comes after the interceptors around the call, as in the other implementations: it sees what they have made of the metadata,
+/// and what it says of the deadline holds from there on. A call that comes before the resolver's first answer is asked for when
+/// that is there.
 public protocol ConfigSelector: AnyObject, Sendable {
   /// How this call is made. Called once for each call, on the caller's task; must neither block nor suspend.
   ///
@@ -20,7 +21,7 @@ public protocol ConfigSelector: AnyObject, Sendable {
 public struct ConfigSelectorRequest: Sendable {
   /// The method that is called.
   public let method: MethodDescriptor
-  /// As the caller has given it.
+  /// As the caller has given it and the interceptors around the call have left it.
   public let metadata: Metadata
 
   /// A request that a resolver's tests make; a channel makes its own.

@@ -11,14 +11,19 @@ enum AttemptStrategy {
   /// Several at once.
   case hedge(HedgingStrategy)
 
-  /// What the service config says of the method; without that, methods that the .proto marks `idempotency_level` are retried.
-  init(_ method: MethodDescriptor, _ configuration: MethodConfig?) {
-    if let hedging = configuration?.hedgingPolicy {
+  /// Methods that the .proto marks `idempotency_level` are retried, where no configuration says otherwise.
+  init(_ method: MethodDescriptor) {
+    self = method.idempotency == .unknown ? .single : .retry(RetryStrategy(.idempotent))
+  }
+
+  /// What the service config, or the config selector, says of the method.
+  init(_ method: MethodDescriptor, _ configuration: MethodConfig) {
+    if let hedging = configuration.hedgingPolicy {
       self = .hedge(HedgingStrategy(hedging))
-    } else if let retry = configuration?.retryPolicy {
+    } else if let retry = configuration.retryPolicy {
       self = .retry(RetryStrategy(retry))
     } else {
-      self = method.idempotency == .unknown ? .single : .retry(RetryStrategy(.idempotent))
+      self.init(method)
     }
   }
 

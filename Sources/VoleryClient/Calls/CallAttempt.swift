@@ -23,18 +23,13 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
   @exclusivity(unchecked) private var preparation: Task<Void, Never>?
   /// Nil without interceptors around attempts.
   @exclusivity(unchecked) private var interception: InterceptedAttempt?
-  /// Sent as `grpc-previous-rpc-attempts`; set when the call takes the attempt.
-  var previousAttempts = 0
-  /// For observers: why there is this attempt, and how long the call waited for its server. Set when the call takes it.
-  var cause = ObservedAttempt.Cause.first
-  var waited = Duration.zero
+  /// Set when the call takes the attempt.
+  @exclusivity(unchecked) var place = AttemptPlace()
   /// Nil unless somebody looks.
   @exclusivity(unchecked) private var watch: AttemptWatch?
 
-  // What a unary call's server has said so far: nobody can ask for it before the end, so the call's lock is left alone.
-  @exclusivity(unchecked) private var initialMetadata: Metadata?
-  @exclusivity(unchecked) private var responseEncoding: String?
-  @exclusivity(unchecked) private var response: ReceivedMessage?
+  /// What a unary call's server has said so far: nobody can ask for it before the end, so the call's lock is left alone.
+  @exclusivity(unchecked) private var answer = HeldAnswer()
 
   /// Any thread.
   init(
@@ -49,7 +44,8 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
 
   /// Any thread: runs `work` on the connection's loop, now if this is it.
   func onLoop(_ work: @escaping @Sendable () -> Void) {
-    if connection.transportLoop.isCurrent { work() } else { connection.transportLoop.execute(work) }
+    let loop = connection.transportLoop
+    if loop.isCurrent { work() } else { loop.execute(work) }
   }
 
   // MARK: Beginning
@@ -74,9 +70,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
   /// - Parameter metadata: As interceptors have left it; nil: the call's.
   func proceed(with metadata: Metadata?) {
     guard !isOver else { return }
-    let credentials = call.credentials
-    guard credentials.isEmpty else { return prepare(with: credentials, metadata) }
-    open(metadata)
+    if call.hasCredentials { prepare(with: call.credentials, metadata) } else { open(metadata) }
   }
 
   /// Asks the credentials, and opens the stream once they have said what they have to say.
@@ -101,25 +95,21 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
     if interception == nil { preparation = asking } else { interception?.preparation = asking }
   }
 
+  /// - Parameter metadata: Nil: the call's.
   private func open(_ metadata: Metadata?) {
     guard !isOver, let flush = call.state.withLock({ $0.takeFlush(for: self) }) else { return }
-    var metadata = metadata
-    if let ticket, !ticket.metadata.isEmpty {
-      metadata = metadata ?? call.metadata
-      metadata?.append(contentsOf: ticket.metadata)
-    }
+    var metadata = metadata ?? call.metadata
+    if let ticket, !ticket.metadata.isEmpty { metadata.append(contentsOf: ticket.metadata) }
     if let observer = call.observer { show(&metadata, to: observer) }
     stream = connection.openStream(call.head(of: self, metadata), handler: self)
     send(flush)
   }
 
-  private func show(_ metadata: inout Metadata?, to observer: any CallObserver) {
-    var shown = metadata ?? call.metadata
+  private func show(_ metadata: inout Metadata, to observer: any CallObserver) {
     let attempt = ObservedAttempt(
-      cause: cause, previousAttempts: previousAttempts, peer: connection.peer, subchannel: subchannel.id, waited: waited
-    )
-    watch = observer.attemptStarted(attempt, metadata: &shown).map(AttemptWatch.init)
-    metadata = shown
+      cause: place.cause, previousAttempts: place.previousAttempts, peer: connection.peer, subchannel: subchannel.id,
+      waited: place.waited)
+    watch = observer.attemptStarted(attempt, metadata: &metadata).map(AttemptWatch.init)
   }
 
   // MARK: Sending
@@ -131,24 +121,37 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
   }
 
   private func send(_ flush: consuming ClientCallState.Flush) {
-    if let abandoned = flush.abandoned { call.abandon(abandoned) }
+    if let abandoned = flush.abandoned {
+      call.selection.load()?.commit()
+      call.abandon(abandoned)
+    }
     guard let stream else { return }
     let endsStream = flush.part.endsStream
-    if let first = flush.part.first.take() {
-      let rest = flush.part.rest.take()
-      guard send(first, endsStream: endsStream && rest == nil, on: stream) else { return }
-      if let rest {
-        for index in rest.indices {
-          guard send(rest[index], endsStream: endsStream && index + 1 == rest.endIndex, on: stream) else { return }
-        }
-      }
-    } else if endsStream {
-      stream.halfClose()
+    if interception == nil, watch == nil, flush.part.rest == nil, let only = flush.part.first.take() {
+      // All of most calls.
+      stream.send(only, endsStream: endsStream)
+    } else if !sendAll(&flush.part, on: stream) {
+      return
     }
     // Nobody waits to send more to a call that has sent everything.
     guard !endsStream else { return }
     let queued = stream.queuedByteCount
     call.state.withLock { $0.flushed(queuedBytes: queued, by: self) }.resumeAll()
+  }
+
+  /// Returns false when an interceptor does not let one of them pass.
+  private func sendAll(_ part: inout Outbox.Part, on stream: any ClientStream) -> Bool {
+    let endsStream = part.endsStream
+    guard let first = part.first.take() else {
+      if endsStream { stream.halfClose() }
+      return true
+    }
+    let rest = part.rest.take() ?? []
+    guard send(first, endsStream: endsStream && rest.isEmpty, on: stream) else { return false }
+    for index in rest.indices {
+      guard send(rest[index], endsStream: endsStream && index + 1 == rest.endIndex, on: stream) else { return false }
+    }
+    return true
   }
 
   /// Returns false when an interceptor does not let it pass.
@@ -180,9 +183,10 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
     guard !isOver else { return }
     watch?.received(metadata)
     interception?.received(metadata, messageEncoding)
-    if call.keepsAnswerOnAttempt {
-      initialMetadata = metadata
-      responseEncoding = messageEncoding
+    if call.terms.keepsAnswerOnAttempt {
+      answer.initialMetadata = metadata
+      answer.encoding = messageEncoding
+      call.selection.load()?.commit()
     } else {
       call.initialMetadataReceived(metadata, messageEncoding: messageEncoding, on: self)
     }
@@ -199,25 +203,25 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
       return call.state.withLock { $0.messageReceived(message, on: self) }.resumeAll()
     }
     consume(message.bytes.count + MessageSink.prefixByteCount)
-    if response != nil {
+    if answer.message != nil {
       call.fail(StatusError(.unimplemented, "the server sent more than one message for \(call.method.path)"))
       return
     }
-    response = message
+    answer.message = message
   }
 
   func consume(_ byteCount: Int) { stream?.consume(byteCount) }
 
   /// An answer has begun: the call stays here.
-  var hasAnswer: Bool { initialMetadata != nil }
+  var hasAnswer: Bool { answer.initialMetadata != nil }
 
   /// At the end, under the call's lock: what this server has said.
-  func giveAnswer(_ metadata: inout Metadata?, _ encoding: inout String?, _ message: inout ReceivedMessage?) {
-    if let initialMetadata = initialMetadata.take() {
-      metadata = initialMetadata
-      encoding = responseEncoding.take()
+  func giveAnswer(_ incoming: inout IncomingMessages, _ message: inout ReceivedMessage?) {
+    if let initialMetadata = answer.initialMetadata.take() {
+      incoming.metadata = initialMetadata
+      incoming.encoding = answer.encoding.take()
     }
-    message = response.take()
+    message = answer.message.take()
   }
 
   // MARK: Ending
@@ -228,7 +232,11 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
     stream = nil
     watch.take()?.ended(outcome)
     // What was never sent says nothing of the server.
-    let wasSent = outcome.processing != .neverSent && outcome.processing != .unsendable
+    let wasSent =
+      switch outcome.processing {
+      case .neverSent, .unsendable: false
+      case .refused, .possible: true
+      }
     report(wasSent ? outcome.code : .cancelled, wasSent ? outcome.origin : .local)
     if let ticket { tell(ticket, outcome, wasSent: wasSent) }
     guard let interception else { return call.attemptEnded(outcome, on: self) }

@@ -16,8 +16,8 @@ final class CallHandle: Sendable {
   }
 
   /// Runs the interceptors, which start the call. They begin here and now, up to where the first one waits.
-  func begin<Request, Response>(_ intercepted: InterceptedCall<Request, Response>) {
-    let task = Task.immediate { await intercepted.run() }
+  func begin(_ intercepted: InterceptedCall) {
+    let task = intercepted.start()
     interception.withLock { $0 = task }
   }
 

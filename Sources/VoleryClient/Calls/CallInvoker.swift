@@ -6,7 +6,7 @@ public struct CallInvoker: Sendable {
   /// The channel that the calls are made on.
   public let channel: Channel
   /// The channel's, then those given here; put together once, so that a call finds them ready.
-  let interceptors: [any ClientInterceptor]
+  @usableFromInline let interceptors: [any ClientInterceptor]
   /// Nil: there are none.
   private let defaults: Defaults?
 
@@ -33,33 +33,41 @@ public struct CallInvoker: Sendable {
   }
 
   /// One request, one response.
-  public func unary<Request, Response>(
+  // Specialised where the client is: no message type is looked up at run time.
+  @inlinable public func unary<Request, Response>(
     _ method: Method<Request, Response>, _ request: Request, options: CallOptions = CallOptions()
   ) async throws(StatusError) -> ClientResponse<Response> {
-    let snapshot = channel.core.dataPlane.published.current
-    let call = makeCall(method, options, snapshot)
-    guard interceptors.isEmpty else {
-      let intercepted = InterceptedCall(call, method, request: request, interceptors: interceptors)
-      return try await intercepted.response()
+    let (call, snapshot) = makeCall(method.descriptor, method.requestSerializer.contentSubtype, options)
+    if interceptors.isEmpty {
+      call.queue(try call.frame(request, method.requestSerializer))
+      call.start(snapshot)
+      await withTaskCancellationHandler {
+        await withUnsafeContinuation { call.wake($0) }
+      } onCancel: {
+        call.cancel()
+      }
+    } else {
+      await InterceptedRequest(call, method, request, interceptors).run()
     }
-    try call.start(with: request, method.requestSerializer, snapshot)
-    return try await call.response(method.responseSerializer)
+    return try call.takeResponse(method.responseSerializer)
   }
 
   /// One request, a stream of responses.
   public func serverStreaming<Request, Response>(
     _ method: Method<Request, Response>, _ request: Request, options: CallOptions = CallOptions()
   ) -> ServerStreamingCall<Response> {
-    let snapshot = channel.core.dataPlane.published.current
-    let call = makeCall(method, options, snapshot)
+    let (call, snapshot) = makeCall(method.descriptor, method.requestSerializer.contentSubtype, options)
     let handle = CallHandle(call)
     guard interceptors.isEmpty else {
-      let intercepted = InterceptedCall(call, method, request: request, interceptors: interceptors)
+      let intercepted = InterceptedRequest(call, method, request, interceptors)
       handle.begin(intercepted)
       return ServerStreamingCall(handle: handle, serializer: intercepted.hookedResponseSerializer)
     }
     // What it throws, the iteration throws.
-    do throws(StatusError) { try call.start(with: request, method.requestSerializer, snapshot) } catch {}
+    do throws(StatusError) {
+      call.queue(try call.frame(request, method.requestSerializer))
+      call.start(snapshot)
+    } catch {}
     return ServerStreamingCall(handle: handle, serializer: method.responseSerializer)
   }
 
@@ -86,12 +94,11 @@ public struct CallInvoker: Sendable {
   /// A call whose client streams, started.
   private func streamingCall<Request, Response>(
     _ method: Method<Request, Response>, _ options: CallOptions
-  ) -> (CallHandle, InterceptedCall<Request, Response>?) {
-    let snapshot = channel.core.dataPlane.published.current
-    let call = makeCall(method, options, snapshot)
+  ) -> (CallHandle, TypedInterceptedCall<Request, Response>?) {
+    let (call, snapshot) = makeCall(method.descriptor, method.requestSerializer.contentSubtype, options)
     let handle = CallHandle(call)
     guard interceptors.isEmpty else {
-      let intercepted = InterceptedCall(call, method, request: nil, interceptors: interceptors)
+      let intercepted = TypedInterceptedCall(call, method, interceptors)
       handle.begin(intercepted)
       return (handle, intercepted)
     }
@@ -99,12 +106,22 @@ public struct CallInvoker: Sendable {
     return (handle, nil)
   }
 
-  private func makeCall<Request, Response>(
-    _ method: Method<Request, Response>, _ options: CallOptions, _ snapshot: borrowing PublishedPicker
+  /// - Returns: The call, and what the channel's control plane has published, read once a call.
+  @usableFromInline func makeCall(
+    _ method: MethodDescriptor, _ contentSubtype: String?, _ options: CallOptions
+  ) -> (ClientCall, PublishedPicker) {
+    let plane = channel.core.dataPlane
+    let snapshot = plane.published.current
+    guard let defaults else { return (makeCall(method, contentSubtype, options, plane, snapshot), snapshot) }
+    return (makeCall(method, contentSubtype, options.completed(by: defaults.options), plane, snapshot), snapshot)
+  }
+
+  private func makeCall(
+    _ method: MethodDescriptor, _ contentSubtype: String?, _ options: CallOptions, _ plane: DataPlane,
+    _ snapshot: PublishedPicker
   ) -> ClientCall {
     ClientCall(
-      channel: channel.core.dataPlane, snapshot: snapshot, method: method.descriptor,
-      contentSubtype: method.requestSerializer.contentSubtype,
-      options: defaults.map { options.completed(by: $0.options) } ?? options, isIntercepted: !interceptors.isEmpty)
+      channel: plane, snapshot: snapshot, method: method, contentSubtype: contentSubtype, options: options,
+      isIntercepted: !interceptors.isEmpty)
   }
 }

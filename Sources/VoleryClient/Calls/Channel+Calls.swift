@@ -24,6 +24,31 @@ public struct ClientResponse<Message: Sendable>: Sendable {
     self.peer = peer
     self.isCompressed = isCompressed
   }
+
+  @inlinable init(_ message: Message, _ answer: ResponseBytes) {
+    self.message = message
+    initialMetadata = answer.initialMetadata
+    trailingMetadata = answer.trailingMetadata
+    peer = answer.peer
+    isCompressed = answer.isCompressed
+  }
+}
+
+/// The same before its message is read.
+@usableFromInline struct ResponseBytes {
+  @usableFromInline let bytes: [UInt8]
+  @usableFromInline let isCompressed: Bool
+  @usableFromInline let initialMetadata: Metadata
+  @usableFromInline let trailingMetadata: Metadata
+  @usableFromInline let peer: Peer?
+
+  init(bytes: [UInt8], isCompressed: Bool, initialMetadata: Metadata, trailingMetadata: Metadata, peer: Peer?) {
+    self.bytes = bytes
+    self.isCompressed = isCompressed
+    self.initialMetadata = initialMetadata
+    self.trailingMetadata = trailingMetadata
+    self.peer = peer
+  }
 }
 
 // Calls without a generated client: with a `Method` that you wrote by hand.

@@ -27,13 +27,19 @@ extension ClientCall {
     return error
   }
 
-  func deadlinePassed() {
+  /// - Parameter interceptor: Who has the call now, of those around it.
+  func deadlinePassed(heldBy interceptor: (any ClientInterceptor.Type)?) {
     let (holder, peer) = state.withLock { ($0.holder, $0.lastPeer) }
     let text =
-      holder.map { "the deadline passed while the interceptor \($0) had the call" }
+      (interceptor ?? holder).map { "the deadline passed while the interceptor \($0) had the call" }
       ?? (peer == nil ? "the deadline passed" : "the deadline passed before the server's answer")
     let error = StatusError(.deadlineExceeded, text)
     end(explained(error, on: peer))
+  }
+
+  func overLimit(_ byteCount: Int) -> StatusError {
+    StatusError(
+      .resourceExhausted, "a message of \(byteCount) bytes is over the limit of \(maxRequestBytes) for \(method.path)")
   }
 
   /// The server has noticed a little earlier that the call's time is over.

@@ -2,7 +2,7 @@ import Synchronization
 import VoleryHTTP2Transport
 import VoleryPrimitives
 import VoleryTransport
-import VoleryTypes
+public import VoleryTypes
 
 // What a call's caller sends and gets.
 extension ClientCall {
@@ -10,27 +10,32 @@ extension ClientCall {
 
   /// A framed message, compressed as the call's requests are unless `isCompressed` is false; what the serializer throws ends
   /// the call with INTERNAL, and a message over the limit with RESOURCE_EXHAUSTED.
-  func frame<Message>(
+  @inlinable func frame<Message>(
     _ message: Message, _ serializer: Serializer<Message>, isCompressed: Bool = true
   ) throws(StatusError) -> MessageFrame {
     var sink = MessageSink()
-    do {
-      try serializer.serialize(message, &sink)
-    } catch let error as StatusError where isIntercepted {
-      throw fail(error)
-    } catch {
-      throw fail(StatusError(.internal, "a request message of \(method.path) can't be serialized: \(error)"))
-    }
-    var frame = sink.finish()
-    if compression != .identity, isCompressed { frame = compression.compress(frame) }
-    let byteCount = frame.messageByteCount
-    let limit = maxRequestBytes
-    guard byteCount <= limit else { throw fail(tooLarge(byteCount, limit)) }
-    return frame
+    do { try serializer.serialize(message, &sink) } catch { throw unserializable(error) }
+    return try frame(sink.finish(), isCompressed: isCompressed)
   }
 
-  func tooLarge(_ byteCount: Int, _ limit: Int) -> StatusError {
-    StatusError(.resourceExhausted, "a message of \(byteCount) bytes is over the limit of \(limit) for \(method.path)")
+  @usableFromInline func frame(_ message: consuming MessageFrame, isCompressed: Bool) throws(StatusError)
+    -> MessageFrame
+  {
+    if compression.code != 0, isCompressed { message = compression.compress(message) }
+    let byteCount = message.messageByteCount
+    guard byteCount <= maxRequestBytes else { throw fail(overLimit(byteCount)) }
+    return message
+  }
+
+  @usableFromInline func unserializable(_ error: any Error) -> StatusError {
+    if isIntercepted, let error = error as? StatusError { return fail(error) }
+    return fail(StatusError(.internal, "a request message of \(method.path) can't be serialized: \(error)"))
+  }
+
+  /// Queues the one request of a call whose client does not stream.
+  @usableFromInline func queue(_ frame: consuming MessageFrame) {
+    let outbox = Outbox(only: frame)
+    state.withLock { $0.outgoing.outbox = outbox }
   }
 
   /// Queues one framed message; suspends while the server or the network does not keep up.
@@ -71,7 +76,7 @@ extension ClientCall {
       })
     else { return }
     waiters.resumeAll()
-    selection?.commit()
+    selection.load()?.commit()
     guard !abandoned.isEmpty else { return }
     abandon(abandoned)
     attempt.flush()
@@ -102,7 +107,7 @@ extension ClientCall {
 
   /// A message's bytes as the server had them.
   func bytes(of received: ReceivedMessage) throws(StatusError) -> [UInt8] {
-    try bytes(of: received, encoding: received.isCompressed ? state.withLock { $0.responseEncoding } : nil)
+    try bytes(of: received, encoding: received.isCompressed ? state.withLock { $0.incoming.encoding } : nil)
   }
 
   func bytes(of received: ReceivedMessage, encoding: String?) throws(StatusError) -> [UInt8] {
@@ -113,13 +118,12 @@ extension ClientCall {
     _ bytes: [UInt8], _ serializer: Serializer<Message>, isCompressed: Bool
   ) throws(StatusError) -> Message {
     wasResponseCompressed.store(isCompressed, ordering: .relaxed)
-    do {
-      return try serializer.deserialize(bytes)
-    } catch let error as StatusError where isIntercepted {
-      throw fail(error)
-    } catch {
-      throw fail(StatusError(.internal, "a response message of \(method.path) can't be read: \(error)"))
-    }
+    do { return try serializer.deserialize(bytes) } catch { throw unreadable(error) }
+  }
+
+  @usableFromInline func unreadable(_ error: any Error) -> StatusError {
+    if isIntercepted, let error = error as? StatusError { return fail(error) }
+    return fail(StatusError(.internal, "a response message of \(method.path) can't be read: \(error)"))
   }
 
   private func inflate(_ received: ReceivedMessage, _ encoding: String?) throws(StatusError) -> [UInt8] {
@@ -128,14 +132,29 @@ extension ClientCall {
       throw StatusError(
         .internal, "a response is compressed with '\(String(foreign: name))', which the server was not offered")
     }
-    return try compression.inflate(received, limit: maxResponseBytes)
+    return try compression.inflate(received, limit: terms.maxResponseBytes)
   }
 
   var isResponseCompressed: Bool { wasResponseCompressed.load(ordering: .relaxed) }
 
-  /// The answer of a call whose server sends one message (doc/statuscodes.md: none is UNIMPLEMENTED).
+  /// Waits for the answer of a call whose server sends one message.
   func response<Message>(_ serializer: Serializer<Message>) async throws(StatusError) -> ClientResponse<Message> {
     await waitForVerdict()
+    return try takeResponse(serializer)
+  }
+
+  /// The answer of a call that is over and whose server sends one message (doc/statuscodes.md: none is UNIMPLEMENTED). Once.
+  @inlinable func takeResponse<Message>(_ serializer: Serializer<Message>) throws(StatusError) -> ClientResponse<
+    Message
+  > {
+    let answer = try takeAnswer()
+    let message: Message
+    do { message = try serializer.deserialize(answer.bytes) } catch { throw unreadable(error) }
+    return ClientResponse(message, answer)
+  }
+
+  @usableFromInline func takeAnswer() throws(StatusError) -> ResponseBytes {
+    if let response = state.withLock({ $0.takeResponse() }) { return response }
     guard let answer = state.withLock({ $0.takeAnswer() }) else {
       preconditionFailure("a call was woken as if it had ended")
     }
@@ -151,16 +170,15 @@ extension ClientCall {
     } catch {
       throw explained(error).ofCall
     }
-    return ClientResponse(
-      message: try message(bytes, serializer, isCompressed: received.isCompressed),
-      initialMetadata: answer.initialMetadata, trailingMetadata: answer.outcome.trailingMetadata, peer: answer.peer,
-      isCompressed: received.isCompressed)
+    return ResponseBytes(
+      bytes: bytes, isCompressed: received.isCompressed, initialMetadata: answer.initialMetadata,
+      trailingMetadata: answer.outcome.trailingMetadata, peer: answer.peer)
   }
 
   /// Waits for the server's initial metadata; a call that ended without any has an empty one, or throws how it ended.
   func initialMetadata() async throws(StatusError) -> Metadata {
     while true {
-      let (metadata, verdict) = state.withLock { ($0.initialMetadata, $0.verdict) }
+      let (metadata, verdict) = state.withLock { ($0.incoming.metadata, $0.verdict) }
       if let metadata { return metadata }
       if let verdict {
         if let error = verdict.error { throw error }
@@ -179,8 +197,14 @@ extension ClientCall {
   }
 
   /// Waits until it is certain what the caller gets.
-  private func waitForVerdict() async {
-    repeat { await suspend { $0.waitForVerdict($1) } } while state.withLock { $0.verdict == nil }
+  func waitForVerdict() async {
+    // Interceptors' calls are woken when their attempts have ended, too.
+    repeat { await suspend { $0.waitForVerdict($1) } } while isIntercepted && !state.withLock { $0.hasVerdict }
+  }
+
+  /// Resumes it when it is certain what the caller gets, now if it is.
+  @usableFromInline func wake(_ waiter: UnsafeContinuation<Void, Never>) {
+    if !state.withLock({ $0.waitForVerdict(waiter) }) { waiter.resume() }
   }
 
   /// The server of the current or last attempt; nil before the first.

@@ -17,25 +17,23 @@ extension ClientCallState {
 
   mutating func send(_ frame: MessageFrame) -> SendVerdict {
     if let outcome { return .ended(outcome) }
-    if outbox.isHalfClosed { return .finished }
-    if mustWait { return .wait }
-    outbox.append(frame)
+    if outgoing.outbox.isHalfClosed { return .finished }
+    if outgoing.mustWait { return .wait }
+    outgoing.outbox.append(frame)
     return .queued(running.takeUnscheduled())
   }
 
-  private var mustWait: Bool { isTransportFull || outbox.isFull }
-
   /// Registers a writer that has to wait; false: it need not, any more.
   mutating func waitToSend(_ waiter: WaiterList.Waiter) -> Bool {
-    guard !hasEnded, !outbox.isHalfClosed, mustWait else { return false }
-    writers.add(waiter)
+    guard !hasEnded, !outgoing.outbox.isHalfClosed, outgoing.mustWait else { return false }
+    outgoing.writers.add(waiter)
     return true
   }
 
   /// Whom the caller has to flush, and tasks that wait to send, for which it is too late.
   mutating func halfClose() -> (RunningAttempts.Unscheduled, WaiterList) {
-    guard !hasEnded, outbox.halfClose() else { return (RunningAttempts.Unscheduled(), WaiterList()) }
-    return (running.takeUnscheduled(), writers.takeAll())
+    guard !hasEnded, outgoing.outbox.halfClose() else { return (RunningAttempts.Unscheduled(), WaiterList()) }
+    return (running.takeUnscheduled(), outgoing.writers.takeAll())
   }
 
   /// What an attempt lacks, and attempts that the call has left, to be cancelled.
@@ -46,8 +44,8 @@ extension ClientCallState {
 
   /// Nil: the attempt is not this call's any more.
   mutating func takeFlush(for attempt: CallAttempt) -> Flush? {
-    let count = outbox.count
-    let isHalfClosed = outbox.isHalfClosed
+    let count = outgoing.outbox.count
+    let isHalfClosed = outgoing.outbox.isHalfClosed
     let before = running.change(attempt) { record in
       defer {
         record.sentCount = count
@@ -57,16 +55,16 @@ extension ClientCallState {
       return (sentCount: record.sentCount, isHalfCloseSent: record.isHalfCloseSent)
     }
     guard let before else { return nil }
-    let part = outbox.part(from: before.sentCount, endsStream: isHalfClosed && !before.isHalfCloseSent)
+    let part = outgoing.outbox.part(from: before.sentCount, endsStream: isHalfClosed && !before.isHalfCloseSent)
     // What is too much to be kept can't be sent to another one.
-    guard isCommitted || outbox.isOverReplayLimit else { return Flush(part: part, abandoned: nil) }
+    guard isCommitted || outgoing.outbox.isOverReplayLimit else { return Flush(part: part, abandoned: nil) }
     return Flush(part: part, abandoned: commit(to: attempt))
   }
 
   mutating func flushed(queuedBytes: Int, by attempt: CallAttempt) -> WaiterList {
     guard running.contains(attempt) else { return WaiterList() }
-    isTransportFull = queuedBytes >= Outbox.highWaterMark
-    return isTransportFull ? WaiterList() : writers.takeAll()
+    outgoing.isTransportFull = queuedBytes >= Outbox.highWaterMark
+    return outgoing.isTransportFull ? WaiterList() : outgoing.writers.takeAll()
   }
 
   // MARK: Receiving
@@ -78,15 +76,15 @@ extension ClientCallState {
     _ metadata: consuming Metadata, messageEncoding: consuming String?, on attempt: CallAttempt
   ) -> (abandoned: [CallAttempt], waiters: WaiterList)? {
     guard running.contains(attempt) else { return nil }
-    initialMetadata = metadata
-    responseEncoding = messageEncoding
-    return (commit(to: attempt), metadataReaders.takeAll())
+    incoming.metadata = metadata
+    incoming.encoding = messageEncoding
+    return (commit(to: attempt), incoming.metadataReaders.takeAll())
   }
 
   mutating func messageReceived(_ message: consuming ReceivedMessage, on attempt: CallAttempt) -> WaiterList {
     guard running.contains(attempt) else { return WaiterList() }
-    inbox.append(message)
-    return readers.takeAll()
+    incoming.inbox.append(message)
+    return incoming.readers.takeAll()
   }
 
   enum ReceiveVerdict {
@@ -96,13 +94,13 @@ extension ClientCallState {
   }
 
   mutating func receive() -> ReceiveVerdict {
-    if let message = inbox.popFirst() {
-      pendingCredit += message.bytes.count + MessageSink.prefixByteCount
-      guard pendingCredit >= ClientCallState.creditThreshold, let attempt = running.only else {
+    if let message = incoming.inbox.popFirst() {
+      incoming.pendingCredit += message.bytes.count + MessageSink.prefixByteCount
+      guard incoming.pendingCredit >= IncomingMessages.creditThreshold, let attempt = running.only else {
         return .message(message, credit: 0, attempt: nil)
       }
-      defer { pendingCredit = 0 }
-      return .message(message, credit: pendingCredit, attempt: attempt)
+      defer { incoming.pendingCredit = 0 }
+      return .message(message, credit: incoming.pendingCredit, attempt: attempt)
     }
     if let verdict { return .ended(verdict) }
     return .wait
@@ -110,15 +108,15 @@ extension ClientCallState {
 
   /// Registers a reader that has to wait; false: it need not, any more.
   mutating func waitToReceive(_ waiter: WaiterList.Waiter) -> Bool {
-    guard verdict == nil, inbox.isEmpty else { return false }
-    readers.add(waiter)
+    guard !hasVerdict, incoming.inbox.isEmpty else { return false }
+    incoming.readers.add(waiter)
     return true
   }
 
   /// The same for who waits for the initial metadata.
   mutating func waitForMetadata(_ waiter: WaiterList.Waiter) -> Bool {
-    guard verdict == nil, initialMetadata == nil else { return false }
-    metadataReaders.add(waiter)
+    guard !hasVerdict, incoming.metadata == nil else { return false }
+    incoming.metadataReaders.add(waiter)
     return true
   }
 
@@ -126,7 +124,7 @@ extension ClientCallState {
 
   /// Registers who waits for what the caller gets; false: it is there.
   mutating func waitForVerdict(_ waiter: WaiterList.Waiter) -> Bool {
-    guard verdict == nil else { return false }
+    guard !hasVerdict else { return false }
     enders.add(waiter)
     return true
   }
@@ -141,17 +139,39 @@ extension ClientCallState {
   // MARK: Interceptors
 
   /// Returns false when the call is over already.
-  mutating func goneOn() -> (mayStart: Bool, waiters: WaiterList) {
-    holder = nil
+  mutating func goneOn(_ request: consuming Outbox?) -> (mayStart: Bool, waiters: WaiterList) {
+    if let request { outgoing.outbox = request }
     isStarted = true
-    return (!hasEnded, writers.takeAll())
+    return (!hasEnded, outgoing.writers.takeAll())
   }
 
   /// Registers a writer that has to wait until interceptors have gone on; false: it need not.
   mutating func waitForStart(_ waiter: WaiterList.Waiter) -> Bool {
     guard !isStarted, !hasEnded else { return false }
-    writers.add(waiter)
+    outgoing.writers.add(waiter)
     return true
+  }
+
+  /// Whether interceptors that have come to an end with OK have a message for the caller, where the server sends one: they may
+  /// have caught how the call failed.
+  var hasMessage: Bool { response != nil || outcome?.isOK == true }
+
+  /// The same as the call has ended with OK, and they have nothing to add. Nil: it was settled before, or it is not so.
+  mutating func settle() -> Ended? {
+    guard !hasVerdict, let outcome, outcome.isOK else { return nil }
+    interceptedOutcome = outcome
+    return Ended(outcome: outcome, waiters: takeWaiters(), timer: nil, history: past.history)
+  }
+
+  /// Interceptors have come to an end with OK.
+  ///
+  /// - Parameters:
+  ///   - initial: What they want the caller to see; nil: what the server has sent.
+  ///   - trailing: The same.
+  mutating func settle(initial: Metadata?, trailing: Metadata?) -> Settlement? {
+    if let initial { incoming.metadata = initial }
+    let trailing = trailing ?? outcome?.trailingMetadata ?? Metadata()
+    return settle(StreamOutcome(status: .ok, trailingMetadata: trailing, origin: .peer))
   }
 
   /// An interceptor answers in the server's place. Nil: there is an answer already.
@@ -160,9 +180,9 @@ extension ClientCallState {
       guard response == nil else { return nil }
       response = message
     } else {
-      inbox.append(message)
+      incoming.inbox.append(message)
     }
-    return readers.takeAll()
+    return incoming.readers.takeAll()
   }
 
   /// The whole of a call whose server sends one message.
@@ -174,11 +194,20 @@ extension ClientCallState {
     var peer: Peer?
   }
 
+  /// The same for a call that ended with OK and whose message is not compressed. Nil: it is another one.
+  mutating func takeResponse() -> ResponseBytes? {
+    guard let verdict, verdict.isOK, let message = response, !message.isCompressed else { return nil }
+    response = nil
+    return ResponseBytes(
+      bytes: message.bytes, isCompressed: false, initialMetadata: incoming.metadata ?? Metadata(),
+      trailingMetadata: verdict.trailingMetadata, peer: lastPeer)
+  }
+
   /// After the end, once: what is taken is not here any more.
   mutating func takeAnswer() -> Answer? {
     guard let verdict else { return nil }
     return Answer(
-      outcome: verdict, message: response.take(), initialMetadata: initialMetadata ?? Metadata(),
-      responseEncoding: responseEncoding, peer: lastPeer)
+      outcome: verdict, message: response.take(), initialMetadata: incoming.metadata ?? Metadata(),
+      responseEncoding: incoming.encoding, peer: lastPeer)
   }
 }

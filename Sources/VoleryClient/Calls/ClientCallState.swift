@@ -13,77 +13,59 @@ import VoleryTypes
 ///
 /// Not Sendable by parts (an attempt belongs to its connection's loop), but only handed around under the lock.
 struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed over
-  /// Flow-control credit is given back in pieces of at least this many bytes.
-  static let creditThreshold = 16 << 10
-
   // The attempts.
   var running = RunningAttempts()
+  private(set) var past: PastAttempts
   private var strategy: AttemptStrategy
-  private var transparentRetries = TransparentRetries()
-  /// Attempts that a server may have seen; `grpc-previous-rpc-attempts` of the next one.
-  private var previousAttempts = 0
-  /// Nil while there is nothing but a first attempt.
-  private var history: AttemptHistory?
   /// No other attempt can follow: an answer has begun, or what was sent is not kept any more.
   var isCommitted = false
-  /// The subchannels of attempts that failed: the next one prefers others.
-  private var failedOn: [Int] = []
-  /// Of an attempt that was not the last.
-  private var lastFailure: StreamOutcome?
   /// The server of the current or last attempt.
   var lastPeer: Peer?
   /// Until the next attempt begins.
   var timer: AttemptTimer?
 
-  // What the caller sends.
-  var outbox = Outbox()
-  /// The transport's queue is above the mark.
-  var isTransportFull = false
-  var writers = WaiterList()
-
-  // What the server sends.
-  var initialMetadata: Metadata?
-  /// The server's `grpc-encoding`.
-  var responseEncoding: String?
-  var inbox = Queue<ReceivedMessage>()
-  var pendingCredit = 0
+  // The messages.
+  var outgoing = OutgoingMessages()
+  var incoming = IncomingMessages()
   /// The one message of a server that does not stream.
   var response: ReceivedMessage?
-  var readers = WaiterList()
-  /// Who waits for the initial metadata.
-  var metadataReaders = WaiterList()
 
+  // The end.
   /// How the attempts ended.
   var outcome: StreamOutcome?
-  /// Interceptors start the call, and say what the caller gets.
+  var enders = WaiterList()
+
+  // Interceptors.
+  /// They start the call, and say what the caller gets.
   let isIntercepted: Bool
   /// They have gone on.
   var isStarted: Bool
-  /// Whose turn it is of them.
+  /// Whose turn it is of those around attempts.
   var holder: (any ClientInterceptor.Type)?
   /// What they have said.
-  private var interceptedOutcome: StreamOutcome?
-  var enders = WaiterList()
+  var interceptedOutcome: StreamOutcome?
 
-  init(strategy: AttemptStrategy, isIntercepted: Bool) {
+  init(strategy: AttemptStrategy, isIntercepted: Bool, isObserved: Bool) {
     self.strategy = strategy
     self.isIntercepted = isIntercepted
     isStarted = !isIntercepted
+    past = PastAttempts(isObserved: isObserved)
   }
-
-  /// What follows a failed attempt is known only now; before the first one.
-  mutating func adopt(_ strategy: AttemptStrategy) { self.strategy = strategy }
 
   /// The attempts are over: nothing more is sent or comes.
   var hasEnded: Bool { outcome != nil }
 
   /// What the caller gets, once that is certain.
   var verdict: StreamOutcome? { isIntercepted ? interceptedOutcome : outcome }
+  var hasVerdict: Bool { isIntercepted ? interceptedOutcome != nil : outcome != nil }
 
   // MARK: Attempts
 
-  /// Subchannels that the next attempt avoids: of those that failed, and of those that run.
-  var avoided: [Int] { failedOn + running.all.map(\.subchannel.id) }
+  /// The channel's configuration has something to say of the call; before its first attempt.
+  mutating func follow(_ strategy: AttemptStrategy) { self.strategy = strategy }
+
+  /// Subchannels that the next attempt avoids: of those that failed, and of those that run. Empty before the first one.
+  var avoided: [Int] { past.subchannels + running.all.map(\.subchannel.id) }
 
   enum StartVerdict {
     /// The call is over, or has what it needs.
@@ -94,34 +76,19 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
 
   mutating func attemptStarted(_ attempt: CallAttempt) -> StartVerdict {
     guard !hasEnded, running.isEmpty || !isCommitted else { return .unwanted }
-    attempt.previousAttempts = previousAttempts + running.count
-    if !running.isEmpty || history != nil { note(attempt) }
+    past.next(attempt, running: running.count, isHedging: strategy.isHedging)
     lastPeer = attempt.connection.peer
     running.add(attempt)
     return .started(next: strategy.delayAfterStart())
   }
 
-  private mutating func note(_ attempt: CallAttempt) {
-    (attempt.cause, attempt.waited) = takeHistory().started(
-      at: .now, isFirst: attempt.previousAttempts == 0, isHedging: strategy.isHedging)
-  }
-
-  private mutating func takeHistory() -> AttemptHistory {
-    let history = history ?? AttemptHistory()
-    self.history = history
-    return history
-  }
-
   /// There is no server for it yet.
-  mutating func waits(since now: Moment) { takeHistory().waits(since: now) }
-
-  /// For observers.
-  var attempts: AttemptCount { history?.count ?? AttemptCount() }
+  mutating func waits(since now: Moment) { past.waits(since: now) }
 
   enum NextVerdict {
     case begin
     case none
-    case end(WaiterList)
+    case end(Ended)
   }
 
   /// The time for another attempt has come.
@@ -129,7 +96,7 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
     timer = nil
     guard !hasEnded, !isCommitted else { return .none }
     if strategy.mayBegin(throttle: throttle) { return .begin }
-    guard running.isEmpty, let failure = lastFailure.take() else { return .none }
+    guard running.isEmpty, let failure = past.takeFailure() else { return .none }
     return .end(end(failure))
   }
 
@@ -143,7 +110,7 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
     case again(after: Duration)
     case another(after: Duration)
     /// The others are not needed.
-    case end(WaiterList, abandoned: [CallAttempt])
+    case end(Ended, abandoned: [CallAttempt])
   }
 
   mutating func attemptEnded(
@@ -153,15 +120,15 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
     running.remove(attempt)
     let isCommitted = isCommitted || attempt.hasAnswer
     if !isCommitted {
-      switch transparentRetries.next(after: outcome.processing) {
+      switch past.transparentRetries.next(after: outcome.processing) {
       case .none: break
       case .now:
         rewind(after: attempt)
-        takeHistory().nextIsTransparent()
+        past.nextIsTransparent()
         return .again(after: .zero)
       case .after(let delay):
         rewind(after: attempt)
-        takeHistory().nextIsTransparent()
+        past.nextIsTransparent()
         return running.isEmpty ? .again(after: delay) : .none
       case .giveUp:
         guard running.isEmpty else { return .none }
@@ -172,13 +139,12 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
       outcome, isCommitted: isCommitted, running: running.count, throttle: throttle)
     switch verdict {
     case .end:
-      attempt.giveAnswer(&initialMetadata, &responseEncoding, &response)
+      attempt.giveAnswer(&incoming, &response)
       let abandoned = running.isEmpty ? [] : running.removeAll()
       return .end(end(outcome), abandoned: abandoned)
     case .goOn, .another:
-      lastFailure = outcome
       rewind(after: attempt)
-      previousAttempts += 1
+      past.failed(outcome)
       if case .another(let delay) = verdict { return .another(after: delay) }
       return .none
     }
@@ -186,11 +152,10 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
 
   /// Everything is still to be sent to the next one.
   private mutating func rewind(after attempt: CallAttempt) {
-    failedOn.append(attempt.subchannel.id)
+    past.add(attempt, isLast: running.isEmpty)
     guard running.isEmpty else { return }
-    takeHistory().idles(since: .now)
-    isTransportFull = false
-    outbox.rewind()
+    outgoing.isTransportFull = false
+    outgoing.outbox.rewind()
   }
 
   /// From now on the call stays with this attempt.
@@ -203,38 +168,64 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
       defer { record.sentCount = 0 }
       return record.sentCount
     }
-    outbox.drop(sentCount ?? 0)
+    outgoing.outbox.drop(sentCount ?? 0)
     return abandoned
   }
 
-  /// The call is over; everybody who waits has to look. Empty when it was over before.
-  mutating func end(_ outcome: consuming StreamOutcome) -> WaiterList {
-    guard !hasEnded else { return WaiterList() }
-    self.outcome = outcome.isOK || outcome.peer != nil ? outcome : outcome.with(peer: lastPeer)
-    outbox.removeAll()
-    lastFailure = nil
-    return takeWaiters()
+  // MARK: The end
+
+  /// What is left to do when the attempts have ended, or the caller's answer is settled.
+  struct Ended {
+    let outcome: StreamOutcome
+    /// Everybody who waits has to look.
+    let waiters: WaiterList
+    /// Of an attempt that is not made any more.
+    let timer: AttemptTimer?
+    /// For observers; nil: there is nothing but a first attempt.
+    let history: AttemptHistory?
+  }
+
+  /// The attempts are over, once.
+  mutating func end(_ outcome: consuming StreamOutcome) -> Ended {
+    if !outcome.isOK, outcome.peer == nil { outcome = outcome.with(peer: lastPeer) }
+    self.outcome = outcome
+    outgoing.outbox.removeAll()
+    if past.lastFailure != nil { _ = past.takeFailure() }
+    return Ended(outcome: outcome, waiters: takeWaiters(), timer: timer.take(), history: past.history)
   }
 
   mutating func takeWaiters() -> WaiterList {
     var all = enders.takeAll()
-    all.add(contentsOf: readers.takeAll())
-    all.add(contentsOf: writers.takeAll())
-    all.add(contentsOf: metadataReaders.takeAll())
+    if !incoming.readers.isEmpty { all.add(contentsOf: incoming.readers.takeAll()) }
+    if !outgoing.writers.isEmpty { all.add(contentsOf: outgoing.writers.takeAll()) }
+    if !incoming.metadataReaders.isEmpty { all.add(contentsOf: incoming.metadataReaders.takeAll()) }
     return all
+  }
+
+  /// What is left to do for a call whose caller's answer is settled.
+  struct Settlement {
+    /// Those that ran, to be cancelled.
+    let attempts: [CallAttempt]
+    let ended: Ended
+    /// The attempts had not ended: the call may wait for a server.
+    let wasRunning: Bool
   }
 
   /// Settles what the caller gets: the call is ended from this side, or its interceptors have come to an end. Nil: it was
   /// settled before.
-  mutating func settle(_ outcome: consuming StreamOutcome) -> (attempts: [CallAttempt], waiters: WaiterList)? {
-    guard verdict == nil else { return nil }
+  mutating func settle(_ outcome: consuming StreamOutcome) -> Settlement? {
+    guard !hasVerdict else { return nil }
     if !outcome.isOK, !hasEnded || outcome.code == .deadlineExceeded {
       // Ended from this side: what nobody has read is not kept.
-      inbox = Queue()
+      incoming.inbox = Queue()
       response = nil
     }
     if isIntercepted { interceptedOutcome = outcome }
     let attempts = running.isEmpty ? [] : running.removeAll()
-    return (attempts, hasEnded ? takeWaiters() : end(outcome))
+    let wasRunning = !hasEnded
+    let ended =
+      wasRunning
+      ? end(outcome) : Ended(outcome: outcome, waiters: takeWaiters(), timer: nil, history: past.history)
+    return Settlement(attempts: attempts, ended: ended, wasRunning: wasRunning)
   }
 }

@@ -5,11 +5,12 @@ public import VoleryTypes
 /// it is; what it says of a call that is over goes nowhere.
 public class ClientInvocation: @unchecked Sendable {  // Isolation: constant
   /// The method that is called.
-  public let method: MethodDescriptor
+  public final let method: MethodDescriptor
   /// Around an attempt: its number, 1 for the first. Nil around a call.
-  public let attempt: Int?
-  let interceptors: [any ClientInterceptor]
-  let state: Mutex<Interception>
+  public final let attempt: Int?
+  /// From the outside in; at least one.
+  final let interceptors: [any ClientInterceptor]
+  final let state: Mutex<Interception>
 
   init(method: MethodDescriptor, metadata: Metadata, attempt: Int?, interceptors: [any ClientInterceptor]) {
     self.method = method
@@ -21,7 +22,7 @@ public class ClientInvocation: @unchecked Sendable {  // Isolation: constant
   // MARK: Before the call
 
   /// What is sent before the first message; changing it after `next` does nothing.
-  public var metadata: Metadata {
+  public final var metadata: Metadata {
     get { state.withLock { $0.metadata } }
     set { state.withLock { $0.metadata = newValue } }
     _modify {
@@ -48,12 +49,12 @@ public class ClientInvocation: @unchecked Sendable {  // Isolation: constant
 
   /// Sees each request on its way out, and may replace it; what it throws ends the call. The hook of an interceptor that
   /// stands before another one sees a request first. Say it before `next`.
-  public func onRequest(_ hook: @escaping @Sendable (inout InterceptedMessage) throws -> Void) {
+  public final func onRequest(_ hook: @escaping @Sendable (inout InterceptedMessage) throws -> Void) {
     state.withLock { $0.requestHooks.append(hook) }
   }
 
   /// The same for each response on its way in: the hook of an interceptor that stands before another one sees it last.
-  public func onResponse(_ hook: @escaping @Sendable (inout InterceptedMessage) throws -> Void) {
+  public final func onResponse(_ hook: @escaping @Sendable (inout InterceptedMessage) throws -> Void) {
     state.withLock { $0.responseHooks.prepend(hook) }
   }
 
@@ -68,13 +69,13 @@ public class ClientInvocation: @unchecked Sendable {  // Isolation: constant
   // MARK: After the call
 
   /// What the server sent before its first message; empty until it has. Set it to change what the caller sees.
-  public var initialMetadata: Metadata {
+  public final var initialMetadata: Metadata {
     get { state.withLock { $0.initialMetadata } ?? receivedInitialMetadata }
     set { state.withLock { $0.initialMetadata = newValue } }
   }
 
   /// What the server sent with its status; empty until it has. Set it to change what the caller sees.
-  public var trailingMetadata: Metadata {
+  public final var trailingMetadata: Metadata {
     get { state.withLock { $0.trailingMetadata } ?? receivedTrailingMetadata }
     set { state.withLock { $0.trailingMetadata = newValue } }
   }
@@ -92,33 +93,81 @@ public class ClientInvocation: @unchecked Sendable {  // Isolation: constant
     /// Runs the interceptors behind this one and the call, to its end. Once.
     ///
     /// - Throws: How the call ended, if not with OK.
+    // One function, and nothing in it that waits but what has to: each interceptor of each call comes through here.
     public func callAsFunction() async throws {
-      guard invocation.state.withLock({ $0.goOn(index) }) else {
-        throw Interception.error(.twice, by: invocation.interceptors[index])
+      let next = index + 1
+      if next < invocation.interceptors.count {
+        try invocation.goOn(index)
+        do {
+          try await invocation.interceptors[next].intercept(invocation, Next(invocation: invocation, index: next))
+        } catch {
+          invocation.isBack(at: index)
+          throw error
+        }
+        try invocation.returned(next)
+      } else {
+        try invocation.begin(from: index)
+        await withTaskCancellationHandler {
+          await withUnsafeContinuation { waiter in
+            if !invocation.waits(waiter) { waiter.resume() }
+          }
+        } onCancel: {
+          invocation.cancelled()
+        }
+        try invocation.ended(backAt: index)
       }
-      defer { invocation.isHeld(by: index) }
-      try await invocation.run(from: index + 1)
     }
   }
 
-  /// Runs the interceptors from this one on, and the call.
-  func run(from index: Int) async throws {
-    guard index < interceptors.count else { return try await proceed() }
+  /// Runs the interceptors, and the call behind them.
+  @inline(__always) final func runAll() async throws {
+    isHeld(by: 0)
+    try await interceptors[0].intercept(self, Next(invocation: self, index: 0))
+    try returned(0)
+  }
+
+  private final func goOn(_ index: Int) throws {
+    guard state.withLock({ $0.goOn(index) }) else { throw Interception.error(.twice, by: interceptors[index]) }
+    isHeld(by: index + 1)
+  }
+
+  /// The interceptor with this number has returned.
+  private final func returned(_ index: Int) throws {
+    let mayReturn = state.withLock { state in
+      if index > 0 { state.isBack(at: index - 1) }
+      return state.mayReturn(index)
+    }
+    if index > 0 { isHeld(by: index - 1) }
+    guard mayReturn else { throw Interception.error(.neither, by: interceptors[index]) }
+  }
+
+  /// What is behind the interceptor with this number has ended.
+  final func isBack(at index: Int) {
+    state.withLock { $0.isBack(at: index) }
     isHeld(by: index)
-    try await interceptors[index].intercept(self, Next(invocation: self, index: index))
-    guard state.withLock({ $0.mayReturn(index) }) else {
-      throw Interception.error(.neither, by: interceptors[index])
-    }
   }
 
-  /// What is there behind the last interceptor: the call, to its end.
-  func proceed() async throws(StatusError) {}
+  // MARK: What is behind the last interceptor
 
-  /// The one that has to answer for it if the call's time is up.
+  /// The last interceptor, which has this number, goes on: starts the call.
+  func begin(from index: Int) throws(StatusError) {}
+
+  /// Registers who waits for the end of what `begin` has started; false: it has ended.
+  func waits(_ waiter: UnsafeContinuation<Void, Never>) -> Bool { false }
+
+  /// Whoever waits for it has been cancelled.
+  func cancelled() {}
+
+  /// It has ended: it is the turn of the last interceptor again, which has this number.
+  ///
+  /// - Throws: How, if not with OK.
+  func ended(backAt index: Int) throws(StatusError) {}
+
+  /// It is this one's turn; behind the last one it is the call's.
   func isHeld(by index: Int) {}
 
   /// What an interceptor, or the call, has thrown.
-  func outcome(of error: any Error) -> StatusError {
+  final func outcome(of error: any Error) -> StatusError {
     switch error {
     case let error as StatusError: error
     case is CancellationError: StatusError(.cancelled, "an interceptor was cancelled")

@@ -22,7 +22,7 @@ final class InterceptedAttempt: ClientInvocation, @unchecked Sendable {  // Isol
     callAttempt = attempt
     let call = attempt.call
     super.init(
-      method: call.method, metadata: call.metadata, attempt: attempt.previousAttempts + 1,
+      method: call.method, metadata: call.metadata, attempt: attempt.place.previousAttempts + 1,
       interceptors: call.channel.options.attemptInterceptors)
   }
 
@@ -36,15 +36,15 @@ final class InterceptedAttempt: ClientInvocation, @unchecked Sendable {  // Isol
   override var receivedTrailingMetadata: Metadata { ending.withLock { $0.outcome?.trailingMetadata } ?? Metadata() }
 
   override func isHeld(by index: Int) {
-    callAttempt.call.state.withLock { $0.holder = type(of: interceptors[index]) }
+    let holder = index < interceptors.count ? type(of: interceptors[index]) : nil
+    callAttempt.call.state.withLock { $0.holder = holder }
   }
 
   /// Runs it all; how the attempt has ended.
   func run() async -> StreamOutcome {
     do {
-      try await run(from: 0)
-      return StreamOutcome(
-        status: .ok, trailingMetadata: trailingMetadata, origin: .peer)
+      try await runAll()
+      return StreamOutcome(status: .ok, trailingMetadata: trailingMetadata, origin: .peer)
     } catch {
       let thrown = self.outcome(of: error)
       // What the transport said of it (may it be repeated?) holds as long as no interceptor says something else.
@@ -54,18 +54,26 @@ final class InterceptedAttempt: ClientInvocation, @unchecked Sendable {  // Isol
     }
   }
 
-  override func proceed() async throws(StatusError) {
-    callAttempt.call.state.withLock { $0.holder = nil }
-    let metadata = state.withLock { $0.metadata }
+  // MARK: Behind the last interceptor
+
+  override func begin(from index: Int) throws(StatusError) {
+    let (mayGoOn, metadata) = state.withLock { ($0.goOn(index), $0.metadata) }
+    guard mayGoOn else { throw Interception.error(.twice, by: interceptors[index]) }
+    isHeld(by: index + 1)
     callAttempt.onLoop { [callAttempt] in callAttempt.proceed(with: metadata) }
-    await withUnsafeContinuation { waiter in
-      let isOver = ending.withLock { ending in
-        if ending.outcome == nil { ending.waiter = waiter }
-        return ending.outcome != nil
-      }
-      if isOver { waiter.resume() }
+  }
+
+  override func waits(_ waiter: UnsafeContinuation<Void, Never>) -> Bool {
+    ending.withLock { ending in
+      guard ending.outcome == nil else { return false }
+      ending.waiter = waiter
+      return true
     }
-    if let error = ending.withLock({ $0.outcome })?.error { throw error }
+  }
+
+  override func ended(backAt index: Int) throws(StatusError) {
+    isBack(at: index)
+    if let error = ending.withLock({ $0.outcome?.error }) { throw error }
   }
 
   // MARK: On the connection's loop

@@ -19,14 +19,17 @@ struct Outbox {
   init() {}
 
   /// The whole request of a call whose client does not stream.
-  init(only frame: MessageFrame) {
-    append(frame)
+  init(only frame: consuming MessageFrame) {
+    let byteCount = frame.count
+    first = frame
+    keptByteCount = byteCount
+    unsentByteCount = byteCount
     isHalfClosed = true
   }
 
   var count: Int { (first == nil ? 0 : 1) + rest.count }
 
-  /// In bytes, of the messages that are kept.
+  /// Of those that are kept, in bytes; 0 without any.
   var largestMessage: Int { max(first?.messageByteCount ?? 0, rest.lazy.map(\.messageByteCount).max() ?? 0) }
 
   /// So much waits that a writer has to wait too.

@@ -86,6 +86,27 @@ package final class DataPlane: Sendable {
     }
   }
 
+  /// How often a policy is asked again for another server.
+  private static let maxRepeatedPicks = 4
+
+  /// The same for one more attempt, which prefers other servers than those of `avoided` subchannels: the policy is asked again a
+  /// few times while it comes to one of them. What was picked in vain counts as busy meanwhile, so that policies which look at
+  /// that come to another one sooner.
+  func pick(
+    _ request: borrowing PickRequest, waitForReady: Bool, avoiding avoided: [Int],
+    in snapshot: borrowing PublishedPicker
+  ) -> PickOutcome {
+    var rejected: [Subchannel] = []
+    defer { for subchannel in rejected { subchannel.callEnded(code: .cancelled, origin: .local) } }
+    while true {
+      let outcome = pick(request, waitForReady: waitForReady, in: snapshot)
+      guard case .connection(_, let subchannel, _) = outcome, avoided.contains(subchannel.id),
+        rejected.count < DataPlane.maxRepeatedPicks
+      else { return outcome }
+      rejected.append(subchannel)
+    }
+  }
+
   private func connection(for pick: Pick, in snapshot: borrowing PublishedPicker) -> PickOutcome {
     let ticket = PickTicket(pick)
     if !pick.metadata.isEmpty, let violation = pick.metadata.violation {

@@ -14,7 +14,7 @@ package struct PickerGeneration: Hashable, Comparable, Sendable {
 }
 
 /// Everything that a call needs to find its connection: an immutable snapshot of the control plane.
-final class PublishedPicker: Sendable {
+@usableFromInline final class PublishedPicker: Sendable {
   let picker: any Picker
   let state: ConnectivityState
   let generation: PickerGeneration

@@ -1,0 +1,141 @@
+import Synchronization
+import VoleryLoadBalancing
+import VoleryPrimitives
+import VoleryTransport
+import VoleryTypes
+
+// The attempts of a call: what begins them, what follows when one has ended.
+extension ClientCall {
+  /// Starts the call; its first messages may already be queued.
+  @usableFromInline func start(_ snapshot: PublishedPicker) {
+    configure(in: snapshot)
+    if channel.refusesCalls.load(ordering: .relaxed), let refusal = channel.refusal { return refuse(refusal) }
+    // Most calls have nothing that could be refused.
+    if !metadata.isEmpty || selection.load() != nil, let refusal { return refuse(refusal) }
+    if let timer = deadlineTimer.load(), !(startedAt < timer.deadline.moment) { return deadlinePassed(heldBy: nil) }
+    begin(with: channel.pick(pickRequest, waitForReady: terms.waitForReady, in: snapshot), startedAt)
+  }
+
+  private func refuse(_ error: StatusError) { fail(error) }
+
+  /// Somebody who waited for a server looks again.
+  func pickerChanged() { beginAttempt() }
+
+  /// One more attempt, where the channel's policy says; not where one has failed or runs already, if there is another server.
+  private func beginAttempt() {
+    guard let avoided = state.withLock({ $0.hasEnded ? nil : $0.avoided }) else { return }
+    let snapshot = channel.published.current
+    if avoided.isEmpty, configure(in: snapshot) {
+      if let refusal { return refuse(refusal) }
+      if !(.now < deadline.moment) { return deadlinePassed(heldBy: nil) }
+    }
+    let pick = channel.pick(pickRequest, waitForReady: terms.waitForReady, avoiding: avoided, in: snapshot)
+    begin(with: pick, .now)
+  }
+
+  private var pickRequest: PickRequest {
+    PickRequest(path: method.path, metadata: metadata, selected: selection.load()?.selected)
+  }
+
+  private func begin(with pick: consuming PickOutcome, _ now: Moment) {
+    switch consume pick {
+    case .connection(let connection, let subchannel, let ticket):
+      start(
+        CallAttempt(call: self, connection: connection, subchannel: subchannel, ticket: ticket, startedAt: now))
+    case .wait(let generation):
+      if waitsForOthers() { return }
+      if observer != nil { state.withLock { $0.waits(since: now) } }
+      startDeadlineTimer(on: channel.loop)
+      channel.wait(for: generation, self)
+      // It may have ended before it waited.
+      if state.withLock({ $0.hasEnded }) { channel.cancelWait(self) }
+    case .fail(let error), .drop(let error):
+      if !waitsForOthers() { end(explained(error, on: nil)) }
+    }
+  }
+
+  private func start(_ attempt: CallAttempt) {
+    switch state.withLock({ $0.attemptStarted(attempt) }) {
+    case .started(nil): attempt.onLoop { attempt.begin() }
+    case .started(let delay?):
+      attempt.onLoop { attempt.begin() }
+      next(after: delay)
+    case .unwanted: attempt.onLoop { attempt.cancel(code: .cancelled) }
+    }
+  }
+
+  /// No server for one more attempt: the others go on. Returns false when there are none.
+  private func waitsForOthers() -> Bool {
+    guard let delay = state.withLock({ $0.foundNoServer() }) else { return false }
+    next(after: delay)
+    return true
+  }
+
+  /// The next attempt begins after this time; any other time that was set for it counts no more.
+  private func next(after delay: Duration) {
+    guard delay > .zero else {
+      // Not from inside: attempts that end at once would pile up on the stack.
+      return channel.loop.execute { [self] in nextIsDue() }
+    }
+    schedule(after: delay) { $0.nextIsDue() }
+  }
+
+  private func schedule(after delay: Duration, _ work: @escaping @Sendable (ClientCall) -> Void) {
+    let timer = AttemptTimer(on: channel.loop)
+    let (old, isWanted) = state.withLock { state in
+      let old = state.timer.take()
+      if !state.hasEnded { state.timer = timer }
+      return (old, !state.hasEnded)
+    }
+    old?.cancel()
+    guard isWanted else { return }
+    timer.start(after: delay) { [weak self] in
+      if let self { work(self) }
+    }
+  }
+
+  /// The same attempt once more, unless the call ends before.
+  private func again(after delay: Duration) { schedule(after: delay) { $0.beginAttempt() } }
+
+  private func nextIsDue() {
+    switch state.withLock({ $0.nextIsDue(throttle: channel.retryThrottle) }) {
+    case .begin: beginAttempt()
+    case .none: return
+    case .end(let ended): attemptsEnded(ended)
+    }
+  }
+
+  func attemptEnded(_ outcome: StreamOutcome, on attempt: CallAttempt) {
+    let outcome = outcome.isOK ? outcome : explained(outcome, on: attempt)
+    switch state.withLock({ $0.attemptEnded(outcome, on: attempt, throttle: channel.retryThrottle) }) {
+    case .none: return
+    case .again(after: .zero): beginAttempt()
+    case .again(let delay): again(after: delay)
+    case .another(let delay): next(after: delay)
+    case .end(let ended, let abandoned):
+      abandon(abandoned)
+      attemptsEnded(ended)
+    }
+  }
+
+  /// Interceptors have the last word, and until then the deadline holds.
+  private func attemptsEnded(_ ended: ClientCallState.Ended) {
+    guard isIntercepted else { return self.ended(ended) }
+    ended.timer?.cancel()
+    ended.waiters.resumeAll()
+  }
+
+  func abandon(_ attempts: [CallAttempt]) {
+    for attempt in attempts { attempt.onLoop { attempt.cancel(code: .cancelled) } }
+  }
+
+  func head(of attempt: CallAttempt, _ metadata: consuming Metadata) -> ClientRequestHead {
+    var head = ClientRequestHead(
+      path: method.path, authority: authority, timeout: deadlineTimer.load()?.deadline.timeRemaining,
+      metadata: metadata, contentSubtype: contentSubtype, maxResponseMessageBytes: terms.maxResponseBytes)
+    if compression.code != 0 { head.messageEncoding = compression.name }
+    head.acceptedEncodings = Compression.acceptedNames
+    head.previousAttempts = attempt.place.previousAttempts
+    return head
+  }
+}
