@@ -71,7 +71,10 @@ import Volery
     }
   }
 
+  /// - Returns: How it failed: well before the calls' own deadline, or not at all.
   private func failure(_ body: () async throws -> Void) async -> StatusError? {
+    let started = ContinuousClock.now
+    defer { #expect(started.duration(to: .now) < .seconds(10), "the deadline was the call's own") }
     do {
       try await body()
       return nil
