@@ -36,6 +36,12 @@ import Volery
     func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws { try await next() }
   }
 
+  struct Stuck: ClientInterceptor {
+    func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {
+      do { try await next() } catch { await untilCancelled() }
+    }
+  }
+
   final class Selecting: ConfigSelector {
     private let config: MethodConfig
     init(_ config: MethodConfig) { self.config = config }
@@ -181,6 +187,30 @@ import Volery
     let stage = try Stage { $0.serviceConfig = try ServiceConfig(json: Self.impatient) }
     defer { stage.shutDown() }
     await stage.expectImpatience(answer: .failed(StatusError(.unavailable, "no answer")), waitForReady: true)
+  }
+
+  @Test("go by the answer that follows a failure") func failureAndAnswer() async throws {
+    let patient = #"{"methodConfig":[{"name":[{}],"waitForReady":true,"timeout":"39s"}]}"#
+    let stage = try Stage { $0.serviceConfig = try ServiceConfig(json: patient) }
+    defer { stage.shutDown() }
+    let started = ContinuousClock.now
+    let call = Task { try await stage.channel.unary(RawEcho.hang, [1]) }
+    try await eventually("the channel has woken") { stage.channel.state == .connecting }
+    stage.resolver.publish(.failed(StatusError(.unavailable, "no answer")))
+    try await eventually("the channel has no server") { stage.channel.state == .transientFailure }
+    stage.resolver.publish(stage.answer(Self.impatient))
+    let error = await #expect(throws: StatusError.self) { try await call.value }
+    #expect(error?.code == .deadlineExceeded)
+    #expect(started.duration(to: .now) < .seconds(20))
+  }
+
+  @Test("have its timeout although an interceptor does not come to an end") func stuckInterceptor() async throws {
+    let stage = try Stage { $0.interceptors = [Stuck()] }
+    defer { stage.shutDown() }
+    let error = await #expect(throws: StatusError.self) {
+      try await stage.call(RawEcho.hang, [1], CallOptions(), answer: stage.answer(Self.impatient))
+    }
+    #expect(error?.code == .deadlineExceeded)
   }
 
   @Test("or after a rest: what was known before does not count") func afterRest() async throws {

@@ -32,8 +32,9 @@ public struct CallInvoker: Sendable {
       "a call can have \(Interception.maxInterceptors) interceptors, not \(self.interceptors.count)")
   }
 
-  /// One request, one response.
   // Specialised where the client is: no message type is looked up at run time.
+
+  /// One request, one response.
   @inlinable public func unary<Request, Response>(
     _ method: Method<Request, Response>, _ request: Request, options: CallOptions = CallOptions()
   ) async throws(StatusError) -> ClientResponse<Response> {

@@ -90,10 +90,11 @@ public class ClientInvocation: @unchecked Sendable {  // Isolation: constant
     let invocation: ClientInvocation
     let index: Int
 
+    // One function, and nothing in it that waits but what has to: each interceptor of each call comes through here.
+
     /// Runs the interceptors behind this one and the call, to its end. Once.
     ///
     /// - Throws: How the call ended, if not with OK.
-    // One function, and nothing in it that waits but what has to: each interceptor of each call comes through here.
     public func callAsFunction() async throws {
       let next = index + 1
       if next < invocation.interceptors.count {

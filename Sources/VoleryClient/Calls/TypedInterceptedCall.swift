@@ -3,7 +3,9 @@ public import VoleryTypes
 
 /// What an intercepted call does with the types of its messages.
 @usableFromInline
-class TypedInterceptedCall<Request: Sendable, Response: Sendable>: InterceptedCall, @unchecked Sendable {  // Isolation: constant
+class TypedInterceptedCall<Request: Sendable, Response: Sendable>: InterceptedCall,
+  @unchecked Sendable  // Isolation: constant
+{
   final let messages: Method<Request, Response>
 
   init(_ call: ClientCall, _ messages: Method<Request, Response>, _ interceptors: [any ClientInterceptor]) {
