@@ -38,6 +38,9 @@ struct FrameScanner {
   /// - Parameter leading: Bytes before the next header.
   init(leading: Int) { left = leading }
 
+  /// A payload is to come, or its rest.
+  var isWithinFrame: Bool { left > 0 }
+
   /// The next header within `bytes`, from `offset` on, which becomes the place behind it. Nil where there is none: `offset` is
   /// then the end, or the place of a header that is not complete.
   @inline(__always)

@@ -49,7 +49,8 @@ struct IncomingFrames {
   mutating func finish(_ bytes: UnsafeRawBufferPointer) -> Int {
     defer {
       offset = 0
-      noteGiven()
+      // nghttp2 knows of a reset, or of an end, when it has all of the frame.
+      if scanner.isWithinFrame { highestGiven = closedStreams.lastID } else { noteGiven() }
     }
     return bytes.count - offset
   }

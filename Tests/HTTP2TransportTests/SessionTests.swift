@@ -50,6 +50,12 @@ import Testing
     }
 
     private func carry(_ from: HTTP2Session, _ to: HTTP2Session) throws -> Bool {
+      let bytes = Pair.output(of: from)
+      try bytes.withUnsafeBytes { try to.feed($0) }
+      return !bytes.isEmpty
+    }
+
+    static func output(of from: HTTP2Session) -> [UInt8] {
       var bytes: [UInt8] = []
       while from.pull(
         limit: 1 << 16,
@@ -58,9 +64,35 @@ import Testing
           return pieces.reduce(0) { $0 + $1.count }
         })
       {}
-      try bytes.withUnsafeBytes { try to.feed($0) }
-      return !bytes.isEmpty
+      return bytes
     }
+  }
+
+  /// A request whose body is to come, on stream 1.
+  private static func request(_ pair: Pair) throws -> Stream {
+    let stream = Stream()
+    try pair.client.submitRequest(stream, hasBody: true) { headers in
+      headers.append(":method", "POST")
+      headers.append(":scheme", "http")
+      headers.append(":path", "/")
+      headers.append(":authority", "x")
+    }
+    try pair.exchange()
+    return stream
+  }
+
+  @Test(
+    "DATA behind a RST_STREAM resets the stream as closed, wherever the bytes between them are cut (RFC 9113, 5.1)",
+    arguments: 0...22)
+  func cutReset(_ place: Int) throws {
+    let pair = Pair()
+    try pair.exchange()
+    let stream = try Self.request(pair)
+    let bytes: [UInt8] = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8] + [0, 0, 1, 0, 0, 0, 0, 0, 1, 7]
+    try bytes[..<place].withUnsafeBytes { try pair.server.feed($0) }
+    try bytes[place...].withUnsafeBytes { try pair.server.feed($0) }
+    #expect(Pair.output(of: pair.server) == [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 5])
+    withExtendedLifetime(stream) {}
   }
 
   @Test("trailers that nghttp2 drops after they were queued end their stream") func droppedTrailers() throws {

@@ -207,7 +207,9 @@ import Volery
       for start in stride(from: 0, to: bytes.count, by: size) {
         peer.say(bytes: Array(bytes[start..<min(start + size, bytes.count)]))
       }
-      try peer.listen("answers", orClosed: true) { $0.hasEnded(1) && $0.hasEnded(5) && $0.hasEnded(7) }
+      try peer.listen("answers", orClosed: true) {
+        $0.hasEnded(1) && $0.hasEnded(5) && $0.hasEnded(7) && $0.reset(of: 3) != nil
+      }
       for stream: UInt32 in [1, 5, 7] { #expect(peer.field("grpc-status", of: stream) == "0") }
       #expect(peer.reset(of: 3) == Self.streamClosed)
     }
