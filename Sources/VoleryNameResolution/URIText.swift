@@ -1,3 +1,5 @@
+import VoleryTypes
+
 /// The parts of a URI as texts (RFC 3986).
 package enum URIText {
   /// A text that no percent-encoding makes: what is wrong with it.
@@ -22,7 +24,9 @@ package enum URIText {
         out.append(byte)
         continue
       }
-      if index + 2 <= bytes.count, let high = digit(bytes[index]), let low = digit(bytes[index + 1]) {
+      if index + 2 <= bytes.count, let high = bytes[index].hexadecimalDigit,
+        let low = bytes[index + 1].hexadecimalDigit
+      {
         out.append(high << 4 | low)
         index += 2
       } else if isInBrackets {
@@ -37,15 +41,6 @@ package enum URIText {
       throw Malformed(description: "its percent-encoded bytes are not UTF-8")
     }
     return decoded
-  }
-
-  private static func digit(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    default: nil
-    }
   }
 
   private static let unreserved = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)

@@ -1,3 +1,5 @@
+import VoleryTypes
+
 /// `grpc-message`: UTF-8 with everything but printable ASCII, and '%', percent-encoded (doc/PROTOCOL-HTTP2.md). A space at an
 /// end too: HTTP/2 allows none there (RFC 9113, 8.2.1).
 package enum PercentEncoding {
@@ -39,8 +41,8 @@ package enum PercentEncoding {
     var out: [UInt8] = []
     var index = 0
     while index < bytes.count {
-      if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count, let high = nibble(bytes[index + 1]),
-        let low = nibble(bytes[index + 2])
+      if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count, let high = bytes[index + 1].hexadecimalDigit,
+        let low = bytes[index + 2].hexadecimalDigit
       {
         out.append(high << 4 | low)
         index += 3
@@ -50,14 +52,5 @@ package enum PercentEncoding {
       }
     }
     return String(decoding: out, as: UTF8.self)
-  }
-
-  private static func nibble(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
-    }
   }
 }

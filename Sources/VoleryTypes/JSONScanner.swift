@@ -157,15 +157,7 @@ package struct JSONScanner {
     guard text.count - index >= 4 else { throw notJSON("four hexadecimal digits are expected") }
     var value: UInt32 = 0
     for _ in 0..<4 {
-      // By hand: the standard library's reading of numbers takes a sign, and other digits than ASCII's.
-      let byte = text[index]
-      let digit: UInt8
-      switch byte {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
-      case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
-      case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = byte - UInt8(ascii: "A") + 10
-      default: throw notJSON("four hexadecimal digits are expected")
-      }
+      guard let digit = text[index].hexadecimalDigit else { throw notJSON("four hexadecimal digits are expected") }
       value = value << 4 | UInt32(digit)
       index += 1
     }

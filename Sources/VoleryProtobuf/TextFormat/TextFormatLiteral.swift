@@ -1,3 +1,5 @@
+import VoleryTypes
+
 /// A number or a word of text format.
 struct TextFormatLiteral {
   private let text: String

@@ -1,3 +1,5 @@
+import VoleryTypes
+
 /// Reads text format's tokens (protobuf.dev, Text Format Language Specification). It does not own the text.
 struct TextFormatScanner {
   private let text: UnsafeBufferPointer<UInt8>
@@ -152,11 +154,11 @@ struct TextFormatScanner {
     out.append(contentsOf: UTF8.encode(scalar)!)
   }
 
-  private mutating func digits(radix: UInt32, _ counts: ClosedRange<Int>) -> UInt32? {
+  private mutating func digits(radix: UInt8, _ counts: ClosedRange<Int>) -> UInt32? {
     var value: UInt32 = 0
     var count = 0
     while count < counts.upperBound, index < text.count, let digit = text[index].hexadecimalDigit, digit < radix {
-      value = value &* radix &+ digit
+      value = value &* UInt32(radix) &+ UInt32(digit)
       index += 1
       count += 1
     }
@@ -167,13 +169,4 @@ struct TextFormatScanner {
 extension UInt8 {
   fileprivate var isLetter: Bool { (self | 0x20) &- UInt8(ascii: "a") < 26 || self == UInt8(ascii: "_") }
   fileprivate var isDigit: Bool { self &- 0x30 < 10 }
-
-  var hexadecimalDigit: UInt32? {
-    switch self {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(self - 0x30)
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(self - 0x61) + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt32(self - 0x41) + 10
-    default: nil
-    }
-  }
 }
