@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Volery
 
@@ -13,28 +14,10 @@ import Volery
   static let emptySettings: [UInt8] = [0, 0, 0, 4, 0, 0, 0, 0, 0]
 
   static func frame(_ type: UInt8, flags: UInt8, stream: UInt32, _ payload: [UInt8]) -> [UInt8] {
-    let count = payload.count
-    return [UInt8(count >> 16 & 255), UInt8(count >> 8 & 255), UInt8(count & 255), type, flags]
-      + withUnsafeBytes(of: stream.bigEndian, Array.init) + payload
+    ScriptedFrame(kind: .init(rawValue: type)!, flags: flags, stream: stream, payload: payload).bytes
   }
 
-  /// Literal header fields without indexing and without Huffman (RFC 7541, 6.2.2).
-  static func headers(_ fields: [(String, String)]) -> [UInt8] {
-    fields.flatMap { name, value in
-      [0, UInt8(name.utf8.count)] + Array(name.utf8) + integer(value.utf8.count) + Array(value.utf8)
-    }
-  }
-
-  private static func integer(_ value: Int) -> [UInt8] {
-    guard value >= 127 else { return [UInt8(value)] }
-    var rest = value - 127
-    var out: [UInt8] = [127]
-    while rest >= 128 {
-      out.append(UInt8(rest & 127) | 128)
-      rest >>= 7
-    }
-    return out + [UInt8(rest)]
-  }
+  static func headers(_ fields: [(String, String)]) -> [UInt8] { ScriptedFrame.block(fields) }
 
   static let request: [(String, String)] = [
     (":method", "POST"), (":scheme", "http"), (":path", "/test.Echo/Echo"), (":authority", "test"),

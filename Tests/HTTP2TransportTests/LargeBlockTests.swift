@@ -44,40 +44,10 @@ import Testing
     }
   }
 
-  final class Inflater {
-    let inflater: OpaquePointer
-
-    init() {
-      var made: OpaquePointer?
-      nghttp2_hd_inflate_new(&made)
-      inflater = made!
-    }
-
-    deinit { nghttp2_hd_inflate_del(inflater) }
-
-    /// Nil for what is no HPACK.
-    func fields(_ block: [UInt8]) -> [String]? {
-      var fields: [String] = []
-      var rest = block[...]
-      while true {
-        var field = nghttp2_nv()
-        var flags: Int32 = 0
-        let used = rest.withUnsafeBufferPointer {
-          nghttp2_hd_inflate_hd2(inflater, &field, &flags, $0.baseAddress, $0.count, 1)
-        }
-        guard used >= 0 else { return nil }
-        rest = rest.dropFirst(used)
-        if flags & Int32(NGHTTP2_HD_INFLATE_EMIT.rawValue) != 0 {
-          let name = String(decoding: UnsafeBufferPointer(start: field.name, count: field.namelen), as: UTF8.self)
-          let value = String(decoding: UnsafeBufferPointer(start: field.value, count: field.valuelen), as: UTF8.self)
-          fields.append("\(name): \(value)")
-        }
-        if flags & Int32(NGHTTP2_HD_INFLATE_FINAL.rawValue) != 0 {
-          nghttp2_hd_inflate_end_headers(inflater)
-          return fields
-        }
-      }
-    }
+  /// Nil for what is no HPACK.
+  static func fields(of block: [UInt8], _ inflater: HeaderInflater) -> [String]? {
+    let found = inflater.fields(of: block)
+    return found.isWhole ? found.fields.map { "\($0.name): \($0.value)" } : nil
   }
 
   static func trimmed(_ block: [UInt8], in size: Int) -> (block: [UInt8], count: Int) {
@@ -111,7 +81,7 @@ import Testing
     arguments: [65_536, 65_537, 200_000],
     [7, 16_384])
   func cut(_ count: Int, _ size: Int) throws {
-    let (deflater, inflater) = (Deflater(), Inflater())
+    let (deflater, inflater) = (Deflater(), HeaderInflater())
     // 0xff takes more by Huffman's code than plainly: it is sent plainly.
     let long = String(repeating: "\u{7f}", count: count)
     let isTooLong = count > LiteralTrimmer.longestLiteral
@@ -120,23 +90,24 @@ import Testing
       fields.insert(("x-long", long), at: place)
       let trimmed = Self.trimmed(deflater.block(fields), in: size)
       #expect((trimmed.count > 0) == isTooLong)
-      let found = try #require(inflater.fields(trimmed.block))
+      let found = try #require(Self.fields(of: trimmed.block, inflater))
       #expect(found.count == fields.count)
       for (text, field) in zip(found, fields) where !isTooLong || field.0 != "x-long" {
         #expect(text == "\(field.0): \(field.1)")
       }
       // What the tables have now is used by this one.
-      #expect(inflater.fields(Self.trimmed(deflater.block(Self.usual), in: size).block)?.count == Self.usual.count)
+      #expect(
+        Self.fields(of: Self.trimmed(deflater.block(Self.usual), in: size).block, inflater)?.count == Self.usual.count)
     }
   }
 
   @Test("a name of over 64 KiB is cut out too") func name() throws {
-    let (deflater, inflater) = (Deflater(), Inflater())
+    let (deflater, inflater) = (Deflater(), HeaderInflater())
     let fields = Self.usual + [(String(repeating: "\u{7f}", count: 70_000), "value")] + Self.usual
     let trimmed = Self.trimmed(deflater.block(fields), in: 1000)
     #expect(trimmed.count == 70_000)
-    #expect(inflater.fields(trimmed.block)?.count == fields.count)
-    #expect(inflater.fields(deflater.block(Self.usual))?.count == Self.usual.count)
+    #expect(Self.fields(of: trimmed.block, inflater)?.count == fields.count)
+    #expect(Self.fields(of: deflater.block(Self.usual), inflater)?.count == Self.usual.count)
   }
 
   @Test("what is no HPACK is left to nghttp2, and never more than a frame's worth longer") func garbage() {
@@ -147,7 +118,7 @@ import Testing
       #expect(trimmed.block.count <= bytes.count + 4200 * 3)
     }
     let endless = Self.trimmed([0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 1, 2, 3], in: 1).block
-    #expect(Inflater().fields(endless) == nil)
+    #expect(Self.fields(of: endless, HeaderInflater()) == nil)
   }
 
   @Test("frames of a block are given on as frames, wherever they are cut", arguments: [1, 9, 1000, 1 << 20])
@@ -193,7 +164,7 @@ import Testing
         joined += joined.isEmpty ? payload.dropFirst(5) : payload
       }
     }
-    let found = try #require(Inflater().fields(joined))
+    let found = try #require(Self.fields(of: joined, HeaderInflater()))
     #expect(found.count == 2 * Self.usual.count + 1)
   }
 

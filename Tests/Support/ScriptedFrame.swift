@@ -99,7 +99,7 @@ package struct ScriptedFrame: Sendable, CustomStringConvertible {
   }
 
   /// A length with a prefix of 7 bits (RFC 7541, 5.1).
-  package static func integer(_ value: Int) -> [UInt8] {
+  private static func integer(_ value: Int) -> [UInt8] {
     guard value >= 127 else { return [UInt8(value)] }
     var rest = value - 127
     var out: [UInt8] = [127]

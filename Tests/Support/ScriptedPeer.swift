@@ -1,4 +1,3 @@
-import CNGHTTP2
 import Foundation
 package import VoleryTypes
 
@@ -18,7 +17,7 @@ package final class ScriptedPeer: @unchecked Sendable {
   private var unread: [UInt8] = []
   /// Everything that the peer has said.
   package private(set) var heard: [ScriptedFrame] = []
-  private let inflater: OpaquePointer
+  private let inflater = HeaderInflater()
   /// The fields of the header blocks that have come, in order: of each stream its headers, then its trailers.
   package private(set) var blocks: [(stream: UInt32, fields: [(String, String)])] = []
   private var block: [UInt8] = []
@@ -34,9 +33,6 @@ package final class ScriptedPeer: @unchecked Sendable {
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     var on: Int32 = 1
     setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
-    var inflater: OpaquePointer?
-    nghttp2_hd_inflate_new(&inflater)
-    self.inflater = inflater!
   }
 
   /// A client: connects, says its preface and these settings, and takes the server's.
@@ -59,7 +55,6 @@ package final class ScriptedPeer: @unchecked Sendable {
 
   deinit {
     close(descriptor)
-    nghttp2_hd_inflate_del(inflater)
   }
 
   package func say(_ frames: ScriptedFrame...) { say(frames) }
@@ -162,32 +157,8 @@ package final class ScriptedPeer: @unchecked Sendable {
     guard frame.kind == .headers || frame.kind == .continuation else { return }
     block += frame.payload
     guard frame.flags & ScriptedFrame.endHeaders != 0 else { return }
-    blocks.append((frame.stream, inflated()))
+    blocks.append((frame.stream, inflater.fields(of: block).fields))
     block = []
-  }
-
-  private func inflated() -> [(String, String)] {
-    var fields: [(String, String)] = []
-    var rest = block[...]
-    while true {
-      var field = nghttp2_nv()
-      var flags: Int32 = 0
-      let used = rest.withUnsafeBufferPointer {
-        nghttp2_hd_inflate_hd2(inflater, &field, &flags, $0.baseAddress, $0.count, 1)
-      }
-      guard used >= 0 else { return fields }
-      rest = rest.dropFirst(used)
-      if flags & Int32(NGHTTP2_HD_INFLATE_EMIT.rawValue) != 0 {
-        func text(_ start: UnsafeMutablePointer<UInt8>?, _ count: Int) -> String {
-          String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
-        }
-        fields.append((text(field.name, field.namelen), text(field.value, field.valuelen)))
-      }
-      if flags & Int32(NGHTTP2_HD_INFLATE_FINAL.rawValue) != 0 {
-        nghttp2_hd_inflate_end_headers(inflater)
-        return fields
-      }
-    }
   }
 
   // MARK: What has been heard
