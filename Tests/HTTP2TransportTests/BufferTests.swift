@@ -11,6 +11,10 @@ import Volery
     service: "test.Buffers", name: "Download", kind: .serverStreaming)
   private static let large = Method<[UInt8], [UInt8]>(service: "test.Buffers", name: "Large", kind: .unary)
 
+  /// What a SETTINGS frame says that slows its reader down (SETTINGS_INITIAL_WINDOW_SIZE of 16 KiB), and that ends it (512 KiB).
+  private static let narrowWindows: [UInt8] = [0, 4, 0, 0, 0x40, 0]
+  private static let wideWindows: [UInt8] = [0, 4, 0, 8, 0, 0]
+
   /// Counts; its readers wait until they are let go on.
   private final class Counting: Service {
     let started = Atomic<Int>(0)
@@ -96,7 +100,7 @@ import Volery
       peer.say(chunks(stream, half))
     }
     try peer.listen("narrow windows") { peer in
-      peer.heard.contains { $0.kind == .settings && $0.payload == [0, 4, 0, 0, 0x40, 0] }
+      peer.heard.contains { $0.kind == .settings && $0.payload == Self.narrowWindows }
     }
     return peer
   }
@@ -123,9 +127,9 @@ import Volery
       for stream in stride(from: UInt32(1), through: 19, by: 2) {
         try peer.listen("room for \(stream)") { peer in
           peer.heard.contains { $0.kind == .windowUpdate && $0.stream == stream }
-            || peer.heard.contains { $0.kind == .settings && $0.payload == [0, 4, 0, 8, 0, 0] }
+            || peer.heard.contains { $0.kind == .settings && $0.payload == Self.wideWindows }
         }
-        if !isWide, peer.heard.contains(where: { $0.kind == .settings && $0.payload == [0, 4, 0, 8, 0, 0] }) {
+        if !isWide, peer.heard.contains(where: { $0.kind == .settings && $0.payload == Self.wideWindows }) {
           isWide = true
           peer.say(.settingsAcknowledged)
         }
@@ -134,7 +138,7 @@ import Volery
         #expect(peer.field("grpc-status", of: stream) == "0")
       }
       try peer.listen("wide windows") { peer in
-        peer.heard.contains { $0.kind == .settings && $0.payload == [0, 4, 0, 8, 0, 0] }
+        peer.heard.contains { $0.kind == .settings && $0.payload == Self.wideWindows }
       }
     }
   }
@@ -154,7 +158,7 @@ import Volery
         peer.say(.headers(stream, ScriptedService.request("Echo")))
         peer.say(Self.chunks(stream, half))
       }
-      try peer.listen("narrow windows") { peer in peer.heard.contains { $0.payload == [0, 4, 0, 0, 0x40, 0] } }
+      try peer.listen("narrow windows") { peer in peer.heard.contains { $0.payload == Self.narrowWindows } }
       peer.say(.settingsAcknowledged)
       try peer.listen("room for the second") { $0.heard.contains { $0.kind == .windowUpdate && $0.stream == 3 } }
     }
@@ -251,7 +255,7 @@ import Volery
         for _ in 0..<count { peer.say(Self.chunks(stream, message[...])) }
       }
       // Half of the limit is passed first.
-      try peer.listen("narrow windows") { peer in peer.heard.contains { $0.payload == [0, 4, 0, 0, 0x40, 0] } }
+      try peer.listen("narrow windows") { peer in peer.heard.contains { $0.payload == Self.narrowWindows } }
       try peer.listen("status") { $0.hasEnded(1) }
       #expect(peer.field("grpc-status", of: 1) == "8")
       #expect(peer.field("grpc-message", of: 1)?.contains("on all connections") == true)
@@ -336,7 +340,7 @@ import Volery
         peer.say(.headers(request(index), ScriptedService.request("Echo")))
         peer.say(Self.chunks(request(index), half))
       }
-      try peer.listen("narrow windows") { peer in peer.heard.contains { $0.payload == [0, 4, 0, 0, 0x40, 0] } }
+      try peer.listen("narrow windows") { peer in peer.heard.contains { $0.payload == Self.narrowWindows } }
       peer.say(.settingsAcknowledged)
       // All connections of this process may be on one loop: this one's, and another one's.
       try peer.listenToPing(2)
@@ -348,7 +352,6 @@ import Volery
       try peer.listen("all responses") { peer in
         (0..<6).allSatisfy { peer.field("grpc-status", of: request($0)) == "0" }
       }
-      let wide: [UInt8] = [0, 4, 0, 8, 0, 0]
       let rest = ScriptedService.message([UInt8](repeating: 1, count: 400_000)).dropFirst(250_000)
       var isWide = false
       func hasRoom(_ stream: UInt32) -> Bool {
@@ -359,9 +362,9 @@ import Volery
       for index in 6..<16 {
         while !hasRoom(request(index)) {
           try peer.listen("room for \(index)") { peer in
-            hasRoom(request(index)) || !isWide && peer.heard.contains { $0.payload == wide }
+            hasRoom(request(index)) || !isWide && peer.heard.contains { $0.payload == Self.wideWindows }
           }
-          if !isWide, peer.heard.contains(where: { $0.payload == wide }) {
+          if !isWide, peer.heard.contains(where: { $0.payload == Self.wideWindows }) {
             isWide = true
             peer.say(.settingsAcknowledged)
           }
@@ -392,7 +395,7 @@ import Volery
         for _ in 0..<(5 - index) { peer.say(Self.chunks(stream, message[...])) }
       }
       try peer.listen("narrow windows") { peer in
-        peer.heard.contains { $0.kind == .settings && $0.payload == [0, 4, 0, 0, 0x40, 0] }
+        peer.heard.contains { $0.kind == .settings && $0.payload == Self.narrowWindows }
       }
       try peer.listen("reset") { peer in peer.heard.contains { $0.kind == .reset } }
       #expect(peer.heard.filter { $0.kind == .reset }.map(\.stream) == [requests()[0]])
