@@ -5,15 +5,14 @@ status as JSON, and the call ends with it; FailLater answers with one message be
   status_details.py client TARGET JSON   calls both, and prints the status that either ended with as a line of JSON
 """
 
-import signal
 import sys
-import threading
-from concurrent import futures
 
 import grpc
 from google.protobuf import duration_pb2, json_format  # noqa: F401
 from google.rpc import error_details_pb2, status_pb2  # noqa: F401
 from grpc_status import rpc_status
+
+from serving import serve
 
 
 def fail(request, context):
@@ -23,22 +22,6 @@ def fail(request, context):
 def fail_later(request, context):
     yield b"one"
     fail(request, context)
-
-
-def serve():
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
-    handlers = {
-        "Fail": grpc.unary_unary_rpc_method_handler(fail),
-        "FailLater": grpc.unary_stream_rpc_method_handler(fail_later),
-    }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Details", handlers),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    print(f"LISTENING 127.0.0.1:{port}", flush=True)
-    stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    stopped.wait()
-    server.stop(5).wait()
 
 
 def status_of(call):
@@ -62,4 +45,11 @@ def call(target, text):
 
 
 if __name__ == "__main__":
-    serve() if sys.argv[1] == "server" else call(*sys.argv[2:])
+    if sys.argv[1] == "server":
+        handlers = {
+            "Fail": grpc.unary_unary_rpc_method_handler(fail),
+            "FailLater": grpc.unary_stream_rpc_method_handler(fail_later),
+        }
+        serve("test.Details", handlers)
+    else:
+        call(*sys.argv[2:])

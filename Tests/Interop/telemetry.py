@@ -7,10 +7,7 @@
 """
 
 import json
-import signal
 import sys
-import threading
-from concurrent import futures
 
 import grpc
 from opentelemetry import trace
@@ -18,6 +15,8 @@ from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient, GrpcInstr
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from serving import serve
 
 exporter = InMemorySpanExporter()
 
@@ -39,19 +38,6 @@ def where(request, context):
     }).encode()
 
 
-def serve():
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
-    handlers = {"Where": grpc.unary_unary_rpc_method_handler(where)}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Traced", handlers),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    print(f"LISTENING 127.0.0.1:{port}", flush=True)
-    stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    stopped.wait()
-    server.stop(5).wait()
-
-
 def call(target):
     with trace.get_tracer("test").start_as_current_span("test") as span, grpc.insecure_channel(target) as channel:
         answer = channel.unary_unary("/test.Traced/Relay")(b"", timeout=30)
@@ -62,6 +48,6 @@ def call(target):
 
 set_up()
 if sys.argv[1] == "server":
-    serve()
+    serve("test.Traced", {"Where": grpc.unary_unary_rpc_method_handler(where)})
 else:
     call(sys.argv[2])
