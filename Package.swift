@@ -162,7 +162,7 @@ let package = Package(
       "volery-bench",
       ["VoleryPlatform", "Volery", "VoleryLoadBalancing", "VoleryMetrics", "VoleryTypes", argumentParser, coreMetrics]),
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
-    program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser]),
+    program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser, logging]),
     program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", argumentParser]),
     program("bearer-token", path: "Examples/BearerToken", ["Volery"]),
     program("own-messages", path: "Examples/OwnMessages", ["Volery"]),

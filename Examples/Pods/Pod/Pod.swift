@@ -1,4 +1,5 @@
 import ArgumentParser
+import Logging
 import PodsShared
 import Volery
 
@@ -18,7 +19,11 @@ struct Pod: AsyncParsableCommand {
   @Option(help: "The share of calls that fail, 0 to 1.") var failureRate = 0.0
 
   func run() async throws {
-    let server = Server(services: [NamingService(name: name, delay: .milliseconds(delay), failureRate: failureRate)])
+    var options = ServerOptions()
+    // The demo says what its pods do; they come and go too often to say it themselves.
+    options.logger.logLevel = .notice
+    let server = Server(
+      services: [NamingService(name: name, delay: .milliseconds(delay), failureRate: failureRate)], options: options)
     for address in try server.start(listeningOn: .tcp(host, port)) { writeLine("LISTENING \(address)") }
     await server.waitUntilStopped()
   }
