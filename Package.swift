@@ -245,7 +245,8 @@ let package = Package(
     tests(
       "TelemetryTests",
       [
-        "TestSupport", "Volery", "VoleryMetrics", "VoleryTracing", "VoleryObservation", "VoleryTypes",
+        "TestSupport", "Volery", "VoleryInterceptors", "VoleryMetrics", "VoleryTracing", "VoleryObservation",
+        "VoleryTypes",
         "MetricsExposition", coreMetrics, tracing, inMemoryTracing,
       ]),
     tests(

@@ -186,7 +186,8 @@ import VoleryTypes
 
   func writable() { wakeWriters() }
 
-  func closed(_ error: StatusError?) {
+  func closed(_ given: StatusError?) {
+    let error = given.map(endOfTime)
     if let error { cancel(error) }
     isFinished = true
     deadlineTimer?.cancel()
@@ -198,6 +199,15 @@ import VoleryTypes
     // A place is free once the handler has returned: whoever opens streams and resets them must not start ever more.
     lingering = stream.lingeringHandlers
     lingering?.count += 1
+  }
+
+  /// A client resets its call when the time is over, and the server has the same deadline, later by what the headers took to come:
+  /// which of the two is first is chance, and the call has run past its deadline either way.
+  private func endOfTime(_ error: StatusError) -> StatusError {
+    guard error.code == .cancelled, let timeout = head.timeout, let left = clientDeadline.timeRemaining,
+      Deadline.isReached(left: left, of: timeout)
+    else { return error }
+    return StatusError(.deadlineExceeded, "the deadline passed on the client")
   }
 
   /// The handler has returned, or will not be run.

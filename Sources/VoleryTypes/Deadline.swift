@@ -21,6 +21,12 @@ public struct Deadline: Hashable, Comparable, Sendable {
 
   @inlinable package var isSet: Bool { moment < .never }
 
+  /// Whether a client that ends a call when so much of its timeout is left on the server's clock has done so at its deadline. The
+  /// client's may come before the server's by the way, the clocks' steps, and `grpc-timeout`'s, which some round by a hundredth.
+  package static func isReached(left: Duration, of timeout: Duration) -> Bool {
+    left <= min(max(timeout / 100, .milliseconds(5)), .seconds(1), timeout / 2)
+  }
+
   /// True when `left` comes first; `none` comes last.
   @inlinable public static func < (left: Deadline, right: Deadline) -> Bool { left.moment < right.moment }
 }

@@ -75,20 +75,25 @@ import VoleryMetrics
   }
 
   @Test("percentiles are right: of calls of 1 ms and 400 ms, the half and 95 %") func percentiles() async throws {
+    // What they really took: a machine that stands still makes them longer.
+    var seconds: [Double] = []
     try await run { channel in
       for number in 0..<20 {
         let milliseconds = number % 10 == 0 ? 400 : 1
         let request = [UInt8(milliseconds / 256), UInt8(milliseconds % 256)]
+        let start = ContinuousClock.now
         _ = try await channel.unary(Subject.slow, request, options: Subject.timely)
+        seconds.append((ContinuousClock.now - start) / .seconds(1))
       }
     }
+    seconds.sort()
     try await ended(server, "grpc.server.call.duration", 20)
     for (backend, name) in [(server, "grpc.server.call.duration"), (client, "grpc.client.call.duration")] {
       let histogram = try #require(backend.histogram(name))
       #expect(histogram.bounds == HistogramBounds.latency)
       let (half, most) = (histogram.bucket(ofQuantile: 0.5), histogram.bucket(ofQuantile: 0.95))
-      #expect(half.lowerBound >= 0.001 && half.upperBound <= 0.3, "\(name): \(half)")
-      #expect(most.lowerBound >= 0.4 && most.upperBound <= 1, "\(name): \(most)")
+      #expect(half.lowerBound >= 0.001 && half.lowerBound <= seconds[10], "\(name): \(half), \(seconds)")
+      #expect(most.lowerBound >= 0.4 && most.lowerBound <= seconds[19], "\(name): \(most), \(seconds)")
     }
   }
 

@@ -1,6 +1,7 @@
 import Synchronization
 import TestSupport
 import Volery
+import VoleryInterceptors
 
 /// What is called in these tests.
 struct Subject: Service {
@@ -74,10 +75,10 @@ struct Subject: Service {
 
   static let timely = CallOptions(timeout: .seconds(20))
 
-  /// A channel to so many servers of this, with observers at both ends.
+  /// A channel to so many servers of this, with observers at both ends. `limit`: the servers' own deadline for each call.
   static func run(
     _ service: Subject = Subject(), count: Int = 1, server: [any Observer] = [], client: [any Observer] = [],
-    config: String? = nil, target: (@Sendable ([SocketAddress]) -> String)? = nil,
+    config: String? = nil, limit: Duration? = nil, target: (@Sendable ([SocketAddress]) -> String)? = nil,
     _ body: (Channel) async throws -> Void
   ) async throws {
     var servers: [Server] = []
@@ -86,6 +87,7 @@ struct Subject: Service {
     for _ in 0..<count {
       var options = ServerOptions()
       options.observers = server
+      if let limit { options.interceptors = [DefaultDeadline(limit, atMost: limit)] }
       let pod = Server(services: [service], options: options)
       addresses.append(try pod.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0])
       servers.append(pod)

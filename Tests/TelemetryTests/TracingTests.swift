@@ -13,11 +13,12 @@ import VoleryTracing
 
   func run(
     _ service: Subject = Subject(), options: TracingOptions = TracingOptions(), config: String? = nil,
+    limit: Duration? = nil,
     _ body: (Channel) async throws -> Void
   ) async throws {
     try await Subject.run(
       service, server: [TracingObserver(tracer: server, options: options)],
-      client: [TracingObserver(tracer: client, options: options)], config: config, body)
+      client: [TracingObserver(tracer: client, options: options)], config: config, limit: limit, body)
     try await eventually("every span has ended") {
       client.spans.activeSpans.isEmpty && server.spans.activeSpans.isEmpty
     }
@@ -120,9 +121,20 @@ import VoleryTracing
     #expect(message(server, "Recv.test.Subject.Throwing") == "UNKNOWN, the handler has failed")
     #expect(message(client, "Sent.test.Subject.Throwing") == "UNKNOWN, the handler has failed")
     #expect(message(server, "Recv.test.Subject.Missing") == "NOT_FOUND, no such thing")
-    #expect(message(server, "Recv.test.Subject.Hang")?.hasPrefix("DEADLINE_EXCEEDED") == true)
     #expect(message(client, "Sent.test.Subject.Hang")?.hasPrefix("DEADLINE_EXCEEDED") == true)
     #expect(message(client, "Attempt.test.Subject.Hang")?.hasPrefix("DEADLINE_EXCEEDED") == true)
+  }
+
+  @Test("a handler that runs past the server's own deadline is an error at both ends")
+  func serversDeadline() async throws {
+    try await run(limit: .milliseconds(50)) { channel in
+      await #expect(throws: StatusError.self) { try await channel.unary(Subject.hang, [], options: Subject.timely) }
+    }
+    for (tracer, name) in [(server, "Recv"), (client, "Sent"), (client, "Attempt")] {
+      let span = try #require(tracer.finished("\(name).test.Subject.Hang").first)
+      #expect(span.status?.code == .error)
+      #expect(span.status?.message?.hasPrefix("DEADLINE_EXCEEDED") == true)
+    }
   }
 
   @Test("the text of a status stays out where it should") func noTexts() async throws {
