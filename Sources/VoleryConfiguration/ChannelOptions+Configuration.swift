@@ -36,6 +36,7 @@ extension ChannelOptions {
       .flag("keepaliveWithoutCalls", \.keepaliveWithoutCalls),
       .flag("checksHealth", \.checksHealth),
       .flag("ejectsFailingServers", \.ejectsFailingServers),
+      .flag("ejectsSlowServers", \.ejectsSlowServers),
       .text("loadBalancingPolicy") { $1.loadBalancingPolicy = $0 },
       .text("serviceConfig") { $1.serviceConfig = try ServiceConfig(json: $0) },
       .text("authority") { $1.authority = $0 },

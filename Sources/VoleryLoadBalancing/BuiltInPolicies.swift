@@ -27,7 +27,7 @@ extension LoadBalancingRegistry {
   /// wraps another one.
   public static let builtIn = LoadBalancingRegistry([
     BuiltInPolicyFactory(name: "rr_least_request") { _, context in
-      SpreadingPolicy(context: context) { RoundRobinLeastRequestPicker($0, seed: $1) }
+      SpreadingPolicy(context: context, findsSlow: true) { RoundRobinLeastRequestPicker($0, seed: $1) }
     },
     BuiltInPolicyFactory(name: "round_robin") { _, context in
       SpreadingPolicy(context: context) { RoundRobinPicker($0, seed: $1) }

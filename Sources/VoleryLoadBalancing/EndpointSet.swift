@@ -38,10 +38,14 @@ struct EndpointSet {
 
   private var members: [Int: Member] = [:]
   private var idOfEndpoint: [ServerKey: Int] = [:]
+  /// Nil: nobody looks for slow ones.
+  private let detector: SlownessDetector?
   /// In the resolver's order.
   private var order: [Int] = []
   /// Not wanted any more, but ready, and nothing else is.
   private var retiring: [Int: Subchannel] = [:]
+
+  init(detector: SlownessDetector? = nil) { self.detector = detector }
 
   /// Takes over the resolver's list.
   mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) {
@@ -64,6 +68,7 @@ struct EndpointSet {
 
   private mutating func add(_ endpoint: Endpoint, _ effects: inout PolicyEffects) -> Int {
     let subchannel = effects.subchannel(for: endpoint)
+    if let detector { subchannel.judge(by: detector) }
     members[subchannel.id] = Member(subchannel: subchannel)
     effects.connect(subchannel.id)
     return subchannel.id

@@ -50,7 +50,7 @@ final class RoundRobinLeastRequestPicker: Picker {
     if candidate.isFull, !other.isFull { return .pick(other) }
     if !candidate.isFull, other.isFull { return .pick(candidate) }
     let (own, others) = (candidate.outstandingCalls, other.outstandingCalls)
-    guard others < own || others == own && candidate.owesTurn(to: other), !other.health.isMarked else {
+    guard others < own || others == own && candidate.owesTurn(to: other), !other.isMarked else {
       return .pick(candidate)
     }
     candidate.giveTurn(to: other)
@@ -132,7 +132,7 @@ extension [Subchannel] {
   /// More than half have something held against them: then the fault is elsewhere, or leaving them alone would only
   /// overload the rest.
   fileprivate var areMostlyEjected: Bool {
-    reduce(into: 0) { count, subchannel in if subchannel.health.isMarked { count += 1 } } * 2 > count
+    reduce(into: 0) { count, subchannel in if subchannel.isMarked { count += 1 } } * 2 > count
   }
 
   /// The first, starting somewhere, that nothing is held against, and that has room if one has.
@@ -140,7 +140,7 @@ extension [Subchannel] {
     var found: Subchannel?
     for offset in 1...UInt(count) {
       let subchannel = self[Int((index &+ offset) % UInt(count))]
-      guard !subchannel.health.isMarked else { continue }
+      guard !subchannel.isMarked else { continue }
       if !subchannel.isFull { return subchannel }
       found = found ?? subchannel
     }

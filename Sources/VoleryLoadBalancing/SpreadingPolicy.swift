@@ -3,15 +3,22 @@ public import VoleryTypes
 /// A policy that has a connection to every endpoint and lets a picker spread the calls over those that are ready:
 /// `rr_least_request`, `round_robin`, `least_request` and `random` differ in their picker only.
 public struct SpreadingPolicy: LoadBalancingPolicy {
-  private var set = EndpointSet()
+  private var set: EndpointSet
   /// The subchannels of the picker that was published last; nil while calls wait or fail.
   private var ring: Set<Int>?
   private let makePicker: ([Subchannel], UInt64) -> any Picker
   private let context: PolicyContext
+  private let detector: SlownessDetector?
 
-  /// - Parameter makePicker: Gets the ready subchannels, never none, and a random seed.
-  init(context: PolicyContext, makePicker: @escaping ([Subchannel], UInt64) -> any Picker) {
+  /// - Parameters:
+  ///   - findsSlow: Whether servers that are slower than the others are ejected.
+  ///   - makePicker: Gets the ready subchannels, never none, and a random seed.
+  package init(
+    context: PolicyContext, findsSlow: Bool = false, makePicker: @escaping ([Subchannel], UInt64) -> any Picker
+  ) {
     self.context = context
+    detector = findsSlow ? SlownessDetector() : nil
+    set = EndpointSet(detector: detector)
     self.makePicker = makePicker
   }
 
@@ -47,6 +54,7 @@ public struct SpreadingPolicy: LoadBalancingPolicy {
     let members = Set(subchannels.map(\.id))
     guard members != ring else { return }
     ring = members
+    detector?.use(subchannels)
     effects.publish(.ready, makePicker(subchannels, context.random()))
   }
 

@@ -17,13 +17,18 @@ public final class Subchannel: Sendable {
   package let connection: any Sendable & AnyObject
   private let outstanding = Atomic<Int>(0)
 
-  /// - Parameter ejects: Whether its server is left alone for a while when calls fail on it (`isEjected`).
+  /// - Parameters:
+  ///   - ejects: Whether its server is left alone for a while when calls fail on it (`isEjected`).
+  ///   - ejectsSlow: The same when it is slower than others, if its policy looks for that.
   package init(
     id: Int, endpoint: Endpoint, connection: any Sendable & AnyObject, owner: [String] = [], ejects: Bool = true,
+    ejectsSlow: Bool = true,
     now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
   ) {
     health = HealthRecord(now: now)
+    slowness = SlownessRecord(now: now)
     self.ejects = ejects
+    self.ejectsSlow = ejectsSlow
     self.id = id
     self.endpoint = endpoint
     self.owner = owner
@@ -44,6 +49,10 @@ public final class Subchannel: Sendable {
   private let answered = Atomic<Bool>(false)
   let health: HealthRecord
   private let ejects: Bool
+  let slowness: SlownessRecord
+  private let ejectsSlow: Bool
+  /// Nil: nobody looks for slow ones. Set once, before a picker has it.
+  nonisolated(unsafe) private var detector: SlownessDetector?  // Isolation: constant
   private let removed = Atomic<Bool>(false)
 
   /// Whether its policy has given it up, and every picker since knows.
@@ -51,10 +60,26 @@ public final class Subchannel: Sendable {
 
   package func setRemoved() { removed.store(true, ordering: .relaxed) }
 
-  /// Whether its server is ejected: it has failed calls in a row, or not answered several, and pickers go elsewhere for a
-  /// while, as long as no more than half of the servers are in that state. Never, where the channel's options say so
-  /// (`ejectsFailingServers`). What the policy `outlier_detection` ejects is failing instead, and never comes to a picker.
-  public var isEjected: Bool { health.isEjected() }
+  /// Whether its server is ejected: it has failed calls in a row, or not answered several, or is slower than the others, and
+  /// pickers go elsewhere for a while, as long as no more than half of the servers are in that state. Never, where the channel's
+  /// options say so (`ejectsFailingServers`, `ejectsSlowServers`). What the policy `outlier_detection` ejects is failing instead,
+  /// and never comes to a picker.
+  public var isEjected: Bool { health.isEjected() || slowness.isEjected() }
+
+  /// Whether anything is held against its server, be it a probe's turn or not.
+  var isMarked: Bool { health.isMarked || slowness.isMarked }
+
+  /// Its policy wants to know whether it is slow.
+  func judge(by detector: SlownessDetector) { if ejectsSlow { self.detector = detector } }
+
+  /// Whether it wants to hear how long calls take.
+  package var isJudged: Bool { detector != nil }
+
+  /// A unary call took so long, which is over or has run past its deadline. Returns what that has changed, nil as a rule.
+  package func unaryCallEnded(method: Int, nanoseconds: Int64, code: StatusCode) -> StandingChange? {
+    guard let detector, code == .ok || code == .deadlineExceeded else { return nil }
+    return detector.callEnded(on: self, method: method, nanoseconds: nanoseconds, wentWell: code == .ok)
+  }
 
   /// Whether its connection runs as many calls as the server allows (MAX_CONCURRENT_STREAMS): a call would have to wait
   /// there. Pickers go elsewhere while they can.
@@ -83,5 +108,6 @@ public final class Subchannel: Sendable {
     answered.store(false, ordering: .relaxed)
     owedTurns.store(0, ordering: .relaxed)
     health.forget()
+    slowness.forget()
   }
 }

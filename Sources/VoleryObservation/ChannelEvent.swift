@@ -58,10 +58,10 @@ public enum ChannelEvent: Sendable {
   ///
   /// - Parameter error: Of TRANSIENT_FAILURE.
   case subchannelChanged(id: Int, ConnectivityState, error: StatusError?)
-  /// Its server has failed calls in a row, or not answered several, and gets no more for a while but probes
-  /// (`ChannelOptions.ejectsFailingServers`). A new connection is without that: `.subchannelChanged` with READY.
+  /// Its server has failed calls in a row, or not answered several, or is slower than the others, and gets no more for a while but
+  /// probes (`ChannelOptions.ejectsFailingServers`, `ejectsSlowServers`). A new connection is without that: `.subchannelChanged` with READY.
   case subchannelEjected(id: Int)
-  /// It has answered a probe.
+  /// It has answered a probe, or several in time.
   case subchannelReadmitted(id: Int)
   /// `outlier_detection` keeps calls from it (gRFC A50).
   case outlierEjected(id: Int, OutlierDetectionMethod)

@@ -24,6 +24,7 @@ import Testing
     "RuntimeTests/ManyTasksTests.swift": (2, "a handler that returns while its tasks write; a sender that pauses"),
     "RuntimeTests/RawEcho.swift": (1, "a handler that hangs"),
     "RuntimeTests/HedgingTests.swift": (1, "a handler that hangs"),
+    "RuntimeTests/SlowServerTests.swift": (1, "a handler that is slow, which is what is looked for"),
     "RuntimeTests/ServerInterceptorTests.swift": (1, "an interceptor that hangs"),
     "TelemetryTests/Subject.swift": (1, "a slow handler, whose time is what is measured"),
     "InteropTests/DescriptorTests.swift": (1, "how long the server's use of its processor is measured"),

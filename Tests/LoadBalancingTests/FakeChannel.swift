@@ -10,6 +10,7 @@ final class FakeChannel {
   private(set) var picker: any Picker = QueueingPicker()
   private(set) var state = ConnectivityState.idle
   private var nextID = 0
+  private let ejectsSlow: Bool
   private let clock = TestClock()
   private(set) var timers: [PolicyTimer: ContinuousClock.Instant] = [:]
   /// What children have been told off for.
@@ -19,17 +20,28 @@ final class FakeChannel {
 
   private final class NoConnection: Sendable {}
 
-  init(_ policy: any LoadBalancingPolicy) { self.policy = policy }
+  init(_ policy: any LoadBalancingPolicy) {
+    self.policy = policy
+    ejectsSlow = true
+  }
 
-  init(_ name: String, seed: UInt64 = 1, configuration: JSONValue = .null) throws {
+  convenience init(_ name: String, seed: UInt64 = 1, configuration: JSONValue = .null) throws {
+    try self.init(seed: seed) { context in
+      try LoadBalancingRegistry.builtIn[name]!.makePolicy(configuration: configuration, context: context)
+    }
+  }
+
+  /// - Parameter ejectsSlow: `ChannelOptions.ejectsSlowServers`.
+  init(
+    seed: UInt64, ejectsSlow: Bool = true, _ makePolicy: (PolicyContext) throws -> any LoadBalancingPolicy
+  ) rethrows {
     var state = seed
     let random = SendableBox { () -> UInt64 in
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return state
     }
-    policy = try LoadBalancingRegistry.builtIn[name]!.makePolicy(
-      configuration: configuration,
-      context: PolicyContext(registry: .builtIn, now: clock.now, random: { random.value() }))
+    self.ejectsSlow = ejectsSlow
+    policy = try makePolicy(PolicyContext(registry: .builtIn, now: clock.now, random: { random.value() }))
   }
 
   /// Since the channel was made.
@@ -58,7 +70,8 @@ final class FakeChannel {
   func run(_ body: (inout any LoadBalancingPolicy, inout PolicyEffects) -> Void) {
     var effects = PolicyEffects(attributes: attributes) { [self] endpoint in
       nextID += 1
-      let subchannel = Subchannel(id: nextID, endpoint: endpoint, connection: NoConnection(), now: clock.now)
+      let subchannel = Subchannel(
+        id: nextID, endpoint: endpoint, connection: NoConnection(), ejectsSlow: ejectsSlow, now: clock.now)
       subchannels[nextID] = subchannel
       states[nextID] = .idle
       return subchannel

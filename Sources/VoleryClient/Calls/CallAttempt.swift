@@ -289,6 +289,6 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
   }
 
   private func report(_ code: StatusCode, _ origin: StatusError.Origin) {
-    call.channel.attemptEnded(subchannel, code: code, origin: origin, startedAt: startedAt)
+    call.channel.attemptEnded(subchannel, of: call.method, code: code, origin: origin, startedAt: startedAt)
   }
 }

@@ -91,6 +91,12 @@ public struct ChannelOptions: Sendable {
   /// never more than half of the servers. False for servers that say these codes of what the caller asked, not of themselves. It is
   /// nothing to do with the policy `outlier_detection`, which works either way. True.
   public var ejectsFailingServers = true
+  /// Whether `rr_least_request` ejects a server that is slower than the others for the same methods: one at which so many unary
+  /// calls are late (longer than nine of ten of their method, and three times longer than half of them) that it can't be chance,
+  /// while the others' are not. One call a second probes it, and three in a row that are in time bring it back; never more
+  /// than half of the servers. False for servers that differ by a multiple as a matter of course and are to be used to the full.
+  /// True.
+  public var ejectsSlowServers = true
   /// Hear what happens to the channel and its calls; at most 16. None.
   public var observers: [any Observer] = []
   /// How connections to endpoints of a cluster (`Attributes.cluster`) are protected; those of other clusters, and of none, have

@@ -207,8 +207,16 @@ package final class DataPlane: Sendable {
   }
 
   /// A picked call's attempt is over.
-  func attemptEnded(_ subchannel: Subchannel, code: StatusCode, origin: StatusError.Origin, startedAt: Moment) {
+  func attemptEnded(
+    _ subchannel: Subchannel, of method: MethodDescriptor, code: StatusCode, origin: StatusError.Origin,
+    startedAt: Moment
+  ) {
     if let change = subchannel.callEnded(code: code, origin: origin) { standingChanged(subchannel.id, change) }
+    if subchannel.isJudged, method.kind == .unary {
+      let change = subchannel.unaryCallEnded(
+        method: method.nameHash, nanoseconds: startedAt.nanoseconds(to: .now), code: code)
+      if let change { standingChanged(subchannel.id, change) }
+    }
     if origin == .peer || code == .ok, subchannel.isFirstAnswer() {
       inControlPlane { _ in (subchannel.connection as? SubchannelDriver)?.callAnswered() }
     }

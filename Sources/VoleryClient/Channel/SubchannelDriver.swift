@@ -58,7 +58,8 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
   /// The policies' side of this; its driver is held by it, not the other way round.
   func makeSubchannel(for request: SubchannelRequest) -> Subchannel {
     let subchannel = Subchannel(
-      id: id, endpoint: endpoint, connection: self, owner: request.owner, ejects: core.options.ejectsFailingServers)
+      id: id, endpoint: endpoint, connection: self, owner: request.owner, ejects: core.options.ejectsFailingServers,
+      ejectsSlow: core.options.ejectsSlowServers)
     self.subchannel = subchannel
     return subchannel
   }

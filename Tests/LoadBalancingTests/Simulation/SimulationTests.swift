@@ -2,13 +2,13 @@ import Foundation
 import Testing
 
 /// The policies in the simulator, against the bars; the page's table is what comes of it.
-@Suite("Policies, simulated") struct SimulationTests {
+@Suite("Policies, simulated", .serialized) struct SimulationTests {
   static let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../Docs/Balancing.md")
 
   @Test("the default policy reaches its bars, and the page's table is what the simulator says") func table() throws {
     let table = try SimulationTable()
     let row = try #require(table.rows.first)
-    #expect(row.policy == "rr_least_request")
+    #expect(row.candidate == .roundRobinLeastRequest)
     #expect(row.skew500 <= 1.005, "turns that were lost by chance are given back")
     #expect(row.skew20 <= 1.01)
     #expect(row.skewTenClients <= 1.05)
@@ -20,21 +20,49 @@ import Testing
     #expect(row.fastFailShare <= 5)
     #expect(row.newPodRatio <= 2)
     #expect(row.coldPodRatio <= 2)
-    let old = try String(contentsOf: SimulationTests.page, encoding: .utf8)
-    let start = try #require(old.range(of: SimulationTable.start))
-    let end = try #require(old.range(of: SimulationTable.end))
+    try SimulationTests.compare(table.text, from: SimulationTable.start, to: SimulationTable.end)
+  }
+
+  @Test(
+    "the default keeps off a slow server, has equal shares while all are alike, and takes none for slow that is not")
+  func slowness() throws {
+    let table = try SlownessTable()
+    let row = try #require(table.rows.first)
+    #expect(row.candidate == .roundRobinLeastRequest)
+    for spread in row.spreads {
+      #expect(spread.skew <= 1.02)
+      #expect(spread.ejections == 0)
+      #expect(spread.slowShare <= 1)
+      #expect(spread.slowP99Ratio <= 2)
+      #expect(spread.secondsUntilBack <= 10)
+    }
+    #expect(row.mixedEjections == 0 && row.mixedSkew <= 1.1)
+    #expect(row.pausesEjections == 0)
+    #expect(row.twiceShare >= 15, "one that is twice as slow is used")
+    // No other one has both.
+    for other in table.rows.dropFirst() {
+      #expect(other.spreads.contains { $0.skew > 1.02 || $0.slowP99Ratio > 2 }, "\(other.candidate)")
+    }
+    try SimulationTests.compare(table.text, from: SlownessTable.start, to: SlownessTable.end)
+  }
+
+  /// The page has what the simulator says, or gets it.
+  private static func compare(_ text: String, from startMark: String, to endMark: String) throws {
+    let old = try String(contentsOf: page, encoding: .utf8)
+    let start = try #require(old.range(of: startMark))
+    let end = try #require(old.range(of: endMark))
     if ProcessInfo.processInfo.environment["VOLERY_WRITE_BALANCING"] != nil {
-      let new = old.replacingCharacters(in: start.lowerBound..<end.upperBound, with: table.text)
-      try new.write(to: SimulationTests.page, atomically: true, encoding: .utf8)
+      let new = old.replacingCharacters(in: start.lowerBound..<end.upperBound, with: text)
+      try new.write(to: page, atomically: true, encoding: .utf8)
     } else {
-      #expect(old[start.lowerBound..<end.upperBound] == table.text, "make balancing writes the table anew")
+      #expect(old[start.lowerBound..<end.upperBound] == text, "make balancing writes the table anew")
     }
   }
 
   @Test("the same seed gives the same calls") func reproducible() throws {
     func run() throws -> [Int] {
       let simulator = try Simulator(
-        "rr_least_request", pods: Array(repeating: Simulator.Pod(), count: 3), rate: 100, seconds: 3, seed: 7)
+        .roundRobinLeastRequest, pods: Array(repeating: Simulator.Pod(), count: 3), rate: 100, seconds: 3, seed: 7)
       simulator.run()
       return simulator.calls.map(\.pod)
     }

@@ -18,7 +18,12 @@ final class Simulator {
     }
 
     var conduct = Conduct.works
-    var meanSeconds = 0.01
+    /// Its calls take so many times longer than the method's mean.
+    var slowness = 1.0
+    /// When it is so.
+    var isSlow = 0.0..<Double.infinity
+    /// It stands still so often, for so long: seconds. What would end within, ends after.
+    var pause: (every: Double, for: Double)?
     /// When its connection is ready.
     var joins: Double
     /// For so long after that it works five times slower.
@@ -32,12 +37,29 @@ final class Simulator {
     }
   }
 
+  /// How the times of one method's calls are spread around its mean.
+  enum Spread: CaseIterable {
+    /// Always the same, within 2 %.
+    case fixed
+    case exponential
+    /// A long tail: sigma 1.
+    case logNormal
+  }
+
+  /// What is called, and how often.
+  struct Method {
+    var share = 1.0
+    var meanSeconds = 0.01
+  }
+
   struct Call {
     let start: Double
+    var method = 0
     var pod = 0
     var end = Double.infinity
     var code = StatusCode.ok
     fileprivate var subchannel: Subchannel?
+    fileprivate var ended: (@Sendable (PickEnd) -> Void)?
   }
 
   private enum Event {
@@ -54,15 +76,19 @@ final class Simulator {
     let event: Event
   }
 
-  /// Calls that a pod works on at once; more wait there.
-  static let slots = 8
-  static let deadline = 2.0
+  private let deadline: Double
 
   private let channel: FakeChannel
   private(set) var pods: [Pod]
   private(set) var calls: [Call] = []
   /// Where a pod joins: the calls outstanding on each pod, every 10 ms.
   private(set) var samples: [(time: Double, counts: [Int])] = []
+  /// How often a server has been ejected, and when one came back.
+  private(set) var ejections = 0
+  private(set) var readmissions: [Double] = []
+  private let spread: Spread
+  private let methods: [Method]
+  private let slots: Int
   private let rate: Double
   private let seconds: Double
   private var random: SeededGenerator
@@ -70,11 +96,17 @@ final class Simulator {
   private var nextNumber = 0
   private var now = 0.0
 
-  init(_ policy: String, pods: [Pod], rate: Double, seconds: Double, seed: UInt64, configuration: JSONValue = .null)
-    throws
-  {
-    channel = try FakeChannel(policy, seed: seed &* 7919 &+ 11, configuration: configuration)
+  /// - Parameter slots: Calls that a pod works on at once; more wait there.
+  init(
+    _ candidate: Candidate, pods: [Pod], rate: Double, seconds: Double, seed: UInt64, spread: Spread = .exponential,
+    methods: [Method] = [Method()], slots: Int = 8, deadline: Double = 2
+  ) throws {
+    self.deadline = deadline
+    channel = try FakeChannel(candidate, seed: seed &* 7919 &+ 11)
     self.pods = pods
+    self.spread = spread
+    self.methods = methods
+    self.slots = slots
     self.rate = rate
     self.seconds = seconds
     random = SeededGenerator(state: seed &* 104_729 &+ 17)
@@ -113,15 +145,17 @@ final class Simulator {
   }
 
   private func arrive() {
-    guard case .pick(let subchannel) = channel.pick(), case .tcp(_, let pod)? = subchannel.endpoint.addresses.first
+    let picked = channel.pick()
+    guard let subchannel = picked.subchannel, case .tcp(_, let pod)? = subchannel.endpoint.addresses.first
     else { return }
     let number = calls.count
-    calls.append(Call(start: now, pod: pod, subchannel: subchannel))
+    calls.append(Call(start: now, method: drawnMethod(), pod: pod, subchannel: subchannel))
+    if case .attempt(let pick) = picked { calls[number].ended = pick.ended }
     subchannel.callStarted()
-    schedule(.deadline(number), at: now + Simulator.deadline)
+    schedule(.deadline(number), at: now + deadline)
     switch pods[pod].conduct {
     case .works:
-      if pods[pod].busy < Simulator.slots { begin(number) } else { pods[pod].waiting.append(number) }
+      if pods[pod].busy < slots { begin(number) } else { pods[pod].waiting.append(number) }
     case .hangs: break
     case .failsFast: schedule(.finished(number), at: now + 0.0001)
     }
@@ -131,7 +165,31 @@ final class Simulator {
     let pod = pods[calls[call].pod]
     pods[calls[call].pod].busy += 1
     let isCold = now < pod.joins + pod.coldSeconds
-    schedule(.finished(call), at: now + exponential(pod.meanSeconds * (isCold ? 5 : 1)))
+    let mean = methods[calls[call].method].meanSeconds * (pod.isSlow.contains(now) ? pod.slowness : 1)
+    var end = now + drawn(mean * (isCold ? 5 : 1))
+    if let pause = pod.pause {
+      let begun = end.truncatingRemainder(dividingBy: pause.every)
+      if begun < pause.for { end += pause.for - begun }
+    }
+    schedule(.finished(call), at: end)
+  }
+
+  private func drawnMethod() -> Int {
+    guard methods.count > 1 else { return 0 }
+    var left = uniform() * methods.map(\.share).reduce(0, +)
+    return methods.firstIndex { method in
+      left -= method.share
+      return left < 0
+    } ?? 0
+  }
+
+  /// A call's time.
+  private func drawn(_ mean: Double) -> Double {
+    switch spread {
+    case .fixed: mean * (0.99 + 0.02 * uniform())
+    case .exponential: exponential(mean)
+    case .logNormal: mean * exp(-0.5 + sqrt(-2 * log(1 - uniform())) * cos(2 * .pi * uniform()))
+    }
   }
 
   private func finish(_ call: Int, _ code: StatusCode) {
@@ -147,14 +205,27 @@ final class Simulator {
     guard let subchannel = calls[call].subchannel.take() else { return }
     calls[call].end = now
     calls[call].code = code
-    subchannel.callEnded(code: code, origin: origin)
-    let duration = Duration.nanoseconds(Int64((now - calls[call].start) * 1e9))
+    let nanoseconds = Int64((now - calls[call].start) * 1e9)
+    let duration = Duration.nanoseconds(nanoseconds)
+    let changes = [
+      subchannel.callEnded(code: code, origin: origin),
+      subchannel.unaryCallEnded(method: calls[call].method + 1, nanoseconds: nanoseconds, code: code),
+    ]
+    for case let change? in changes {
+      switch change {
+      case .ejected: ejections += 1
+      case .readmitted: readmissions.append(now)
+      }
+    }
+    calls[call].ended.take()?(
+      PickEnd(code: code, origin: origin, wasSent: true, trailingMetadata: Metadata(), duration: duration))
     channel.ended([CallReport(subchannel: subchannel.id, code: code, origin: origin, duration: duration)])
   }
 
-  private func exponential(_ mean: Double) -> Double {
-    -log(1 - Double(random.next() >> 11) * 0x1p-53) * mean
-  }
+  private func exponential(_ mean: Double) -> Double { -log(1 - uniform()) * mean }
+
+  /// From 0 up to 1.
+  private func uniform() -> Double { Double(random.next() >> 11) * 0x1p-53 }
 
   // MARK: The queue, a binary heap
 
