@@ -116,14 +116,16 @@ extension Subchannel {
   private static let maxOwedTurns = 8
 
   fileprivate func owesTurn(to other: Subchannel) -> Bool {
-    let owed = other.owedTurns.load(ordering: .relaxed)
-    return owed > 0 && owed < Subchannel.maxOwedTurns && owedTurns.load(ordering: .relaxed) < 0
+    let owed = other.standing.owedTurns.load(ordering: .relaxed)
+    return owed > 0 && owed < Subchannel.maxOwedTurns && standing.owedTurns.load(ordering: .relaxed) < 0
   }
 
   fileprivate func giveTurn(to other: Subchannel) {
-    if owedTurns.load(ordering: .relaxed) < Subchannel.maxOwedTurns { owedTurns.add(1, ordering: .relaxed) }
-    if other.owedTurns.load(ordering: .relaxed) > -Subchannel.maxOwedTurns {
-      other.owedTurns.subtract(1, ordering: .relaxed)
+    if standing.owedTurns.load(ordering: .relaxed) < Subchannel.maxOwedTurns {
+      standing.owedTurns.add(1, ordering: .relaxed)
+    }
+    if other.standing.owedTurns.load(ordering: .relaxed) > -Subchannel.maxOwedTurns {
+      other.standing.owedTurns.subtract(1, ordering: .relaxed)
     }
   }
 }

@@ -25,8 +25,7 @@ public final class Subchannel: Sendable {
     ejectsSlow: Bool = true,
     now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
   ) {
-    health = HealthRecord(now: now)
-    slowness = SlownessRecord(now: now)
+    standing = SubchannelStanding(HealthRecord(now: now), SlownessRecord(now: now))
     self.ejects = ejects
     self.ejectsSlow = ejectsSlow
     self.id = id
@@ -43,13 +42,11 @@ public final class Subchannel: Sendable {
   /// Calls picked for this subchannel that have not ended: what least-request policies compare.
   public var outstandingCalls: Int { outstanding.load(ordering: .relaxed) }
 
-  /// Turns that others took because it was busier, less those that it took of others (`RoundRobinLeastRequestPicker`).
-  let owedTurns = Atomic<Int>(0)
-  private let full = Atomic<Bool>(false)
-  private let answered = Atomic<Bool>(false)
-  let health: HealthRecord
+  /// What its server is worth now.
+  package let standing: SubchannelStanding
+  var health: HealthRecord { standing.health }
   private let ejects: Bool
-  let slowness: SlownessRecord
+  var slowness: SlownessRecord { standing.slowness }
   private let ejectsSlow: Bool
   /// Nil: nobody looks for slow ones. Set once, before a picker has it.
   nonisolated(unsafe) private var detector: SlownessDetector?  // Isolation: constant
@@ -83,7 +80,32 @@ public final class Subchannel: Sendable {
 
   /// Whether its connection runs as many calls as the server allows (MAX_CONCURRENT_STREAMS): a call would have to wait
   /// there. Pickers go elsewhere while they can.
-  public var isFull: Bool { full.load(ordering: .relaxed) }
+  public var isFull: Bool { standing.isFull }
+
+  package func callStarted() { outstanding.add(1, ordering: .relaxed) }
+  /// Returns what that has changed, nil as a rule.
+  @discardableResult package func callEnded(code: StatusCode, origin: StatusError.Origin) -> StandingChange? {
+    outstanding.subtract(1, ordering: .relaxed)
+    return ejects ? health.callEnded(code: code, origin: origin) : nil
+  }
+}
+
+/// What is known of a subchannel's server from its calls and its connection. Both the policies' side and the channel's have it:
+/// the channel's needs no weak reference to the subchannel, which would make each reference to that dearer. Any thread.
+package final class SubchannelStanding: Sendable {
+  /// Turns that others took because it was busier, less those that it took of others (`RoundRobinLeastRequestPicker`).
+  let owedTurns = Atomic<Int>(0)
+  let health: HealthRecord
+  let slowness: SlownessRecord
+  private let full = Atomic<Bool>(false)
+  private let answered = Atomic<Bool>(false)
+
+  init(_ health: HealthRecord, _ slowness: SlownessRecord) {
+    self.health = health
+    self.slowness = slowness
+  }
+
+  var isFull: Bool { full.load(ordering: .relaxed) }
 
   package func setFull(_ isFull: Bool) { full.store(isFull, ordering: .relaxed) }
 
@@ -93,13 +115,6 @@ public final class Subchannel: Sendable {
   /// A call was answered. Returns whether it is the first since the last connection was opened.
   package func isFirstAnswer() -> Bool {
     !answered.load(ordering: .relaxed) && !answered.exchange(true, ordering: .relaxed)
-  }
-
-  package func callStarted() { outstanding.add(1, ordering: .relaxed) }
-  /// Returns what that has changed, nil as a rule.
-  @discardableResult package func callEnded(code: StatusCode, origin: StatusError.Origin) -> StandingChange? {
-    outstanding.subtract(1, ordering: .relaxed)
-    return ejects ? health.callEnded(code: code, origin: origin) : nil
   }
 
   /// A new connection is ready: what was held against the old one's server is forgotten.

@@ -175,7 +175,7 @@ import VoleryTypes
     let channel = try FakeChannel(name)
     channel.update([1, 2])
     channel.makeReady([1, 2])
-    channel.subchannels[channel.id(1)]?.setFull(true)
+    channel.subchannels[channel.id(1)]?.standing.setFull(true)
     for _ in 0..<20 { #expect(channel.pickPort() == 2) }
   }
 

@@ -178,7 +178,7 @@ import VoleryTypes
     let servers = try Servers(3)
     for _ in 0..<20 { servers.call(1, milliseconds: 100) }
     #expect(servers.ejected == [1])
-    servers.all[1].connected()
+    servers.all[1].standing.connected()
     #expect(servers.ejected == [])
   }
 

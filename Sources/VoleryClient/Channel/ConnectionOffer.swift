@@ -1,7 +1,8 @@
 import VoleryTransport
 
-/// The connections of a ready subchannel as calls see them: an immutable part of the published snapshot.
-struct ConnectionOffer: Sendable {
+/// The connections of a ready subchannel as calls see them: an immutable part of the published snapshot, and one reference for a
+/// call that finds it there.
+final class ConnectionOffer: Sendable {
   /// Oldest first; never empty.
   let connections: [ChannelConnection]
   let driver: SubchannelDriver
@@ -9,6 +10,13 @@ struct ConnectionOffer: Sendable {
   let isGrowing: Bool
   /// Another one may be asked for.
   let mayGrow: Bool
+
+  init(connections: [ChannelConnection], driver: SubchannelDriver, isGrowing: Bool, mayGrow: Bool) {
+    self.connections = connections
+    self.driver = driver
+    self.isGrowing = isGrowing
+    self.mayGrow = mayGrow
+  }
 
   /// The oldest connection that has room (gRFC A105).
   var withRoom: (any ClientConnection)? {

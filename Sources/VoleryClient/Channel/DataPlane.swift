@@ -217,7 +217,7 @@ package final class DataPlane: Sendable {
         method: method.nameHash, nanoseconds: startedAt.nanoseconds(to: .now), code: code)
       if let change { standingChanged(subchannel.id, change) }
     }
-    if origin == .peer || code == .ok, subchannel.isFirstAnswer() {
+    if origin == .peer || code == .ok, subchannel.standing.isFirstAnswer() {
       inControlPlane { _ in (subchannel.connection as? SubchannelDriver)?.callAnswered() }
     }
     guard callReports.isWanted else { return }

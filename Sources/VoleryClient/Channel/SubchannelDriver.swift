@@ -13,7 +13,8 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
   let endpoint: Endpoint
   /// The channel's half that calls use: who may pick it.
   let home: ObjectIdentifier
-  private(set) weak var subchannel: Subchannel?
+  /// The subchannel's; nil before it was made.
+  private var standing: SubchannelStanding?
   private(set) var state: SubchannelState
   private(set) var connections: [ChannelConnection] = []
   private unowned let core: ChannelCore
@@ -29,7 +30,7 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
   /// What the policy was told last.
   private var reported = ConnectivityState.idle
   /// A call was answered since the last connection was opened.
-  private var hasAnswered: Bool { subchannel?.hasAnswered ?? false }
+  private var hasAnswered: Bool { standing?.hasAnswered ?? false }
 
   /// Connections beyond the first: what is decided of them, and what is under way.
   private struct FurtherConnections {
@@ -60,7 +61,7 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
     let subchannel = Subchannel(
       id: id, endpoint: endpoint, connection: self, owner: request.owner, ejects: core.options.ejectsFailingServers,
       ejectsSlow: core.options.ejectsSlowServers)
-    self.subchannel = subchannel
+    standing = subchannel.standing
     return subchannel
   }
 
@@ -143,7 +144,7 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
     switch outcome {
     case .opened(let connection):
       state.connectionOpened(now: core.clock.now())
-      subchannel?.connected()
+      standing?.connected()
       health?.connectionOpened()
       adopt(connection)
       report()
@@ -214,7 +215,7 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
     noteRoom()
   }
 
-  private func noteRoom() { subchannel?.setFull(!connections.isEmpty && !connections.contains(where: \.hasRoom)) }
+  private func noteRoom() { standing?.setFull(!connections.isEmpty && !connections.contains(where: \.hasRoom)) }
 
   func connectionEnded(_ connection: ChannelConnection, _ end: ConnectionEnd) {
     connections.removeAll { $0 === connection }
