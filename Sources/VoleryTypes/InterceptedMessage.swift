@@ -62,6 +62,12 @@ package protocol MessageCodec: Sendable {
   func decode(_ bytes: [UInt8]) throws -> any Sendable
 }
 
+/// Those of a method, made once with it: what an interceptor says of messages finds their types here.
+package struct MethodCodecs: Sendable {
+  package let request: any MessageCodec
+  package let response: any MessageCodec
+}
+
 extension Serializer: MessageCodec {
   package var typeName: String { "\(Message.self)" }
 

@@ -3,12 +3,12 @@
 @usableFromInline
 package struct MessageFrame: Sendable {
   /// The 5-byte prefix, and the message up to the first piece that is not copied.
-  package let head: [UInt8]
-  private let tail: Tail?
+  @usableFromInline package let head: [UInt8]
+  @usableFromInline let tail: Tail?
 
-  private final class Tail: Sendable {
+  @usableFromInline final class Tail: Sendable {
     let pieces: [[UInt8]]
-    let byteCount: Int
+    @usableFromInline let byteCount: Int
 
     init(_ pieces: [[UInt8]]) {
       self.pieces = pieces
@@ -37,15 +37,18 @@ package struct MessageFrame: Sendable {
   }
 
   /// Bytes of the whole frame.
-  package var count: Int { head.count + (tail?.byteCount ?? 0) }
+  @inlinable package var count: Int { head.count + (tail?.byteCount ?? 0) }
 
   /// Bytes of the message.
-  package var messageByteCount: Int { count - MessageSink.prefixByteCount }
+  @inlinable package var messageByteCount: Int { count - MessageSink.prefixByteCount }
 
-  package var isCompressed: Bool { head[0] != 0 }
+  @inlinable package var isCompressed: Bool { head[0] != 0 }
 
   /// What follows `head`.
   package var pieces: [[UInt8]] { tail?.pieces ?? [] }
+
+  /// The message in one array, without its prefix.
+  package var messageBytes: [UInt8] { Array(joined.dropFirst(MessageSink.prefixByteCount)) }
 
   /// All of it in one array.
   package var joined: [UInt8] {

@@ -1,7 +1,7 @@
 /// Where a message is serialized to: the bytes go straight behind the 5-byte prefix of the gRPC frame, without a copy.
 public struct MessageSink: ~Copyable {
   /// 1 byte compressed flag + 4 bytes length, big-endian (doc/PROTOCOL-HTTP2.md, Length-Prefixed-Message).
-  @usableFromInline package static let prefixByteCount = 5
+  @inlinable package static var prefixByteCount: Int { 5 }
 
   /// The prefix and the message; its first part only where `pieces` has the rest, which is rare.
   @usableFromInline var bytes: [UInt8] = []

@@ -35,7 +35,9 @@ public struct Method<Request: Sendable, Response: Sendable>: Sendable {
     service: String, name: String, kind: MethodKind, idempotency: Idempotency = .unknown,
     requestSerializer: Serializer<Request>, responseSerializer: Serializer<Response>
   ) {
-    self.descriptor = MethodDescriptor(service: service, name: name, kind: kind, idempotency: idempotency)
+    self.descriptor = MethodDescriptor(
+      service: service, name: name, kind: kind, idempotency: idempotency,
+      codecs: MethodCodecs(request: requestSerializer, response: responseSerializer))
     self.requestSerializer = requestSerializer
     self.responseSerializer = responseSerializer
   }
@@ -61,8 +63,10 @@ public struct MethodDescriptor: Hashable, Sendable {
     let path: String
     /// Of both names: whoever looks something up for a call's method need not go through them again.
     let hash: Int
+    let codecs: MethodCodecs?
 
-    init(service: String, name: String) {
+    init(service: String, name: String, codecs: MethodCodecs?) {
+      self.codecs = codecs
       self.service = service
       self.name = name
       self.path = "/\(service)/\(name)"
@@ -86,7 +90,11 @@ public struct MethodDescriptor: Hashable, Sendable {
 
   /// A method by its service's full name, `package.Service`, and its own name, neither with a slash.
   public init(service: String, name: String, kind: MethodKind, idempotency: Idempotency = .unknown) {
-    facts = Facts(service: service, name: name)
+    self.init(service: service, name: name, kind: kind, idempotency: idempotency, codecs: nil)
+  }
+
+  init(service: String, name: String, kind: MethodKind, idempotency: Idempotency, codecs: MethodCodecs?) {
+    facts = Facts(service: service, name: name, codecs: codecs)
     self.kind = kind
     self.idempotency = idempotency
   }
@@ -102,4 +110,7 @@ public struct MethodDescriptor: Hashable, Sendable {
 
   /// Of both names, in this process.
   package var nameHash: Int { facts.hash }
+
+  /// How its messages travel, for who does not know their types; nil where it is no `Method`'s.
+  package var codecs: MethodCodecs? { facts.codecs }
 }

@@ -174,7 +174,10 @@ struct Around: ClientInterceptor {
       try await next()
     }
     let inner = Around { call, next in
-      call.onRequest { message in message.replace(withBytes: try message.bytes() + [2]) }
+      call.onRequest { message in
+        guard let value: [UInt8] = try message.value() else { throw StatusError(.internal, "another type") }
+        try message.replace(with: value + [2])
+      }
       call.onResponse { message in message.replace(withBytes: try message.bytes() + [3]) }
       try await next()
     }
@@ -195,6 +198,37 @@ struct Around: ClientInterceptor {
       #expect(
         try await channel.unary(Reflector.unary, [0], options: Self.timely).message == [0],
         "not on the channel's own calls")
+    }
+  }
+
+  @Test("a request that can't be sent fails when they go on, and not for one that answers by itself")
+  func unsendable() async throws {
+    struct Unwritable: Error {}
+    let wire = Serializer<[UInt8]>.wire
+    let unwritable = Method<[UInt8], [UInt8]>(
+      service: "test.Reflector", name: "Unary", kind: .unary,
+      requestSerializer: Serializer(serialize: { _, _ in throw Unwritable() }, deserialize: wire.deserialize),
+      responseSerializer: wire)
+    let journal = Journal()
+    let looks = Mark(name: "a", journal: journal)
+    let answers = Around { call, _ in try call.respond([7] as [UInt8]) }
+    try await with { channel, mirror in
+      // In the interceptors' own task, as the call has a deadline; and in the caller's, once the channel knows its configuration.
+      for var options in [Self.timely, CallOptions()] {
+        let looked = CallInvoker(channel, interceptors: [looks])
+        let error = await failure { _ = try await looked.unary(unwritable, [1], options: options) }
+        #expect(error?.code == .internal && error?.message.contains("can't be serialized") == true)
+        options.maxRequestMessageBytes = 1
+        let tooLong = await failure { _ = try await looked.unary(Reflector.unary, [1, 2], options: options) }
+        #expect(tooLong?.code == .resourceExhausted)
+        let answered = try await CallInvoker(channel, interceptors: [answers]).unary(unwritable, [1], options: options)
+        #expect(answered.message == [7])
+        let sent = try await looked.unary(Reflector.unary, [1], options: options).message
+        #expect(sent == [1])
+      }
+      let round = ["a before", "a after INTERNAL", "a before", "a after RESOURCE_EXHAUSTED", "a before", "a after"]
+      #expect(journal.lines == round + round)
+      #expect(mirror.calls.lines == ["Unary", "Unary"])
     }
   }
 

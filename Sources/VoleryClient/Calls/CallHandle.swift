@@ -16,8 +16,8 @@ final class CallHandle: Sendable {
   }
 
   /// Runs the interceptors, which start the call. They begin here and now, up to where the first one waits.
-  func begin(_ intercepted: InterceptedCall) {
-    let task = intercepted.start()
+  func intercept() {
+    let task = call.startInterceptors()
     interception.withLock { $0 = task }
   }
 

@@ -48,7 +48,18 @@ public struct CallInvoker: Sendable {
         call.cancel()
       }
     } else {
-      await InterceptedRequest(call, method, request, interceptors).run()
+      call.hold(request, method.requestSerializer)
+      if call.interceptsInOwnTask {
+        await call.interceptInOwnTask()
+      } else {
+        let invocation = ClientInvocation(call)
+        do {
+          try await interceptors[0].intercept(invocation, ClientInvocation.Next(invocation, index: 0))
+          call.interceptorsReturned()
+        } catch {
+          call.interceptorsFailed(error)
+        }
+      }
     }
     return try call.takeResponse(method.responseSerializer)
   }
@@ -60,9 +71,9 @@ public struct CallInvoker: Sendable {
     let (call, snapshot) = makeCall(method.descriptor, method.requestSerializer.contentSubtype, options)
     let handle = CallHandle(call)
     guard interceptors.isEmpty else {
-      let intercepted = InterceptedRequest(call, method, request, interceptors)
-      handle.begin(intercepted)
-      return ServerStreamingCall(handle: handle, serializer: intercepted.hookedResponseSerializer)
+      call.hold(request, method.requestSerializer)
+      handle.intercept()
+      return ServerStreamingCall(handle: handle, serializer: call.hooked(response: method.responseSerializer))
     }
     // What it throws, the iteration throws.
     do throws(StatusError) {
@@ -76,9 +87,9 @@ public struct CallInvoker: Sendable {
   public func clientStreaming<Request, Response>(
     _ method: Method<Request, Response>, options: CallOptions = CallOptions()
   ) -> ClientStreamingCall<Request, Response> {
-    let (handle, intercepted) = streamingCall(method, options)
+    let handle = streamingCall(method, options)
     return ClientStreamingCall(
-      handle: handle, requestSerializer: intercepted?.hookedRequestSerializer ?? method.requestSerializer,
+      handle: handle, requestSerializer: handle.call.hooked(request: method.requestSerializer),
       responseSerializer: method.responseSerializer)
   }
 
@@ -86,25 +97,20 @@ public struct CallInvoker: Sendable {
   public func bidirectional<Request, Response>(
     _ method: Method<Request, Response>, options: CallOptions = CallOptions()
   ) -> BidirectionalCall<Request, Response> {
-    let (handle, intercepted) = streamingCall(method, options)
+    let handle = streamingCall(method, options)
     return BidirectionalCall(
-      handle: handle, requestSerializer: intercepted?.hookedRequestSerializer ?? method.requestSerializer,
-      responseSerializer: intercepted?.hookedResponseSerializer ?? method.responseSerializer)
+      handle: handle, requestSerializer: handle.call.hooked(request: method.requestSerializer),
+      responseSerializer: handle.call.hooked(response: method.responseSerializer))
   }
 
   /// A call whose client streams, started.
   private func streamingCall<Request, Response>(
     _ method: Method<Request, Response>, _ options: CallOptions
-  ) -> (CallHandle, TypedInterceptedCall<Request, Response>?) {
+  ) -> CallHandle {
     let (call, snapshot) = makeCall(method.descriptor, method.requestSerializer.contentSubtype, options)
     let handle = CallHandle(call)
-    guard interceptors.isEmpty else {
-      let intercepted = TypedInterceptedCall(call, method, interceptors)
-      handle.begin(intercepted)
-      return (handle, intercepted)
-    }
-    call.start(snapshot)
-    return (handle, nil)
+    if interceptors.isEmpty { call.start(snapshot) } else { handle.intercept() }
+    return handle
   }
 
   /// - Returns: The call, and what the channel's control plane has published, read once a call.
@@ -123,6 +129,6 @@ public struct CallInvoker: Sendable {
   ) -> ClientCall {
     ClientCall(
       channel: plane, snapshot: snapshot, method: method, contentSubtype: contentSubtype, options: options,
-      isIntercepted: !interceptors.isEmpty)
+      interceptors: interceptors)
   }
 }

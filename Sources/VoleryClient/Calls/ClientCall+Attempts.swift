@@ -6,13 +6,12 @@ import VoleryTypes
 
 // The attempts of a call: what begins them, what follows when one has ended.
 extension ClientCall {
-  /// Starts the call; its first messages may already be queued.
+  /// Starts the call, which is configured as the snapshot says; its first messages may already be queued.
   @usableFromInline func start(_ snapshot: PublishedPicker) {
-    configure(in: snapshot)
     if channel.refusesCalls.load(ordering: .relaxed), let refusal = channel.refusal { return refuse(refusal) }
     // Most calls have nothing that could be refused.
     if !metadata.isEmpty || selection.load() != nil, let refusal { return refuse(refusal) }
-    if let timer = deadlineTimer.load(), !(startedAt < timer.deadline.moment) { return deadlinePassed(heldBy: nil) }
+    if let timer = deadlineTimer.load(), !(startedAt < timer.deadline.moment) { return deadlinePassed() }
     begin(with: channel.pick(pickRequest, waitForReady: terms.waitForReady, in: snapshot), startedAt)
   }
 
@@ -27,7 +26,7 @@ extension ClientCall {
     let snapshot = channel.published.current
     if avoided.isEmpty, configure(in: snapshot) {
       if let refusal { return refuse(refusal) }
-      if !(.now < deadline.moment) { return deadlinePassed(heldBy: nil) }
+      if !(.now < deadline.moment) { return deadlinePassed() }
     }
     let pick = channel.pick(pickRequest, waitForReady: terms.waitForReady, avoiding: avoided, in: snapshot)
     begin(with: pick, .now)

@@ -27,11 +27,10 @@ extension ClientCall {
     return error
   }
 
-  /// - Parameter interceptor: Who has the call now, of those around it.
-  func deadlinePassed(heldBy interceptor: (any ClientInterceptor.Type)?) {
+  func deadlinePassed() {
     let (holder, peer) = state.withLock { ($0.holder, $0.lastPeer) }
     let text =
-      (interceptor ?? holder).map { "the deadline passed while the interceptor \($0) had the call" }
+      (interception.heldBy ?? holder).map { "the deadline passed while the interceptor \($0) had the call" }
       ?? (peer == nil ? "the deadline passed" : "the deadline passed before the server's answer")
     let error = StatusError(.deadlineExceeded, text)
     end(explained(error, on: peer))

@@ -15,9 +15,11 @@ import VoleryTypes
   let method: MethodDescriptor
   let contentSubtype: String?
   let startedAt: Moment
-  /// As the caller has given them; their metadata as the interceptors and the config selector have left it. Changed before the
-  /// first attempt only, by whoever begins it.
-  @exclusivity(unchecked) nonisolated(unsafe) private(set) var options: CallOptions  // Isolation: handed over
+  /// As the caller has given them.
+  let options: CallOptions
+  /// The metadata as the interceptors and the config selector have left it; nil: as it was given. Changed before the first attempt
+  /// only, by whoever begins it.
+  @exclusivity(unchecked) nonisolated(unsafe) private var changedMetadata: Metadata?  // Isolation: handed over
   /// The same.
   @exclusivity(unchecked) nonisolated(unsafe) private(set) var terms: CallTerms  // Isolation: handed over
   /// What is sent at most, in bytes of a message.
@@ -26,8 +28,8 @@ import VoleryTypes
   /// Whether the response that was taken last came compressed.
   let wasResponseCompressed = Atomic<Bool>(false)
   let state: Mutex<ClientCallState>
-  /// Interceptors stand around it: they start it, and say what the caller gets.
-  let isIntercepted: Bool
+  /// Who stands around it: they start it, and say what the caller gets.
+  let interception: ClientInterception
   /// Who hears of its attempts and its end; nil: nobody. Set by `init`.
   @exclusivity(unchecked) nonisolated(unsafe) private(set) var observer: (any CallObserver)?  // Isolation: constant
   /// What the channel's config selector has said of it; empty without one.
@@ -40,7 +42,7 @@ import VoleryTypes
   /// - Parameter snapshot: What the channel's control plane has published, read once.
   init(
     channel: DataPlane, snapshot: borrowing PublishedPicker, method: MethodDescriptor, contentSubtype: String?,
-    options: CallOptions, isIntercepted: Bool = false
+    options: CallOptions, interceptors: [any ClientInterceptor]
   ) {
     let now = Moment.now
     let deadline = CallTerms.deadline(options, now: now)
@@ -48,7 +50,8 @@ import VoleryTypes
     self.method = method
     self.contentSubtype = contentSubtype
     startedAt = now
-    self.isIntercepted = isIntercepted
+    let isIntercepted = !interceptors.isEmpty
+    interception = ClientInterception(interceptors)
     terms = CallTerms(method, options, limit: channel.options.maxResponseMessageBytes)
     requestLimit = Atomic(options.maxRequestMessageBytes ?? Int(UInt32.max))
     compression = options.compression ?? channel.options.compression
@@ -66,10 +69,12 @@ import VoleryTypes
     channel.callStarted()
   }
 
-  var metadata: Metadata { options.metadata }
+  var isIntercepted: Bool { !interception.isEmpty }
+
+  var metadata: Metadata { changedMetadata ?? options.metadata }
 
   /// By interceptors, before the call starts.
-  func setMetadata(_ metadata: Metadata) { options.metadata = metadata }
+  func setMetadata(_ metadata: Metadata) { changedMetadata = metadata }
 
   var authority: String { options.authority ?? channel.authority }
 
@@ -80,6 +85,9 @@ import VoleryTypes
   }
 
   var hasCredentials: Bool { options.credentials != nil || !channel.options.callCredentials.isEmpty }
+
+  /// The client sends one message, which is there before the call starts.
+  var hasOneRequest: Bool { method.kind == .unary || method.kind == .serverStreaming }
 
   /// The server sends one message: nobody looks at it before the end.
   var hasOneResponse: Bool { method.kind == .unary || method.kind == .clientStreaming }
@@ -101,12 +109,7 @@ import VoleryTypes
 
   /// On whichever loop the call comes to first; there it stays.
   func startDeadlineTimer(on loop: @autoclosure () -> any TransportLoop) {
-    deadlineTimer.load()?.start(on: loop()) { [weak self] in self?.deadlinePassed(heldBy: nil) }
-  }
-
-  /// - Parameter passed: Says that it has passed.
-  func startDeadlineTimer(on loop: any TransportLoop, _ passed: @escaping @Sendable () -> Void) {
-    deadlineTimer.load()?.start(on: loop, passed)
+    deadlineTimer.load()?.start(on: loop()) { [weak self] in self?.deadlinePassed() }
   }
 
   // MARK: The channel's configuration
@@ -120,7 +123,7 @@ import VoleryTypes
     terms.configuredAt = configuredAt
     if let selector = snapshot.selector {
       let selection = self.selection.load() ?? self.selection.storeIfNil(CallSelection(selector, method, metadata))
-      if let changed = selection.metadata { options.metadata = changed }
+      if let changed = selection.metadata { changedMetadata = changed }
       follow(selection.methodConfig)
     } else if snapshot.hasMethodConfigs {
       follow(snapshot.serviceConfig[method])
@@ -177,10 +180,6 @@ import VoleryTypes
   ///
   /// - Returns: False: there is no message to give.
   func settle(initialMetadata: Metadata?, trailingMetadata: Metadata?) -> Bool {
-    if initialMetadata == nil, trailingMetadata == nil, let ended = state.withLock({ $0.settle() }) {
-      self.ended(ended)
-      return true
-    }
     if hasOneResponse, !state.withLock({ $0.hasMessage }) { return false }
     if let settlement = state.withLock({ $0.settle(initial: initialMetadata, trailing: trailingMetadata) }) {
       settled(settlement, .ok)

@@ -138,11 +138,10 @@ extension ClientCallState {
 
   // MARK: Interceptors
 
-  /// Returns false when the call is over already.
-  mutating func goneOn(_ request: consuming Outbox?) -> (mayStart: Bool, waiters: WaiterList) {
-    if let request { outgoing.outbox = request }
+  /// They have gone on. The call may not start where it is over already.
+  mutating func goneOn() -> (mayStart: Bool, largestMessage: Int) {
     isStarted = true
-    return (!hasEnded, outgoing.writers.takeAll())
+    return (!hasEnded, outgoing.outbox.largestMessage)
   }
 
   /// Registers a writer that has to wait until interceptors have gone on; false: it need not.

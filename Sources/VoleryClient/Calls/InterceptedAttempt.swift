@@ -4,7 +4,7 @@ import VoleryTransport
 import VoleryTypes
 
 /// An attempt with interceptors around it: runs them, and the attempt behind the last one. Messages are bytes here.
-final class InterceptedAttempt: ClientInvocation, @unchecked Sendable {  // Isolation: loop
+final class InterceptedAttempt: @unchecked Sendable {  // Isolation: loop
   private struct Ending {
     var outcome: StreamOutcome?
     var waiter: UnsafeContinuation<Void, Never>?
@@ -12,6 +12,9 @@ final class InterceptedAttempt: ClientInvocation, @unchecked Sendable {  // Isol
     var encoding: String?
   }
 
+  let interception: ClientInterception
+  /// 1 for the first.
+  let number: Int
   private let callAttempt: CallAttempt
   private let ending = Mutex(Ending())
   /// What asks the credentials. On the connection's loop.
@@ -20,60 +23,61 @@ final class InterceptedAttempt: ClientInvocation, @unchecked Sendable {  // Isol
 
   init(_ attempt: CallAttempt) {
     callAttempt = attempt
-    let call = attempt.call
-    super.init(
-      method: call.method, metadata: call.metadata, attempt: attempt.place.previousAttempts + 1,
-      interceptors: call.channel.options.attemptInterceptors)
+    number = attempt.place.previousAttempts + 1
+    interception = ClientInterception(attempt.call.channel.options.attemptInterceptors)
   }
 
-  override var deadline: Deadline {
-    get { callAttempt.call.deadline }
-    set {}
-  }
-
-  override var peer: Peer? { callAttempt.connection.peer }
-  override var receivedInitialMetadata: Metadata { ending.withLock { $0.initialMetadata } }
-  override var receivedTrailingMetadata: Metadata { ending.withLock { $0.outcome?.trailingMetadata } ?? Metadata() }
-
-  override func isHeld(by index: Int) {
-    let holder = index < interceptors.count ? type(of: interceptors[index]) : nil
-    callAttempt.call.state.withLock { $0.holder = holder }
-  }
+  var call: ClientCall { callAttempt.call }
+  var peer: Peer { callAttempt.connection.peer }
+  var initialMetadata: Metadata { ending.withLock { $0.initialMetadata } }
+  var trailingMetadata: Metadata { ending.withLock { $0.outcome?.trailingMetadata } ?? Metadata() }
 
   /// Runs it all; how the attempt has ended.
   func run() async -> StreamOutcome {
+    let invocation = ClientInvocation(self)
+    noteHolder()
     do {
-      try await runAll()
-      return StreamOutcome(status: .ok, trailingMetadata: trailingMetadata, origin: .peer)
+      try await interception[0].intercept(invocation, ClientInvocation.Next(invocation, index: 0))
+      guard interception.mayReturn(0) else { throw Interception.error(.neither, by: interception[0]) }
+      return StreamOutcome(status: .ok, trailingMetadata: invocation.trailingMetadata, origin: .peer)
     } catch {
-      let thrown = self.outcome(of: error)
+      let thrown = ClientInterception.outcome(of: error)
       // What the transport said of it (may it be repeated?) holds as long as no interceptor says something else.
       if let outcome = ending.withLock({ $0.outcome }), outcome.error == thrown.ofCall { return outcome }
-      let trailing = state.withLock { $0.trailingMetadata } ?? thrown.metadata
+      let trailing = interception.changes?.trailingMetadata ?? thrown.metadata
       return StreamOutcome(status: thrown.status, trailingMetadata: trailing, origin: thrown.origin)
     }
   }
 
-  // MARK: Behind the last interceptor
-
-  override func begin(from index: Int) throws(StatusError) {
-    let (mayGoOn, metadata) = state.withLock { ($0.goOn(index), $0.metadata) }
-    guard mayGoOn else { throw Interception.error(.twice, by: interceptors[index]) }
-    isHeld(by: index + 1)
+  /// The last interceptor, which has this number, goes on: runs the attempt to its end.
+  ///
+  /// - Throws: How it has ended, if not with OK.
+  func run(from index: Int) async throws {
+    guard interception.goOn(index) else { throw Interception.error(.twice, by: interception[index]) }
+    noteHolder()
+    let metadata = interception.changes?.metadata
     callAttempt.onLoop { [callAttempt] in callAttempt.proceed(with: metadata) }
+    await withUnsafeContinuation { waiter in
+      if !waits(waiter) { waiter.resume() }
+    }
+    interception.isBack(at: index)
+    noteHolder()
+    if let error = ending.withLock({ $0.outcome?.error }) { throw error }
   }
 
-  override func waits(_ waiter: UnsafeContinuation<Void, Never>) -> Bool {
+  /// Whose turn it is, for who says why the call took so long.
+  func noteHolder() {
+    let holder = interception.heldBy
+    call.state.withLock { $0.holder = holder }
+  }
+
+  /// False: it has ended.
+  private func waits(_ waiter: UnsafeContinuation<Void, Never>) -> Bool {
     ending.withLock { ending in
       guard ending.outcome == nil else { return false }
       ending.waiter = waiter
       return true
     }
-  }
-
-  override func ended(backAt index: Int) throws(StatusError) {
-    isBack(at: index)
-    if let error = ending.withLock({ $0.outcome?.error }) { throw error }
   }
 
   // MARK: On the connection's loop
@@ -95,11 +99,9 @@ final class InterceptedAttempt: ClientInvocation, @unchecked Sendable {  // Isol
   }
 
   func request(_ frame: MessageFrame) throws(StatusError) -> MessageFrame {
-    let hooks = state.withLock { $0.requestHooks }
-    guard !hooks.isEmpty else { return frame }
-    let call = callAttempt.call
+    guard let hooks = interception.changes?.requestHooks, !hooks.isEmpty else { return frame }
     let isCompressed = frame.head[0] == 1
-    var bytes = Array(frame.joined.dropFirst(MessageSink.prefixByteCount))
+    var bytes = frame.messageBytes
     if isCompressed {
       bytes = try call.compression.inflate(ReceivedMessage(bytes, isCompressed: true), limit: call.maxRequestBytes)
     }
@@ -107,19 +109,16 @@ final class InterceptedAttempt: ClientInvocation, @unchecked Sendable {  // Isol
   }
 
   func response(_ received: ReceivedMessage) throws(StatusError) -> ReceivedMessage {
-    let hooks = state.withLock { $0.responseHooks }
-    guard !hooks.isEmpty else { return received }
-    let bytes = try callAttempt.call.bytes(of: received, encoding: ending.withLock { $0.encoding })
+    guard let hooks = interception.changes?.responseHooks, !hooks.isEmpty else { return received }
+    let bytes = try call.bytes(of: received, encoding: ending.withLock { $0.encoding })
     return ReceivedMessage(try apply(hooks, to: bytes), isCompressed: false)
   }
 
   private func apply(_ hooks: MessageHooks, to bytes: [UInt8]) throws(StatusError) -> [UInt8] {
-    var message = InterceptedMessage(bytes: bytes, codec)
     do {
-      try hooks.apply(to: &message)
-      return try message.bytes()
+      return try ClientInterception.apply(hooks, to: bytes, codec)
     } catch {
-      throw outcome(of: error)
+      throw ClientInterception.outcome(of: error)
     }
   }
 }

@@ -27,6 +27,9 @@ struct Outbox {
     isHalfClosed = true
   }
 
+  /// The request of a call whose client does not stream, as long as interceptors have not gone on; nil for others.
+  var heldRequest: MessageFrame? { isHalfClosed ? first : nil }
+
   var count: Int { (first == nil ? 0 : 1) + rest.count }
 
   /// Of those that are kept, in bytes; 0 without any.
