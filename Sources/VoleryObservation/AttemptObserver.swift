@@ -76,7 +76,7 @@ public struct AttemptEnd: Sendable {
   /// The status's code.
   public var code: StatusCode { status.code }
 
-  package init(
+  @inlinable package init(
     status: Status, origin: StatusError.Origin, trailingMetadata: Metadata, nanoseconds: Int64, sent: MessageCount,
     received: MessageCount
   ) {

@@ -25,6 +25,10 @@ public protocol CallObserver: AnyObject, Sendable {
 
   /// The caller has its answer.
   func ended(_ end: CallEnd)
+
+  /// Whether it wants to hear of attempts (`attemptStarted`). Asked for once, when the call begins. False saves some; the end has how
+  /// many there were either way. True by default.
+  var hearsAttempts: Bool { get }
 }
 
 extension CallObserver {
@@ -32,6 +36,8 @@ extension CallObserver {
   public func attemptStarted(_ attempt: ObservedAttempt, metadata: inout Metadata) -> (any AttemptObserver)? { nil }
   /// Does nothing.
   public func ended(_ end: CallEnd) {}
+  /// True.
+  public var hearsAttempts: Bool { true }
 }
 
 /// How a call of a channel has ended.
@@ -45,16 +51,20 @@ public struct CallEnd: Sendable {
   /// The same, for those who count.
   public let nanoseconds: Int64
   /// Attempts beyond the first, and the time between them.
-  public let attempts: AttemptCount
+  public var attempts: AttemptCount { furtherAttempts ?? AttemptCount() }
+  /// Nil: there were none.
+  @usableFromInline let furtherAttempts: AttemptCount?
 
   /// The status's code.
   public var code: StatusCode { status.code }
 
-  @inlinable package init(status: Status, origin: StatusError.Origin, nanoseconds: Int64, attempts: AttemptCount) {
+  @inlinable package init(
+    status: Status, origin: StatusError.Origin, nanoseconds: Int64, furtherAttempts: AttemptCount?
+  ) {
     self.status = status
     self.origin = origin
     self.nanoseconds = nanoseconds
-    self.attempts = attempts
+    self.furtherAttempts = furtherAttempts
   }
 }
 

@@ -61,7 +61,7 @@ public struct ObservedMessage: Sendable {
   /// Whether the compressed flag of its prefix is set.
   public let isCompressed: Bool
 
-  package init(index: Int, byteCount: Int, isCompressed: Bool) {
+  @inlinable package init(index: Int, byteCount: Int, isCompressed: Bool) {
     self.index = index
     self.byteCount = byteCount
     self.isCompressed = isCompressed
@@ -71,18 +71,18 @@ public struct ObservedMessage: Sendable {
 /// Messages and their bytes of one direction of a stream, counted as in `ObservedMessage`.
 public struct MessageCount: Hashable, Sendable {
   /// How many messages, from 0.
-  public private(set) var messages = 0
+  public let messages: Int
   /// Their bytes together, as they travel.
-  public private(set) var bytes = 0
+  public let bytes: Int
 
-  package init() {}
+  @inlinable package init(messages: Int = 0, bytes: Int = 0) {
+    self.messages = messages
+    self.bytes = bytes
+  }
 
   /// Counts a message.
-  package mutating func add(byteCount: Int, isCompressed: Bool) -> ObservedMessage {
-    defer {
-      messages += 1
-      bytes += byteCount
-    }
+  @inlinable package mutating func add(byteCount: Int, isCompressed: Bool) -> ObservedMessage {
+    defer { self = MessageCount(messages: messages + 1, bytes: bytes + byteCount) }
     return ObservedMessage(index: messages, byteCount: byteCount, isCompressed: isCompressed)
   }
 }

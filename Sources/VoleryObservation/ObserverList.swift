@@ -51,6 +51,8 @@ private final class CallObserverList: CallObserver {
   func ended(_ end: CallEnd) {
     for observer in observers { observer.ended(end) }
   }
+
+  var hearsAttempts: Bool { observers.contains(where: \.hearsAttempts) }
 }
 
 private final class AttemptObserverList: AttemptObserver {

@@ -89,7 +89,7 @@ public struct ServerCallEnd: Sendable {
   /// The status's code.
   public var code: StatusCode { status.code }
 
-  package init(
+  @inlinable package init(
     status: Status, isComplete: Bool, nanoseconds: Int64, received: MessageCount, sent: MessageCount
   ) {
     self.status = status

@@ -76,7 +76,8 @@ package final class CallDispatcher: ServerStreamAcceptor {
       let call = RefusedCall(
         server: server, method: method(), isRegistered: status.code != .unimplemented, sentMetadata: head.metadata,
         peer: stream.peer, timeout: head.timeout)
-      var watch = ServerCallWatch(call, observer, on: pool(of: stream.transportLoop).loop)
+      var unused: HandlerBinding?
+      var watch = ServerCallWatch(call, observer, on: pool(of: stream.transportLoop).loop, &unused)
       watch?.answers(status)
       watch?.ended(nil)
     }
@@ -103,7 +104,9 @@ package final class CallDispatcher: ServerStreamAcceptor {
   /// The loop's own, shared by all servers that use it.
   private func pool(of loop: any TransportLoop) -> WorkerPool {
     loop.local {
-      guard let loop = loop.runningLoop as? EventLoop else { preconditionFailure("a server's calls run on event loops") }
+      guard let loop = loop.runningLoop as? EventLoop else {
+        preconditionFailure("a server's calls run on event loops")
+      }
       return WorkerPool(loop: loop)
     }
   }

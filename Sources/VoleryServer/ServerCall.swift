@@ -102,8 +102,7 @@ import VoleryTypes
   /// On the loop, once, when the headers are there.
   func accepted() {
     if let observer = dispatcher.observer {
-      watch = ServerCallWatch(self, observer, on: loop)
-      binding = watch?.handlerBinding()
+      watch = ServerCallWatch(self, observer, on: loop, &binding)
     }
     if let timeout = head.timeout {
       deadlineTimer = stream.transportLoop.scheduleTimer(after: timeout) { [self] in deadlinePassed() }

@@ -16,17 +16,24 @@ struct ServerCallWatch: ~Copyable {
   private var answer: Status?
 
   /// Nil where nobody wants to hear of the call.
+  ///
+  /// - Parameter binding: What the observer wants to hold for the handler.
   @inline(__always)
-  init?(_ call: any ObservedServerCallFacts, _ observer: any Observer, on loop: EventLoop) {
+  init?(
+    _ call: any ObservedServerCallFacts, _ observer: any Observer, on loop: EventLoop, _ binding: inout HandlerBinding?
+  ) {
     startedAt = Moment.now
     let activity = Unmanaged.passUnretained(loop.activity)
     let before = activity._withUnsafeGuaranteedRef { $0.turns(to: LoopActivity.observer) }
-    let found = observer.callStarted(ObservedServerCall(call))
-    hearsMessages = found?.hearsMessages ?? false
-    _ = activity._withUnsafeGuaranteedRef { $0.turns(to: before) }
-    guard let found else { return nil }
+    guard let found = observer.callStarted(ObservedServerCall(call)) else {
+      _ = activity._withUnsafeGuaranteedRef { $0.turns(to: before) }
+      return nil
+    }
     self.observer = found
     self.activity = activity
+    hearsMessages = found.hearsMessages
+    binding = found.handlerBinding
+    _ = activity._withUnsafeGuaranteedRef { $0.turns(to: before) }
   }
 
   @inline(__always)
@@ -37,9 +44,6 @@ struct ServerCallWatch: ~Copyable {
       return event(observer)
     }
   }
-
-  /// What the observer wants to hold for the handler. To be asked for once.
-  func handlerBinding() -> HandlerBinding? { tell { $0.handlerBinding } }
 
   mutating func received(byteCount: Int, isCompressed: Bool) {
     let message = received.add(byteCount: byteCount, isCompressed: isCompressed)

@@ -19,8 +19,8 @@ public import VoleryTypes
   }
 
   /// What only some outcomes have.
-  private final class Details: Sendable {
-    let message: String
+  @usableFromInline final class Details: Sendable {
+    @usableFromInline let message: String
     let trailingMetadata: Metadata
     let peer: Peer?
 
@@ -38,7 +38,7 @@ public import VoleryTypes
   package let isTrailersOnly: Bool
   /// The status is as the server has sent it, text and all. False: this end has made it of what it saw.
   package var isServersOwn = false
-  private var details: Details?
+  @usableFromInline var details: Details?
 
   package init(
     status: Status, trailingMetadata: Metadata = Metadata(), origin: StatusError.Origin,
@@ -54,7 +54,7 @@ public import VoleryTypes
   }
 
   @inlinable package var isOK: Bool { code.rawValue == 0 }
-  package var status: Status { Status(code: code, message: details?.message ?? "") }
+  @inlinable package var status: Status { Status(code: code, message: details?.message ?? "") }
   package var trailingMetadata: Metadata { details?.trailingMetadata ?? Metadata() }
   /// The server; set by the call, where it failed.
   package var peer: Peer? { details?.peer }

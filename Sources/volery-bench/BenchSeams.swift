@@ -38,6 +38,10 @@ struct BenchSeams: ParsableArguments {
       time.add(Int(nanoseconds), ordering: .relaxed)
     }
 
+    // What a count has no use for.
+    var hearsAttempts: Bool { false }
+    var hearsMessages: Bool { false }
+
     func callStarted(_ call: ObservedCall) -> (any CallObserver)? { self }
     func ended(_ end: CallEnd) { count(end.code, end.nanoseconds) }
     func callStarted(_ call: ObservedServerCall) -> (any ServerCallObserver)? { self }

@@ -373,6 +373,33 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     #expect(calls(third) == calls(fourth) && calls(third).count == 2)
   }
 
+  @Test("one that has no use for attempts is not asked of them; beside one that has, it is") func endsOnly()
+    async throws
+  {
+    final class Ends: Observer, CallObserver {
+      let attempts = Atomic<Int>(0)
+      let ends = Atomic<Int>(0)
+      var hearsAttempts: Bool { false }
+      func callStarted(_ call: ObservedCall) -> (any CallObserver)? { self }
+      func attemptStarted(_ attempt: ObservedAttempt, metadata: inout Metadata) -> (any AttemptObserver)? {
+        attempts.add(1, ordering: .relaxed)
+        return nil
+      }
+      func ended(_ end: CallEnd) { ends.add(1, ordering: .relaxed) }
+    }
+    let ends = Ends()
+    let server = Server(services: [Reflector()])
+    defer { server.shutDown() }
+    let address = try server.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0]
+    for (observers, attempts) in [([ends], 0), ([ends, Recorder()] as [any Observer], 1)] {
+      var options = ChannelOptions()
+      options.observers = observers
+      _ = try await Channel(address.target, options: options).unary(Reflector.unary, [1], options: Self.timely)
+      #expect(ends.attempts.load(ordering: .relaxed) == attempts)
+    }
+    #expect(ends.ends.load(ordering: .relaxed) == 2)
+  }
+
   enum Marks {
     @TaskLocal static var first = "-"
     @TaskLocal static var second = 0

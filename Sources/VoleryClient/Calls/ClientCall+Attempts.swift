@@ -43,7 +43,7 @@ extension ClientCall {
         CallAttempt(call: self, connection: connection, subchannel: subchannel, ticket: ticket, startedAt: now))
     case .wait(let generation):
       if waitsForOthers() { return }
-      if observer != nil { state.withLock { $0.waits(since: now) } }
+      if watch != nil { state.withLock { $0.waits(since: now) } }
       startDeadlineTimer(on: channel.loop)
       channel.wait(for: generation, self)
       // It may have ended before it waited.

@@ -31,7 +31,7 @@ import VoleryTypes
   /// Who stands around it: they start it, and say what the caller gets.
   let interception: ClientInterception
   /// Who hears of its attempts and its end; nil: nobody. Set by `init`.
-  @exclusivity(unchecked) nonisolated(unsafe) private(set) var observer: (any CallObserver)?  // Isolation: constant
+  @exclusivity(unchecked) nonisolated(unsafe) private(set) var watch: CallWatch?  // Isolation: constant
   /// What the channel's config selector has said of it; empty without one.
   let selection = OnceReference<CallSelection>()
   /// Empty as long as the call has no deadline.
@@ -64,7 +64,7 @@ import VoleryTypes
     // Interceptors come before the config selector, which sees what they have made of the metadata.
     if snapshot.selector == nil || !isIntercepted { configure(in: snapshot) }
     if let all = channel.observer {
-      observer = all.callStarted(ObservedCall(channel: channel.observed, method: method, deadline: self.deadline))
+      watch = CallWatch(ObservedCall(channel: channel.observed, method: method, deadline: self.deadline), all)
     }
     channel.callStarted()
   }
@@ -198,7 +198,7 @@ import VoleryTypes
     ended.timer?.cancel()
     channel.callEnded()
     selection.load()?.commit()
-    if let observer { tell(observer, ended) }
+    if let watch { tell(watch.observer, ended) }
     ended.waiters.resumeAll()
   }
 
@@ -206,7 +206,7 @@ import VoleryTypes
     observer.ended(
       CallEnd(
         status: ended.outcome.status, origin: ended.outcome.origin, nanoseconds: startedAt.nanoseconds(to: .now),
-        attempts: ended.history?.count ?? AttemptCount()))
+        furtherAttempts: ended.history?.count))
   }
 
   // MARK: Waiting
