@@ -25,7 +25,7 @@ struct FileDependencies {
       let next = open.removeFirst()
       guard seen.insert(next.name).inserted else { continue }
       // Of other modules only those are imported that have what this file imports itself.
-      let isElsewhere = options.modules[next.name] != nil || WellKnownFiles.names.contains(next.name)
+      let isElsewhere = options.moduleOrWellKnown(of: next.name) != nil
       if existing.contains(next.name) || generated.contains(next.name) || directNames.contains(next.name) && isElsewhere
       {
         linked.append(next)

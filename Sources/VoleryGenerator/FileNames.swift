@@ -50,6 +50,9 @@ struct FileNames {
 
   /// What goes before the names.
   private static func prefix(of file: FileDescriptor, _ options: PluginOptions) throws -> String {
+    let isPrefixed = WellKnownFiles.prefixedPackages.contains(file.package)
+    // Its names are as they are in Volery, whatever a copy of the file and the options say.
+    if options.shippedModule(of: file.name) != nil { return isPrefixed ? file.packagePrefix : "" }
     if let prefix = file.swiftPrefix {
       guard SwiftNames.isPrefix(prefix) else {
         throw PluginError("\(file.name): no Swift name can start with its swift_prefix \"\(prefix)\"")
@@ -57,7 +60,7 @@ struct FileNames {
       return prefix
     }
     // Names such as Duration, Any and Type would hide Swift's own.
-    if WellKnownFiles.packages.contains(file.package) || options.prefix == .package { return file.packagePrefix }
+    if isPrefixed || options.prefix == .package { return file.packagePrefix }
     if case .fixed(let text) = options.prefix { return text }
     return ""
   }

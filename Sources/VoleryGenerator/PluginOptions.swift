@@ -38,6 +38,21 @@ struct PluginOptions {
 
   /// Whether anything of a service is wanted.
   var services: Bool { client || server }
+
+  /// The Swift module of a .proto file that another module has; nil where it is in this one, or imported already.
+  func module(of file: String) -> String? {
+    if let module = modules[file] { return module }
+    guard !module.split(separator: "+").contains("Volery") else { return nil }
+    return WellKnownFiles.modules[file]
+  }
+
+  /// The Swift module of a .proto file that another module has, or of one whose Swift comes with Volery; nil where it is in
+  /// this module.
+  func moduleOrWellKnown(of file: String) -> String? { modules[file] ?? WellKnownFiles.modules[file] }
+
+  /// The module of Volery's that has the Swift of a file, so that none is generated; nil where there is none, and where a
+  /// mapping makes it a file like any other.
+  func shippedModule(of file: String) -> String? { modules[file] == nil ? WellKnownFiles.modules[file] : nil }
 }
 
 extension PluginOptions {

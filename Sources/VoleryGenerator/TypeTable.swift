@@ -66,7 +66,7 @@ struct TypeTable {
   private func checkTopLevel(_ generated: [FileDescriptor]) throws {
     var names = ModuleNames()
     for file in generated.sorted(by: { $0.name < $1.name }) {
-      if options.modules[file.name] == nil, WellKnownFiles.names.contains(file.name) { continue }
+      if options.shippedModule(of: file.name) != nil { continue }
       let own = fileNames[file.name]!
       if options.messages {
         for name in file.messages.map(\.name) {
