@@ -234,6 +234,8 @@ let package = Package(
       "ProtobufTests",
       ["Volery", "VoleryProtobuf", "VoleryTypes", "NastyMessages", "TestMessages", "protoc-gen-volery"],
       exclude: ["everything.proto", "proto2.proto", "editions.proto", "edition2024.proto", "arbiter.py"]),
+    // With the plugins' own code in it (Shared, ManifestTargets.swift).
+    tests("PluginTests", ["protoc-gen-volery"]),
     tests("MessageFormatTests", ["Volery", "TestMessages"], exclude: ["formats.proto", "lonely.proto", "arbiter.py"]),
     tests(
       "RuntimeTests",

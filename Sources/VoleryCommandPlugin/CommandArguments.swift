@@ -4,7 +4,7 @@ import PackagePlugin
 /// What was written behind `swift package generate-grpc-code`.
 struct CommandArguments {
   static let help = """
-    swift package generate-grpc-code [OPTIONS] [FILE.proto|FOLDER ...]
+    swift package --allow-writing-to-package-directory generate-grpc-code [OPTIONS] [FILE.proto|FOLDER ...]
 
     Writes the Swift of .proto files into the package. Without a FILE: of all .proto files of the targets. Without a
     --target: of the targets that have .proto files among what they exclude, or a volery-protoc.json. Each target's

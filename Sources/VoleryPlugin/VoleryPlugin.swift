@@ -8,9 +8,12 @@ struct VoleryPlugin: BuildToolPlugin {
     guard let module = target.sourceModule else {
       throw PluginFailure("\(target.name) is not a target with sources: VoleryPlugin has nothing to do there")
     }
+    // A target without the plugin can't say so itself.
+    for trouble in context.package.protoTroubles(toldTo: target.name) { Diagnostics.warning(trouble) }
     let plan = try TargetPlan(
       target: module.protoFolder, dependencies: target.protoFoldersOfDependencies,
-      plugin: context.tool(named: "protoc-gen-volery").url, output: context.pluginWorkDirectoryURL)
+      shipped: context.package.shippedProtos, plugin: context.tool(named: "protoc-gen-volery").url,
+      output: context.pluginWorkDirectoryURL)
     let encoder = JSONEncoder()
     // The same plan has to be the same command.
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

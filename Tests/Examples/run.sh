@@ -62,6 +62,10 @@ contains "$work/files.log" "touch Package.swift"
 echo '{"importPaths": ["Protos"], "visbility": "public"}' >"$catalog/volery-protoc.json"
 if codegen build >"$work/name.log" 2>&1; then fail "a misspelt name went unnoticed"; fi
 contains "$work/name.log" "'visbility' is unknown"
+echo '{"importPaths": ["Protos"]}' >"$catalog/volery-protoc.json"
+if codegen build >"$work/visibility.log" 2>&1; then fail "internal code that another target needs went unnoticed"; fi
+contains "$work/visibility.log" "orders.proto imports \"catalog/v1/item.proto\", whose Swift in the module Catalog is internal"
+contains "$work/visibility.log" "write {\"visibility\": \"package\"} into $catalog/volery-protoc.json"
 cp -p "$work/catalog.json" "$catalog/volery-protoc.json"
 
 echo "Examples/Codegen: paths that differ in slashes and underscores"
@@ -71,7 +75,23 @@ for path in a/b/c a/b_c a_b/c a_b_c; do
   number=$((number + 1))
   printf 'syntax = "proto3";\npackage paths;\nmessage Path%s {}\n' $number >"$orders/paths/$path.proto"
 done
-codegen build >"$work/paths.log" 2>&1 || { cat "$work/paths.log" >&2; fail "four paths in one target do not build"; }
+# What Volery has the Swift of is found without an option.
+cat >"$orders/paths/shipped.proto" <<'END'
+syntax = "proto3";
+package paths;
+import "google/protobuf/timestamp.proto";
+import "google/rpc/status.proto";
+import "grpc/health/v1/health.proto";
+message Probe {
+  google.protobuf.Timestamp time = 1;
+  google.rpc.Status status = 2;
+  grpc.health.v1.HealthCheckResponse health = 3;
+}
+service Probes {
+  rpc Look(grpc.health.v1.HealthCheckRequest) returns (Probe);
+}
+END
+codegen build >"$work/paths.log" 2>&1 || { cat "$work/paths.log" >&2; fail "five paths in one target do not build"; }
 rm -rf "$orders/paths"
 
 echo "Examples/Codegen: what goes wrong says so"
@@ -95,6 +115,35 @@ contains "$work/path.log" "protoc, the protobuf compiler, is not on PATH"
 if codegen package --allow-writing-to-package-directory generate-grpc-code --visibility everybody \
   >"$work/option.log" 2>&1; then fail "an impossible visibility went unnoticed"; fi
 contains "$work/option.log" "Visibility can't be \"everybody\""
+codegen package --allow-writing-to-package-directory generate-grpc-code --help >"$work/help.txt" 2>&1 || fail "--help"
+contains "$work/help.txt" "--output-path FOLDER"
+if codegen package --allow-writing-to-package-directory generate-grpc-code --nonsense \
+  >"$work/nonsense.log" 2>&1; then fail "an unknown option went unnoticed"; fi
+contains "$work/nonsense.log" "the option --nonsense is unknown"
+
+echo "a package that misses what SwiftPM does not say"
+mkdir -p "$work/shop/Sources/Orders" "$work/shop/Sources/Bills"
+cat >"$work/shop/Package.swift" <<END
+// swift-tools-version: 6.2
+import PackageDescription
+let volery: Target.Dependency = .product(name: "Volery", package: "volery")
+let package = Package(
+  name: "shop", platforms: [.macOS(.v15)], dependencies: [.package(name: "volery", path: "$root")],
+  targets: [
+    .target(name: "Orders", dependencies: [volery]),
+    .target(name: "Bills", dependencies: [volery], plugins: [.plugin(name: "VoleryPlugin", package: "volery")]),
+  ])
+END
+for target in Orders Bills; do
+  printf 'syntax = "proto3";\nmessage %s {}\n' $target >"$work/shop/Sources/$target/$target.proto"
+done
+echo "// The plugin is missing." >"$work/shop/Sources/Orders/Orders.swift"
+if swift package --package-path "$work/shop" --scratch-path "$work/codegen" --allow-writing-to-package-directory \
+  generate-grpc-code >"$work/shop.log" 2>&1; then fail "a target without the plugin went unnoticed"; fi
+contains "$work/shop.log" "Orders/Orders.proto: the target Orders lists no plugin"
+contains "$work/shop.log" "plugins: [.plugin(name: \"VoleryPlugin\", package: \"volery\")]"
+contains "$work/shop.log" "SwiftPM leaves the target Bills out"
+contains "$work/shop.log" "the .proto files of Orders are among the sources"
 
 echo "Examples/HelloWorld"
 timeout 1200 swift build --package-path "$root/Examples/HelloWorld" --scratch-path "$work/hello" >"$work/hello.log" 2>&1 ||

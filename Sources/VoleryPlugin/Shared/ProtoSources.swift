@@ -16,12 +16,14 @@ struct ProtoSources {
     importPaths = (configuration.importPaths ?? []).map(folder.following) + [folder.standardizedFileURL]
   }
 
+  /// Where the configuration is, or would be.
+  var configurationFile: URL { folder.appendingPathComponent(Configuration.fileName) }
+
   /// The files that decide what is generated, and the folders whose lists of files do.
   var inputs: [URL] {
     var inputs = files
     for named in configuration.files ?? [] { inputs += ProtoSources.folders(at: folder.following(named)) }
-    let file = folder.appendingPathComponent(Configuration.fileName)
-    if FileManager.default.fileExists(atPath: file.path) { inputs.append(file) }
+    if FileManager.default.fileExists(atPath: configurationFile.path) { inputs.append(configurationFile) }
     if let mappings = configuration.moduleMappingsFile { inputs.append(folder.following(mappings)) }
     return inputs.map(\.standardizedFileURL)
   }
@@ -57,7 +59,7 @@ struct ProtoSources {
     }
     throw PluginFailure(
       "\(path) is in none of the import paths: name a folder that holds it in 'importPaths' of "
-        + folder.appendingPathComponent(Configuration.fileName).path)
+        + configurationFile.path)
   }
 }
 

@@ -9,10 +9,14 @@ struct ProtocRun {
   let files: [URL]
   /// Of each of the files, in the same order.
   let outputs: [URL]
+  private let troubles: ImportTroubles
 
-  /// - Parameter dependencies: Other modules' .proto files, which these may import.
+  /// - Parameters:
+  ///   - dependencies: Other modules' .proto files, which these may import.
+  ///   - shipped: The folder of the .proto files whose Swift comes with Volery.
   init(
-    _ sources: ProtoSources, dependencies: [(module: String, sources: ProtoSources)], plugin: URL, output: URL
+    _ sources: ProtoSources, dependencies: [(module: String, sources: ProtoSources)], shipped: URL?, plugin: URL,
+    output: URL
   ) throws {
     let configuration = sources.configuration
     executable = try ProtocRun.protoc(configuration.protocPath.map(sources.folder.following))
@@ -35,8 +39,14 @@ struct ProtocRun {
       importPaths += other.importPaths
       inputs += other.inputs
       guard other.configuration.messages ?? true else { continue }
-      for file in other.files { options.add("ProtoModule", "\(try other.name(of: file)):\(module)") }
+      // Of a copy of a file that Volery ships a module has no Swift, unless it says so.
+      for name in try other.files.map(other.name(of:)) where WellKnownFiles.modules[name] == nil {
+        options.add("ProtoModule", "\(name):\(module)")
+      }
     }
+    // Last: a copy of one's own goes before.
+    if let shipped { importPaths.append(shipped) }
+    troubles = ImportTroubles(sources: sources, dependencies: dependencies, importPaths: importPaths.uniqued())
     self.inputs = (inputs + [plugin]).uniqued()
     files = sources.files
     arguments =
@@ -54,6 +64,7 @@ struct ProtocRun {
 
   /// Runs it to its end.
   func start() throws {
+    try troubles.checkVisibility()
     let process = Process()
     process.executableURL = executable
     process.arguments = arguments
@@ -63,6 +74,8 @@ struct ProtocRun {
     try process.run()
     process.waitUntilExit()
     guard process.terminationStatus == 0 else {
+      let missing = troubles.missing(protoc: executable)
+      guard missing.isEmpty else { throw PluginFailure(missing.joined(separator: "\nerror: ")) }
       throw PluginFailure("\(executable.path) ended with \(process.terminationStatus); see its messages above")
     }
   }

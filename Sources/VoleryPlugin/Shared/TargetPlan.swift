@@ -22,6 +22,8 @@ struct TargetPlan: Codable {
 
   let target: Folder
   let dependencies: [Folder]
+  /// The folder of the .proto files whose Swift comes with Volery.
+  let shipped: String?
   /// protoc-gen-volery.
   let plugin: String
   /// The folder that the outputs lie in.
@@ -31,9 +33,10 @@ struct TargetPlan: Codable {
   /// The Swift file of each .proto file, whose names are as `fileNaming` was when the build was planned.
   private(set) var outputs: [String: String] = [:]
 
-  init(target: Folder, dependencies: [Folder], plugin: URL, output: URL) throws {
+  init(target: Folder, dependencies: [Folder], shipped: URL?, plugin: URL, output: URL) throws {
     self.target = target
     self.dependencies = dependencies
+    self.shipped = shipped?.path
     self.plugin = plugin.path
     self.output = output.path
     let run = try run(into: output)
@@ -51,7 +54,7 @@ struct TargetPlan: Codable {
     }
     return try ProtocRun(
       sources, dependencies: dependencies.map { ($0.module, try $0.sources) }.filter { !$0.1.files.isEmpty },
-      plugin: URL(fileURLWithPath: plugin), output: folder)
+      shipped: shipped.map { URL(fileURLWithPath: $0) }, plugin: URL(fileURLWithPath: plugin), output: folder)
   }
 
   /// Generates what is planned, as volery-protoc.json has it now.

@@ -1,0 +1,1 @@
+../../VoleryGenerator/WellKnownFiles.swift

@@ -1,0 +1,1 @@
+../../Sources/VoleryPlugin/Targets/ManifestTargets.swift
