@@ -44,6 +44,7 @@ let package = Package(
   products: [
     .library(name: "Volery", targets: ["Volery"]),
     .library(name: "VoleryProtobuf", targets: ["VoleryProtobuf", "VoleryWellKnownTypes"]),
+    .library(name: "VoleryFoundation", targets: ["VoleryFoundation"]),
     .library(name: "VoleryConfiguration", targets: ["VoleryConfiguration"]),
     .library(name: "VoleryInterceptors", targets: ["VoleryInterceptors"]),
     .library(name: "VoleryServiceLifecycle", targets: ["VoleryServiceLifecycle"]),
@@ -123,6 +124,7 @@ let package = Package(
     module("VoleryServiceLifecycle", ["VoleryServer", "VoleryClient", lifecycle]),
     module("VoleryMetrics", ["VoleryPlatform", "VoleryTypes", "VoleryObservation", coreMetrics]),
     module("VoleryTracing", ["VoleryPlatform", "VoleryPrimitives", "VoleryTypes", "VoleryObservation", tracing]),
+    module("VoleryFoundation", ["VoleryTypes", "VoleryTLSSession", "VoleryProtobuf", "VoleryWellKnownTypes"]),
     module("VoleryConfiguration", ["VoleryTypes", "VoleryServer", "VoleryClient", configuration]),
     module(
       "VoleryInterceptors",
@@ -236,6 +238,7 @@ let package = Package(
       exclude: ["everything.proto", "proto2.proto", "editions.proto", "edition2024.proto", "arbiter.py"]),
     // With the plugins' own code in it (Shared, ManifestTargets.swift).
     tests("PluginTests", ["protoc-gen-volery"]),
+    tests("FoundationTests", ["Volery", "VoleryFoundation", "TestMessages"]),
     tests("MessageFormatTests", ["Volery", "TestMessages"], exclude: ["formats.proto", "lonely.proto", "arbiter.py"]),
     tests(
       "RuntimeTests",

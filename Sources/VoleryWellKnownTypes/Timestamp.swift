@@ -16,8 +16,8 @@ extension Google_Protobuf_Timestamp {
   }
 
   /// The point in time so long after 1970-01-01T00:00:00Z, or before; what is less than a nanosecond is cut off downwards.
-  public init(timeSince1970: Duration) {
-    let (seconds, attoseconds) = timeSince1970.components
+  public init(durationSince1970: Duration) {
+    let (seconds, attoseconds) = durationSince1970.components
     let nanos = (attoseconds / 1_000_000_000, attoseconds % 1_000_000_000)
     let floor = nanos.0 - (nanos.1 < 0 ? 1 : 0)
     self.init(
@@ -25,7 +25,7 @@ extension Google_Protobuf_Timestamp {
   }
 
   /// How long after 1970-01-01T00:00:00Z it is; negative before.
-  public var timeSince1970: Duration { .seconds(seconds) + .nanoseconds(Int64(nanos)) }
+  public var durationSince1970: Duration { .seconds(seconds) + .nanoseconds(Int64(nanos)) }
 
   /// Reads RFC 3339, such as `2006-01-02T15:04:05.5Z` or with an offset from UTC; nil for anything else and for years
   /// that are not 1 to 9999.
@@ -43,18 +43,18 @@ extension Google_Protobuf_Timestamp {
   /// The point in time so much later, or earlier where the duration is negative; what is less than a nanosecond is cut off
   /// downwards.
   public static func + (time: Google_Protobuf_Timestamp, duration: Duration) -> Google_Protobuf_Timestamp {
-    Google_Protobuf_Timestamp(timeSince1970: time.timeSince1970 + duration)
+    Google_Protobuf_Timestamp(durationSince1970: time.durationSince1970 + duration)
   }
 
   /// The point in time so much earlier, or later where the duration is negative; what is less than a nanosecond is cut off
   /// downwards.
   public static func - (time: Google_Protobuf_Timestamp, duration: Duration) -> Google_Protobuf_Timestamp {
-    Google_Protobuf_Timestamp(timeSince1970: time.timeSince1970 - duration)
+    Google_Protobuf_Timestamp(durationSince1970: time.durationSince1970 - duration)
   }
 
   /// How long after the right one the left one is; negative when it is before.
   public static func - (left: Google_Protobuf_Timestamp, right: Google_Protobuf_Timestamp) -> Duration {
-    left.timeSince1970 - right.timeSince1970
+    left.durationSince1970 - right.durationSince1970
   }
 }
 

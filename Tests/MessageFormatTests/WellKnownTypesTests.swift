@@ -14,9 +14,9 @@ import Volery
   }
 
   @Test("timestamps count from 1970, read and write RFC 3339, and can be compared") func timestamps() throws {
-    let before = Google_Protobuf_Timestamp(timeSince1970: .milliseconds(-500))
+    let before = Google_Protobuf_Timestamp(durationSince1970: .milliseconds(-500))
     #expect(before == Google_Protobuf_Timestamp(seconds: -1, nanos: 500_000_000))
-    #expect(before.timeSince1970 == .milliseconds(-500))
+    #expect(before.durationSince1970 == .milliseconds(-500))
     #expect(before.rfc3339 == "1969-12-31T23:59:59.500Z")
     #expect(Google_Protobuf_Timestamp(rfc3339: "1970-01-01T01:00:00+01:00") == Google_Protobuf_Timestamp())
     #expect(Google_Protobuf_Timestamp(rfc3339: "yesterday") == nil)
