@@ -25,6 +25,11 @@ struct CodeWriter {
     }
   }
 
+  /// The same, or where the .proto has none what is said of its kind.
+  mutating func comment(_ text: String, or other: String) {
+    comment(text.allSatisfy { $0 == " " || $0 == "\n" } ? other : text)
+  }
+
   /// Of a type or a case, which generated code itself has to name: an attribute would warn in there.
   mutating func deprecation(_ isDeprecated: Bool) {
     if isDeprecated { line("/// - Warning: deprecated in the .proto.") }

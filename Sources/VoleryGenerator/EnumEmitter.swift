@@ -61,7 +61,10 @@ struct EnumEmitter {
         if item.value.isDeprecated { out.line("@available(*, deprecated)") }
         out.line("case \(SwiftNames.escaped(item.name))")
       }
-      if !descriptor.isClosed { out.line("case unrecognized(\(types.standard("Int32")))") }
+      if !descriptor.isClosed {
+        out.line("/// A number that the .proto does not have.")
+        out.line("case unrecognized(\(types.standard("Int32")))")
+      }
       for item in all where item.alias != nil {
         out.comment(item.value.comment)
         if item.value.isDeprecated { out.line("@available(*, deprecated)") }
@@ -77,6 +80,7 @@ struct EnumEmitter {
     out.line()
     // A deprecated case is named through a protocol that is not: no warning in generated code.
     func make(_ item: Case) -> String { item.value.isDeprecated ? "Self._deprecated.\(item.name)" : ".\(item.name)" }
+    out.line("/// The first value of the .proto: that of a field that is not set.")
     out.line("\(visibility)init() { self = \(make(first)) }")
     out.line()
     out.block("\(visibility)init\(descriptor.isClosed ? "?" : "")(rawValue: \(int32))") { out in

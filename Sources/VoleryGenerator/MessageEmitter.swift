@@ -127,6 +127,7 @@ struct MessageEmitter {
       + oneofs.map { "\($0.property): \($0.type)? = nil" }
     guard !parameters.isEmpty else { return }
     out.line()
+    out.line("/// A message with these fields; what is left out is not set.")
     out.block("\(visibility)init(\(parameters.joined(separator: ", ")))") { out in
       // No property begins with an underscore and a letter.
       if isStored { out.line("let _s = \(Runtime.messageStorage)(_Fields())") }

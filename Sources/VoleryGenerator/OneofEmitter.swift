@@ -29,6 +29,7 @@ struct OneofEmitter {
   func emitType(_ out: inout CodeWriter) throws {
     let protocols = "\(context.types.standard("Hashable")), \(context.types.standard("Sendable"))"
     out.line()
+    out.line("/// What `\(context.names.oneofs[index]!)` holds: one of these.")
     try out.block("\(visibility)nonisolated enum \(type): \(protocols)") { out in
       for member in members {
         out.comment(member.field.comment)

@@ -6,7 +6,7 @@ extension ServiceEmitter {
     out.block("\(visibility)protocol \(name): \(types.standard("Sendable"))") { out in
       for method in methods {
         for call in calls(of: method) {
-          out.comment(method.descriptor.comment)
+          out.comment(method.descriptor.comment, or: "Calls `\(method.descriptor.name)`.")
           emitDeprecation(method, &out)
           out.line("func \(call.name)(\(call.parameters(with: "options: \(Runtime.callOptions)"))) \(call.result)")
         }

@@ -73,8 +73,12 @@ struct ServiceEmitter {
 
   private func emitMethods(_ methods: [Method], _ out: inout CodeWriter) {
     out.line()
+    out.line(
+      "/// The methods of `\(service.fullName)`, for calls and handlers without generated types, and what describes them."
+    )
     out.block("\(visibility)nonisolated enum \(names.methods)") { out in
       for method in methods {
+        out.comment(method.descriptor.comment, or: "`\(method.descriptor.name)`.")
         let idempotency = ["", ", idempotency: .noSideEffects", ", idempotency: .idempotent"][
           min(method.descriptor.idempotency, 2)]
         out.line(
@@ -84,6 +88,7 @@ struct ServiceEmitter {
         )
       }
       out.line()
+      out.line("/// The service's full name.")
       out.line("\(visibility)static var serviceName: \(types.standard("String")) { \"\(service.fullName)\" }")
       out.line("/// In the order of the .proto.")
       let all = methods.map { "Self.\($0.name).descriptor" }.joined(separator: ", ")
@@ -95,11 +100,11 @@ struct ServiceEmitter {
 
   private func emitServer(_ methods: [Method], _ out: inout CodeWriter) {
     out.line()
-    out.comment(service.comment)
+    out.comment(service.comment, or: "What a server of `\(service.fullName)` implements.")
     // Not `nonisolated`, which methods of types on the main actor would inherit; a Sendable protocol is on no actor by default.
     out.block("\(visibility)protocol \(names.service): \(Runtime.service)") { out in
       for method in methods {
-        out.comment(method.descriptor.comment)
+        out.comment(method.descriptor.comment, or: "Answers `\(method.descriptor.name)`.")
         let request =
           method.descriptor.streamsRequests
           ? "_ requests: \(Runtime.requestStream)<\(method.request)>" : "_ request: \(method.request)"
@@ -126,7 +131,7 @@ struct ServiceEmitter {
 
   private func emitClient(_ methods: [Method], _ out: inout CodeWriter) {
     out.line()
-    out.comment(service.comment)
+    out.comment(service.comment, or: "Calls the methods of `\(service.fullName)`.")
     let conformance = names.clientProtocol.map { ", \($0)" } ?? ""
     out.block("\(visibility)nonisolated struct \(names.client): \(types.standard("Sendable"))\(conformance)") { out in
       out.line("private let _calls: \(Runtime.callInvoker)")
@@ -148,7 +153,7 @@ struct ServiceEmitter {
   private func emitCall(_ method: Method, _ out: inout CodeWriter) {
     let path = "\(names.methods).\(method.name)"
     let options = "options: \(Runtime.callOptions) = \(Runtime.callOptions)()"
-    out.comment(method.descriptor.comment)
+    out.comment(method.descriptor.comment, or: "Calls `\(method.descriptor.name)`.")
     if method.descriptor.isDeprecated { out.line("@available(*, deprecated)") }
     switch method.kind {
     case "unary":

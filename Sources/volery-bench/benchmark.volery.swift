@@ -12,6 +12,7 @@ nonisolated struct Echo: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(payload: [UInt8] = []) {
     self.payload = payload
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -46,6 +47,7 @@ nonisolated struct StreamRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(count: UInt32 = 0, size: UInt32 = 0) {
     self.count = count
     self.size = size
@@ -71,14 +73,19 @@ nonisolated struct StreamRequest: VoleryProtobuf.Message {
   }
 }
 
+/// The methods of `volery.benchmark.Benchmark`, for calls and handlers without generated types, and what describes them.
 nonisolated enum BenchmarkMethods {
+  /// Answers with what it got.
   static let unary = VoleryTypes.Method<Echo, Echo>(
     service: "volery.benchmark.Benchmark", name: "Unary", kind: .unary)
+  /// Sends `count` messages of `size` bytes.
   static let download = VoleryTypes.Method<StreamRequest, Echo>(
     service: "volery.benchmark.Benchmark", name: "Download", kind: .serverStreaming)
+  /// Answers each message with itself.
   static let pingPong = VoleryTypes.Method<Echo, Echo>(
     service: "volery.benchmark.Benchmark", name: "PingPong", kind: .bidirectional)
 
+  /// The service's full name.
   static var serviceName: String { "volery.benchmark.Benchmark" }
   /// In the order of the .proto.
   static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.unary.descriptor, Self.download.descriptor, Self.pingPong.descriptor] }
@@ -86,6 +93,7 @@ nonisolated enum BenchmarkMethods {
   static var fileTable: VoleryProtobuf.FileTable { _table_benchmark_proto }
 }
 
+/// What a server of `volery.benchmark.Benchmark` implements.
 protocol BenchmarkService: VoleryServer.Service {
   /// Answers with what it got.
   func unary(_ request: Echo, context: VoleryServer.ServerContext) async throws -> Echo
@@ -105,6 +113,7 @@ extension BenchmarkService {
   }
 }
 
+/// Calls the methods of `volery.benchmark.Benchmark`.
 nonisolated struct BenchmarkClient: Sendable {
   private let _calls: VoleryClient.CallInvoker
 

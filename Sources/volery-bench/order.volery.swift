@@ -50,6 +50,7 @@ nonisolated struct Order: VoleryProtobuf.Message {
   }
   private var _s: VoleryProtobuf.Stored<_Fields>
 
+  /// What `payment` holds: one of these.
   nonisolated enum Payment: Hashable, Sendable {
     case cardToken(String)
     case invoiceNumber(String)
@@ -97,6 +98,7 @@ nonisolated struct Order: VoleryProtobuf.Message {
 
   init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   init(id: String = "", customer: UInt64 = 0, placedAt: Int64 = 0, state: Order.State = Order.State(), lines: [Order.Line] = [], delivery: Order.Address? = nil, labels: [String: String] = [:], vouchers: [UInt32] = [], signature: [UInt8] = [], payment: Payment? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.id = id
@@ -151,8 +153,10 @@ nonisolated struct Order: VoleryProtobuf.Message {
     case unspecified
     case placed
     case sent
+    /// A number that the .proto does not have.
     case unrecognized(Int32)
 
+    /// The first value of the .proto: that of a field that is not set.
     init() { self = .unspecified }
 
     init(rawValue: Int32) {
@@ -194,6 +198,7 @@ nonisolated struct Order: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     init(article: String = "", title: String = "", quantity: UInt32 = 0, price: Double = 0, gift: Bool = false) {
       self.article = article
       self.title = title
@@ -248,6 +253,7 @@ nonisolated struct Order: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     init(name: String = "", lines: [String] = [], postcode: String = "", country: String = "") {
       self.name = name
       self.lines = lines

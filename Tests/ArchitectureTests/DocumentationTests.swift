@@ -76,6 +76,24 @@ import Testing
     }
   }
 
+  /// What generated code implements of its protocols, whose docstrings hold there, too; and what is for it alone.
+  nonisolated(unsafe) static let inherited =
+    /^public (?:static )?(?:var (?:unknownFields|messageName|rawValue|handlers|fileDescriptors)\b|init\(\) \{|init\??\(rawValue:|init\(_ m:|let _|func _)/
+
+  @Test("so has generated code that users see: what the generator adds, and what Volery's own .proto files declare")
+  func generated() throws {
+    let files = (FileManager.default.enumerator(atPath: Self.sources.path)?.compactMap { $0 as? String } ?? [])
+      .filter(Self.isGenerated).sorted()
+    #expect(files.count > 10)
+    for file in files {
+      let text = try String(contentsOf: Self.sources.appendingPathComponent(file), encoding: .utf8)
+        .replacing("public nonisolated ", with: "public ")
+      for found in Self.undocumented(text) where !found.text.starts(with: Self.inherited) {
+        Issue.record("\(file):\(found.line): \(found.text): a comment in the .proto, or in the generator, is missing")
+      }
+    }
+  }
+
   @Test(
     "the rule finds what has no docstring",
     arguments: [

@@ -176,6 +176,7 @@ package nonisolated struct Everything: VoleryProtobuf.Message {
   }
   private var _s: VoleryProtobuf.Stored<_Fields>
 
+  /// What `choice` holds: one of these.
   package nonisolated enum Choice: Hashable, Sendable {
     case choiceString(String)
     case choiceInner(Everything.Inner)
@@ -303,6 +304,7 @@ package nonisolated struct Everything: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(doubleValue: Double = 0, floatValue: Float = 0, int32Value: Int32 = 0, int64Value: Int64 = 0, uint32Value: UInt32 = 0, uint64Value: UInt64 = 0, sint32Value: Int32 = 0, sint64Value: Int64 = 0, fixed32Value: UInt32 = 0, fixed64Value: UInt64 = 0, sfixed32Value: Int32 = 0, sfixed64Value: Int64 = 0, boolValue: Bool = false, stringValue: String = "", bytesValue: [UInt8] = [], colour: Everything.Colour = Everything.Colour(), inner: Everything.Inner? = nil, again: Everything? = nil, maybeInt32: Int32? = nil, maybeString: String? = nil, maybeBool: Bool? = nil, maybeColour: Everything.Colour? = nil, int32List: [Int32] = [], sint64List: [Int64] = [], fixed64List: [UInt64] = [], doubleList: [Double] = [], boolList: [Bool] = [], stringList: [String] = [], bytesList: [[UInt8]] = [], colourList: [Everything.Colour] = [], innerList: [Everything.Inner] = [], unpackedList: [Int32] = [], stringMap: [String: String] = [:], innerMap: [Int32: Everything.Inner] = [:], colourMap: [Bool: Everything.Colour] = [:], bytesMap: [Int64: [UInt8]] = [:], `class`: String = "", self_p: String = "", description_p: String = "", init_p: Int32 = 0, choice: Choice? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.doubleValue = doubleValue
@@ -449,8 +451,10 @@ package nonisolated struct Everything: VoleryProtobuf.Message {
     case red
     case `default`
     case negative
+    /// A number that the .proto does not have.
     case unrecognized(Int32)
 
+    /// The first value of the .proto: that of a field that is not set.
     package init() { self = .unspecified }
 
     package init(rawValue: Int32) {
@@ -490,6 +494,7 @@ package nonisolated struct Everything: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(number: Int32 = 0, numbers: [Int32] = [], text: String = "") {
       self.number = number
       self.numbers = numbers
@@ -534,6 +539,7 @@ package nonisolated struct Numbers: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(first: Int32 = 0, last: Int32 = 0) {
     self.first = first
     self.last = last
@@ -619,6 +625,7 @@ package nonisolated struct Tree: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(value: Int32 = 0, left: Tree? = nil, children: [Tree] = []) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.value = value

@@ -240,6 +240,7 @@ package nonisolated struct Format: VoleryProtobuf.Message {
   }
   private var _s: VoleryProtobuf.Stored<_Fields>
 
+  /// What `choice` holds: one of these.
   package nonisolated enum Choice: Hashable, Sendable {
     case choiceString(String)
     case choiceUint32(UInt32)
@@ -401,6 +402,7 @@ package nonisolated struct Format: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(int32Value: Int32 = 0, int64Value: Int64 = 0, uint32Value: UInt32 = 0, uint64Value: UInt64 = 0, sint32Value: Int32 = 0, sint64Value: Int64 = 0, fixed32Value: UInt32 = 0, fixed64Value: UInt64 = 0, sfixed32Value: Int32 = 0, sfixed64Value: Int64 = 0, floatValue: Float = 0, doubleValue: Double = 0, boolValue: Bool = false, stringValue: String = "", bytesValue: [UInt8] = [], level: Format.Level = Format.Level(), format: Format? = nil, maybeInt32: Int32? = nil, maybeString: String? = nil, maybeLevel: Format.Level? = nil, int32List: [Int32] = [], sint64List: [Int64] = [], doubleList: [Double] = [], stringList: [String] = [], bytesList: [[UInt8]] = [], levelList: [Format.Level] = [], formatList: [Format] = [], boolList: [Bool] = [], stringMap: [String: String] = [:], formatMap: [Int32: Format] = [:], levelMap: [Bool: Format.Level] = [:], doubleMap: [UInt64: Double] = [:], renamed: String = "", fieldName2WithUnderscores: String = "", `any`: Google_Protobuf_Any? = nil, timestamp: Google_Protobuf_Timestamp? = nil, duration: Google_Protobuf_Duration? = nil, mask: Google_Protobuf_FieldMask? = nil, structure: Google_Protobuf_Struct? = nil, value: Google_Protobuf_Value? = nil, list: Google_Protobuf_ListValue? = nil, empty: Google_Protobuf_Empty? = nil, boolWrapper: Google_Protobuf_BoolValue? = nil, int32Wrapper: Google_Protobuf_Int32Value? = nil, int64Wrapper: Google_Protobuf_Int64Value? = nil, uint32Wrapper: Google_Protobuf_UInt32Value? = nil, uint64Wrapper: Google_Protobuf_UInt64Value? = nil, floatWrapper: Google_Protobuf_FloatValue? = nil, doubleWrapper: Google_Protobuf_DoubleValue? = nil, stringWrapper: Google_Protobuf_StringValue? = nil, bytesWrapper: Google_Protobuf_BytesValue? = nil, null: Google_Protobuf_NullValue = Google_Protobuf_NullValue(), values: [Google_Protobuf_Value] = [], timestamps: [Google_Protobuf_Timestamp] = [], valueMap: [String: Google_Protobuf_Value] = [:], anys: [Google_Protobuf_Any] = [], choice: Choice? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.int32Value = int32Value
@@ -588,9 +590,11 @@ package nonisolated struct Format: VoleryProtobuf.Message {
     case low
     case high
     case negative
+    /// A number that the .proto does not have.
     case unrecognized(Int32)
     package static var top: Self { .high }
 
+    /// The first value of the .proto: that of a field that is not set.
     package init() { self = .unspecified }
 
     package init(rawValue: Int32) {
@@ -628,6 +632,7 @@ package nonisolated struct Stranger: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(name: String = "") {
     self.name = name
     self.unknownFields = VoleryProtobuf.UnknownFields()

@@ -12,6 +12,7 @@ package nonisolated enum Closed: RawRepresentable, Hashable, Sendable, CaseItera
   case gone
   package static var uno: Self { .one }
 
+  /// The first value of the .proto: that of a field that is not set.
   package init() { self = .one }
 
   package init?(rawValue: Int32) {
@@ -43,6 +44,7 @@ package nonisolated enum Switch: RawRepresentable, Hashable, Sendable, CaseItera
   case off
   case on
 
+  /// The first value of the .proto: that of a field that is not set.
   package init() { self = .off }
 
   package init?(rawValue: Int32) {
@@ -82,6 +84,7 @@ package nonisolated struct Old: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(needed: Int32? = nil, text: String? = nil, unpacked: [Int32] = [], packed: [Int32] = [], size: Old.Size? = nil) {
     self.needed = needed
     self.text = text
@@ -133,6 +136,7 @@ package nonisolated struct Old: VoleryProtobuf.Message {
     case small
     case large
 
+    /// The first value of the .proto: that of a field that is not set.
     package init() { self = .small }
 
     package init?(rawValue: Int32) {
@@ -185,6 +189,7 @@ package nonisolated struct Defaults: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(inf: Double? = nil, negativeInf: Double? = nil, notANumber: Float? = nil, negativeZero: Double? = nil, number: Float? = nil, least: Int64? = nil, most: UInt64? = nil, yes: Bool? = nil, data: [UInt8]? = nil, closed: Closed? = nil, none: String? = nil) {
     self.inf = inf
     self.negativeInf = negativeInf
@@ -319,6 +324,7 @@ package nonisolated struct ClosedEnums: VoleryProtobuf.Message {
   }
   private var _s: VoleryProtobuf.Stored<_Fields>
 
+  /// What `choice` holds: one of these.
   package nonisolated enum Choice: Hashable, Sendable {
     case chosen(Closed)
     case text(String)
@@ -358,6 +364,7 @@ package nonisolated struct ClosedEnums: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(one: Closed? = nil, many: [Closed] = [], packed: [Closed] = [], byNumber: [Int32: Switch] = [:], inner: ClosedEnums? = nil, choice: Choice? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.one = one
@@ -425,6 +432,7 @@ package nonisolated struct Groups: VoleryProtobuf.Message {
   }
   private var _s: VoleryProtobuf.Stored<_Fields>
 
+  /// What `choice` holds: one of these.
   package nonisolated enum Choice: Hashable, Sendable {
     case chosen(Groups.Chosen)
     case text(String)
@@ -456,6 +464,7 @@ package nonisolated struct Groups: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(single: Groups.Single? = nil, several: [Groups.Several] = [], number: Int32? = nil, choice: Choice? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.single = single
@@ -519,6 +528,7 @@ package nonisolated struct Groups: VoleryProtobuf.Message {
 
     package init() { self._s = Self._empty }
 
+    /// A message with these fields; what is left out is not set.
     package init(number: Int32? = nil, inner: Groups? = nil) {
       let _s = VoleryProtobuf.MessageStorage(_Fields())
       _s.fields.number = number
@@ -551,6 +561,7 @@ package nonisolated struct Groups: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(text: String? = nil) {
       self.text = text
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -582,6 +593,7 @@ package nonisolated struct Groups: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(number: Int32? = nil) {
       self.number = number
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -620,6 +632,7 @@ package nonisolated struct Required: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(name: String? = nil, old: Old? = nil, olds: [Old] = [], byName: [String: Old] = [:]) {
     self.name = name
     self.old = old
@@ -682,6 +695,7 @@ package nonisolated struct Extended: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(id: Int32? = nil, note: String? = nil) {
     self.id = id
     self.note = note
@@ -718,6 +732,7 @@ package nonisolated struct Grouped: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(number: Int32? = nil) {
     self.number = number
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -770,6 +785,7 @@ package nonisolated struct Underscores: VoleryProtobuf.Message {
   package var fooBar_p: Optional<FooBar>
   package var unknownFields: VoleryProtobuf.UnknownFields
 
+  /// What `fooBar_p` holds: one of these.
   package nonisolated enum FooBar: Hashable, Sendable {
     case aB(Int32)
     case aB_p(Int32)
@@ -785,6 +801,7 @@ package nonisolated struct Underscores: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(fooBar: Int32? = nil, fooBar_22: Int32? = nil, fooBar_23: Int32? = nil, fooBar_21: Int32? = nil, fooBarOrDefault: Int32? = nil, fooBar_p: FooBar? = nil) {
     self.fooBar = fooBar
     self.fooBar_22 = fooBar_22
@@ -877,6 +894,7 @@ package nonisolated struct Item: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(number: Int32? = nil, more: Items? = nil) {
     self.number = number
     self.more = more
@@ -923,6 +941,7 @@ extension Extended {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: Int32? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -971,6 +990,7 @@ extension Extended {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: String? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1016,6 +1036,7 @@ extension Extended {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: [Int32] = []) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1058,6 +1079,7 @@ extension Extended {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: [Int32] = []) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1100,6 +1122,7 @@ extension Extended {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: Old? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1142,6 +1165,7 @@ extension Extended {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: [Old] = []) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1184,6 +1208,7 @@ extension Extended {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: Closed? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1226,6 +1251,7 @@ extension Extended {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: Grouped? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1268,6 +1294,7 @@ extension Extended {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: [UInt8]? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1310,6 +1337,7 @@ extension Extended {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: Double? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1352,6 +1380,7 @@ extension Groups {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: String? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()

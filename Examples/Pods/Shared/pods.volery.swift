@@ -12,6 +12,7 @@ package nonisolated struct Question: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(text: String = "") {
     self.text = text
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -44,6 +45,7 @@ package nonisolated struct Answer: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(pod: String = "") {
     self.pod = pod
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -66,10 +68,13 @@ package nonisolated struct Answer: VoleryProtobuf.Message {
   }
 }
 
+/// The methods of `volery.examples.pods.Pods`, for calls and handlers without generated types, and what describes them.
 package nonisolated enum PodsMethods {
+  /// Answers with the pod's own name.
   package static let who = VoleryTypes.Method<Question, Answer>(
     service: "volery.examples.pods.Pods", name: "Who", kind: .unary, idempotency: .noSideEffects)
 
+  /// The service's full name.
   package static var serviceName: String { "volery.examples.pods.Pods" }
   /// In the order of the .proto.
   package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.who.descriptor] }
@@ -77,6 +82,7 @@ package nonisolated enum PodsMethods {
   package static var fileTable: VoleryProtobuf.FileTable { _table_pods_proto }
 }
 
+/// What a server of `volery.examples.pods.Pods` implements.
 package protocol PodsService: VoleryServer.Service {
   /// Answers with the pod's own name.
   func who(_ request: Question, context: VoleryServer.ServerContext) async throws -> Answer
@@ -90,6 +96,7 @@ extension PodsService {
   }
 }
 
+/// Calls the methods of `volery.examples.pods.Pods`.
 package nonisolated struct PodsClient: Sendable {
   private let _calls: VoleryClient.CallInvoker
 

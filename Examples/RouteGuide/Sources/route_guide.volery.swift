@@ -15,6 +15,7 @@ nonisolated struct Point: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(latitude: Int32 = 0, longitude: Int32 = 0) {
     self.latitude = latitude
     self.longitude = longitude
@@ -51,6 +52,7 @@ nonisolated struct Rectangle: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(low: Point? = nil, high: Point? = nil) {
     self.low = low
     self.high = high
@@ -89,6 +91,7 @@ nonisolated struct Feature: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(name: String = "", location: Point? = nil) {
     self.name = name
     self.location = location
@@ -127,6 +130,7 @@ nonisolated struct RouteNote: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(location: Point? = nil, message: String = "") {
     self.location = location
     self.message = message
@@ -165,6 +169,7 @@ nonisolated struct RouteSummary: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(pointCount: Int32 = 0, featureCount: Int32 = 0) {
     self.pointCount = pointCount
     self.featureCount = featureCount
@@ -190,16 +195,22 @@ nonisolated struct RouteSummary: VoleryProtobuf.Message {
   }
 }
 
+/// The methods of `volery.examples.routeguide.RouteGuide`, for calls and handlers without generated types, and what describes them.
 nonisolated enum RouteGuideMethods {
+  /// The feature at a point; its name is empty where there is none.
   static let getFeature = VoleryTypes.Method<Point, Feature>(
     service: "volery.examples.routeguide.RouteGuide", name: "GetFeature", kind: .unary)
+  /// The features within a rectangle.
   static let listFeatures = VoleryTypes.Method<Rectangle, Feature>(
     service: "volery.examples.routeguide.RouteGuide", name: "ListFeatures", kind: .serverStreaming)
+  /// Counts what is passed on a route.
   static let recordRoute = VoleryTypes.Method<Point, RouteSummary>(
     service: "volery.examples.routeguide.RouteGuide", name: "RecordRoute", kind: .clientStreaming)
+  /// Leaves notes at places, and gets those that were left there before.
   static let routeChat = VoleryTypes.Method<RouteNote, RouteNote>(
     service: "volery.examples.routeguide.RouteGuide", name: "RouteChat", kind: .bidirectional)
 
+  /// The service's full name.
   static var serviceName: String { "volery.examples.routeguide.RouteGuide" }
   /// In the order of the .proto.
   static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.getFeature.descriptor, Self.listFeatures.descriptor, Self.recordRoute.descriptor, Self.routeChat.descriptor] }

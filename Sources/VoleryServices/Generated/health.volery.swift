@@ -17,6 +17,7 @@ public nonisolated struct HealthCheckRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(service: String = "") {
     self.service = service
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -50,6 +51,7 @@ public nonisolated struct HealthCheckResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(status: HealthCheckResponse.ServingStatus = HealthCheckResponse.ServingStatus()) {
     self.status = status
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -81,8 +83,10 @@ public nonisolated struct HealthCheckResponse: VoleryProtobuf.Message {
     case notServing
     /// Only Watch answers with this one.
     case serviceUnknown
+    /// A number that the .proto does not have.
     case unrecognized(Int32)
 
+    /// The first value of the .proto: that of a field that is not set.
     public init() { self = .unknown }
 
     public init(rawValue: Int32) {
@@ -142,6 +146,7 @@ public nonisolated struct HealthListResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(statuses: [String: HealthCheckResponse] = [:]) {
     self.statuses = statuses
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -178,14 +183,19 @@ public nonisolated struct HealthListResponse: VoleryProtobuf.Message {
   }
 }
 
+/// The methods of `grpc.health.v1.Health`, for calls and handlers without generated types, and what describes them.
 public nonisolated enum HealthMethods {
+  /// The status now; NOT_FOUND for a service that the server does not know.
   public static let check = VoleryTypes.Method<HealthCheckRequest, HealthCheckResponse>(
     service: "grpc.health.v1.Health", name: "Check", kind: .unary)
+  /// The status of every service now; RESOURCE_EXHAUSTED where there are more than 100.
   public static let list = VoleryTypes.Method<HealthListRequest, HealthListResponse>(
     service: "grpc.health.v1.Health", name: "List", kind: .unary)
+  /// The status now and each change of it; SERVICE_UNKNOWN while the server does not know the service.
   public static let watch = VoleryTypes.Method<HealthCheckRequest, HealthCheckResponse>(
     service: "grpc.health.v1.Health", name: "Watch", kind: .serverStreaming)
 
+  /// The service's full name.
   public static var serviceName: String { "grpc.health.v1.Health" }
   /// In the order of the .proto.
   public static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.check.descriptor, Self.list.descriptor, Self.watch.descriptor] }

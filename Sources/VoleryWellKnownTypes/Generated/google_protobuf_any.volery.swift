@@ -17,6 +17,7 @@ public nonisolated struct Google_Protobuf_Any: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(typeURL: String = "", value: [UInt8] = []) {
     self.typeURL = typeURL
     self.value = value

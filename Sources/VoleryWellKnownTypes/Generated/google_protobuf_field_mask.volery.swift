@@ -14,6 +14,7 @@ public nonisolated struct Google_Protobuf_FieldMask: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(paths: [String] = []) {
     self.paths = paths
     self.unknownFields = VoleryProtobuf.UnknownFields()

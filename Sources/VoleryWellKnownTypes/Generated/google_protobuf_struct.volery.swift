@@ -5,9 +5,12 @@ public import VoleryProtobuf
 
 /// JSON's null.
 public nonisolated enum Google_Protobuf_NullValue: RawRepresentable, Hashable, Sendable, CaseIterable {
+  /// The only one.
   case nullValue
+  /// A number that the .proto does not have.
   case unrecognized(Int32)
 
+  /// The first value of the .proto: that of a field that is not set.
   public init() { self = .nullValue }
 
   public init(rawValue: Int32) {
@@ -30,6 +33,7 @@ public nonisolated enum Google_Protobuf_NullValue: RawRepresentable, Hashable, S
 
 /// A JSON object.
 public nonisolated struct Google_Protobuf_Struct: VoleryProtobuf.Message {
+  /// Its members by their names.
   public var fields: [String: Google_Protobuf_Value]
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -38,6 +42,7 @@ public nonisolated struct Google_Protobuf_Struct: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(fields: [String: Google_Protobuf_Value] = [:]) {
     self.fields = fields
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -76,15 +81,23 @@ public nonisolated struct Google_Protobuf_Struct: VoleryProtobuf.Message {
 
 /// A JSON value; one without a kind is no value at all.
 public nonisolated struct Google_Protobuf_Value: VoleryProtobuf.Message {
+  /// Which value it is; one without it can't be written as JSON.
   public var kind: Optional<Kind>
   public var unknownFields: VoleryProtobuf.UnknownFields
 
+  /// What `kind` holds: one of these.
   public nonisolated enum Kind: Hashable, Sendable {
+    /// JSON's null.
     case nullValue(Google_Protobuf_NullValue)
+    /// A number; JSON can't say NaN or infinity.
     case numberValue(Double)
+    /// A string.
     case stringValue(String)
+    /// true or false.
     case boolValue(Bool)
+    /// An object.
     case structValue(Google_Protobuf_Struct)
+    /// An array.
     case listValue(Google_Protobuf_ListValue)
   }
 
@@ -93,6 +106,7 @@ public nonisolated struct Google_Protobuf_Value: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(kind: Kind? = nil) {
     self.kind = kind
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -133,6 +147,7 @@ public nonisolated struct Google_Protobuf_Value: VoleryProtobuf.Message {
 
 /// A JSON array.
 public nonisolated struct Google_Protobuf_ListValue: VoleryProtobuf.Message {
+  /// Its elements in their order.
   public var values: [Google_Protobuf_Value]
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -141,6 +156,7 @@ public nonisolated struct Google_Protobuf_ListValue: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(values: [Google_Protobuf_Value] = []) {
     self.values = values
     self.unknownFields = VoleryProtobuf.UnknownFields()

@@ -5,6 +5,7 @@ public import VoleryProtobuf
 
 /// A double that can be absent.
 public nonisolated struct Google_Protobuf_DoubleValue: VoleryProtobuf.Message {
+  /// What is wrapped; it counts also where it is 0.
   public var value: Double
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -13,6 +14,7 @@ public nonisolated struct Google_Protobuf_DoubleValue: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(value: Double = 0) {
     self.value = value
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -36,6 +38,7 @@ public nonisolated struct Google_Protobuf_DoubleValue: VoleryProtobuf.Message {
 
 /// A float that can be absent.
 public nonisolated struct Google_Protobuf_FloatValue: VoleryProtobuf.Message {
+  /// What is wrapped; it counts also where it is 0.
   public var value: Float
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -44,6 +47,7 @@ public nonisolated struct Google_Protobuf_FloatValue: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(value: Float = 0) {
     self.value = value
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -67,6 +71,7 @@ public nonisolated struct Google_Protobuf_FloatValue: VoleryProtobuf.Message {
 
 /// An int64 that can be absent.
 public nonisolated struct Google_Protobuf_Int64Value: VoleryProtobuf.Message {
+  /// What is wrapped; it counts also where it is 0.
   public var value: Int64
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -75,6 +80,7 @@ public nonisolated struct Google_Protobuf_Int64Value: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(value: Int64 = 0) {
     self.value = value
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -98,6 +104,7 @@ public nonisolated struct Google_Protobuf_Int64Value: VoleryProtobuf.Message {
 
 /// A uint64 that can be absent.
 public nonisolated struct Google_Protobuf_UInt64Value: VoleryProtobuf.Message {
+  /// What is wrapped; it counts also where it is 0.
   public var value: UInt64
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -106,6 +113,7 @@ public nonisolated struct Google_Protobuf_UInt64Value: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(value: UInt64 = 0) {
     self.value = value
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -129,6 +137,7 @@ public nonisolated struct Google_Protobuf_UInt64Value: VoleryProtobuf.Message {
 
 /// An int32 that can be absent.
 public nonisolated struct Google_Protobuf_Int32Value: VoleryProtobuf.Message {
+  /// What is wrapped; it counts also where it is 0.
   public var value: Int32
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -137,6 +146,7 @@ public nonisolated struct Google_Protobuf_Int32Value: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(value: Int32 = 0) {
     self.value = value
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -160,6 +170,7 @@ public nonisolated struct Google_Protobuf_Int32Value: VoleryProtobuf.Message {
 
 /// A uint32 that can be absent.
 public nonisolated struct Google_Protobuf_UInt32Value: VoleryProtobuf.Message {
+  /// What is wrapped; it counts also where it is 0.
   public var value: UInt32
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -168,6 +179,7 @@ public nonisolated struct Google_Protobuf_UInt32Value: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(value: UInt32 = 0) {
     self.value = value
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -191,6 +203,7 @@ public nonisolated struct Google_Protobuf_UInt32Value: VoleryProtobuf.Message {
 
 /// A bool that can be absent.
 public nonisolated struct Google_Protobuf_BoolValue: VoleryProtobuf.Message {
+  /// What is wrapped; it counts also where it is false.
   public var value: Bool
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -199,6 +212,7 @@ public nonisolated struct Google_Protobuf_BoolValue: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(value: Bool = false) {
     self.value = value
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -222,6 +236,7 @@ public nonisolated struct Google_Protobuf_BoolValue: VoleryProtobuf.Message {
 
 /// A string that can be absent.
 public nonisolated struct Google_Protobuf_StringValue: VoleryProtobuf.Message {
+  /// What is wrapped; it counts also where it is empty.
   public var value: String
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -230,6 +245,7 @@ public nonisolated struct Google_Protobuf_StringValue: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(value: String = "") {
     self.value = value
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -254,6 +270,7 @@ public nonisolated struct Google_Protobuf_StringValue: VoleryProtobuf.Message {
 
 /// A bytes that can be absent.
 public nonisolated struct Google_Protobuf_BytesValue: VoleryProtobuf.Message {
+  /// What is wrapped; it counts also where it is empty.
   public var value: [UInt8]
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -262,6 +279,7 @@ public nonisolated struct Google_Protobuf_BytesValue: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(value: [UInt8] = []) {
     self.value = value
     self.unknownFields = VoleryProtobuf.UnknownFields()

@@ -5,25 +5,44 @@ public import VoleryProtobuf
 
 /// The codes of gRPC.
 public nonisolated enum Google_Rpc_Code: RawRepresentable, Hashable, Sendable, CaseIterable {
+  /// The call succeeded.
   case ok
+  /// Cancelled, as a rule by the caller.
   case cancelled
+  /// No other code fits, or it got lost on the way.
   case unknown
+  /// The request is wrong, whatever the state of the system.
   case invalidArgument
+  /// The deadline came before the answer; what was asked for may have been done.
   case deadlineExceeded
+  /// What was asked for is not there.
   case notFound
+  /// What was to be made is there already.
   case alreadyExists
+  /// The caller is known and may not do this.
   case permissionDenied
+  /// A quota or some space is used up.
   case resourceExhausted
+  /// The system is not in the state that this needs; a retry is of no use until it is.
   case failedPrecondition
+  /// Something else got in between, as in a transaction; the whole may be tried again.
   case aborted
+  /// Beyond the end, as a read behind the last byte.
   case outOfRange
+  /// The server has no such method, or does not support it.
   case unimplemented
+  /// A promise of the system is broken: a bug.
   case `internal`
+  /// The server can't be reached at present; a retry may help.
   case unavailable
+  /// Data is lost or damaged for good.
   case dataLoss
+  /// The caller has no valid credentials.
   case unauthenticated
+  /// A number that the .proto does not have.
   case unrecognized(Int32)
 
+  /// The first value of the .proto: that of a field that is not set.
   public init() { self = .ok }
 
   public init(rawValue: Int32) {

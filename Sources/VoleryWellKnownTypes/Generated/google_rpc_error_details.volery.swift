@@ -20,6 +20,7 @@ public nonisolated struct Google_Rpc_ErrorInfo: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(reason: String = "", domain: String = "", metadata: [String: String] = [:]) {
     self.reason = reason
     self.domain = domain
@@ -75,6 +76,7 @@ public nonisolated struct Google_Rpc_RetryInfo: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(retryDelay: Google_Protobuf_Duration? = nil) {
     self.retryDelay = retryDelay
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -101,6 +103,7 @@ public nonisolated struct Google_Rpc_RetryInfo: VoleryProtobuf.Message {
 public nonisolated struct Google_Rpc_DebugInfo: VoleryProtobuf.Message {
   /// Stack frames.
   public var stackEntries: [String]
+  /// More from the server, as text.
   public var detail: String
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -110,6 +113,7 @@ public nonisolated struct Google_Rpc_DebugInfo: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(stackEntries: [String] = [], detail: String = "") {
     self.stackEntries = stackEntries
     self.detail = detail
@@ -139,6 +143,7 @@ public nonisolated struct Google_Rpc_DebugInfo: VoleryProtobuf.Message {
 
 /// Which quotas are used up.
 public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
+  /// All of them.
   public var violations: [Google_Rpc_QuotaFailure.Violation]
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -147,6 +152,7 @@ public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(violations: [Google_Rpc_QuotaFailure.Violation] = []) {
     self.violations = violations
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -168,15 +174,23 @@ public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
     m.storeUnknown(self.unknownFields, c)
   }
 
+  /// One of them.
   public nonisolated struct Violation: VoleryProtobuf.Message {
     /// Whose quota, such as "project:123".
     public var subject: String
+    /// For developers: what is wrong and what to do.
     public var description_p: String
+    /// The service whose quota it is, such as "compute.example.com".
     public var apiService: String
+    /// What is counted, such as "compute.example.com/cpus".
     public var quotaMetric: String
+    /// The quota's own name.
     public var quotaID: String
+    /// What the quota is by, such as the region.
     public var quotaDimensions: [String: String]
+    /// How much the quota is.
     public var quotaValue: Int64
+    /// How much it will be, where it is being changed.
     public var futureQuotaValue: Optional<Int64>
     public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -192,6 +206,7 @@ public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     public init(subject: String = "", description_p: String = "", apiService: String = "", quotaMetric: String = "", quotaID: String = "", quotaDimensions: [String: String] = [:], quotaValue: Int64 = 0, futureQuotaValue: Int64? = nil) {
       self.subject = subject
       self.description_p = description_p
@@ -263,6 +278,7 @@ public nonisolated struct Google_Rpc_QuotaFailure: VoleryProtobuf.Message {
 
 /// Which preconditions do not hold.
 public nonisolated struct Google_Rpc_PreconditionFailure: VoleryProtobuf.Message {
+  /// All of them.
   public var violations: [Google_Rpc_PreconditionFailure.Violation]
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -271,6 +287,7 @@ public nonisolated struct Google_Rpc_PreconditionFailure: VoleryProtobuf.Message
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(violations: [Google_Rpc_PreconditionFailure.Violation] = []) {
     self.violations = violations
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -292,11 +309,13 @@ public nonisolated struct Google_Rpc_PreconditionFailure: VoleryProtobuf.Message
     m.storeUnknown(self.unknownFields, c)
   }
 
+  /// One of them.
   public nonisolated struct Violation: VoleryProtobuf.Message {
     /// The kind of precondition, such as "TOS".
     public var type: String
     /// What it is about.
     public var subject: String
+    /// For developers: what is wrong and what to do.
     public var description_p: String
     public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -307,6 +326,7 @@ public nonisolated struct Google_Rpc_PreconditionFailure: VoleryProtobuf.Message
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     public init(type: String = "", subject: String = "", description_p: String = "") {
       self.type = type
       self.subject = subject
@@ -342,6 +362,7 @@ public nonisolated struct Google_Rpc_PreconditionFailure: VoleryProtobuf.Message
 
 /// What is wrong with the request.
 public nonisolated struct Google_Rpc_BadRequest: VoleryProtobuf.Message {
+  /// Each wrong field.
   public var fieldViolations: [Google_Rpc_BadRequest.FieldViolation]
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -350,6 +371,7 @@ public nonisolated struct Google_Rpc_BadRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(fieldViolations: [Google_Rpc_BadRequest.FieldViolation] = []) {
     self.fieldViolations = fieldViolations
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -371,12 +393,15 @@ public nonisolated struct Google_Rpc_BadRequest: VoleryProtobuf.Message {
     m.storeUnknown(self.unknownFields, c)
   }
 
+  /// One field.
   public nonisolated struct FieldViolation: VoleryProtobuf.Message {
     /// The path of the field, such as "emails[1].type".
     public var field: String
+    /// For developers: what is wrong and what to do.
     public var description_p: String
     /// The reason in capitals, for programs.
     public var reason: String
+    /// The same for the user.
     public var localizedMessage: Optional<Google_Rpc_LocalizedMessage>
     public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -388,6 +413,7 @@ public nonisolated struct Google_Rpc_BadRequest: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     public init(field: String = "", description_p: String = "", reason: String = "", localizedMessage: Google_Rpc_LocalizedMessage? = nil) {
       self.field = field
       self.description_p = description_p
@@ -428,6 +454,7 @@ public nonisolated struct Google_Rpc_BadRequest: VoleryProtobuf.Message {
 
 /// Which request it was, for those who are asked about it.
 public nonisolated struct Google_Rpc_RequestInfo: VoleryProtobuf.Message {
+  /// The request's id, which logs have, too.
   public var requestID: String
   /// Anything that the service's owner understands.
   public var servingData: String
@@ -439,6 +466,7 @@ public nonisolated struct Google_Rpc_RequestInfo: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(requestID: String = "", servingData: String = "") {
     self.requestID = requestID
     self.servingData = servingData
@@ -468,9 +496,13 @@ public nonisolated struct Google_Rpc_RequestInfo: VoleryProtobuf.Message {
 
 /// Which resource the call was about.
 public nonisolated struct Google_Rpc_ResourceInfo: VoleryProtobuf.Message {
+  /// What kind of resource, such as "bucket".
   public var resourceType: String
+  /// Its name, such as "shop/orders/7".
   public var resourceName: String
+  /// Whose it is.
   public var owner: String
+  /// For developers: what is wrong with it.
   public var description_p: String
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -482,6 +514,7 @@ public nonisolated struct Google_Rpc_ResourceInfo: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(resourceType: String = "", resourceName: String = "", owner: String = "", description_p: String = "") {
     self.resourceType = resourceType
     self.resourceName = resourceName
@@ -521,6 +554,7 @@ public nonisolated struct Google_Rpc_ResourceInfo: VoleryProtobuf.Message {
 
 /// Where to read on.
 public nonisolated struct Google_Rpc_Help: VoleryProtobuf.Message {
+  /// The pages.
   public var links: [Google_Rpc_Help.Link]
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -529,6 +563,7 @@ public nonisolated struct Google_Rpc_Help: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(links: [Google_Rpc_Help.Link] = []) {
     self.links = links
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -550,8 +585,11 @@ public nonisolated struct Google_Rpc_Help: VoleryProtobuf.Message {
     m.storeUnknown(self.unknownFields, c)
   }
 
+  /// A page.
   public nonisolated struct Link: VoleryProtobuf.Message {
+    /// What is there.
     public var description_p: String
+    /// Where it is.
     public var url: String
     public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -561,6 +599,7 @@ public nonisolated struct Google_Rpc_Help: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     public init(description_p: String = "", url: String = "") {
       self.description_p = description_p
       self.url = url
@@ -593,6 +632,7 @@ public nonisolated struct Google_Rpc_Help: VoleryProtobuf.Message {
 public nonisolated struct Google_Rpc_LocalizedMessage: VoleryProtobuf.Message {
   /// A BCP 47 tag, such as "en-US".
   public var locale: String
+  /// The text, in that language.
   public var message: String
   public var unknownFields: VoleryProtobuf.UnknownFields
 
@@ -602,6 +642,7 @@ public nonisolated struct Google_Rpc_LocalizedMessage: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(locale: String = "", message: String = "") {
     self.locale = locale
     self.message = message

@@ -20,6 +20,7 @@ public nonisolated struct Google_Rpc_Status: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(code: Int32 = 0, message: String = "", details: [Google_Protobuf_Any] = []) {
     self.code = code
     self.message = message

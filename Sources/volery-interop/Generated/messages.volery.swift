@@ -5,8 +5,10 @@ import Volery
 
 nonisolated enum PayloadType: RawRepresentable, Hashable, Sendable, CaseIterable {
   case compressable
+  /// A number that the .proto does not have.
   case unrecognized(Int32)
 
+  /// The first value of the .proto: that of a field that is not set.
   init() { self = .compressable }
 
   init(rawValue: Int32) {
@@ -31,8 +33,10 @@ nonisolated enum GrpclbRouteType: RawRepresentable, Hashable, Sendable, CaseIter
   case unknown
   case fallback
   case backend
+  /// A number that the .proto does not have.
   case unrecognized(Int32)
 
+  /// The first value of the .proto: that of a field that is not set.
   init() { self = .unknown }
 
   init(rawValue: Int32) {
@@ -66,6 +70,7 @@ nonisolated struct BoolValue: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(value: Bool = false) {
     self.value = value
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -98,6 +103,7 @@ nonisolated struct Payload: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(type: PayloadType = PayloadType(), body: [UInt8] = []) {
     self.type = type
     self.body = body
@@ -137,6 +143,7 @@ nonisolated struct EchoStatus: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(code: Int32 = 0, message: String = "") {
     self.code = code
     self.message = message
@@ -251,6 +258,7 @@ nonisolated struct SimpleRequest: VoleryProtobuf.Message {
 
   init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   init(responseType: PayloadType = PayloadType(), responseSize: Int32 = 0, payload: Payload? = nil, fillUsername: Bool = false, fillOauthScope: Bool = false, responseCompressed: BoolValue? = nil, responseStatus: EchoStatus? = nil, expectCompressed: BoolValue? = nil, fillServerID: Bool = false, fillGrpclbRouteType: Bool = false, orcaPerQueryReport: TestOrcaReport? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.responseType = responseType
@@ -311,6 +319,7 @@ nonisolated struct SimpleResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(payload: Payload? = nil, username: String = "", oauthScope: String = "", serverID: String = "", grpclbRouteType: GrpclbRouteType = GrpclbRouteType(), hostname: String = "") {
     self.payload = payload
     self.username = username
@@ -369,6 +378,7 @@ nonisolated struct StreamingInputCallRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(payload: Payload? = nil, expectCompressed: BoolValue? = nil) {
     self.payload = payload
     self.expectCompressed = expectCompressed
@@ -405,6 +415,7 @@ nonisolated struct StreamingInputCallResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(aggregatedPayloadSize: Int32 = 0) {
     self.aggregatedPayloadSize = aggregatedPayloadSize
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -440,6 +451,7 @@ nonisolated struct ResponseParameters: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(size: Int32 = 0, intervalUs: Int32 = 0, compressed: BoolValue? = nil) {
     self.size = size
     self.intervalUs = intervalUs
@@ -521,6 +533,7 @@ nonisolated struct StreamingOutputCallRequest: VoleryProtobuf.Message {
 
   init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   init(responseType: PayloadType = PayloadType(), responseParameters: [ResponseParameters] = [], payload: Payload? = nil, responseStatus: EchoStatus? = nil, orcaOobReport: TestOrcaReport? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.responseType = responseType
@@ -559,6 +572,7 @@ nonisolated struct StreamingOutputCallResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(payload: Payload? = nil) {
     self.payload = payload
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -596,6 +610,7 @@ nonisolated struct TestOrcaReport: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(cpuUtilization: Double = 0, memoryUtilization: Double = 0, requestCost: [String: Double] = [:], utilization: [String: Double] = [:]) {
     self.cpuUtilization = cpuUtilization
     self.memoryUtilization = memoryUtilization

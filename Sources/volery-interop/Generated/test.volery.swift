@@ -3,24 +3,34 @@
 
 import Volery
 
+/// The methods of `grpc.testing.TestService`, for calls and handlers without generated types, and what describes them.
 nonisolated enum TestServiceMethods {
+  /// `EmptyCall`.
   static let emptyCall = VoleryTypes.Method<Empty, Empty>(
     service: "grpc.testing.TestService", name: "EmptyCall", kind: .unary)
+  /// `UnaryCall`.
   static let unaryCall = VoleryTypes.Method<SimpleRequest, SimpleResponse>(
     service: "grpc.testing.TestService", name: "UnaryCall", kind: .unary)
+  /// `CacheableUnaryCall`.
   static let cacheableUnaryCall = VoleryTypes.Method<SimpleRequest, SimpleResponse>(
     service: "grpc.testing.TestService", name: "CacheableUnaryCall", kind: .unary)
+  /// `StreamingOutputCall`.
   static let streamingOutputCall = VoleryTypes.Method<StreamingOutputCallRequest, StreamingOutputCallResponse>(
     service: "grpc.testing.TestService", name: "StreamingOutputCall", kind: .serverStreaming)
+  /// `StreamingInputCall`.
   static let streamingInputCall = VoleryTypes.Method<StreamingInputCallRequest, StreamingInputCallResponse>(
     service: "grpc.testing.TestService", name: "StreamingInputCall", kind: .clientStreaming)
+  /// `FullDuplexCall`.
   static let fullDuplexCall = VoleryTypes.Method<StreamingOutputCallRequest, StreamingOutputCallResponse>(
     service: "grpc.testing.TestService", name: "FullDuplexCall", kind: .bidirectional)
+  /// `HalfDuplexCall`.
   static let halfDuplexCall = VoleryTypes.Method<StreamingOutputCallRequest, StreamingOutputCallResponse>(
     service: "grpc.testing.TestService", name: "HalfDuplexCall", kind: .bidirectional)
+  /// Never implemented.
   static let unimplementedCall = VoleryTypes.Method<Empty, Empty>(
     service: "grpc.testing.TestService", name: "UnimplementedCall", kind: .unary)
 
+  /// The service's full name.
   static var serviceName: String { "grpc.testing.TestService" }
   /// In the order of the .proto.
   static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.emptyCall.descriptor, Self.unaryCall.descriptor, Self.cacheableUnaryCall.descriptor, Self.streamingOutputCall.descriptor, Self.streamingInputCall.descriptor, Self.fullDuplexCall.descriptor, Self.halfDuplexCall.descriptor, Self.unimplementedCall.descriptor] }
@@ -28,13 +38,21 @@ nonisolated enum TestServiceMethods {
   static var fileTable: VoleryProtobuf.FileTable { _table_grpc_testing_test_proto }
 }
 
+/// What a server of `grpc.testing.TestService` implements.
 protocol TestService: VoleryServer.Service {
+  /// Answers `EmptyCall`.
   func emptyCall(_ request: Empty, context: VoleryServer.ServerContext) async throws -> Empty
+  /// Answers `UnaryCall`.
   func unaryCall(_ request: SimpleRequest, context: VoleryServer.ServerContext) async throws -> SimpleResponse
+  /// Answers `CacheableUnaryCall`.
   func cacheableUnaryCall(_ request: SimpleRequest, context: VoleryServer.ServerContext) async throws -> SimpleResponse
+  /// Answers `StreamingOutputCall`.
   func streamingOutputCall(_ request: StreamingOutputCallRequest, responses: VoleryServer.ResponseWriter<StreamingOutputCallResponse>, context: VoleryServer.ServerContext) async throws
+  /// Answers `StreamingInputCall`.
   func streamingInputCall(_ requests: VoleryServer.RequestStream<StreamingInputCallRequest>, context: VoleryServer.ServerContext) async throws -> StreamingInputCallResponse
+  /// Answers `FullDuplexCall`.
   func fullDuplexCall(_ requests: VoleryServer.RequestStream<StreamingOutputCallRequest>, responses: VoleryServer.ResponseWriter<StreamingOutputCallResponse>, context: VoleryServer.ServerContext) async throws
+  /// Answers `HalfDuplexCall`.
   func halfDuplexCall(_ requests: VoleryServer.RequestStream<StreamingOutputCallRequest>, responses: VoleryServer.ResponseWriter<StreamingOutputCallResponse>, context: VoleryServer.ServerContext) async throws
   /// Never implemented.
   func unimplementedCall(_ request: Empty, context: VoleryServer.ServerContext) async throws -> Empty
@@ -55,6 +73,7 @@ extension TestService {
   }
 }
 
+/// Calls the methods of `grpc.testing.TestService`.
 nonisolated struct TestServiceClient: Sendable {
   private let _calls: VoleryClient.CallInvoker
 
@@ -65,6 +84,7 @@ nonisolated struct TestServiceClient: Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `EmptyCall`.
   func emptyCall(_ request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Empty {
     try await self._calls.unary(TestServiceMethods.emptyCall, request, options: options).message
   }
@@ -74,6 +94,7 @@ nonisolated struct TestServiceClient: Sendable {
     try await self._calls.unary(TestServiceMethods.emptyCall, request, options: options)
   }
 
+  /// Calls `UnaryCall`.
   func unaryCall(_ request: SimpleRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> SimpleResponse {
     try await self._calls.unary(TestServiceMethods.unaryCall, request, options: options).message
   }
@@ -83,6 +104,7 @@ nonisolated struct TestServiceClient: Sendable {
     try await self._calls.unary(TestServiceMethods.unaryCall, request, options: options)
   }
 
+  /// Calls `CacheableUnaryCall`.
   func cacheableUnaryCall(_ request: SimpleRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> SimpleResponse {
     try await self._calls.unary(TestServiceMethods.cacheableUnaryCall, request, options: options).message
   }
@@ -92,18 +114,22 @@ nonisolated struct TestServiceClient: Sendable {
     try await self._calls.unary(TestServiceMethods.cacheableUnaryCall, request, options: options)
   }
 
+  /// Calls `StreamingOutputCall`.
   func streamingOutputCall(_ request: StreamingOutputCallRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<StreamingOutputCallResponse> {
     self._calls.serverStreaming(TestServiceMethods.streamingOutputCall, request, options: options)
   }
 
+  /// Calls `StreamingInputCall`.
   func streamingInputCall(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ClientStreamingCall<StreamingInputCallRequest, StreamingInputCallResponse> {
     self._calls.clientStreaming(TestServiceMethods.streamingInputCall, options: options)
   }
 
+  /// Calls `FullDuplexCall`.
   func fullDuplexCall(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<StreamingOutputCallRequest, StreamingOutputCallResponse> {
     self._calls.bidirectional(TestServiceMethods.fullDuplexCall, options: options)
   }
 
+  /// Calls `HalfDuplexCall`.
   func halfDuplexCall(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<StreamingOutputCallRequest, StreamingOutputCallResponse> {
     self._calls.bidirectional(TestServiceMethods.halfDuplexCall, options: options)
   }
@@ -119,10 +145,13 @@ nonisolated struct TestServiceClient: Sendable {
   }
 }
 
+/// The methods of `grpc.testing.UnimplementedService`, for calls and handlers without generated types, and what describes them.
 nonisolated enum UnimplementedServiceMethods {
+  /// `UnimplementedCall`.
   static let unimplementedCall = VoleryTypes.Method<Empty, Empty>(
     service: "grpc.testing.UnimplementedService", name: "UnimplementedCall", kind: .unary)
 
+  /// The service's full name.
   static var serviceName: String { "grpc.testing.UnimplementedService" }
   /// In the order of the .proto.
   static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.unimplementedCall.descriptor] }
@@ -132,6 +161,7 @@ nonisolated enum UnimplementedServiceMethods {
 
 /// Never implemented.
 protocol UnimplementedService: VoleryServer.Service {
+  /// Answers `UnimplementedCall`.
   func unimplementedCall(_ request: Empty, context: VoleryServer.ServerContext) async throws -> Empty
 }
 
@@ -154,6 +184,7 @@ nonisolated struct UnimplementedServiceClient: Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `UnimplementedCall`.
   func unimplementedCall(_ request: Empty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Empty {
     try await self._calls.unary(UnimplementedServiceMethods.unimplementedCall, request, options: options).message
   }

@@ -13,6 +13,7 @@ nonisolated struct Lonely: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(number: Int32 = 0) {
     self.number = number
     self.unknownFields = VoleryProtobuf.UnknownFields()

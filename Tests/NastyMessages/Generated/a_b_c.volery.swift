@@ -12,6 +12,7 @@ package nonisolated struct Path_aSbSc: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(number: Int32 = 0) {
     self.number = number
     self.unknownFields = VoleryProtobuf.UnknownFields()

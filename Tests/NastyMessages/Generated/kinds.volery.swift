@@ -12,6 +12,7 @@ package nonisolated struct Text: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(text: Swift.String = "") {
     self.text = text
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -34,16 +35,22 @@ package nonisolated struct Text: VoleryProtobuf.Message {
   }
 }
 
+/// The methods of `volery.tests.kinds.Kinds`, for calls and handlers without generated types, and what describes them.
 package nonisolated enum KindsMethods {
+  /// `Echo`.
   package static let echo = VoleryTypes.Method<Text, Text>(
     service: "volery.tests.kinds.Kinds", name: "Echo", kind: .unary)
+  /// `Split`.
   package static let split = VoleryTypes.Method<Text, Text>(
     service: "volery.tests.kinds.Kinds", name: "Split", kind: .serverStreaming)
+  /// `Join`.
   package static let join = VoleryTypes.Method<Text, Text>(
     service: "volery.tests.kinds.Kinds", name: "Join", kind: .clientStreaming)
+  /// `Chat`.
   package static let chat = VoleryTypes.Method<Text, Text>(
     service: "volery.tests.kinds.Kinds", name: "Chat", kind: .bidirectional)
 
+  /// The service's full name.
   package static var serviceName: Swift.String { "volery.tests.kinds.Kinds" }
   /// In the order of the .proto.
   package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.echo.descriptor, Self.split.descriptor, Self.join.descriptor, Self.chat.descriptor] }
@@ -51,10 +58,15 @@ package nonisolated enum KindsMethods {
   package static var fileTable: VoleryProtobuf.FileTable { _table_kinds_proto }
 }
 
+/// What a server of `volery.tests.kinds.Kinds` implements.
 package protocol KindsService: VoleryServer.Service {
+  /// Answers `Echo`.
   func echo(_ request: Text, context: VoleryServer.ServerContext) async throws -> Text
+  /// Answers `Split`.
   func split(_ request: Text, responses: VoleryServer.ResponseWriter<Text>, context: VoleryServer.ServerContext) async throws
+  /// Answers `Join`.
   func join(_ requests: VoleryServer.RequestStream<Text>, context: VoleryServer.ServerContext) async throws -> Text
+  /// Answers `Chat`.
   func chat(_ requests: VoleryServer.RequestStream<Text>, responses: VoleryServer.ResponseWriter<Text>, context: VoleryServer.ServerContext) async throws
 }
 
@@ -69,6 +81,7 @@ extension KindsService {
   }
 }
 
+/// Calls the methods of `volery.tests.kinds.Kinds`.
 package nonisolated struct KindsClient: Swift.Sendable {
   private let _calls: VoleryClient.CallInvoker
 
@@ -79,6 +92,7 @@ package nonisolated struct KindsClient: Swift.Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `Echo`.
   package func echo(_ request: Text, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Text {
     try await self._calls.unary(KindsMethods.echo, request, options: options).message
   }
@@ -88,14 +102,17 @@ package nonisolated struct KindsClient: Swift.Sendable {
     try await self._calls.unary(KindsMethods.echo, request, options: options)
   }
 
+  /// Calls `Split`.
   package func split(_ request: Text, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<Text> {
     self._calls.serverStreaming(KindsMethods.split, request, options: options)
   }
 
+  /// Calls `Join`.
   package func join(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ClientStreamingCall<Text, Text> {
     self._calls.clientStreaming(KindsMethods.join, options: options)
   }
 
+  /// Calls `Chat`.
   package func chat(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<Text, Text> {
     self._calls.bidirectional(KindsMethods.chat, options: options)
   }

@@ -8,9 +8,11 @@ package nonisolated enum Level: RawRepresentable, Swift.Hashable, Swift.Sendable
   case low
   @available(*, deprecated)
   case old
+  /// A number that the .proto does not have.
   case unrecognized(Swift.Int32)
   package static var lowest: Self { .low }
 
+  /// The first value of the .proto: that of a field that is not set.
   package init() { self = .unspecified }
 
   package init(rawValue: Swift.Int32) {
@@ -234,6 +236,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
   }
   private var _s: VoleryProtobuf.Stored<_Fields>
 
+  /// What `error_p` holds: one of these.
   package nonisolated enum ErrorOneOf: Swift.Hashable, Swift.Sendable {
     case text(Swift.String)
     case code(_Nasty_Error_nasty_proto)
@@ -244,10 +247,12 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     case again(_Nasty_Nasty_nasty_proto)
   }
 
+  /// What `foobar` holds: one of these.
   package nonisolated enum Foobar: Swift.Hashable, Swift.Sendable {
     case foobar1(Swift.Int32)
   }
 
+  /// What `fooBar` holds: one of these.
   package nonisolated enum FooBar: Swift.Hashable, Swift.Sendable {
     case fooBar2(Swift.Int32)
   }
@@ -378,6 +383,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(type: _Nasty_Type_p_nasty_proto? = nil, `protocol`: _Nasty_Protocol_p_nasty_proto? = nil, self_p: _Nasty_Self_p_nasty_proto? = nil, `any`: _Nasty_Any_p_nasty_proto? = nil, bool: _Nasty_Bool_nasty_proto? = nil, string: _Nasty_String_nasty_proto? = nil, int32: [_Nasty_Int32_nasty_proto] = [], optional: _Nasty_Optional_nasty_proto? = nil, array: _Nasty_Array_nasty_proto? = nil, dictionary: _Nasty_Dictionary_nasty_proto? = nil, message: _Nasty_Message_nasty_proto? = nil, unknownFields_p: _Nasty_UnknownFields_nasty_proto? = nil, error: _Nasty_Error_nasty_proto = _Nasty_Error_nasty_proto(), aClass: _Nasty_class_p_nasty_proto? = nil, nasty: _Nasty_Nasty_nasty_proto? = nil, boolField: Swift.Bool = false, stringField: Swift.String = "", mapField: [Swift.Bool: Swift.String] = [:], encode: Swift.Int32 = 0, encoded_p: Swift.Int32 = 0, with_p: Swift.Int32 = 0, hashValue_p: Swift.Int32 = 0, description_p: Swift.Int32 = 0, serialize_p: Swift.Int32 = 0, init_p: Swift.Int32 = 0, underscore: Swift.Int32 = 0, _1st: Swift.Int32 = 0, m: Swift.Int32 = 0, c: Swift.Int32 = 0, s: Swift.Int32 = 0, e: Swift.Int32 = 0, k: Swift.Int32 = 0, v: Swift.Int32 = 0, p: Swift.Int32 = 0, map: Swift.Int32 = 0, value: Swift.Int32 = 0, decodeOptions_p: Swift.Int32 = 0, messageName_p: Swift.Int32 = 0, `let`: Swift.Int32 = 0, `func`: Swift.Int32 = 0, `in`: Swift.Int32 = 0, `inout`: Swift.Int32 = 0, entries: Swift.Int32 = 0, old: Swift.Int32 = 0, error_p: ErrorOneOf? = nil, foobar: Foobar? = nil, fooBar: FooBar? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.type = type
@@ -525,8 +531,10 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
     @available(*, deprecated)
     case old
     case allCases_p
+    /// A number that the .proto does not have.
     case unrecognized(Swift.Int32)
 
+    /// The first value of the .proto: that of a field that is not set.
     package init() { self = .none }
 
     package init(rawValue: Swift.Int32) {
@@ -578,6 +586,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(type: Swift.Int32 = 0) {
       self.type = type
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -608,6 +617,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(`protocol`: _Nasty_Type_p_nasty_proto? = nil) {
       self.`protocol` = `protocol`
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -639,6 +649,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(self_p: Swift.Int32 = 0) {
       self.self_p = self_p
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -669,6 +680,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(`any`: Swift.Int32 = 0) {
       self.`any` = `any`
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -699,6 +711,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(bool: Swift.Bool = false) {
       self.bool = bool
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -729,6 +742,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(string: Swift.String = "") {
       self.string = string
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -760,6 +774,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(int32: Swift.Int32 = 0) {
       self.int32 = int32
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -790,6 +805,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(optional: Swift.Int32? = nil) {
       self.optional = optional
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -821,6 +837,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(array: [_Nasty_String_nasty_proto] = []) {
       self.array = array
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -852,6 +869,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(dictionary: [Swift.String: _Nasty_Int32_nasty_proto] = [:]) {
       self.dictionary = dictionary
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -897,6 +915,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(hash_p: Swift.Int32 = 0) {
       self.hash_p = hash_p
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -927,6 +946,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(sendable: Swift.Int32 = 0) {
       self.sendable = sendable
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -957,6 +977,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(message: Swift.Int32 = 0) {
       self.message = message
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -987,6 +1008,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(unknownFields_p: Swift.Int32 = 0) {
       self.unknownFields_p = unknownFields_p
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1017,6 +1039,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(messageType: Swift.Int32 = 0) {
       self.messageType = messageType
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1047,6 +1070,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(fileTable: Swift.Int32 = 0) {
       self.fileTable = fileTable
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1077,6 +1101,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(error: Swift.Int32 = 0) {
       self.error = error
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1107,6 +1132,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(raw: Swift.Int32 = 0) {
       self.raw = raw
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1137,6 +1163,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(swift: Swift.Int32 = 0) {
       self.swift = swift
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1167,6 +1194,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(volery: Swift.Int32 = 0) {
       self.volery = volery
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1197,6 +1225,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(`struct`: Swift.Int32 = 0) {
       self.`struct` = `struct`
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1246,6 +1275,7 @@ package nonisolated struct Nasty: VoleryProtobuf.Message {
 
     package init() { self._s = Self._empty }
 
+    /// A message with these fields; what is left out is not set.
     package init(nasty: _Nasty_Nasty_nasty_proto? = nil) {
       let _s = VoleryProtobuf.MessageStorage(_Fields())
       _s.fields.nasty = nasty
@@ -1278,6 +1308,7 @@ package nonisolated struct Status: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(code: Swift.Int32 = 0) {
     self.code = code
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1306,6 +1337,7 @@ package nonisolated struct Holder: VoleryProtobuf.Message {
   package var choice: Swift.Optional<Choice>
   package var unknownFields: VoleryProtobuf.UnknownFields
 
+  /// What `choice` holds: one of these.
   package nonisolated enum Choice: Swift.Hashable, Swift.Sendable {
     case chosen(_Status_nasty_proto)
   }
@@ -1318,6 +1350,7 @@ package nonisolated struct Holder: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(own: Holder.Status = Holder.Status(), other: _Status_nasty_proto? = nil, others: [_Status_nasty_proto] = [], choice: Choice? = nil) {
     self.own = own
     self.other = other
@@ -1362,8 +1395,10 @@ package nonisolated struct Holder: VoleryProtobuf.Message {
 
   package nonisolated enum Status: RawRepresentable, Swift.Hashable, Swift.Sendable, CaseIterable {
     case unknown
+    /// A number that the .proto does not have.
     case unrecognized(Swift.Int32)
 
+    /// The first value of the .proto: that of a field that is not set.
     package init() { self = .unknown }
 
     package init(rawValue: Swift.Int32) {
@@ -1404,6 +1439,7 @@ package nonisolated struct Small: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(old: Swift.Int32 = 0, new: Swift.String = "") {
     self._old = old
     self.new = new
@@ -1501,6 +1537,7 @@ package nonisolated struct StatusError: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(imported: Imported? = nil, publicly: PubliclyImported? = nil) {
     self.imported = imported
     self.publicly = publicly
@@ -1577,6 +1614,7 @@ package nonisolated struct Data: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(level: Level = Level()) {
     self.level = level
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1608,6 +1646,7 @@ package nonisolated struct Result: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(small: Small? = nil) {
     self.small = small
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1678,22 +1717,31 @@ private nonisolated protocol _Deprecated_Nasty_Error {
   static var old: Nasty.Error { get }
 }
 
+/// The methods of `volery.tests.nasty.Greeter`, for calls and handlers without generated types, and what describes them.
 package nonisolated enum Greeter_pMethods {
+  /// `init`.
   package static let init_p = VoleryTypes.Method<Method, Channel>(
     service: "volery.tests.nasty.Greeter", name: "init", kind: .unary)
+  /// `Handlers`.
   package static let handlers_p = VoleryTypes.Method<Service, StatusError>(
     service: "volery.tests.nasty.Greeter", name: "Handlers", kind: .serverStreaming)
+  /// `Self`.
   package static let self_p = VoleryTypes.Method<CallOptions, Nasty.Nasty>(
     service: "volery.tests.nasty.Greeter", name: "Self", kind: .clientStreaming)
+  /// `Channel`.
   package static let channel = VoleryTypes.Method<Data, Result>(
     service: "volery.tests.nasty.Greeter", name: "Channel", kind: .bidirectional)
+  /// Once the way to do it.
   package static let old = VoleryTypes.Method<Never, Equatable>(
     service: "volery.tests.nasty.Greeter", name: "Old", kind: .unary)
+  /// `old`.
   package static let old_p = VoleryTypes.Method<Never, Equatable>(
     service: "volery.tests.nasty.Greeter", name: "old", kind: .unary)
+  /// `Class`.
   package static let `class` = VoleryTypes.Method<Nasty, Holder>(
     service: "volery.tests.nasty.Greeter", name: "Class", kind: .unary)
 
+  /// The service's full name.
   package static var serviceName: Swift.String { "volery.tests.nasty.Greeter" }
   /// In the order of the .proto.
   package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.init_p.descriptor, Self.handlers_p.descriptor, Self.self_p.descriptor, Self.channel.descriptor, Self.old.descriptor, Self.old_p.descriptor, Self.class.descriptor] }
@@ -1703,13 +1751,19 @@ package nonisolated enum Greeter_pMethods {
 
 /// A service whose client's name a message has.
 package protocol Greeter_pService: VoleryServer.Service {
+  /// Answers `init`.
   func init_p(_ request: Method, context: VoleryServer.ServerContext) async throws -> Channel
+  /// Answers `Handlers`.
   func handlers_p(_ request: Service, responses: VoleryServer.ResponseWriter<StatusError>, context: VoleryServer.ServerContext) async throws
+  /// Answers `Self`.
   func self_p(_ requests: VoleryServer.RequestStream<CallOptions>, context: VoleryServer.ServerContext) async throws -> Nasty.Nasty
+  /// Answers `Channel`.
   func channel(_ requests: VoleryServer.RequestStream<Data>, responses: VoleryServer.ResponseWriter<Result>, context: VoleryServer.ServerContext) async throws
   /// Once the way to do it.
   func old(_ request: Never, context: VoleryServer.ServerContext) async throws -> Equatable
+  /// Answers `old`.
   func old_p(_ request: Never, context: VoleryServer.ServerContext) async throws -> Equatable
+  /// Answers `Class`.
   func `class`(_ request: Nasty, context: VoleryServer.ServerContext) async throws -> Holder
 }
 
@@ -1738,6 +1792,7 @@ package nonisolated struct Greeter_pClient: Swift.Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `init`.
   package func init_p(_ request: Method, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Channel {
     try await self._calls.unary(Greeter_pMethods.init_p, request, options: options).message
   }
@@ -1747,14 +1802,17 @@ package nonisolated struct Greeter_pClient: Swift.Sendable {
     try await self._calls.unary(Greeter_pMethods.init_p, request, options: options)
   }
 
+  /// Calls `Handlers`.
   package func handlers_p(_ request: Service, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<StatusError> {
     self._calls.serverStreaming(Greeter_pMethods.handlers_p, request, options: options)
   }
 
+  /// Calls `Self`.
   package func self_p(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ClientStreamingCall<CallOptions, Nasty.Nasty> {
     self._calls.clientStreaming(Greeter_pMethods.self_p, options: options)
   }
 
+  /// Calls `Channel`.
   package func channel(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<Data, Result> {
     self._calls.bidirectional(Greeter_pMethods.channel, options: options)
   }
@@ -1771,6 +1829,7 @@ package nonisolated struct Greeter_pClient: Swift.Sendable {
     try await self._calls.unary(Greeter_pMethods.old, request, options: options)
   }
 
+  /// Calls `old`.
   package func old_p(_ request: Never, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Equatable {
     try await self._calls.unary(Greeter_pMethods.old_p, request, options: options).message
   }
@@ -1780,6 +1839,7 @@ package nonisolated struct Greeter_pClient: Swift.Sendable {
     try await self._calls.unary(Greeter_pMethods.old_p, request, options: options)
   }
 
+  /// Calls `Class`.
   package func `class`(_ request: Nasty, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Holder {
     try await self._calls.unary(Greeter_pMethods.class, request, options: options).message
   }

@@ -12,6 +12,7 @@ package nonisolated struct Imported: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(publicly: PubliclyImported? = nil) {
     self.publicly = publicly
     self.unknownFields = VoleryProtobuf.UnknownFields()

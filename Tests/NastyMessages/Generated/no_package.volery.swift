@@ -12,6 +12,7 @@ package nonisolated struct WithoutPackage: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(number: Swift.Int32 = 0) {
     self.number = number
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -33,10 +34,13 @@ package nonisolated struct WithoutPackage: VoleryProtobuf.Message {
   }
 }
 
+/// The methods of `ServiceWithoutPackage`, for calls and handlers without generated types, and what describes them.
 package nonisolated enum ServiceWithoutPackageMethods {
+  /// `Call`.
   package static let call = VoleryTypes.Method<WithoutPackage, WithoutPackage>(
     service: "ServiceWithoutPackage", name: "Call", kind: .unary)
 
+  /// The service's full name.
   package static var serviceName: Swift.String { "ServiceWithoutPackage" }
   /// In the order of the .proto.
   package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.call.descriptor] }
@@ -44,7 +48,9 @@ package nonisolated enum ServiceWithoutPackageMethods {
   package static var fileTable: VoleryProtobuf.FileTable { _table_no_package_proto_u }
 }
 
+/// What a server of `ServiceWithoutPackage` implements.
 package protocol ServiceWithoutPackageService: VoleryServer.Service {
+  /// Answers `Call`.
   func call(_ request: WithoutPackage, context: VoleryServer.ServerContext) async throws -> WithoutPackage
 }
 
@@ -56,6 +62,7 @@ extension ServiceWithoutPackageService {
   }
 }
 
+/// Calls the methods of `ServiceWithoutPackage`.
 package nonisolated struct ServiceWithoutPackageClient: Swift.Sendable {
   private let _calls: VoleryClient.CallInvoker
 
@@ -66,6 +73,7 @@ package nonisolated struct ServiceWithoutPackageClient: Swift.Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `Call`.
   package func call(_ request: WithoutPackage, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> WithoutPackage {
     try await self._calls.unary(ServiceWithoutPackageMethods.call, request, options: options).message
   }

@@ -8,6 +8,7 @@ package nonisolated enum Type_p_p: RawRepresentable, Swift.Hashable, Swift.Senda
   case typeType
   case typeTYPE
 
+  /// The first value of the .proto: that of a field that is not set.
   package init() { self = .type }
 
   package init?(rawValue: Swift.Int32) {
@@ -36,6 +37,7 @@ package nonisolated enum Type_p: RawRepresentable, Swift.Hashable, Swift.Sendabl
   case typeP_1
   case typeP
 
+  /// The first value of the .proto: that of a field that is not set.
   package init() { self = .typeP_p }
 
   package init?(rawValue: Swift.Int32) {
@@ -67,6 +69,7 @@ package nonisolated enum _0: RawRepresentable, Swift.Hashable, Swift.Sendable, C
   case _0ONE
   case one
 
+  /// The first value of the .proto: that of a field that is not set.
   package init() { self = .one_p }
 
   package init?(rawValue: Swift.Int32) {
@@ -102,6 +105,7 @@ package nonisolated enum Nothing: RawRepresentable, Swift.Hashable, Swift.Sendab
   case nothing_2
   case underscore
 
+  /// The first value of the .proto: that of a field that is not set.
   package init() { self = .nothing }
 
   package init?(rawValue: Swift.Int32) {
@@ -135,6 +139,7 @@ package nonisolated enum Aliased: RawRepresentable, Swift.Hashable, Swift.Sendab
   @available(*, deprecated)
   package static var aliasedA_p: Self { .a_1 }
 
+  /// The first value of the .proto: that of a field that is not set.
   package init() { self = .a }
 
   package init?(rawValue: Swift.Int32) {
@@ -159,6 +164,7 @@ package nonisolated enum Aliased: RawRepresentable, Swift.Hashable, Swift.Sendab
 package nonisolated enum value_p: RawRepresentable, Swift.Hashable, Swift.Sendable, CaseIterable {
   case value
 
+  /// The first value of the .proto: that of a field that is not set.
   package init() { self = .value }
 
   package init?(rawValue: Swift.Int32) {
@@ -181,6 +187,7 @@ package nonisolated enum value_p: RawRepresentable, Swift.Hashable, Swift.Sendab
 package nonisolated enum _value_t: RawRepresentable, Swift.Hashable, Swift.Sendable, CaseIterable {
   case value
 
+  /// The first value of the .proto: that of a field that is not set.
   package init() { self = .value }
 
   package init?(rawValue: Swift.Int32) {
@@ -203,6 +210,7 @@ package nonisolated enum _value_t: RawRepresentable, Swift.Hashable, Swift.Senda
 package nonisolated enum _rawValue_t: RawRepresentable, Swift.Hashable, Swift.Sendable, CaseIterable {
   case raw
 
+  /// The first value of the .proto: that of a field that is not set.
   package init() { self = .raw }
 
   package init?(rawValue: Swift.Int32) {
@@ -227,12 +235,14 @@ package nonisolated struct Underscore_p: VoleryProtobuf.Message {
   package var underscore: Swift.Optional<UnderscoreOneOf>
   package var unknownFields: VoleryProtobuf.UnknownFields
 
+  /// What `oneof` holds: one of these.
   package nonisolated enum Oneof: Swift.Hashable, Swift.Sendable {
     case underscore(Swift.Int32)
     case underscore_p(Swift.Int32)
     case underscore_3(Swift.Int32)
   }
 
+  /// What `underscore` holds: one of these.
   package nonisolated enum UnderscoreOneOf: Swift.Hashable, Swift.Sendable {
     case underscore(_Underscore_p_Underscore_p__odd_proto)
   }
@@ -243,6 +253,7 @@ package nonisolated struct Underscore_p: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(oneof: Oneof? = nil, underscore: UnderscoreOneOf? = nil) {
     self.oneof = oneof
     self.underscore = underscore
@@ -294,6 +305,7 @@ package nonisolated struct Underscore_p: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(underscore: Swift.Int32? = nil) {
       self.underscore = underscore
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -325,6 +337,7 @@ package nonisolated struct Underscore_p: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(underscore: _Underscore_p_Underscore_p_odd_proto? = nil) {
       self.underscore = underscore
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -356,6 +369,7 @@ package nonisolated struct Underscore_p: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(underscore: Swift.Int32? = nil) {
       self.underscore = underscore
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -384,12 +398,14 @@ package nonisolated struct Underscore_p_: VoleryProtobuf.Message {
   package var underscore_p: Swift.Optional<UnderscoreOneOf_4>
   package var unknownFields: VoleryProtobuf.UnknownFields
 
+  /// What `underscore` holds: one of these.
   package nonisolated enum UnderscoreOneOf: Swift.Hashable, Swift.Sendable {
     case a(Swift.Int32)
     case a_p(Swift.String)
     case a_3([UInt8])
   }
 
+  /// What `underscore_p` holds: one of these.
   package nonisolated enum UnderscoreOneOf_4: Swift.Hashable, Swift.Sendable {
     case b(Swift.Int32)
   }
@@ -400,6 +416,7 @@ package nonisolated struct Underscore_p_: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(underscore: UnderscoreOneOf? = nil, underscore_p: UnderscoreOneOf_4? = nil) {
     self.underscore = underscore
     self.underscore_p = underscore_p
@@ -482,6 +499,7 @@ package nonisolated struct Underscore: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(underscore: Underscore_p? = nil, underscore_2: Underscore_p_? = nil, underscore_3: Underscore? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.underscore = underscore
@@ -521,6 +539,7 @@ package nonisolated struct Self_p_p: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(self_p: Swift.Int32? = nil, selfP: Swift.Int32? = nil, self_3: Swift.Int32? = nil) {
     self.self_p = self_p
     self.selfP = selfP
@@ -562,6 +581,7 @@ package nonisolated struct Self_p: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(self_p: Self_p_p? = nil) {
     self.self_p = self_p
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -640,6 +660,7 @@ package nonisolated struct m_p: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(c: Swift.Int32? = nil, m: m_p? = nil, s: [c_p] = [], map: [Swift.Int32: e_p] = [:], value: _value_t? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.c = c
@@ -694,6 +715,7 @@ package nonisolated struct c_p: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(v: v_p? = nil, p: p_p? = nil, k: k_p? = nil, s: s_p? = nil) {
     self.v = v
     self.p = p
@@ -740,6 +762,7 @@ package nonisolated struct s_p: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(a: Swift.Int32? = nil) {
     self.a = a
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -771,6 +794,7 @@ package nonisolated struct p_p: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(a: Swift.Int32? = nil) {
     self.a = a
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -802,6 +826,7 @@ package nonisolated struct v_p: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(a: Swift.Int32? = nil) {
     self.a = a
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -833,6 +858,7 @@ package nonisolated struct e_p: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(a: Swift.Int32? = nil) {
     self.a = a
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -864,6 +890,7 @@ package nonisolated struct k_p: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(a: Swift.Int32? = nil) {
     self.a = a
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -897,6 +924,7 @@ package nonisolated struct request_p: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(value: value_p? = nil, entries: [request_p] = []) {
     self.value = value
     self.entries = entries
@@ -935,6 +963,7 @@ package nonisolated struct context_p: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(value: _value_t? = nil, raw: _rawValue_t? = nil) {
     self.value = value
     self.raw = raw
@@ -1038,6 +1067,7 @@ package nonisolated struct Members: VoleryProtobuf.Message {
   }
   private var _s: VoleryProtobuf.Stored<_Fields>
 
+  /// What `choice_p` holds: one of these.
   package nonisolated enum Choice: Swift.Hashable, Swift.Sendable {
     case one(Swift.Int32)
     case one_p(Members.choice)
@@ -1046,22 +1076,27 @@ package nonisolated struct Members: VoleryProtobuf.Message {
     case selfP(Swift.Int32)
   }
 
+  /// What `choice_16` holds: one of these.
   package nonisolated enum ChoiceOneOf: Swift.Hashable, Swift.Sendable {
     case two(Swift.Int32)
   }
 
+  /// What `bar_p` holds: one of these.
   package nonisolated enum BarOneOf: Swift.Hashable, Swift.Sendable {
     case three(Swift.Int32)
   }
 
+  /// What `members` holds: one of these.
   package nonisolated enum MembersOneOf: Swift.Hashable, Swift.Sendable {
     case four(Swift.Int32)
   }
 
+  /// What `members_p` holds: one of these.
   package nonisolated enum MembersOneOf_19: Swift.Hashable, Swift.Sendable {
     case five(Swift.Int32)
   }
 
+  /// What `membersOneOf` holds: one of these.
   package nonisolated enum MembersOneOfOneOf: Swift.Hashable, Swift.Sendable {
     case six(Swift.Int32)
   }
@@ -1136,6 +1171,7 @@ package nonisolated struct Members: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(foo_1: Members.foo? = nil, foo_2: Members._foo_t? = nil, description_3: Members.description_p? = nil, unknownFields_4: Members.unknownFields_p? = nil, fields: Members._Fields_p? = nil, fooOrDefault: Swift.Int32? = nil, s: Swift.Int32? = nil, sOrDefault: Swift.Int32? = nil, bar: Swift.Int32? = nil, bar_10: Members.Bar? = nil, group: Members.Group? = nil, choice_p: Choice? = nil, choice_16: ChoiceOneOf? = nil, bar_p: BarOneOf? = nil, members: MembersOneOf? = nil, members_p: MembersOneOf_19? = nil, membersOneOf: MembersOneOfOneOf? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.foo_1 = foo_1
@@ -1216,6 +1252,7 @@ package nonisolated struct Members: VoleryProtobuf.Message {
   package nonisolated enum choice: RawRepresentable, Swift.Hashable, Swift.Sendable, CaseIterable {
     case choice
 
+    /// The first value of the .proto: that of a field that is not set.
     package init() { self = .choice }
 
     package init?(rawValue: Swift.Int32) {
@@ -1244,6 +1281,7 @@ package nonisolated struct Members: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(a: Swift.Int32? = nil) {
       self.a = a
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1275,6 +1313,7 @@ package nonisolated struct Members: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(a: Swift.Int32? = nil) {
       self.a = a
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1306,6 +1345,7 @@ package nonisolated struct Members: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(a: Swift.Int32? = nil) {
       self.a = a
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1337,6 +1377,7 @@ package nonisolated struct Members: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(a: Swift.Int32? = nil) {
       self.a = a
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1368,6 +1409,7 @@ package nonisolated struct Members: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(a: Swift.Int32? = nil) {
       self.a = a
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1399,6 +1441,7 @@ package nonisolated struct Members: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(a: Swift.Int32? = nil) {
       self.a = a
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1430,6 +1473,7 @@ package nonisolated struct Members: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(a: Swift.Int32? = nil) {
       self.a = a
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1461,6 +1505,7 @@ package nonisolated struct Members: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(a: Swift.Int32? = nil) {
       self.a = a
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1492,6 +1537,7 @@ package nonisolated struct Members: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(group: Swift.Int32? = nil) {
       self.group = group
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1532,6 +1578,7 @@ package nonisolated struct Few: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(aB: Swift.Int32? = nil, aB_2: Swift.Int32? = nil, aB_3: Swift.Int32? = nil, aBOrDefault: Swift.Int32? = nil, aB3: Swift.Int32? = nil) {
     self.aB = aB
     self.aB_2 = aB_2
@@ -1606,6 +1653,7 @@ package nonisolated struct _table_odd_proto_t: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(a: Swift.Int32? = nil) {
     self.a = a
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1637,6 +1685,7 @@ package nonisolated struct _Members_odd_proto: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(a: Swift.Int32? = nil) {
     self.a = a
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1718,6 +1767,7 @@ extension Members {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: Swift.Int32? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1765,6 +1815,7 @@ extension Members {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: Swift.Int32? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1810,6 +1861,7 @@ extension Members {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: Swift.Int32? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1852,6 +1904,7 @@ extension Members {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: Members? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1894,6 +1947,7 @@ extension Members {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: Swift.Int32? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1936,6 +1990,7 @@ extension Members {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: Swift.Int32? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1978,6 +2033,7 @@ extension Members {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: Swift.Int32? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -2020,6 +2076,7 @@ extension Members {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(value: Swift.Int32? = nil) {
       self.value = value
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -2043,14 +2100,19 @@ extension Members {
   }
 }
 
+/// The methods of `volery.tests.odd.______`, for calls and handlers without generated types, and what describes them.
 package nonisolated enum UnderscoreMethods {
+  /// `_`.
   package static let underscore = VoleryTypes.Method<Underscore_p, Underscore_p_>(
     service: "volery.tests.odd.______", name: "_", kind: .unary)
+  /// `__`.
   package static let underscore_p = VoleryTypes.Method<Underscore_p, Underscore>(
     service: "volery.tests.odd.______", name: "__", kind: .serverStreaming)
+  /// `underscore`.
   package static let underscore_p_ = VoleryTypes.Method<Underscore_p, Underscore_p>(
     service: "volery.tests.odd.______", name: "underscore", kind: .clientStreaming)
 
+  /// The service's full name.
   package static var serviceName: Swift.String { "volery.tests.odd.______" }
   /// In the order of the .proto.
   package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.underscore.descriptor, Self.underscore_p.descriptor, Self.underscore_p_.descriptor] }
@@ -2060,8 +2122,11 @@ package nonisolated enum UnderscoreMethods {
 
 /// Services whose parts meet those of others, and messages.
 package protocol UnderscoreService: VoleryServer.Service {
+  /// Answers `_`.
   func underscore(_ request: Underscore_p, context: VoleryServer.ServerContext) async throws -> Underscore_p_
+  /// Answers `__`.
   func underscore_p(_ request: Underscore_p, responses: VoleryServer.ResponseWriter<Underscore>, context: VoleryServer.ServerContext) async throws
+  /// Answers `underscore`.
   func underscore_p_(_ requests: VoleryServer.RequestStream<Underscore_p>, context: VoleryServer.ServerContext) async throws -> Underscore_p
 }
 
@@ -2086,6 +2151,7 @@ package nonisolated struct UnderscoreClient: Swift.Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `_`.
   package func underscore(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p_ {
     try await self._calls.unary(UnderscoreMethods.underscore, request, options: options).message
   }
@@ -2095,19 +2161,24 @@ package nonisolated struct UnderscoreClient: Swift.Sendable {
     try await self._calls.unary(UnderscoreMethods.underscore, request, options: options)
   }
 
+  /// Calls `__`.
   package func underscore_p(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<Underscore> {
     self._calls.serverStreaming(UnderscoreMethods.underscore_p, request, options: options)
   }
 
+  /// Calls `underscore`.
   package func underscore_p_(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ClientStreamingCall<Underscore_p, Underscore_p> {
     self._calls.clientStreaming(UnderscoreMethods.underscore_p_, options: options)
   }
 }
 
+/// The methods of `volery.tests.odd._______`, for calls and handlers without generated types, and what describes them.
 package nonisolated enum Underscore_pMethods {
+  /// `___`.
   package static let underscore = VoleryTypes.Method<Underscore_p, Underscore_p>(
     service: "volery.tests.odd._______", name: "___", kind: .unary)
 
+  /// The service's full name.
   package static var serviceName: Swift.String { "volery.tests.odd._______" }
   /// In the order of the .proto.
   package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.underscore.descriptor] }
@@ -2115,7 +2186,9 @@ package nonisolated enum Underscore_pMethods {
   package static var fileTable: VoleryProtobuf.FileTable { _table_odd_proto }
 }
 
+/// What a server of `volery.tests.odd._______` implements.
 package protocol Underscore_pService: VoleryServer.Service {
+  /// Answers `___`.
   func underscore(_ request: Underscore_p, context: VoleryServer.ServerContext) async throws -> Underscore_p
 }
 
@@ -2127,6 +2200,7 @@ extension Underscore_pService {
   }
 }
 
+/// Calls the methods of `volery.tests.odd._______`.
 package nonisolated struct Underscore_pClient: Swift.Sendable {
   private let _calls: VoleryClient.CallInvoker
 
@@ -2137,6 +2211,7 @@ package nonisolated struct Underscore_pClient: Swift.Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `___`.
   package func underscore(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
     try await self._calls.unary(Underscore_pMethods.underscore, request, options: options).message
   }
@@ -2147,10 +2222,13 @@ package nonisolated struct Underscore_pClient: Swift.Sendable {
   }
 }
 
+/// The methods of `volery.tests.odd.Underscore_`, for calls and handlers without generated types, and what describes them.
 package nonisolated enum Underscore_Methods {
+  /// `Underscore`.
   package static let underscore = VoleryTypes.Method<Underscore_p, Underscore_p>(
     service: "volery.tests.odd.Underscore_", name: "Underscore", kind: .bidirectional)
 
+  /// The service's full name.
   package static var serviceName: Swift.String { "volery.tests.odd.Underscore_" }
   /// In the order of the .proto.
   package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.underscore.descriptor] }
@@ -2158,7 +2236,9 @@ package nonisolated enum Underscore_Methods {
   package static var fileTable: VoleryProtobuf.FileTable { _table_odd_proto }
 }
 
+/// What a server of `volery.tests.odd.Underscore_` implements.
 package protocol Underscore_Service: VoleryServer.Service {
+  /// Answers `Underscore`.
   func underscore(_ requests: VoleryServer.RequestStream<Underscore_p>, responses: VoleryServer.ResponseWriter<Underscore_p>, context: VoleryServer.ServerContext) async throws
 }
 
@@ -2170,6 +2250,7 @@ extension Underscore_Service {
   }
 }
 
+/// Calls the methods of `volery.tests.odd.Underscore_`.
 package nonisolated struct Underscore_Client: Swift.Sendable {
   private let _calls: VoleryClient.CallInvoker
 
@@ -2180,35 +2261,49 @@ package nonisolated struct Underscore_Client: Swift.Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `Underscore`.
   package func underscore(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<Underscore_p, Underscore_p> {
     self._calls.bidirectional(Underscore_Methods.underscore, options: options)
   }
 }
 
+/// The methods of `volery.tests.odd.Odd`, for calls and handlers without generated types, and what describes them.
 package nonisolated enum Odd_pMethods {
+  /// `GetIt`.
   package static let getIt = VoleryTypes.Method<Underscore_p, Underscore_p>(
     service: "volery.tests.odd.Odd", name: "GetIt", kind: .unary)
+  /// `get_it`.
   package static let getIt_p_ = VoleryTypes.Method<Underscore_p, Underscore_p>(
     service: "volery.tests.odd.Odd", name: "get_it", kind: .unary)
+  /// `getIt`.
   package static let getIt_p = VoleryTypes.Method<Underscore_p, Underscore_p>(
     service: "volery.tests.odd.Odd", name: "getIt", kind: .clientStreaming)
+  /// `GetItResponse`.
   package static let getItResponse = VoleryTypes.Method<Underscore_p, Underscore_p>(
     service: "volery.tests.odd.Odd", name: "GetItResponse", kind: .unary)
+  /// `Init`.
   package static let init_p = VoleryTypes.Method<Underscore_p, Underscore_p>(
     service: "volery.tests.odd.Odd", name: "Init", kind: .unary)
+  /// `self`.
   package static let self_p = VoleryTypes.Method<Underscore_p, Underscore_p>(
     service: "volery.tests.odd.Odd", name: "self", kind: .unary)
+  /// `Handlers`.
   package static let handlers_p = VoleryTypes.Method<Underscore_p, Underscore_p>(
     service: "volery.tests.odd.Odd", name: "Handlers", kind: .unary)
+  /// `Handlers_p`.
   package static let handlersP = VoleryTypes.Method<Underscore_p, Underscore_p>(
     service: "volery.tests.odd.Odd", name: "Handlers_p", kind: .unary)
+  /// `_1st`.
   package static let _1st = VoleryTypes.Method<Underscore_p, m_p>(
     service: "volery.tests.odd.Odd", name: "_1st", kind: .unary)
+  /// `Channel`.
   package static let channel = VoleryTypes.Method<c_p, s_p>(
     service: "volery.tests.odd.Odd", name: "Channel", kind: .unary)
+  /// `Options`.
   package static let options = VoleryTypes.Method<request_p, context_p>(
     service: "volery.tests.odd.Odd", name: "Options", kind: .unary)
 
+  /// The service's full name.
   package static var serviceName: Swift.String { "volery.tests.odd.Odd" }
   /// In the order of the .proto.
   package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.getIt.descriptor, Self.getIt_p_.descriptor, Self.getIt_p.descriptor, Self.getItResponse.descriptor, Self.init_p.descriptor, Self.self_p.descriptor, Self.handlers_p.descriptor, Self.handlersP.descriptor, Self._1st.descriptor, Self.channel.descriptor, Self.options.descriptor] }
@@ -2216,17 +2311,29 @@ package nonisolated enum Odd_pMethods {
   package static var fileTable: VoleryProtobuf.FileTable { _table_odd_proto }
 }
 
+/// What a server of `volery.tests.odd.Odd` implements.
 package protocol Odd_pService: VoleryServer.Service {
+  /// Answers `GetIt`.
   func getIt(_ request: Underscore_p, context: VoleryServer.ServerContext) async throws -> Underscore_p
+  /// Answers `get_it`.
   func getIt_p_(_ request: Underscore_p, context: VoleryServer.ServerContext) async throws -> Underscore_p
+  /// Answers `getIt`.
   func getIt_p(_ requests: VoleryServer.RequestStream<Underscore_p>, context: VoleryServer.ServerContext) async throws -> Underscore_p
+  /// Answers `GetItResponse`.
   func getItResponse(_ request: Underscore_p, context: VoleryServer.ServerContext) async throws -> Underscore_p
+  /// Answers `Init`.
   func init_p(_ request: Underscore_p, context: VoleryServer.ServerContext) async throws -> Underscore_p
+  /// Answers `self`.
   func self_p(_ request: Underscore_p, context: VoleryServer.ServerContext) async throws -> Underscore_p
+  /// Answers `Handlers`.
   func handlers_p(_ request: Underscore_p, context: VoleryServer.ServerContext) async throws -> Underscore_p
+  /// Answers `Handlers_p`.
   func handlersP(_ request: Underscore_p, context: VoleryServer.ServerContext) async throws -> Underscore_p
+  /// Answers `_1st`.
   func _1st(_ request: Underscore_p, context: VoleryServer.ServerContext) async throws -> m_p
+  /// Answers `Channel`.
   func channel(_ request: c_p, context: VoleryServer.ServerContext) async throws -> s_p
+  /// Answers `Options`.
   func options(_ request: request_p, context: VoleryServer.ServerContext) async throws -> context_p
 }
 
@@ -2248,6 +2355,7 @@ extension Odd_pService {
   }
 }
 
+/// Calls the methods of `volery.tests.odd.Odd`.
 package nonisolated struct Odd_pClient: Swift.Sendable {
   private let _calls: VoleryClient.CallInvoker
 
@@ -2258,6 +2366,7 @@ package nonisolated struct Odd_pClient: Swift.Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `GetIt`.
   package func getIt(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
     try await self._calls.unary(Odd_pMethods.getIt, request, options: options).message
   }
@@ -2267,6 +2376,7 @@ package nonisolated struct Odd_pClient: Swift.Sendable {
     try await self._calls.unary(Odd_pMethods.getIt, request, options: options)
   }
 
+  /// Calls `get_it`.
   package func getIt_p_(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
     try await self._calls.unary(Odd_pMethods.getIt_p_, request, options: options).message
   }
@@ -2276,10 +2386,12 @@ package nonisolated struct Odd_pClient: Swift.Sendable {
     try await self._calls.unary(Odd_pMethods.getIt_p_, request, options: options)
   }
 
+  /// Calls `getIt`.
   package func getIt_p(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ClientStreamingCall<Underscore_p, Underscore_p> {
     self._calls.clientStreaming(Odd_pMethods.getIt_p, options: options)
   }
 
+  /// Calls `GetItResponse`.
   package func getItResponse(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
     try await self._calls.unary(Odd_pMethods.getItResponse, request, options: options).message
   }
@@ -2289,6 +2401,7 @@ package nonisolated struct Odd_pClient: Swift.Sendable {
     try await self._calls.unary(Odd_pMethods.getItResponse, request, options: options)
   }
 
+  /// Calls `Init`.
   package func init_p(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
     try await self._calls.unary(Odd_pMethods.init_p, request, options: options).message
   }
@@ -2298,6 +2411,7 @@ package nonisolated struct Odd_pClient: Swift.Sendable {
     try await self._calls.unary(Odd_pMethods.init_p, request, options: options)
   }
 
+  /// Calls `self`.
   package func self_p(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
     try await self._calls.unary(Odd_pMethods.self_p, request, options: options).message
   }
@@ -2307,6 +2421,7 @@ package nonisolated struct Odd_pClient: Swift.Sendable {
     try await self._calls.unary(Odd_pMethods.self_p, request, options: options)
   }
 
+  /// Calls `Handlers`.
   package func handlers_p(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
     try await self._calls.unary(Odd_pMethods.handlers_p, request, options: options).message
   }
@@ -2316,6 +2431,7 @@ package nonisolated struct Odd_pClient: Swift.Sendable {
     try await self._calls.unary(Odd_pMethods.handlers_p, request, options: options)
   }
 
+  /// Calls `Handlers_p`.
   package func handlersP(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Underscore_p {
     try await self._calls.unary(Odd_pMethods.handlersP, request, options: options).message
   }
@@ -2325,6 +2441,7 @@ package nonisolated struct Odd_pClient: Swift.Sendable {
     try await self._calls.unary(Odd_pMethods.handlersP, request, options: options)
   }
 
+  /// Calls `_1st`.
   package func _1st(_ request: Underscore_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> m_p {
     try await self._calls.unary(Odd_pMethods._1st, request, options: options).message
   }
@@ -2334,6 +2451,7 @@ package nonisolated struct Odd_pClient: Swift.Sendable {
     try await self._calls.unary(Odd_pMethods._1st, request, options: options)
   }
 
+  /// Calls `Channel`.
   package func channel(_ request: c_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> s_p {
     try await self._calls.unary(Odd_pMethods.channel, request, options: options).message
   }
@@ -2343,6 +2461,7 @@ package nonisolated struct Odd_pClient: Swift.Sendable {
     try await self._calls.unary(Odd_pMethods.channel, request, options: options)
   }
 
+  /// Calls `Options`.
   package func options(_ request: request_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> context_p {
     try await self._calls.unary(Odd_pMethods.options, request, options: options).message
   }
@@ -2353,10 +2472,13 @@ package nonisolated struct Odd_pClient: Swift.Sendable {
   }
 }
 
+/// The methods of `volery.tests.odd.odd`, for calls and handlers without generated types, and what describes them.
 package nonisolated enum Odd_p_Methods {
+  /// `Request`.
   package static let request = VoleryTypes.Method<request_p, request_p>(
     service: "volery.tests.odd.odd", name: "Request", kind: .unary)
 
+  /// The service's full name.
   package static var serviceName: Swift.String { "volery.tests.odd.odd" }
   /// In the order of the .proto.
   package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.request.descriptor] }
@@ -2364,7 +2486,9 @@ package nonisolated enum Odd_p_Methods {
   package static var fileTable: VoleryProtobuf.FileTable { _table_odd_proto }
 }
 
+/// What a server of `volery.tests.odd.odd` implements.
 package protocol Odd_p_Service: VoleryServer.Service {
+  /// Answers `Request`.
   func request(_ request: request_p, context: VoleryServer.ServerContext) async throws -> request_p
 }
 
@@ -2376,6 +2500,7 @@ extension Odd_p_Service {
   }
 }
 
+/// Calls the methods of `volery.tests.odd.odd`.
 package nonisolated struct Odd_p_Client: Swift.Sendable {
   private let _calls: VoleryClient.CallInvoker
 
@@ -2386,6 +2511,7 @@ package nonisolated struct Odd_p_Client: Swift.Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `Request`.
   package func request(_ request: request_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> request_p {
     try await self._calls.unary(Odd_p_Methods.request, request, options: options).message
   }
@@ -2396,10 +2522,13 @@ package nonisolated struct Odd_p_Client: Swift.Sendable {
   }
 }
 
+/// The methods of `volery.tests.odd.OddService`, for calls and handlers without generated types, and what describes them.
 package nonisolated enum OddServiceMethods {
+  /// `service`.
   package static let service = VoleryTypes.Method<m_p, m_p>(
     service: "volery.tests.odd.OddService", name: "service", kind: .unary)
 
+  /// The service's full name.
   package static var serviceName: Swift.String { "volery.tests.odd.OddService" }
   /// In the order of the .proto.
   package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.service.descriptor] }
@@ -2407,7 +2536,9 @@ package nonisolated enum OddServiceMethods {
   package static var fileTable: VoleryProtobuf.FileTable { _table_odd_proto }
 }
 
+/// What a server of `volery.tests.odd.OddService` implements.
 package protocol OddService: VoleryServer.Service {
+  /// Answers `service`.
   func service(_ request: m_p, context: VoleryServer.ServerContext) async throws -> m_p
 }
 
@@ -2419,6 +2550,7 @@ extension OddService {
   }
 }
 
+/// Calls the methods of `volery.tests.odd.OddService`.
 package nonisolated struct OddServiceClient: Swift.Sendable {
   private let _calls: VoleryClient.CallInvoker
 
@@ -2429,6 +2561,7 @@ package nonisolated struct OddServiceClient: Swift.Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `service`.
   package func service(_ request: m_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> m_p {
     try await self._calls.unary(OddServiceMethods.service, request, options: options).message
   }
@@ -2439,14 +2572,19 @@ package nonisolated struct OddServiceClient: Swift.Sendable {
   }
 }
 
+/// The methods of `volery.tests.odd.Service`, for calls and handlers without generated types, and what describes them.
 package nonisolated enum ServiceMethods {
+  /// `Protocol`.
   package static let `protocol` = VoleryTypes.Method<m_p, m_p>(
     service: "volery.tests.odd.Service", name: "Protocol", kind: .unary)
+  /// `Type`.
   package static let type = VoleryTypes.Method<m_p, m_p>(
     service: "volery.tests.odd.Service", name: "Type", kind: .unary)
+  /// `Any`.
   package static let `any` = VoleryTypes.Method<m_p, m_p>(
     service: "volery.tests.odd.Service", name: "Any", kind: .unary)
 
+  /// The service's full name.
   package static var serviceName: Swift.String { "volery.tests.odd.Service" }
   /// In the order of the .proto.
   package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.protocol.descriptor, Self.type.descriptor, Self.any.descriptor] }
@@ -2454,9 +2592,13 @@ package nonisolated enum ServiceMethods {
   package static var fileTable: VoleryProtobuf.FileTable { _table_odd_proto }
 }
 
+/// What a server of `volery.tests.odd.Service` implements.
 package protocol ServiceService: VoleryServer.Service {
+  /// Answers `Protocol`.
   func `protocol`(_ request: m_p, context: VoleryServer.ServerContext) async throws -> m_p
+  /// Answers `Type`.
   func type(_ request: m_p, context: VoleryServer.ServerContext) async throws -> m_p
+  /// Answers `Any`.
   func `any`(_ request: m_p, context: VoleryServer.ServerContext) async throws -> m_p
 }
 
@@ -2470,6 +2612,7 @@ extension ServiceService {
   }
 }
 
+/// Calls the methods of `volery.tests.odd.Service`.
 package nonisolated struct ServiceClient: Swift.Sendable {
   private let _calls: VoleryClient.CallInvoker
 
@@ -2480,6 +2623,7 @@ package nonisolated struct ServiceClient: Swift.Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `Protocol`.
   package func `protocol`(_ request: m_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> m_p {
     try await self._calls.unary(ServiceMethods.protocol, request, options: options).message
   }
@@ -2489,6 +2633,7 @@ package nonisolated struct ServiceClient: Swift.Sendable {
     try await self._calls.unary(ServiceMethods.protocol, request, options: options)
   }
 
+  /// Calls `Type`.
   package func type(_ request: m_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> m_p {
     try await self._calls.unary(ServiceMethods.type, request, options: options).message
   }
@@ -2498,6 +2643,7 @@ package nonisolated struct ServiceClient: Swift.Sendable {
     try await self._calls.unary(ServiceMethods.type, request, options: options)
   }
 
+  /// Calls `Any`.
   package func `any`(_ request: m_p, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> m_p {
     try await self._calls.unary(ServiceMethods.any, request, options: options).message
   }

@@ -5,8 +5,10 @@ import Volery
 
 nonisolated enum LaterLocal: RawRepresentable, Hashable, Sendable, CaseIterable {
   case none
+  /// A number that the .proto does not have.
   case unrecognized(Int32)
 
+  /// The first value of the .proto: that of a field that is not set.
   init() { self = .none }
 
   init(rawValue: Int32) {
@@ -47,6 +49,7 @@ nonisolated struct LaterMessage: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(explicit: Int32? = nil, implicit: Int32 = 0, delimited: LaterMessage.Inner? = nil, `open`: LaterLocal? = nil, placed: Google_Protobuf_Timestamp? = nil, packed: [Int32] = []) {
     self.explicit = explicit
     self.implicit = implicit
@@ -101,6 +104,7 @@ nonisolated struct LaterMessage: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     init(text: String? = nil) {
       self.text = text
       self.unknownFields = VoleryProtobuf.UnknownFields()

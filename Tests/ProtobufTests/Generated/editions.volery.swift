@@ -7,6 +7,7 @@ nonisolated enum EditionClosed: RawRepresentable, Hashable, Sendable, CaseIterab
   case one
   case two
 
+  /// The first value of the .proto: that of a field that is not set.
   init() { self = .one }
 
   init?(rawValue: Int32) {
@@ -31,8 +32,10 @@ nonisolated enum EditionClosed: RawRepresentable, Hashable, Sendable, CaseIterab
 nonisolated enum EditionOpen: RawRepresentable, Hashable, Sendable, CaseIterable {
   case zero
   case one
+  /// A number that the .proto does not have.
   case unrecognized(Int32)
 
+  /// The first value of the .proto: that of a field that is not set.
   init() { self = .zero }
 
   init(rawValue: Int32) {
@@ -120,6 +123,7 @@ nonisolated struct EditionMessage: VoleryProtobuf.Message {
   }
   private var _s: VoleryProtobuf.Stored<_Fields>
 
+  /// What `choice` holds: one of these.
   nonisolated enum Choice: Hashable, Sendable {
     case chosen(EditionMessage.Inner)
     case number(Int32)
@@ -175,6 +179,7 @@ nonisolated struct EditionMessage: VoleryProtobuf.Message {
 
   init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   init(implicit: Int32 = 0, explicit: Int32? = nil, needed: Int32? = nil, packed: [Int32] = [], expanded: [Int32] = [], delimited: EditionMessage.Inner? = nil, several: [EditionMessage.Inner] = [], prefixed: EditionMessage.Inner? = nil, unchecked: String = "", closed: EditionClosed? = nil, `open`: EditionOpen = EditionOpen(), byNumber: [Int32: EditionMessage.Inner] = [:], closedList: [EditionClosed] = [], choice: Choice? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.implicit = implicit
@@ -268,6 +273,7 @@ nonisolated struct EditionMessage: VoleryProtobuf.Message {
 
     init() { self._s = Self._empty }
 
+    /// A message with these fields; what is left out is not set.
     init(text: String = "", inner: EditionMessage.Inner? = nil) {
       let _s = VoleryProtobuf.MessageStorage(_Fields())
       _s.fields.text = text

@@ -12,6 +12,7 @@ nonisolated struct Parcel: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(id: String = "") {
     self.id = id
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -43,6 +44,7 @@ nonisolated struct Place: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(name: String = "") {
     self.name = name
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -74,6 +76,7 @@ nonisolated struct Receipt: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(count: Int32 = 0) {
     self.count = count
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -95,18 +98,25 @@ nonisolated struct Receipt: VoleryProtobuf.Message {
   }
 }
 
+/// The methods of `volery.tests.parcels.Parcels`, for calls and handlers without generated types, and what describes them.
 nonisolated enum ParcelsMethods {
+  /// Where a parcel is.
   static let track = VoleryTypes.Method<Parcel, Place>(
     service: "volery.tests.parcels.Parcels", name: "Track", kind: .unary)
+  /// `Watch`.
   static let watch = VoleryTypes.Method<Parcel, Place>(
     service: "volery.tests.parcels.Parcels", name: "Watch", kind: .serverStreaming)
+  /// `Collect`.
   static let collect = VoleryTypes.Method<Parcel, Receipt>(
     service: "volery.tests.parcels.Parcels", name: "Collect", kind: .clientStreaming)
+  /// `Route`.
   static let route = VoleryTypes.Method<Parcel, Place>(
     service: "volery.tests.parcels.Parcels", name: "Route", kind: .bidirectional)
+  /// `Old`.
   static let old = VoleryTypes.Method<Parcel, Place>(
     service: "volery.tests.parcels.Parcels", name: "Old", kind: .unary)
 
+  /// The service's full name.
   static var serviceName: String { "volery.tests.parcels.Parcels" }
   /// In the order of the .proto.
   static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.track.descriptor, Self.watch.descriptor, Self.collect.descriptor, Self.route.descriptor, Self.old.descriptor] }
@@ -118,9 +128,13 @@ nonisolated enum ParcelsMethods {
 protocol ParcelsService: VoleryServer.Service {
   /// Where a parcel is.
   func track(_ request: Parcel, context: VoleryServer.ServerContext) async throws -> Place
+  /// Answers `Watch`.
   func watch(_ request: Parcel, responses: VoleryServer.ResponseWriter<Place>, context: VoleryServer.ServerContext) async throws
+  /// Answers `Collect`.
   func collect(_ requests: VoleryServer.RequestStream<Parcel>, context: VoleryServer.ServerContext) async throws -> Receipt
+  /// Answers `Route`.
   func route(_ requests: VoleryServer.RequestStream<Parcel>, responses: VoleryServer.ResponseWriter<Place>, context: VoleryServer.ServerContext) async throws
+  /// Answers `Old`.
   func old(_ request: Parcel, context: VoleryServer.ServerContext) async throws -> Place
 }
 
@@ -142,11 +156,16 @@ protocol ParcelsClientProtocol: Sendable {
   func track(_ request: Parcel, options: VoleryTypes.CallOptions) async throws(VoleryTypes.StatusError) -> Place
   /// Where a parcel is.
   func trackResponse(to request: Parcel, options: VoleryTypes.CallOptions) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Place>
+  /// Calls `Watch`.
   func watch(_ request: Parcel, options: VoleryTypes.CallOptions) -> VoleryClient.ServerStreamingCall<Place>
+  /// Calls `Collect`.
   func collect(options: VoleryTypes.CallOptions) -> VoleryClient.ClientStreamingCall<Parcel, Receipt>
+  /// Calls `Route`.
   func route(options: VoleryTypes.CallOptions) -> VoleryClient.BidirectionalCall<Parcel, Place>
+  /// Calls `Old`.
   @available(*, deprecated)
   func old(_ request: Parcel, options: VoleryTypes.CallOptions) async throws(VoleryTypes.StatusError) -> Place
+  /// Calls `Old`.
   @available(*, deprecated)
   func oldResponse(to request: Parcel, options: VoleryTypes.CallOptions) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Place>
 }
@@ -207,18 +226,22 @@ nonisolated struct ParcelsClient: Sendable, ParcelsClientProtocol {
     try await self._calls.unary(ParcelsMethods.track, request, options: options)
   }
 
+  /// Calls `Watch`.
   func watch(_ request: Parcel, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<Place> {
     self._calls.serverStreaming(ParcelsMethods.watch, request, options: options)
   }
 
+  /// Calls `Collect`.
   func collect(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ClientStreamingCall<Parcel, Receipt> {
     self._calls.clientStreaming(ParcelsMethods.collect, options: options)
   }
 
+  /// Calls `Route`.
   func route(options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.BidirectionalCall<Parcel, Place> {
     self._calls.bidirectional(ParcelsMethods.route, options: options)
   }
 
+  /// Calls `Old`.
   @available(*, deprecated)
   func old(_ request: Parcel, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Place {
     try await self._calls.unary(ParcelsMethods.old, request, options: options).message

@@ -12,6 +12,7 @@ package nonisolated struct HelloRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(name: String = "") {
     self.name = name
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -43,6 +44,7 @@ package nonisolated struct HelloReply: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(message: String = "") {
     self.message = message
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -65,10 +67,13 @@ package nonisolated struct HelloReply: VoleryProtobuf.Message {
   }
 }
 
+/// The methods of `helloworld.Greeter`, for calls and handlers without generated types, and what describes them.
 package nonisolated enum GreeterMethods {
+  /// `SayHello`.
   package static let sayHello = VoleryTypes.Method<HelloRequest, HelloReply>(
     service: "helloworld.Greeter", name: "SayHello", kind: .unary)
 
+  /// The service's full name.
   package static var serviceName: String { "helloworld.Greeter" }
   /// In the order of the .proto.
   package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.sayHello.descriptor] }
@@ -76,7 +81,9 @@ package nonisolated enum GreeterMethods {
   package static var fileTable: VoleryProtobuf.FileTable { _table_helloworld_proto }
 }
 
+/// What a server of `helloworld.Greeter` implements.
 package protocol GreeterService: VoleryServer.Service {
+  /// Answers `SayHello`.
   func sayHello(_ request: HelloRequest, context: VoleryServer.ServerContext) async throws -> HelloReply
 }
 
@@ -88,6 +95,7 @@ extension GreeterService {
   }
 }
 
+/// Calls the methods of `helloworld.Greeter`.
 package nonisolated struct GreeterClient: Sendable {
   private let _calls: VoleryClient.CallInvoker
 
@@ -98,6 +106,7 @@ package nonisolated struct GreeterClient: Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `SayHello`.
   package func sayHello(_ request: HelloRequest, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> HelloReply {
     try await self._calls.unary(GreeterMethods.sayHello, request, options: options).message
   }

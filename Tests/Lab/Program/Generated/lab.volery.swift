@@ -13,6 +13,7 @@ nonisolated struct Question: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(key: String = "") {
     self.key = key
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -45,6 +46,7 @@ nonisolated struct Answer: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(pod: String = "") {
     self.pod = pod
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -67,14 +69,19 @@ nonisolated struct Answer: VoleryProtobuf.Message {
   }
 }
 
+/// The methods of `volery.lab.Lab`, for calls and handlers without generated types, and what describes them.
 nonisolated enum LabMethods {
+  /// May not be repeated.
   static let call = VoleryTypes.Method<Question, Answer>(
     service: "volery.lab.Lab", name: "Call", kind: .unary)
+  /// May be repeated.
   static let read = VoleryTypes.Method<Question, Answer>(
     service: "volery.lab.Lab", name: "Read", kind: .unary, idempotency: .noSideEffects)
+  /// Answers every question with the pod's name.
   static let chat = VoleryTypes.Method<Question, Answer>(
     service: "volery.lab.Lab", name: "Chat", kind: .bidirectional)
 
+  /// The service's full name.
   static var serviceName: String { "volery.lab.Lab" }
   /// In the order of the .proto.
   static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.call.descriptor, Self.read.descriptor, Self.chat.descriptor] }

@@ -12,6 +12,7 @@ public nonisolated struct Parcel: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(grams: UInt32 = 0) {
     self.grams = grams
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -42,6 +43,7 @@ public nonisolated struct Label: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(text: String = "") {
     self.text = text
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -64,10 +66,13 @@ public nonisolated struct Label: VoleryProtobuf.Message {
   }
 }
 
+/// The methods of `volery.examples.shipping.Shipping`, for calls and handlers without generated types, and what describes them.
 public nonisolated enum ShippingMethods {
+  /// `PrintLabel`.
   public static let printLabel = VoleryTypes.Method<Parcel, Label>(
     service: "volery.examples.shipping.Shipping", name: "PrintLabel", kind: .unary)
 
+  /// The service's full name.
   public static var serviceName: String { "volery.examples.shipping.Shipping" }
   /// In the order of the .proto.
   public static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.printLabel.descriptor] }
@@ -75,6 +80,7 @@ public nonisolated enum ShippingMethods {
   public static var fileTable: VoleryProtobuf.FileTable { _table_Protos_shipping_proto }
 }
 
+/// Calls the methods of `volery.examples.shipping.Shipping`.
 public nonisolated struct ShippingClient: Sendable {
   private let _calls: VoleryClient.CallInvoker
 
@@ -85,6 +91,7 @@ public nonisolated struct ShippingClient: Sendable {
     self._calls = VoleryClient.CallInvoker(channel, interceptors: interceptors, defaults: defaults)
   }
 
+  /// Calls `PrintLabel`.
   public func printLabel(_ request: Parcel, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Label {
     try await self._calls.unary(ShippingMethods.printLabel, request, options: options).message
   }

@@ -8,8 +8,10 @@ nonisolated enum State: RawRepresentable, Hashable, Sendable, CaseIterable {
   case `open`
   case paid
   case shipped
+  /// A number that the .proto does not have.
   case unrecognized(Int32)
 
+  /// The first value of the .proto: that of a field that is not set.
   init() { self = .unspecified }
 
   init(rawValue: Int32) {
@@ -45,6 +47,7 @@ nonisolated struct Hello: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(name: String = "") {
     self.name = name
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -78,6 +81,7 @@ nonisolated struct Payload: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(type: Int32 = 0, body: [UInt8] = []) {
     self.type = type
     self.body = body
@@ -117,6 +121,7 @@ nonisolated struct SimpleResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(payload: Payload? = nil, username: String = "", oauthScope: String = "") {
     self.payload = payload
     self.username = username
@@ -162,6 +167,7 @@ nonisolated struct Money: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(currency: String = "", units: Int64 = 0, nanos: Int32 = 0) {
     self.currency = currency
     self.units = units
@@ -209,6 +215,7 @@ nonisolated struct Address: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(name: String = "", street: String = "", city: String = "", zip: String = "", country: String = "") {
     self.name = name
     self.street = street
@@ -266,6 +273,7 @@ nonisolated struct Card: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(holder: String = "", number: String = "", month: UInt32 = 0, year: UInt32 = 0) {
     self.holder = holder
     self.number = number
@@ -318,6 +326,7 @@ nonisolated struct Item: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(sku: String = "", title: String = "", quantity: UInt32 = 0, price: Int64 = 0, attributes: [String: String] = [:]) {
     self.sku = sku
     self.title = title
@@ -497,6 +506,7 @@ nonisolated struct Order: VoleryProtobuf.Message {
   }
   private var _s: VoleryProtobuf.Stored<_Fields>
 
+  /// What `payment` holds: one of these.
   nonisolated enum Payment: Hashable, Sendable {
     case card(Card)
     case voucher(String)
@@ -590,6 +600,7 @@ nonisolated struct Order: VoleryProtobuf.Message {
 
   init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   init(id: String = "", customer: String = "", state: State = State(), created: Int64 = 0, updated: Int64 = 0, total: Money? = nil, shippingCost: Money? = nil, billing: Address? = nil, shipping: Address? = nil, items: [Item] = [], labels: [String: String] = [:], counters: [String: Int64] = [:], tags: [String] = [], ratings: [Int32] = [], weights: [Double] = [], signature: [UInt8] = [], gift: Bool = false, note: String? = nil, priority: Int32? = nil, checksum: UInt64 = 0, shard: UInt32 = 0, balance: Int64 = 0, offset: Int32 = 0, discount: Float = 0, tax: Double = 0, version: UInt32 = 0, channel: String = "", locale: String = "", history: [State] = [], payment: Payment? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.id = id
@@ -699,6 +710,7 @@ nonisolated struct Blob: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(data: [UInt8] = []) {
     self.data = data
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -736,6 +748,7 @@ nonisolated struct Reading: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(sensor: String = "", time: Int64 = 0, value: Double = 0, price: Money? = nil) {
     self.sensor = sensor
     self.time = time
@@ -780,6 +793,7 @@ nonisolated struct Readings: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(readings: [Reading] = []) {
     self.readings = readings
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -813,6 +827,7 @@ nonisolated struct Numbers: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(varints: [Int32] = [], fixed: [UInt64] = []) {
     self.varints = varints
     self.fixed = fixed
