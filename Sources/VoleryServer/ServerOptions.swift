@@ -68,7 +68,8 @@ public struct ServerOptions: Sendable {
   /// Hear what happens to the server and its calls; at most 16. None.
   public var observers: [any Observer] = []
   /// Where the server says what happens to it; swift-log's by default, with the label `volery.server`. No secret, no metadata
-  /// value and no message is written to it.
+  /// value and no message is written to it. Its level is set with
+  /// `import Logging`: `options.logger.logLevel = .debug`.
   public var logger = Logger(label: "volery.server")
 
   /// The defaults, which are right for most servers.

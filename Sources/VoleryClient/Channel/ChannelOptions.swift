@@ -103,7 +103,8 @@ public struct ChannelOptions: Sendable {
   /// the channel's credentials. Without call credentials, which are the channel's. None.
   public var clusterCredentials: [String: ChannelCredentials] = [:]
   /// Where the channel says what happens to it; swift-log's by default, with the label `volery.channel`. No secret, no
-  /// metadata value and no message is written to it.
+  /// metadata value and no message is written to it. Its level is set with
+  /// `import Logging`: `options.logger.logLevel = .debug`.
   public var logger = Logger(label: "volery.channel")
   /// Around every call of the channel, the first one outermost; at most 64 with those of a client. None.
   public var interceptors: [any ClientInterceptor] = []
