@@ -170,13 +170,14 @@ import Testing
           name: "Orders", dependencies: [.product(name: "Volery", package: "volery")],
           plugins: [.plugin(name: "VoleryPlugin", package: "volery")]),
         .executableTarget(name: "Shop", dependencies: [.target(name: "Orders")], path: "App (old)"),
+        .testTarget(name: "ShopTests", dependencies: ["Shop"]),
         .target(name: "Linted", plugins: [.plugin(name: "Lint", package: "lint")]),
       ])
       """
     ).all
-    #expect(targets.map(\.name) == ["Orders", "Shop", "Linted"])
-    #expect(targets.map(\.listsPlugins) == [true, false, true])
-    #expect(targets.map(\.namesVoleryPlugin) == [true, false, false])
-    #expect(targets.map(\.path) == [nil, "App (old)", nil])
+    #expect(targets.map(\.name) == ["Orders", "Shop", "ShopTests", "Linted"])
+    #expect(targets.map(\.listsPlugins) == [true, false, false, true])
+    #expect(targets.map(\.namesVoleryPlugin) == [true, false, false, false])
+    #expect(targets.map(\.path) == ["Sources/Orders", "App (old)", "Tests/ShopTests", "Sources/Linted"])
   }
 }

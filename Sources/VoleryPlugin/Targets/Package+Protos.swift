@@ -42,7 +42,7 @@ extension Package {
           behind the target's dependencies: plugins: [.plugin(name: "VoleryPlugin", package: "volery")]
           """)
       } else {
-        let folder = directoryURL.appendingPathComponent(declaration.path ?? "Sources/\(declaration.name)")
+        let folder = directoryURL.appendingPathComponent(declaration.path)
         let names = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String } ?? []
         guard let proto = names.first(where: { $0.hasSuffix(".proto") }),
           !names.contains(where: { $0.hasSuffix(".swift") })
