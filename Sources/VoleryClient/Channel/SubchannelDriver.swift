@@ -29,7 +29,6 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
   private var health: HealthMonitor?
   /// What the policy was told last.
   private var reported = ConnectivityState.idle
-  /// A call was answered since the last connection was opened.
   private var hasAnswered: Bool { standing?.hasAnswered ?? false }
 
   /// Connections beyond the first: what is decided of them, and what is under way.
@@ -58,9 +57,9 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
 
   /// The policies' side of this; its driver is held by it, not the other way round.
   func makeSubchannel(for request: SubchannelRequest) -> Subchannel {
+    let (ejects, ejectsSlow) = (core.options.ejectsFailingServers, core.options.ejectsSlowServers)
     let subchannel = Subchannel(
-      id: id, endpoint: endpoint, connection: self, owner: request.owner, ejects: core.options.ejectsFailingServers,
-      ejectsSlow: core.options.ejectsSlowServers)
+      id: id, endpoint: endpoint, connection: self, owner: request.owner, ejects: ejects, ejectsSlow: ejectsSlow)
     standing = subchannel.standing
     return subchannel
   }
