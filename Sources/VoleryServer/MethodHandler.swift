@@ -40,8 +40,7 @@ public struct MethodHandler: Sendable {
         let bytes: [UInt8]
         if let ready = try call.readyRequestBytes() { bytes = ready } else { bytes = try await call.requestBytes() }
         let response = try await body(call.message(bytes, method.requestSerializer), ServerContext(call))
-        call.respond(try call.frame(response, method.responseSerializer))
-        call.handlerEnded()
+        try call.respond(response, method.responseSerializer)
       } catch {
         try call.handlerFailed(error)
       }
@@ -74,8 +73,7 @@ public struct MethodHandler: Sendable {
       do {
         let requests = RequestStream(call: call, serializer: method.requestSerializer)
         let response = try await body(requests, ServerContext(call))
-        call.respond(try call.frame(response, method.responseSerializer))
-        call.handlerEnded()
+        try call.respond(response, method.responseSerializer)
       } catch {
         try call.handlerFailed(error)
       }

@@ -6,7 +6,8 @@ import VoleryTypes
 
 // How a call ends.
 extension ServerCall {
-  /// The handler has done what it should. That is how the call ends, unless interceptors say something else.
+  /// The handler of a method whose server streams has done what it should. That is how the call ends, unless interceptors say
+  /// something else.
   @usableFromInline func handlerEnded() {
     if !isIntercepted { settle(with: nil) }
   }
@@ -29,7 +30,12 @@ extension ServerCall {
   }
 
   private func finishHeld() {
-    if let response = heldResponse.take() { sendNow(response) }
+    if let response = heldResponse.take() { finish(with: response) } else { finish(nil) }
+  }
+
+  /// With its one response.
+  func finish(with response: MessageFrame) {
+    sendNow(response)
     finish(nil)
   }
 

@@ -36,9 +36,16 @@ extension ServerCall {
   /// Bytes that may wait in the transport before a writer has to.
   private static let highWaterMark = 64 << 10
 
-  /// Sends the one response of a method whose server does not stream.
+  /// The handler of a method whose server does not stream has done what it should: sends its one response, and ends the call.
+  /// Where there are interceptors, it is sent when they have come to an end.
+  @inlinable func respond<Message>(_ response: Message, _ serializer: Serializer<Message>) throws(StatusError) {
+    respond(try frame(response, serializer))
+  }
+
   @usableFromInline func respond(_ frame: MessageFrame) {
-    if isIntercepted { hold(frame) } else { sendResponse(frame) }
+    if isIntercepted { return hold(frame) }
+    if loop.isCurrent { return finish(with: frame) }
+    loop.execute { [self] in finish(with: frame) }
   }
 
   /// Keeps the one response until the interceptors have come to an end.

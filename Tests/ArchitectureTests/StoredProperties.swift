@@ -14,8 +14,7 @@ struct StoredProperties {
 
   private var open: [Open] = []
   private var depth = 0
-  /// Within a string of several lines.
-  private var isInText = false
+  private var source = SourceCode()
   private var found: [TypeCount] = []
 
   static func types(in lines: [Substring]) -> [TypeCount] {
@@ -25,7 +24,7 @@ struct StoredProperties {
   }
 
   private mutating func read(_ lines: [Substring], _ index: Int) {
-    let code = self.code(lines[index])
+    let code = source.withoutText(lines[index])
     let words = Self.words(code)
     if let kind = words.first, ["class", "struct", "actor", "enum"].contains(kind), words.count > 1, code.contains("{")
     {
@@ -61,28 +60,6 @@ struct StoredProperties {
         word.hasPrefix("@") || modifiers.contains(word)
           || modifiers.contains(word.prefix { $0 != "(" }) && word.hasSuffix(")")
       })
-  }
-
-  /// The line without what stands in strings and comments.
-  private mutating func code(_ line: Substring) -> String {
-    let parts = line.split(separator: "\"\"\"", omittingEmptySubsequences: false)
-    let isTextBefore = isInText
-    if parts.count % 2 == 0 { isInText.toggle() }
-    guard isTextBefore else { return Self.withoutStrings(parts[0]) }
-    return parts.count == 1 ? "" : Self.withoutStrings(parts[parts.count - 1])
-  }
-
-  private static func withoutStrings(_ line: Substring) -> String {
-    var result = ""
-    var isInString = false
-    var before: Character = " "
-    for character in line {
-      if character == "\"", before != "\\" { isInString.toggle() }
-      if !isInString, character == "/", before == "/" { return String(result.dropLast()) }
-      if !isInString { result.append(character) }
-      before = character
-    }
-    return result
   }
 
   private static func documentation(_ lines: [Substring], above index: Int) -> [Substring] {
