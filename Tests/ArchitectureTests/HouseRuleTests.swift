@@ -17,7 +17,6 @@ import Testing
     "HTTP2TransportTests/ScriptedService.swift": (1, "a handler that hangs"),
     "HTTP2TransportTests/BufferTests.swift": (2, "a handler that does not read yet; the pace of a gauge that is read"),
     "HTTP2TransportTests/StreamResetTests.swift": (1, "a client that gives up shortly before the server's own clock"),
-    "RuntimeTests/ConnectionAgeTests.swift": (1, "a handler that outlives its connection's age"),
     "RuntimeTests/ConnectionEndTests.swift": (1, "the pace of its calls, which fail at once"),
     "RuntimeTests/CallLimitTests.swift": (1, "a client that gives up early"),
     "RuntimeTests/HandlerErrorTests.swift": (1, "a handler that hangs until it is cancelled"),
@@ -60,6 +59,14 @@ import Testing
     }
     for file in Self.sleepers.keys {
       #expect(found[file] != nil, "\(file) does not sleep any more: take it off the list")
+    }
+  }
+
+  @Test("no test waits for a state without a limit: a time limit ends no loop that does not look at it")
+  func endlessLoops() throws {
+    for (file, text) in try Self.lines() where text.hasPrefix("while ") && text.contains("{ await Task.yield() }") {
+      let isHandler = text.contains("turns.count.add(")  // Yields so many times.
+      #expect(isHandler, "\(file): \(text): use eventually")
     }
   }
 

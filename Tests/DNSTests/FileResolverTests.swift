@@ -59,19 +59,26 @@ import Volery
     throw CancellationError()
   }
 
+  /// Who looks each second sees a change that follows another one a second later; on a busy machine some take long all the same.
+  private func expectAtOnce(_ took: [Duration]) {
+    #expect(took.dropFirst().min().map { $0 < .milliseconds(250) } == true, "\(took)")
+  }
+
   @Test("a file that is replaced, and one that is rewritten in place, counts at once") func changes() async throws {
     let folder = try Folder()
     try folder.write(text(1), to: "pods.json")
     var updates = try updates(folder)
     #expect(ports(await updates.next()) == [1])
+    var took: [[Duration]] = [[], []]
     for port in 2..<12 {
-      let took = try await measure(&updates, [port, port + 1]) {
-        port % 2 == 0
-          ? try folder.replace("pods.json", text(port, port + 1))
-          : try folder.write(text(port, port + 1), to: "pods.json")
-      }
-      #expect(took < .milliseconds(250))
+      took[port % 2].append(
+        try await measure(&updates, [port, port + 1]) {
+          port % 2 == 0
+            ? try folder.replace("pods.json", text(port, port + 1))
+            : try folder.write(text(port, port + 1), to: "pods.json")
+        })
     }
+    for took in took { expectAtOnce(took) }
   }
 
   @Test("a ConfigMap's swapped link counts at once") func configMap() async throws {
@@ -80,13 +87,15 @@ import Volery
     #expect(symlink("..data/pods.json", "\(folder.path)/pods.json") == 0)
     var updates = try updates(folder)
     #expect(ports(await updates.next()) == [1])
+    var took: [Duration] = []
     for version in 1..<6 {
-      let took = try await measure(&updates, [version + 1]) {
-        try folder.swap(text(version + 1), "v\(version)")
-        try FileManager.default.removeItem(atPath: "\(folder.path)/..v\(version - 1)")
-      }
-      #expect(took < .milliseconds(250))
+      took.append(
+        try await measure(&updates, [version + 1]) {
+          try folder.swap(text(version + 1), "v\(version)")
+          try FileManager.default.removeItem(atPath: "\(folder.path)/..v\(version - 1)")
+        })
     }
+    expectAtOnce(took)
   }
 
   @Test("a file behind a link to somewhere else is followed there") func farLink() async throws {
@@ -95,8 +104,11 @@ import Volery
     #expect(symlink("\(far.path)/far.json", "\(folder.path)/pods.json") == 0)
     var updates = try updates(folder)
     #expect(ports(await updates.next()) == [1])
-    let took = try await measure(&updates, [2]) { try far.replace("far.json", text(2)) }
-    #expect(took < .milliseconds(250))
+    var took: [Duration] = []
+    for port in 2..<6 {
+      took.append(try await measure(&updates, [port]) { try far.replace("far.json", text(port)) })
+    }
+    expectAtOnce(took)
   }
 
   @Test("a bad, half-written or removed file changes nothing, and is told once") func badFile() async throws {

@@ -51,20 +51,23 @@ import VoleryNameResolution
     made.configurationPath = path
     // As a channel with these options has it.
     let factory = made.adopting(ResolverSettings(refreshInterval: .seconds(60)))
-    let started = ContinuousClock.now
+    let ended = Atomic<Int>(0)
     let looking = (0..<4).map { number in
-      Task { [factory] in try await first(factory, "dns:///hanging\(number).test.:7") }
+      Task { @Sendable [factory] in
+        defer { ended.add(1, ordering: .relaxed) }
+        return try await first(factory, "dns:///hanging\(number).test.:7")
+      }
     }
-    var slowest = Duration.zero
-    while started.duration(to: .now) < .seconds(2) {
+    // Whoever reads the pipe on a loop never comes back: no call of that loop ends before its deadline.
+    var calls = 0
+    while ended.load(ordering: .relaxed) < looking.count {
       for channel in channels {
-        let before = ContinuousClock.now
         _ = try await channel.unary(Echo.method, [1], options: CallOptions(timeout: .seconds(10)))
-        slowest = max(slowest, before.duration(to: .now))
+        calls += 1
       }
       try await Task.sleep(for: .milliseconds(1))
     }
-    #expect(slowest < .seconds(1))
+    #expect(calls > 20, "while the look-ups hang")
     for look in looking {
       guard case .failed(let error) = try await look.value else {
         Issue.record("it can't be known")
@@ -72,7 +75,6 @@ import VoleryNameResolution
       }
       #expect(error.message.contains("/etc/resolv.conf and /etc/hosts were not read within"), "\(error)")
     }
-    #expect(started.duration(to: .now) < .seconds(10))
   }
 
   @Test(

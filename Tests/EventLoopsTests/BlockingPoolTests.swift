@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 import VoleryEventLoops
 
@@ -19,7 +20,8 @@ import VoleryEventLoops
     gate.open(2)
   }
 
-  @Test("with all threads stuck work waits, and is refused beyond the limit; then all of it is done") func full() async
+  @Test("with all threads stuck work waits, and is refused beyond the limit; then all of it is done") func full()
+    async throws
   {
     let pool = BlockingPool(threads: 2, waiting: 3)
     let gate = Gate()
@@ -38,7 +40,7 @@ import VoleryEventLoops
     #expect(await pool.value { 1 } == nil)
     #expect(done.withLock { $0.isEmpty })
     gate.open(2)
-    while done.withLock({ $0.count }) < 3 { await Task.yield() }
+    try await eventually("all is done") { done.withLock { $0.count } == 3 }
     #expect(done.withLock { Set($0) } == [0, 1, 2])
   }
 

@@ -63,7 +63,7 @@ import Volery
     _ = withUnsafeBytes(of: &address) {
       connect(descriptor, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self), size)
     }
-    var limit = timeval(tv_sec: 0, tv_usec: 700_000)
+    var limit = timeval(tv_sec: 10, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     var offset = 0

@@ -14,7 +14,7 @@ import VoleryInterceptors
     let secret = CallOptions(metadata: ["x-secret": "hunter2", "x-request-id": "r7"], timeout: .seconds(20))
     try await place.with([RequestID(), AccessLog(recorder.logger)], { _ in "top secret" }) { channel in
       _ = await channel.callDesk(secret)
-      await recorder.lines(containing: "info call", count: 4)
+      try await recorder.lines(containing: "info call", count: 4)
     }
     let lines = recorder.lines
     #expect(lines.count == 4)
@@ -45,7 +45,7 @@ import VoleryInterceptors
         }
         #expect(status == "status: \(code)")
       }
-      await recorder.lines(containing: status, count: 4)
+      try await recorder.lines(containing: status, count: 4)
     }
     for line in recorder.lines {
       #expect(line.contains(message), "\(line)")
@@ -63,11 +63,12 @@ import VoleryInterceptors
     let interceptors: [any ServerInterceptor] = [AccessLog(recorder.logger), DefaultDeadline(.milliseconds(50))]
     try await Place.socket.with(interceptors, late) { channel in
       _ = await channel.callDesk("Ask", CallOptions())
-      #expect(await recorder.line(containing: "/test.Desk/Ask").contains("status: DEADLINE_EXCEEDED"))
+      let lateLine = try await recorder.line(containing: "/test.Desk/Ask")
+      #expect(lateLine.contains("status: DEADLINE_EXCEEDED"))
       let unknown = Method<[UInt8], [UInt8]>(service: "test.Desk", name: "No\u{202e}pe", kind: .unary)
       let error = await #expect(throws: StatusError.self) { try await channel.unary(unknown, []) }
       #expect(error?.code == .unimplemented)
-      let line = await recorder.line(containing: "status: UNIMPLEMENTED")
+      let line = try await recorder.line(containing: "status: UNIMPLEMENTED")
       #expect(!line.contains("\u{202e}"))
     }
   }
@@ -94,7 +95,8 @@ import VoleryInterceptors
     quiet.logLevel = .notice
     try await Place.inProcess.with([AccessLog(recorder.logger, at: .debug), AccessLog(quiet)], { _ in "" }) { channel in
       _ = await channel.callDesk("Ask")
-      #expect(await recorder.line(containing: "call").hasPrefix("debug call"))
+      let line = try await recorder.line(containing: "call")
+      #expect(line.hasPrefix("debug call"))
     }
     #expect(recorder.lines.count == 1)
   }

@@ -77,7 +77,7 @@ import VoleryTesting
       try await eventually("the first call runs") { limit.count(of: Desk.ask.descriptor) == 1 }
       let start = ContinuousClock.now
       async let second = channel.callDesk("Ask")
-      _ = await recorder.line(containing: "status: RESOURCE_EXHAUSTED")
+      _ = try await recorder.line(containing: "status: RESOURCE_EXHAUSTED")
       gate.open()
       #expect(await [first, second] == [.answer("done"), .answer("done")])
       #expect(start.duration(to: .now) >= .milliseconds(300))

@@ -52,7 +52,7 @@ import VoleryInterceptors
       let refused = Outcome.failure(.unauthenticated, "a known token is needed")
       let unknown = await channel.callDesk(options)
       #expect(unknown == [refused, refused, .failure(.failedPrecondition, "sold out"), refused])
-      await recorder.lines(containing: "info call", count: 8)
+      try await recorder.lines(containing: "info call", count: 8)
     }
     func count(_ text: String) -> Int { recorder.lines.count { $0.contains(text) } }
     #expect(count("request-id: r1") == 8)

@@ -24,7 +24,7 @@ struct ConnectionEndTests {
       }
     }
     // With a pause after each short life, as it was, 400 calls at 7 a connection took half a minute.
-    #expect(started.duration(to: .now) < .seconds(5))
+    #expect(started.duration(to: .now) < .seconds(20))
     #expect(server.connectionCount >= total / limit)
     #expect(server.mostCalls <= limit)
   }

@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import Volery
 
@@ -57,7 +58,7 @@ import Volery
     options.loadBalancingPolicy = "counting"
     let channel = try Channel(address.target, options: options)
     for _ in 0..<10 { _ = try await channel.unary(RawEcho.unary, [1], options: CallOptions(timeout: .seconds(10))) }
-    while ended.value < 10 { await Task.yield() }
+    try await eventually("the policy has heard of all calls") { ended.value == 10 }
   }
 
   @Test("endpoints that are pushed are used, replaced and taken back") func manualResolver() async throws {

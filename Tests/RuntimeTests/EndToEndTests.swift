@@ -162,30 +162,30 @@ extension SocketAddress {
   }
 
   @Test("a deadline ends the call on both sides", arguments: Way.allCases) func deadline(_ way: Way) async throws {
-    let cancelled = AsyncStream.makeStream(of: Void.self)
-    try await withChannel(way, RawEcho(hangCancelled: { cancelled.continuation.yield() })) { channel in
-      _ = try await channel.unary(RawEcho.unary, [], options: Self.timely)
-      let error = await #expect(throws: StatusError.self) {
-        try await channel.unary(RawEcho.hang, [], options: CallOptions(timeout: .milliseconds(500)))
+    let (begun, cancelled) = (Counter(), Counter())
+    try await withChannel(way, RawEcho(hangBegun: begun.add, hangCancelled: cancelled.add)) { channel in
+      try await givenTime("the handler has begun") { time in
+        let error = await #expect(throws: StatusError.self) {
+          try await channel.unary(RawEcho.hang, [], options: CallOptions(timeout: time))
+        }
+        #expect(error?.code == .deadlineExceeded)
+        return begun.value > 0
       }
-      #expect(error?.code == .deadlineExceeded)
-      var iterator = cancelled.stream.makeAsyncIterator()
-      await iterator.next()
+      try await eventually("the handler is cancelled") { cancelled.value == begun.value }
     }
   }
 
   @Test("cancelling the caller's task cancels the handler", arguments: Way.allCases) func cancellation(_ way: Way)
     async throws
   {
-    let cancelled = AsyncStream.makeStream(of: Void.self)
-    try await withChannel(way, RawEcho(hangCancelled: { cancelled.continuation.yield() })) { channel in
+    let (begun, cancelled) = (Counter(), Counter())
+    try await withChannel(way, RawEcho(hangBegun: begun.add, hangCancelled: cancelled.add)) { channel in
       let task = Task { try await channel.unary(RawEcho.hang, [], options: Self.timely) }
-      _ = try await channel.unary(RawEcho.unary, [], options: Self.timely)
+      try await eventually("the handler has begun") { begun.value == 1 }
       task.cancel()
       let error = await #expect(throws: StatusError.self) { try await task.value }
       #expect(error?.code == .cancelled)
-      var iterator = cancelled.stream.makeAsyncIterator()
-      await iterator.next()
+      try await eventually("the handler is cancelled") { cancelled.value == 1 }
     }
   }
 
@@ -314,13 +314,15 @@ extension SocketAddress {
     let hanging = Server(services: [RawEcho()])
     defer { hanging.shutDown() }
     let inner = try Channel(try hanging.start(listeningOn: Way.tcp.listenAddress())[0].target)
-    let (ends, told) = AsyncStream.makeStream(of: StatusCode.self)
+    let begun = Counter()
+    let ends = Mutex<[StatusCode]>([])
     let relay = Method<[UInt8], [UInt8]>(service: "test.Relay", name: "Relay", kind: .unary)
     let handler = MethodHandler.unary(relay) { request, _ in
+      begun.add()
       // Not a child of the handler's task: cancelling that one does not end this call, its deadline has to.
       let call = Task { try await inner.unary(RawEcho.hang, request).message }
       do { return try await call.value } catch {
-        told.yield((error as? StatusError)?.code ?? .unknown)
+        ends.withLock { $0.append((error as? StatusError)?.code ?? .unknown) }
         throw error
       }
     }
@@ -328,12 +330,15 @@ extension SocketAddress {
     let server = Server(services: [Relay(handlers: [handler])])
     defer { server.shutDown() }
     let channel = try Channel(try server.start(listeningOn: Way.tcp.listenAddress())[0].target)
-    let error = await #expect(throws: StatusError.self) {
-      try await channel.unary(relay, [1], options: CallOptions(timeout: .milliseconds(300)))
+    try await givenTime("the handler has begun") { time in
+      let error = await #expect(throws: StatusError.self) {
+        try await channel.unary(relay, [1], options: CallOptions(timeout: time))
+      }
+      #expect(error?.code == .deadlineExceeded)
+      return begun.value > 0
     }
-    #expect(error?.code == .deadlineExceeded)
-    var iterator = ends.makeAsyncIterator()
-    #expect(await iterator.next() == .deadlineExceeded)
+    try await eventually("the handler's call has ended") { !ends.withLock { $0.isEmpty } }
+    #expect(ends.withLock { Set($0) } == [.deadlineExceeded])
   }
 
   /// Why a new channel can't call there.

@@ -16,7 +16,7 @@ import VoleryTypes
     let channel = try Channel(server.target, options: options)
     return try #require(
       await #expect(throws: StatusError.self) {
-        try await channel.unary(RawEcho.unary, [], options: CallOptions(timeout: .milliseconds(500)))
+        try await channel.unary(RawEcho.unary, [], options: CallOptions(timeout: .seconds(10)))
       })
   }
 
@@ -26,7 +26,7 @@ import VoleryTypes
     let log = LogRecorder()
     let text = "x\")\ncritical volery.server: FORGED \u{1b}[31m" + String(repeating: "!", count: 5000)
     let error = try await failure({ _ in [.goAway(2, text)] }, log)
-    let line = await log.line(containing: "FORGED")
+    let line = try await log.line(containing: "FORGED")
     #expect(line.contains("(x\\\")\\ncritical volery.server: FORGED \\u{1b}[31m!!"), "\(line)")
     for text in [line, error.message] {
       #expect(!text.contains("\n") && !text.contains("\u{1b}"))

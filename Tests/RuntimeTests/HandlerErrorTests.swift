@@ -167,14 +167,19 @@ import Volery
   func cancelled(_ way: Way) async throws {
     let log = LogRecorder()
     let method = method("Cancelled")
+    let (begun, begins) = AsyncStream.makeStream(of: Void.self)
     let handler = MethodHandler.unary(method) { _, _ in
+      begins.yield()
       // A driver that has its own word for cancellation.
       do { try await Task.sleep(for: .seconds(60)) } catch { throw DatabaseError() }
       return []
     }
     try await withChannel(way, log, [handler]) { channel in
-      _ = try await failure(of: method, channel, CallOptions(timeout: .milliseconds(50)))
-      let line = await log.line(containing: "a handler has failed")
+      let call = Task { try await channel.unary(method, [1], options: CallOptions(timeout: .seconds(20))) }
+      for await _ in begun { break }
+      call.cancel()
+      await #expect(throws: StatusError.self) { try await call.value }
+      let line = try await log.line(containing: "a handler has failed")
       #expect(line.hasPrefix("debug "))
     }
   }

@@ -82,8 +82,9 @@ import Volery
       let service = Spin(handlers: [
         .unary(spin) { request, _ in
           await gate.pass()
-          // Counted together, so that neither is alone, and the queue empty, before the end.
-          while turns.count.add(1, ordering: .relaxed).newValue < 1_200_000 { await Task.yield() }
+          // Counted together, so that neither is alone, and the queue empty, before the end. A slow machine does less.
+          let end = ContinuousClock.now + .seconds(30)
+          while turns.count.add(1, ordering: .relaxed).newValue < 1_200_000, .now < end { await Task.yield() }
           return request
         }
       ])

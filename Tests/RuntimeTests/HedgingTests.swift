@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import Volery
 
@@ -24,10 +25,13 @@ import Volery
     }
 
     let number: UInt8
+    /// What has been called before this one answers or fails.
+    private let predecessor: Pod?
     private let state: Mutex<State>
 
-    init(_ number: UInt8, _ conduct: Conduct) {
+    init(_ number: UInt8, _ conduct: Conduct, after predecessor: Pod? = nil) {
       self.number = number
+      self.predecessor = predecessor
       state = Mutex(State(conduct: conduct))
     }
 
@@ -52,6 +56,10 @@ import Volery
       let conduct = state.withLock { state in
         state.calls.append(context.metadata["grpc-previous-rpc-attempts"] ?? "0")
         return state.conduct
+      }
+      if case .hangs = conduct {
+      } else if let predecessor {
+        try await eventually("pod \(predecessor.number) is called") { !predecessor.calls.isEmpty }
       }
       switch conduct {
       case .answers: return
@@ -118,10 +126,14 @@ import Volery
     """
   }
 
-  func withPods(
-    _ conducts: [Pod.Conduct], config: String, _ body: (Channel, [Pod]) async throws -> Void
-  ) async throws {
-    let pods = conducts.enumerated().map { Pod(UInt8($0), $1) }
+  /// - Parameter inTurn: Each pod answers, or fails, only when the one before it has been called.
+  func withPods<Result>(
+    _ conducts: [Pod.Conduct], config: String, inTurn: Bool = false, _ body: (Channel, [Pod]) async throws -> Result
+  ) async throws -> Result {
+    var pods: [Pod] = []
+    for (number, conduct) in conducts.enumerated() {
+      pods.append(Pod(UInt8(number), conduct, after: inTurn ? pods.last : nil))
+    }
     let servers = pods.map { Server(services: [$0]) }
     let addresses = try servers.map { try $0.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0] }
     defer { for server in servers { server.shutDown() } }
@@ -130,17 +142,17 @@ import Volery
     options.loadBalancingPolicies.register(InOrder())
     options.loadBalancingPolicy = "in_order"
     let list = addresses.map { "\($0)" }.joined(separator: ",")
-    try await body(try Channel("static:///\(list)", options: options), pods)
+    return try await body(try Channel("static:///\(list)", options: options), pods)
   }
 
   @Test("a server that hangs costs its hedging delay, and hears that it is not needed") func hung() async throws {
-    try await withPods([.hangs, .answers], config: Self.config(delay: "0.05s")) { channel, pods in
+    try await withPods([.hangs, .answers], config: Self.config(delay: "0.05s"), inTurn: true) { channel, pods in
       let started = ContinuousClock.now
       let answer = try await answer(channel)
       #expect(answer == [1, 7])
       #expect(started.duration(to: .now) >= .milliseconds(50))
       #expect(pods[1].calls == ["1"], "it was told of the attempt before it")
-      while pods[0].cancelled == 0 { await Task.yield() }
+      try await eventually("the first one hears of it") { pods[0].cancelled == 1 }
     }
   }
 
@@ -153,7 +165,7 @@ import Volery
   }
 
   @Test("an answer before the delay is over is the only attempt") func quick() async throws {
-    try await withPods([.answers, .answers], config: Self.config(delay: "5s")) { channel, pods in
+    try await withPods([.answers, .answers], config: Self.config(delay: "60s")) { channel, pods in
       let answer = try await answer(channel)
       #expect(answer == [0, 7])
       #expect(pods[1].calls.isEmpty)
@@ -168,12 +180,13 @@ import Volery
   }
 
   @Test("a fatal failure ends the call, and the attempts beside it") func fatal() async throws {
-    try await withPods([.hangs, .fails(.internal)], config: Self.config(delay: "0.02s")) { channel, pods in
+    try await withPods([.hangs, .fails(.internal)], config: Self.config(delay: "0.02s"), inTurn: true) {
+      channel, pods in
       let error = await #expect(throws: StatusError.self) {
         try await channel.unary(Pod.unary, [7], options: Self.timely)
       }
       #expect(error?.code == .internal)
-      while pods[0].cancelled == 0 { await Task.yield() }
+      try await eventually("the first one hears of it") { pods[0].cancelled == 1 }
     }
   }
 
@@ -217,7 +230,7 @@ import Volery
   }
 
   @Test("a stream is repeated to each server, and is the first one's that answers") func stream() async throws {
-    try await withPods([.hangs, .answers], config: Self.config(delay: "0.05s")) { channel, pods in
+    try await withPods([.hangs, .answers], config: Self.config(delay: "0.05s"), inTurn: true) { channel, pods in
       let chat = channel.bidirectional(Pod.chat, options: Self.timely)
       var iterator = chat.makeAsyncIterator()
       for message in [[1], [2], [3]] as [[UInt8]] { try await chat.send(message) }
@@ -234,12 +247,12 @@ import Volery
       #expect(last == nil)
       let status = await chat.status
       #expect(status.isOK)
-      while pods[0].cancelled == 0 { await Task.yield() }
+      try await eventually("the first one hears of it") { pods[0].cancelled == 1 }
     }
   }
 
   @Test("a stream of more than can be kept goes to one server") func large() async throws {
-    try await withPods([.answers, .answers], config: Self.config(delay: "5s")) { channel, _ in
+    try await withPods([.answers, .answers], config: Self.config(delay: "60s")) { channel, _ in
       let chat = channel.bidirectional(Pod.chat, options: Self.timely)
       let message = Array(repeating: UInt8(5), count: 100_000)
       let sending = Task {
@@ -257,12 +270,16 @@ import Volery
   }
 
   @Test("a deadline ends every attempt") func deadline() async throws {
-    try await withPods([.hangs, .hangs], config: Self.config(delay: "0.02s", attempts: 2)) { channel, pods in
-      let error = await #expect(throws: StatusError.self) {
-        try await channel.unary(Pod.unary, [7], options: CallOptions(timeout: .milliseconds(300)))
+    try await givenTime("both attempts have begun") { time in
+      try await withPods([.hangs, .hangs], config: Self.config(delay: "0.02s", attempts: 2)) { channel, pods in
+        let error = await #expect(throws: StatusError.self) {
+          try await channel.unary(Pod.unary, [7], options: CallOptions(timeout: time))
+        }
+        #expect(error?.code == .deadlineExceeded)
+        guard pods.map(\.calls.count) == [1, 1] else { return false }
+        try await eventually("both hear of it") { pods.map(\.cancelled) == [1, 1] }
+        return true
       }
-      #expect(error?.code == .deadlineExceeded)
-      while pods.map(\.cancelled) != [1, 1] { await Task.yield() }
     }
   }
 }

@@ -202,7 +202,7 @@ struct Worksite: Service {
     _ = try await site.thread(channel)
     _ = try await beside
     async let answer = channel.unary(method, [], options: Self.timely).message
-    let line = await log.line(containing: "method: \(method.descriptor.path)")
+    let line = try await log.line(containing: "method: \(method.descriptor.path)")
     worksite.gate.signal()
     _ = try await answer
     #expect(line.hasPrefix("warning") && line.contains("holds up its event loop"), "\(line)")

@@ -6,12 +6,7 @@ import Volery
 
 /// Writes down all that it is told, and can be waited for.
 final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserver {
-  private struct State {
-    var lines: [String] = []
-    var waiters: [(isThere: @Sendable ([String]) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
-  }
-
-  private let state = Mutex(State())
+  private let noted = Mutex<[String]>([])
   let name: String
   /// What its attempts send.
   let mark: String?
@@ -21,31 +16,16 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     self.mark = mark
   }
 
-  var lines: [String] { state.withLock { $0.lines } }
+  var lines: [String] { noted.withLock { $0 } }
 
-  func note(_ line: String) {
-    let waiters = state.withLock { state in
-      state.lines.append(name + line)
-      let ready = state.waiters.filter { $0.isThere(state.lines) }
-      state.waiters.removeAll { $0.isThere(state.lines) }
-      return ready
-    }
-    for waiter in waiters { waiter.continuation.resume() }
+  func note(_ line: String) { noted.withLock { $0.append(name + line) } }
+
+  /// Waits until this holds of the lines.
+  func wait(until isThere: ([String]) -> Bool) async throws {
+    try await eventually("the observer has heard what it should") { isThere(lines) }
   }
 
-  /// Waits until this holds of the lines; the test's own time limit is the limit.
-  func wait(until isThere: @escaping @Sendable ([String]) -> Bool) async {
-    await withCheckedContinuation { continuation in
-      let isThereNow = state.withLock { state in
-        let isThereNow = isThere(state.lines)
-        if !isThereNow { state.waiters.append((isThere, continuation)) }
-        return isThereNow
-      }
-      if isThereNow { continuation.resume() }
-    }
-  }
-
-  func wait(for text: String) async { await wait { $0.contains { $0.contains(text) } } }
+  func wait(for text: String) async throws { try await wait { $0.contains { $0.contains(text) } } }
 
   // A channel's calls.
   func callStarted(_ call: ObservedCall) -> (any CallObserver)? {
@@ -151,12 +131,12 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     if let config { options.serviceConfig = try ServiceConfig(json: config) }
     let channel = try Channel(address.target, options: options)
     try await body(channel)
-    await atClient.wait { lines in
+    try await atClient.wait { lines in
       lines.contains { $0.contains(" t0 h") }
         && lines.count { $0.wholeMatch(of: /attempt .* after \d/) != nil }
           == lines.count { $0.wholeMatch(of: /attempt .* received .*/) != nil }
     }
-    await atServer.wait { lines in
+    try await atServer.wait { lines in
       lines.count { $0.contains("call /") } == lines.count { $0.contains("sent ") && $0.hasPrefix("call ") }
     }
     func isOfCalls(_ line: String) -> Bool {
@@ -238,13 +218,17 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
   }
 
   @Test("a deadline is told") func deadline() async throws {
-    let (client, _, _) = try await record { channel in
-      let chat = channel.bidirectional(Reflector.chat, options: CallOptions(timeout: .milliseconds(50)))
-      var answers = chat.makeAsyncIterator()
-      await #expect(throws: StatusError.self) { try await answers.next() }
+    try await givenTime("an attempt has begun", from: .milliseconds(50)) { time in
+      let (client, _, _) = try await record { channel in
+        let chat = channel.bidirectional(Reflector.chat, options: CallOptions(timeout: time))
+        var answers = chat.makeAsyncIterator()
+        await #expect(throws: StatusError.self) { try await answers.next() }
+      }
+      #expect(client.contains("call DEADLINE_EXCEEDED r0 t0 h0"))
+      guard client.contains("attempt first after 0") else { return false }
+      #expect(client.contains("attempt DEADLINE_EXCEEDED sent 0/0 received 0/0"))
+      return true
     }
-    #expect(client.contains("call DEADLINE_EXCEEDED r0 t0 h0"))
-    #expect(client.contains("attempt DEADLINE_EXCEEDED sent 0/0 received 0/0"))
   }
 
   @Test("retries are attempts of their own") func retries() async throws {
@@ -261,16 +245,20 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     let config = """
       {"methodConfig": [{"name": [{}], "hedgingPolicy": {"maxAttempts": 3, "hedgingDelay": "0.01s"}}]}
       """
-    let pods = [HedgingTests.Pod(1, .hangs)]
-    let (client, _, _) = try await record(services: pods, config: config) { channel in
-      await #expect(throws: StatusError.self) {
-        try await channel.unary(HedgingTests.Pod.unary, [1], options: CallOptions(timeout: .milliseconds(400)))
+    try await givenTime("all attempts have begun") { time in
+      let pods = [HedgingTests.Pod(1, .hangs)]
+      let (client, _, _) = try await record(services: pods, config: config) { channel in
+        await #expect(throws: StatusError.self) {
+          try await channel.unary(HedgingTests.Pod.unary, [1], options: CallOptions(timeout: time))
+        }
       }
+      guard client.count(where: { $0.hasPrefix("attempt hedge after") }) == 2 else { return false }
+      #expect(client.count { $0 == "attempt hedge after 1" || $0 == "attempt hedge after 2" } == 2)
+      #expect(client.contains("call DEADLINE_EXCEEDED r0 t0 h2"))
+      // The server may say so first, of one of them: the others are given up then.
+      #expect(client.count { $0.hasPrefix("attempt DEADLINE_EXCEEDED") || $0.hasPrefix("attempt CANCELLED") } == 3)
+      return true
     }
-    #expect(client.count { $0 == "attempt hedge after 1" || $0 == "attempt hedge after 2" } == 2)
-    #expect(client.contains("call DEADLINE_EXCEEDED r0 t0 h2"))
-    // The server may say so first, of one of them: the others are given up then.
-    #expect(client.count { $0.hasPrefix("attempt DEADLINE_EXCEEDED") || $0.hasPrefix("attempt CANCELLED") } == 3)
   }
 
   @Test("whoever is told of a beginning is told of its end, once, whatever becomes of it") func everyEnd() async throws
@@ -291,13 +279,13 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
         try await channel.unary(
           Reflector.unary, [1], options: CallOptions(timeout: .seconds(20), waitForReady: true))
       }
-      await recorder.wait { $0.count { $0 == "call Unary" } == 3 }
+      try await recorder.wait { $0.count { $0 == "call Unary" } == 3 }
       waiting.cancel()
       await #expect(throws: StatusError.self) { try await waiting.value }
-      await recorder.wait { $0.count { $0.contains(" r0 t0") } == 3 }
+      try await recorder.wait { $0.count { $0.contains(" r0 t0") } == 3 }
       channel.close()
     }
-    await recorder.wait { lines in
+    try await recorder.wait { lines in
       lines.contains("closed") && lines.count { $0.hasSuffix("begun") } == lines.count { $0.contains(" ended: ") }
     }
     let lines = recorder.lines
@@ -315,9 +303,9 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     let channel = try Channel(address.target, options: options)
     _ = try await channel.unary(Reflector.unary, [1], options: Self.timely)
     await server.drain(limit: .seconds(5))
-    await recorder.wait(for: "ended: goodbye after 1")
+    try await recorder.wait(for: "ended: goodbye after 1")
     channel.close()
-    await recorder.wait(for: "closed")
+    try await recorder.wait(for: "closed")
     let lines = recorder.lines
     #expect(lines.first == "created \(channel.target) \(address)")
     for step in ["resolved 1", "state connecting", "state ready", "state shutdown"] {
@@ -340,7 +328,7 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     let channel = try Channel(address.target)
     _ = try await channel.unary(Reflector.unary, [1], options: Self.timely)
     channel.close()
-    await recorder.wait(for: "connection closed")
+    try await recorder.wait(for: "connection closed")
     await server.drain(limit: .seconds(5))
     server.shutDown()
     let lines = recorder.lines.filter {
@@ -364,8 +352,8 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     let channel = try Channel(address.target, options: options)
     let response = try await channel.unary(Reflector.unary, [1], options: Self.timely)
     #expect(response.initialMetadata["x-seen"] == "a,b")
-    await second.wait(for: "call OK")
-    await fourth.wait(for: "call OK")
+    try await second.wait(for: "call OK")
+    try await fourth.wait(for: "call OK")
     func calls(_ recorder: Recorder) -> [String] {
       recorder.lines.map { String($0.dropFirst(2)) }.filter { $0.hasPrefix("call") || $0.hasPrefix("attempt") }
     }
@@ -467,17 +455,22 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
         try await channel.unary(RetryTests.Flaky.method, [1], options: Self.timely)
       }
     }
-    await recorder.wait(for: "ejected")
+    try await recorder.wait(for: "ejected")
     _ = try await channel.unary(RetryTests.Flaky.method, [1], options: Self.timely)
-    await recorder.wait(for: "readmitted")
+    try await recorder.wait(for: "readmitted")
     #expect(recorder.lines.count { $0.contains("ejected") || $0.contains("readmitted") } == 2)
   }
 
-  /// Does nothing for long.
+  /// Does nothing until this is in the log.
   final class Slow: Observer {
+    let log: LogRecorder
+    let text: String
+
+    init(until text: String, in log: LogRecorder) { (self.log, self.text) = (log, text) }
+
     func callStarted(_ call: ObservedServerCall) -> (any ServerCallObserver)? {
-      let end = ContinuousClock.now + .milliseconds(400)
-      while ContinuousClock.now < end {}
+      let end = ContinuousClock.now + .seconds(20)
+      while !log.lines.contains(where: { $0.contains(text) }), ContinuousClock.now < end {}
       return nil
     }
   }
@@ -485,7 +478,7 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
   @Test("one that holds up its loop is named in the server's log") func slow() async throws {
     let recorder = LogRecorder()
     var options = ServerOptions()
-    options.observers = [Slow()]
+    options.observers = [Slow(until: "holds up its event loop", in: recorder)]
     options.stallThreshold = .milliseconds(20)
     options.logger = recorder.logger
     let server = Server(services: [Reflector()], options: options)
@@ -493,7 +486,7 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     let address = try server.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0]
     let channel = try Channel(address.target)
     _ = try await channel.unary(Reflector.unary, [1], options: Self.timely)
-    let line = await recorder.line(containing: "holds up its event loop")
+    let line = try await recorder.line(containing: "holds up its event loop")
     #expect(line.contains("an observer") && line.contains("Slow"))
   }
 }

@@ -10,7 +10,9 @@ struct RawEcho: Service {
   static let hang = Method<[UInt8], [UInt8]>(service: "test.Raw", name: "Hang", kind: .unary)
   static let metadata = Method<[UInt8], [UInt8]>(service: "test.Raw", name: "Metadata", kind: .unary)
 
-  /// Told when a handler of `hang` was cancelled.
+  /// Told when a handler of `hang` begins.
+  var hangBegun: @Sendable () -> Void = {}
+  /// Told when one was cancelled.
   var hangCancelled: @Sendable () -> Void = {}
 
   var handlers: [MethodHandler] {
@@ -32,6 +34,7 @@ struct RawEcho: Service {
         throw StatusError(.failedPrecondition, String(decoding: request, as: UTF8.self))
       },
       .unary(RawEcho.hang) { _, _ in
+        hangBegun()
         await withTaskCancellationHandler {
           try? await Task.sleep(for: .seconds(60))
         } onCancel: {

@@ -170,7 +170,7 @@ import VoleryServiceLifecycle
     let service = Endless()
     let (server, channel) = try Self.start(service, .tcp, recorder.logger)
     let running = Task { await server.waitUntilStopped() }
-    #expect(await recorder.line(containing: "info serving").contains("addresses: 127.0.0.1:"))
+    #expect(try await recorder.line(containing: "info serving").contains("addresses: 127.0.0.1:"))
     async let failure = Self.failure("Ask", on: channel)
     var begun = service.begun.stream.makeAsyncIterator()
     _ = await begun.next()

@@ -32,3 +32,17 @@ package func settled(_ what: String, for calm: Duration = .milliseconds(200), _ 
     return last > 0 && grown.duration(to: .now) >= calm
   }
 }
+
+/// Runs `body` with more and more time, four times as much each time, until it says that it was enough: for what has to happen
+/// before a deadline passes, which takes a slow machine longer, and is soon over on a fast one.
+///
+/// - Throws: `NeverHappened` when 13 s were not enough; whatever `body` throws.
+package func givenTime(
+  _ what: String, from first: Duration = .milliseconds(200), _ body: (Duration) async throws -> Bool
+) async throws {
+  var time = first
+  while try await !body(time) {
+    time *= 4
+    guard time < .seconds(15) else { throw NeverHappened("within \(time / 4): \(what)") }
+  }
+}

@@ -32,7 +32,7 @@ import Volery
       let error = await failure { _ = try await stage.channel().echo() }
       #expect(error.contains("UNAVAILABLE") && error.contains("127.0.0.1:\(stage.port)"), "\(error)")
       #expect(error.contains("the server's certificate (") && error.contains(bad.check), "\(error)")
-      let line = await stage.log.line(containing: "TLS alert")
+      let line = try await stage.log.line(containing: "TLS alert")
       #expect(line.contains("the client refused") && line.contains(bad.alert), "\(line)")
       #expect(line.contains("O=Volery Tests"), "the server's own certificate is named: \(line)")
     }
@@ -56,7 +56,7 @@ import Volery
         .tls(roots: Certificates.roots, identity: Certificates.pair(bad.certificate)))
       let error = await failure { _ = try await channel.echo() }
       #expect(error.contains("the server refused") && error.contains(bad.alert), "\(error)")
-      let line = await stage.log.line(containing: "the client's certificate (")
+      let line = try await stage.log.line(containing: "the client's certificate (")
       #expect(line.contains(bad.check) && line.contains("client: 127.0.0.1:"), "\(line)")
       #expect(try await good.echo().message == [1, 2, 3])
     }
@@ -67,7 +67,7 @@ import Volery
     try await TLSStage.with(Certificates.server("server", clients: .required(Certificates.roots))) { stage in
       let error = await failure { _ = try await stage.channel().echo() }
       #expect(error.contains("it takes nobody without a certificate, and this side has none"), "\(error)")
-      _ = await stage.log.line(containing: "the client showed no certificate")
+      _ = try await stage.log.line(containing: "the client showed no certificate")
     }
   }
 }

@@ -214,7 +214,7 @@ import VoleryClient
     #expect(try await Self.value(token) == "Bearer token1")
     server.advance(.seconds(85))
     #expect(try await Self.value(token) == "Bearer token1")
-    while try await Self.value(token) != "Bearer token2" { await Task.yield() }
+    try await eventually("the new one is there") { try await Self.value(token) == "Bearer token2" }
     server.advance(.seconds(101))
     #expect(try await Self.value(token) == "Bearer token3", "an expired token is never sent")
   }

@@ -8,7 +8,7 @@ import Volery
     try await TLSStage.with(Certificates.server("server")) { stage in
       let name = "x\"\ncritical volery.server: FORGED \u{1b}[31m"
       _ = try await HostileTLSTests.client(stage, "-alpn '\(name)'")
-      let line = await stage.log.line(containing: "by ALPN")
+      let line = try await stage.log.line(containing: "by ALPN")
       #expect(line.contains("the protocols \"x\\\"\\ncritical volery.server: FORGED \\u{1b}"), "\(line)")
       #expect(!line.contains("\n") && !line.contains("\u{1b}"))
     }
@@ -18,7 +18,7 @@ import Volery
     try await TLSStage.with(Certificates.server("server")) { stage in
       let names = (0..<20).map { "\($0)" + String(repeating: "y", count: 200) }.joined(separator: ",")
       _ = try await HostileTLSTests.client(stage, "-alpn '\(names)'")
-      let line = await stage.log.line(containing: "by ALPN")
+      let line = try await stage.log.line(containing: "by ALPN")
       #expect(line.count < 800, "\(line.count)")
     }
   }
@@ -36,7 +36,7 @@ import Volery
       #expect(
         text.contains("it is for \"elsewhere\\ncritical volery.channel: FORGED\", not for \"localhost\""), "\(text)")
       #expect(!text.contains("\n"))
-      let line = await log.line(containing: "FORGED")
+      let line = try await log.line(containing: "FORGED")
       #expect(!line.contains("\n"))
     }
   }

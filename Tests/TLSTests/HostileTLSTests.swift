@@ -49,7 +49,7 @@ import Volery
       _ = try await good.echo()
       let output = try await Self.client(stage, "")
       #expect(output.contains("alert no application protocol") || output.contains("alert number 120"), "\(output)")
-      _ = await stage.log.line(containing: "the client offers no protocol by ALPN; this server speaks h2")
+      _ = try await stage.log.line(containing: "the client offers no protocol by ALPN; this server speaks h2")
       _ = try await good.echo()
     }
   }
@@ -58,7 +58,7 @@ import Volery
     try await TLSStage.with(Certificates.server("server")) { stage in
       let output = try await Self.client(stage, "-alpn http/1.1")
       #expect(output.contains("alert no application protocol") || output.contains("alert number 120"), "\(output)")
-      _ = await stage.log.line(containing: "the client offers the protocols \"http/1.1\" by ALPN")
+      _ = try await stage.log.line(containing: "the client offers the protocols \"http/1.1\" by ALPN")
     }
   }
 
@@ -68,7 +68,7 @@ import Volery
     try await TLSStage.with(Certificates.server("server")) { stage in
       let output = try await Self.client(stage, "-alpn h2 -tls1_1 -cipher DEFAULT@SECLEVEL=0")
       #expect(output.contains("alert protocol version") || output.contains("alert number 70"), "\(output)")
-      let line = await stage.log.line(containing: "no version of TLS in common")
+      let line = try await stage.log.line(containing: "no version of TLS in common")
       #expect(line.contains("TLS 1.2 to TLS 1.3"))
     }
   }
@@ -89,10 +89,10 @@ import Volery
       let error = await failure { _ = try await stage.channel(.plaintext).echo() }
       #expect(
         error.contains("the server speaks TLS on this port, and the channel's credentials are plaintext"), "\(error)")
-      let line = await stage.log.line(containing: "HTTP/2 in plaintext to a TLS port")
+      let line = try await stage.log.line(containing: "HTTP/2 in plaintext to a TLS port")
       #expect(line.contains("client: 127.0.0.1:"))
       _ = try await Self.run("curl -s --max-time 5 http://localhost:\(stage.port)/")
-      _ = await stage.log.line(containing: "plain HTTP/1 to a TLS port")
+      _ = try await stage.log.line(containing: "plain HTTP/1 to a TLS port")
     }
   }
 
@@ -100,7 +100,7 @@ import Volery
     try await TLSStage.with(.plaintext) { stage in
       let error = await failure { _ = try await stage.channel().echo() }
       #expect(error.contains("the server speaks HTTP/2 in plaintext on this port, not TLS"), "\(error)")
-      _ = await stage.log.line(containing: "the client speaks TLS to a plaintext port")
+      _ = try await stage.log.line(containing: "the client speaks TLS to a plaintext port")
     }
   }
 
@@ -159,7 +159,7 @@ import Volery
       let silent = try RawSocket(port: stage.port)
       let half = try RawSocket(port: stage.port)
       half.write([22, 3, 1, 2, 0, 1, 0])
-      let line = await stage.log.line(containing: "no TLS handshake within 0.3 seconds")
+      let line = try await stage.log.line(containing: "no TLS handshake within 0.3 seconds")
       #expect(line.contains("client: 127.0.0.1:"))
       #expect(await silent.isClosedByPeer())
       #expect(await half.isClosedByPeer())
@@ -196,11 +196,11 @@ import Volery
       var stalled = try (0..<2).map { _ in try RawSocket(port: stage.port) }
       let third = try RawSocket(port: stage.port)
       #expect(await third.isClosedByPeer())
-      let line = await stage.log.line(containing: "the server is at its limit of 2 TLS handshakes in progress")
+      let line = try await stage.log.line(containing: "the server is at its limit of 2 TLS handshakes in progress")
       #expect(line.contains("client: 127.0.0.1:"))
       #expect(try await old.echo().message == [1, 2, 3])
       stalled.removeAll()
-      _ = await stage.log.line(containing: "closed the connection before the TLS handshake")
+      _ = try await stage.log.line(containing: "closed the connection before the TLS handshake")
       let channel = try stage.channel()
       try await channel.waitUntilReady(.after(.seconds(20)))
       #expect(try await channel.echo().message == [1, 2, 3])

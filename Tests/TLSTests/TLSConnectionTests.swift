@@ -34,7 +34,7 @@ import Volery
       let channel = try stage.channel(.tls(roots: Certificates.roots, options: Self.options(.v1_3)))
       let error = await failure { _ = try await channel.echo() }
       #expect(error.contains("no version of TLS in common") && error.contains("TLS 1.3 only"), "\(error)")
-      let line = await stage.log.line(containing: "no version of TLS in common")
+      let line = try await stage.log.line(containing: "no version of TLS in common")
       #expect(line.contains("TLS 1.2 only") && line.contains("client: 127.0.0.1:"))
     }
   }
@@ -163,7 +163,7 @@ import Volery
         .tls(roots: Certificates.roots, identity: Certificates.pair("server")))
       let error = await failure { _ = try await unknown.echo() }
       #expect(error.contains("UNAVAILABLE"), "\(error)")
-      _ = await stage.log.line(containing: "CN=server")
+      _ = try await stage.log.line(containing: "CN=server")
     }
   }
 

@@ -173,14 +173,16 @@ import VoleryObservation
     options.ejectsFailingServers = false
     options.serviceConfig = try ServiceConfig(
       json: """
-        {"loadBalancingConfig": [{"outlier_detection": {"interval": "0.1s", "baseEjectionTime": "60s",
+        {"loadBalancingConfig": [{"outlier_detection": {"interval": "0.5s", "baseEjectionTime": "60s",
          "failurePercentageEjection": {"threshold": 50, "minimumHosts": 2, "requestVolume": 2},
          "childPolicy": [{"round_robin": {}}]}}]}
         """)
     let channel = try Channel("ipv4:\(addresses.joined(separator: ","))", options: options)
     try await eventually("a server is ejected") {
       // One of four fails, which is what it takes.
-      do { _ = try await channel.unary(Subject.echo, [1], options: Subject.timely) } catch {}
+      for _ in 0..<8 {
+        do { _ = try await channel.unary(Subject.echo, [1], options: Subject.timely) } catch {}
+      }
       return backend.value(
         "grpc.lb.outlier_detection.ejections_enforced",
         ["grpc.lb.outlier_detection.detection_method": "failure_percentage"]) == 1
