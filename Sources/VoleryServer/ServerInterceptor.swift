@@ -59,7 +59,11 @@ extension ServerInterceptor {
   public func only(methods: Set<String>) -> some ServerInterceptor { only { methods.contains($0.path) } }
 }
 
-private struct SelectiveInterceptor<Wrapped: ServerInterceptor>: ServerInterceptor {
+private struct SelectiveInterceptor<Wrapped: ServerInterceptor>: ServerInterceptor, Interception
+    .SelectiveInterceptorType
+{
+  static var selected: Any.Type { Wrapped.self }
+
   let interceptor: Wrapped
   let predicate: @Sendable (MethodDescriptor) -> Bool
 

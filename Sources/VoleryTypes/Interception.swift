@@ -11,6 +11,17 @@ package enum Interception {
 
   /// INTERNAL, and whose fault it is.
   package static func error(_ fault: Fault, by interceptor: Any) -> StatusError {
-    StatusError(.internal, "the interceptor \(type(of: interceptor)) \(fault.rawValue)")
+    StatusError(.internal, "the interceptor \(name(of: type(of: interceptor))) \(fault.rawValue)")
+  }
+
+  /// An interceptor's type, for people: one that stands around some methods only is called as the user has called it.
+  package static func name(of type: Any.Type) -> String {
+    guard let selection = type as? any SelectiveInterceptorType.Type else { return "\(type)" }
+    return name(of: selection.selected)
+  }
+
+  /// What `only` makes of an interceptor.
+  package protocol SelectiveInterceptorType {
+    static var selected: Any.Type { get }
   }
 }

@@ -120,9 +120,11 @@ struct Around: ClientInterceptor {
     }
   }
 
-  @Test("a failure passes each of them on its way out") func failing() async throws {
+  @Test("a failure passes each of them on its way out", arguments: Place.allCases) func failing(_ place: Place)
+    async throws
+  {
     let journal = Journal()
-    try await with { channel, _ in
+    try await with(place) { channel, _ in
       let invoker = CallInvoker(
         channel, interceptors: [Mark(name: "a", journal: journal), Mark(name: "b", journal: journal)])
       let error = await failure { _ = try await invoker.unary(Reflector.fails, []) }
@@ -164,8 +166,10 @@ struct Around: ClientInterceptor {
     }
   }
 
-  @Test("messages are seen and replaced, as bytes and as values, both ways, in the interceptors' order")
-  func messages() async throws {
+  @Test(
+    "messages are seen and replaced, as bytes and as values, both ways, in the interceptors' order",
+    arguments: Place.allCases)
+  func messages(_ place: Place) async throws {
     let outer = Around { call, next in
       call.onRequest { message in message.replace(withBytes: try message.bytes() + [1]) }
       call.onResponse { message in
@@ -182,7 +186,7 @@ struct Around: ClientInterceptor {
       call.onResponse { message in message.replace(withBytes: try message.bytes() + [3]) }
       try await next()
     }
-    try await with { channel, _ in
+    try await with(place) { channel, _ in
       let invoker = CallInvoker(channel, interceptors: [outer, inner])
       for compression in [Compression.identity, .gzip] {
         var options = Self.timely
@@ -233,7 +237,9 @@ struct Around: ClientInterceptor {
     }
   }
 
-  @Test("one that answers by itself keeps the call from the server") func shortCircuit() async throws {
+  @Test("one that answers by itself keeps the call from the server", arguments: Place.allCases) func shortCircuit(
+    _ place: Place
+  ) async throws {
     let cache = Around { call, _ in
       if call.method.kind == .serverStreaming {
         for number in 7...8 { try call.respond([UInt8(number)]) }
@@ -242,7 +248,7 @@ struct Around: ClientInterceptor {
       }
       call.trailingMetadata = ["x-cache": "hit"]
     }
-    try await with { channel, mirror in
+    try await with(place) { channel, mirror in
       let invoker = CallInvoker(channel, interceptors: [cache])
       let response = try await invoker.unary(Reflector.unary, [1], options: Self.timely)
       #expect(response.message == [42])
@@ -256,14 +262,16 @@ struct Around: ClientInterceptor {
     }
   }
 
-  @Test("outcomes are mapped: what an interceptor throws is the caller's") func mapping() async throws {
+  @Test("outcomes are mapped: what an interceptor throws is the caller's", arguments: Place.allCases) func mapping(
+    _ place: Place
+  ) async throws {
     struct Mine: Error {}
     let mapped = Around { call, next in
       do { try await next() } catch let error as StatusError where error.code == .notFound {
         throw StatusError(.failedPrecondition, "mapped: \(error.message)")
       }
     }
-    try await with { channel, _ in
+    try await with(place) { channel, _ in
       let error = await failure {
         _ = try await CallInvoker(channel, interceptors: [mapped]).unary(Reflector.fails, [])
       }
@@ -284,7 +292,9 @@ struct Around: ClientInterceptor {
     }
   }
 
-  @Test("a fault of theirs ends its own call, and names them") func faults() async throws {
+  @Test("a fault of theirs ends its own call, and names them", arguments: Place.allCases) func faults(_ place: Place)
+    async throws
+  {
     struct Idle: ClientInterceptor {
       func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {}
     }
@@ -294,11 +304,12 @@ struct Around: ClientInterceptor {
         try await next()
       }
     }
-    try await with { channel, mirror in
+    try await with(place) { channel, mirror in
       for (interceptor, words) in [
         (Idle() as any ClientInterceptor, "Idle neither went on nor answered"), (Twice(), "Twice went on twice"),
       ] {
-        let invoker = CallInvoker(channel, interceptors: [interceptor])
+        // Of some methods or of all, they are called by their own names.
+        let invoker = CallInvoker(channel, interceptors: [interceptor.only(services: ["test.Reflector"])])
         let error = await failure { _ = try await invoker.unary(Reflector.unary, [1], options: Self.timely) }
         #expect(error?.code == .internal)
         #expect(error?.message.contains(words) == true, "\(String(describing: error))")
@@ -314,7 +325,9 @@ struct Around: ClientInterceptor {
     }
   }
 
-  @Test("a deadline ends the call whatever an interceptor is doing, and says which one had it") func stuck()
+  @Test(
+    "a deadline ends the call whatever an interceptor is doing, and says which one had it", arguments: Place.allCases)
+  func stuck(_ place: Place)
     async throws
   {
     struct Stuck: ClientInterceptor {
@@ -325,9 +338,10 @@ struct Around: ClientInterceptor {
         await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
       }
     }
-    try await with { channel, _ in
+    try await with(place) { channel, _ in
       for isBefore in [true, false] {
-        let invoker = CallInvoker(channel, interceptors: [Stuck(isBefore: isBefore)])
+        let stuck = Stuck(isBefore: isBefore).only(services: ["test.Reflector"])
+        let invoker = CallInvoker(channel, interceptors: [stuck])
         try await givenTime("the interceptor has the call") { time in
           let error = await failure {
             _ = try await invoker.unary(Reflector.unary, [1], options: CallOptions(timeout: time))
@@ -346,12 +360,49 @@ struct Around: ClientInterceptor {
     }
   }
 
-  @Test("they set a deadline, or an earlier one") func deadlines() async throws {
+  @Test(
+    "one that answers after the deadline answers nobody; the caller hears who had the call", arguments: Place.allCases)
+  func lateAnswer(_ place: Place) async throws {
+    struct Late: ClientInterceptor {
+      let journal: Journal
+      func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {
+        for await _ in AsyncStream<Void>.makeStream().stream {}
+        do {
+          try call.respond([42] as [UInt8])
+          journal.note("answered")
+        } catch {
+          journal.note("refused")
+        }
+      }
+    }
+    let journal = Journal()
+    try await with(place) { channel, mirror in
+      let invoker = CallInvoker(channel, interceptors: [Late(journal: journal)])
+      let options = CallOptions(timeout: .milliseconds(100))
+      let error = await failure { _ = try await invoker.unary(Reflector.unary, [1], options: options) }
+      #expect(error?.code == .deadlineExceeded)
+      #expect(error?.message.contains("the interceptor Late had the call") == true, "\(String(describing: error))")
+      var answers: [[UInt8]] = []
+      let stream = await failure {
+        for try await answer in invoker.serverStreaming(Reflector.count, [1], options: options) {
+          answers.append(answer)
+        }
+      }
+      #expect(stream?.code == .deadlineExceeded)
+      try await eventually("both have come to their answer") { journal.lines.count == 2 }
+      #expect(answers == [] && mirror.calls.lines == [])
+      let plain = try await channel.unary(Reflector.unary, [1], options: Self.timely).message
+      #expect(plain == [1])
+    }
+  }
+
+  @Test("they set a deadline, or an earlier one", arguments: Place.allCases) func deadlines(_ place: Place) async throws
+  {
     let sets = Around { call, next in
       if !call.deadline.isEarlier(than: .seconds(3600)) { call.deadline = .after(.milliseconds(150)) }
       try await next()
     }
-    try await with { channel, _ in
+    try await with(place) { channel, _ in
       let invoker = CallInvoker(channel, interceptors: [sets])
       let chat = invoker.bidirectional(Reflector.chat)
       let error = await failure { for try await _ in chat {} }
@@ -370,9 +421,9 @@ struct Around: ClientInterceptor {
     }
   }
 
-  @Test("only some methods") func selection() async throws {
+  @Test("only some methods", arguments: Place.allCases) func selection(_ place: Place) async throws {
     let journal = Journal()
-    try await with { channel, _ in
+    try await with(place) { channel, _ in
       let only = Mark(name: "a", journal: journal).only(methods: [Reflector.unary.descriptor.path])
       let invoker = CallInvoker(channel, interceptors: [only])
       _ = try await invoker.unary(Reflector.unary, [1], options: Self.timely)
@@ -381,13 +432,15 @@ struct Around: ClientInterceptor {
     }
   }
 
-  @Test("a caller who cancels ends the interceptors' task too") func cancelling() async throws {
+  @Test("a caller who cancels ends the interceptors' task too", arguments: Place.allCases) func cancelling(
+    _ place: Place
+  ) async throws {
     let journal = Journal()
     let waits = Around { call, next in
       try await next()
       journal.note("never")
     }
-    try await with { channel, _ in
+    try await with(place) { channel, _ in
       let invoker = CallInvoker(channel, interceptors: [waits])
       let chat = invoker.bidirectional(Reflector.chat)
       let reader = Task { for try await _ in chat {} }

@@ -33,11 +33,12 @@ struct Guard: ServerInterceptor {
 
   func with(
     _ interceptors: [any ServerInterceptor], services: [any Service] = [], at place: Place = .socket,
-    _ body: (Channel, Reflector) async throws -> Void
+    log: LogRecorder? = nil, _ body: (Channel, Reflector) async throws -> Void
   ) async throws {
     let mirror = Reflector()
     var options = ServerOptions()
     options.interceptors = interceptors
+    if let log { options.logger = log.logger }
     let server = Server(services: [mirror] + services, options: options)
     defer { server.shutDown() }
     let name: ListenAddress =
@@ -86,8 +87,10 @@ struct Guard: ServerInterceptor {
     }
   }
 
-  @Test("a refusal keeps the call from its handler; a failure of the handler passes each on its way out")
-  func outcomes() async throws {
+  @Test(
+    "a refusal keeps the call from its handler; a failure of the handler passes each on its way out",
+    arguments: Place.allCases)
+  func outcomes(_ place: Place) async throws {
     let journal = Journal()
     let token = Guard { call, next in
       guard call.metadata["authorization"] == "Bearer sesame" else {
@@ -100,7 +103,7 @@ struct Guard: ServerInterceptor {
         throw StatusError(.failedPrecondition, "mapped: \(error.message)")
       }
     }
-    try await with([Mark(name: "a", journal: journal), token, mapped]) { channel, mirror in
+    try await with([Mark(name: "a", journal: journal), token, mapped], at: place) { channel, mirror in
       let refused = await failure { _ = try await channel.unary(Reflector.unary, [1], options: Self.timely) }
       #expect(refused?.code == .unauthenticated)
       #expect(refused?.metadata["x-hint"] == "say sesame")
@@ -150,13 +153,15 @@ struct Guard: ServerInterceptor {
     }
   }
 
-  @Test("one that answers by itself keeps the call from its handler") func shortCircuit() async throws {
+  @Test("one that answers by itself keeps the call from its handler", arguments: Place.allCases) func shortCircuit(
+    _ place: Place
+  ) async throws {
     let cache = Guard { call, _ in
       if call.method.kind == .serverStreaming { call.respond(bytes: [7]) }
       call.respond(bytes: [8])
       call.context.trailingMetadata = ["x-cache": "hit"]
     }
-    try await with([cache]) { channel, mirror in
+    try await with([cache], at: place) { channel, mirror in
       let response = try await channel.unary(Reflector.unary, [1], options: Self.timely)
       #expect(response.message == [8])
       #expect(response.trailingMetadata["x-cache"] == "hit")
@@ -169,11 +174,13 @@ struct Guard: ServerInterceptor {
     }
   }
 
-  @Test("they see every call that reaches the server: of methods that nobody has, and health checks") func everyCall()
+  @Test(
+    "they see every call that reaches the server: of methods that nobody has, and health checks",
+    arguments: Place.allCases) func everyCall(_ place: Place)
     async throws
   {
     let journal = Journal()
-    try await with([Mark(name: "a", journal: journal)], services: [Health()]) { channel, _ in
+    try await with([Mark(name: "a", journal: journal)], services: [Health()], at: place) { channel, _ in
       let unknown = Method<[UInt8], [UInt8]>(service: "no.Such", name: "Thing", kind: .unary)
       let error = await failure { _ = try await channel.unary(unknown, [1], options: Self.timely) }
       #expect(error?.code == .unimplemented)
@@ -184,10 +191,10 @@ struct Guard: ServerInterceptor {
     }
   }
 
-  @Test("only some methods") func selection() async throws {
+  @Test("only some methods", arguments: Place.allCases) func selection(_ place: Place) async throws {
     let journal = Journal()
     let only = Mark(name: "a", journal: journal).only { $0.name == "Unary" }
-    try await with([only]) { channel, _ in
+    try await with([only], at: place) { channel, _ in
       _ = try await channel.unary(Reflector.unary, [1], options: Self.timely)
       _ = await failure { _ = try await channel.unary(Reflector.fails, [1], options: Self.timely) }
       let unknown = Method<[UInt8], [UInt8]>(service: "no.Such", name: "Thing", kind: .unary)
@@ -197,9 +204,10 @@ struct Guard: ServerInterceptor {
     }
   }
 
-  @Test("a fault of theirs ends its own call; the client is told nothing of the server's inside") func faults()
-    async throws
-  {
+  @Test(
+    "a fault of theirs ends its own call; the log says whose it is, and the client is told nothing of the server's inside",
+    arguments: Place.allCases)
+  func faults(_ place: Place) async throws {
     struct Idle: ServerInterceptor {
       func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {}
     }
@@ -213,21 +221,27 @@ struct Guard: ServerInterceptor {
       struct Secret: Error {}
       func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws { throw Secret() }
     }
-    for (interceptor, code) in [
-      (Idle() as any ServerInterceptor, StatusCode.internal), (Twice(), .internal), (Broken(), .unknown),
+    for (interceptor, code, words) in [
+      (Idle() as any ServerInterceptor, StatusCode.internal, "Idle neither went on nor answered"),
+      (Twice(), .internal, "Twice went on twice"), (Broken(), .unknown, "Secret()"),
     ] {
-      try await with([interceptor.only { $0.name == "Unary" }]) { channel, mirror in
+      let log = LogRecorder()
+      try await with([interceptor.only { $0.name == "Unary" }], at: place, log: log) { channel, mirror in
         let error = await failure { _ = try await channel.unary(Reflector.unary, [1], options: Self.timely) }
         #expect(error?.code == code)
         #expect(error?.message.contains("Secret") == false)
         for name in ["Idle", "Twice", "Broken"] { #expect(error?.message.contains(name) == false, "\(name)") }
         let other = await failure { _ = try await channel.unary(Reflector.fails, [1], options: Self.timely) }
         #expect(other?.code == .notFound, "other calls go on")
+        let line = try await log.line(containing: words)
+        #expect(line.hasPrefix("error ") && line.contains("method: /test.Reflector/Unary"), "\(line)")
       }
     }
   }
 
-  @Test("one that is stuck holds its own call only, to the deadline") func stuck() async throws {
+  @Test("one that is stuck holds its own call only, to the deadline", arguments: Place.allCases) func stuck(
+    _ place: Place
+  ) async throws {
     let journal = Journal()
     let stuck = Guard { call, next in
       guard call.method.name == "Unary" else { return try await next() }
@@ -236,7 +250,7 @@ struct Guard: ServerInterceptor {
       journal.note(Task.isCancelled ? "cancelled" : "slept")
       try await next()
     }
-    try await with([stuck]) { channel, mirror in
+    try await with([stuck], at: place) { channel, mirror in
       try await givenTime("the interceptor has the call") { time in
         let error = await failure {
           _ = try await channel.unary(Reflector.unary, [1], options: CallOptions(timeout: time))
@@ -248,6 +262,58 @@ struct Guard: ServerInterceptor {
       #expect(other?.code == .notFound)
       try await eventually("its task is cancelled") { journal.lines.count == 2 }
       #expect(journal.lines == ["entered", "cancelled"])
+    }
+  }
+
+  @Test("one that answers after the deadline answers nobody", arguments: Place.allCases)
+  func lateAnswer(_ place: Place) async throws {
+    let journal = Journal()
+    let late = Guard { call, next in
+      guard call.method.name != "Fails" else { return try await next() }
+      journal.note("entered")
+      for await _ in AsyncStream<Void>.makeStream().stream {}
+      call.respond(bytes: [42])
+      journal.note("answered")
+    }
+    try await with([late], at: place) { channel, mirror in
+      for kind in ["unary", "stream"] {
+        let before = journal.lines.count
+        try await givenTime("the interceptor has the call") { time in
+          let options = CallOptions(timeout: time)
+          var answers: [[UInt8]] = []
+          let error = await failure {
+            if kind == "unary" {
+              answers.append(try await channel.unary(Reflector.unary, [1], options: options).message)
+            } else {
+              for try await answer in channel.serverStreaming(Reflector.count, [1], options: options) {
+                answers.append(answer)
+              }
+            }
+          }
+          #expect(error?.code == .deadlineExceeded && answers == [])
+          return journal.lines.count > before
+        }
+      }
+      let other = await failure { _ = try await channel.unary(Reflector.fails, [1], options: Self.timely) }
+      #expect(other?.code == .notFound, "other calls go on")
+      try await eventually("both have come to their answer") { journal.lines.count { $0 == "answered" } == 2 }
+      #expect(mirror.calls.lines == ["Fails"])
+    }
+  }
+
+  @Test("one that blocks its loop is found out: the log names the method", arguments: Place.allCases)
+  func blocks(_ place: Place) async throws {
+    let log = LogRecorder()
+    let blocking = Guard { call, next in
+      let end = ContinuousClock.now + .seconds(20)
+      while !log.lines.contains(where: { $0.contains("holds up its event loop") }), .now < end {}
+      try await next()
+    }
+    try await with([blocking.only { $0.name == "Unary" }], at: place, log: log) { channel, _ in
+      let answer = try await channel.unary(Reflector.unary, [1], options: CallOptions(timeout: .seconds(30))).message
+      #expect(answer == [1])
+      let line = try await log.line(containing: "holds up its event loop")
+      #expect(line.contains("method: /test.Reflector/Unary"), "\(line)")
     }
   }
 

@@ -30,7 +30,9 @@ extension ClientCall {
   func deadlinePassed() {
     let (holder, peer) = state.withLock { ($0.holder, $0.lastPeer) }
     let text =
-      (interception.heldBy ?? holder).map { "the deadline passed while the interceptor \($0) had the call" }
+      (interception.heldBy ?? holder).map {
+        "the deadline passed while the interceptor \(Interception.name(of: $0)) had the call"
+      }
       ?? (peer == nil ? "the deadline passed" : "the deadline passed before the server's answer")
     let error = StatusError(.deadlineExceeded, text)
     end(explained(error, on: peer))

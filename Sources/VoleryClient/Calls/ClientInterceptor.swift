@@ -55,7 +55,11 @@ extension ClientInterceptor {
   public func only(methods: Set<String>) -> some ClientInterceptor { only { methods.contains($0.path) } }
 }
 
-private struct SelectiveInterceptor<Wrapped: ClientInterceptor>: ClientInterceptor {
+private struct SelectiveInterceptor<Wrapped: ClientInterceptor>: ClientInterceptor, Interception
+    .SelectiveInterceptorType
+{
+  static var selected: Any.Type { Wrapped.self }
+
   let interceptor: Wrapped
   let isFor: @Sendable (MethodDescriptor) -> Bool
 
