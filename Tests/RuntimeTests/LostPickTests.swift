@@ -16,10 +16,12 @@ import Volery
     }
   }
 
-  @Test("a pick whose connection is lost before the attempt was sent hears that nothing was; the call goes elsewhere")
-  func lostBeforeSent() async throws {
-    let (first, firstAddress) = try NotingStage.start()
-    let (second, secondAddress) = try NotingStage.start()
+  @Test(
+    "a pick whose connection is lost before the attempt was sent hears that nothing was; the call goes elsewhere",
+    arguments: Way.allCases)
+  func lostBeforeSent(_ way: Way) async throws {
+    let (first, firstAddress) = try NotingStage.start(way)
+    let (second, secondAddress) = try NotingStage.start(way)
     defer { second.shutDown() }
     let notes = Notes()
     let (gate, opening) = AsyncStream.makeStream(of: Void.self)
@@ -47,9 +49,11 @@ import Volery
     #expect(!notes.calledTwice)
   }
 
-  @Test("and where there is nowhere else to go, the call's error says which server was lost, and how")
-  func lostBeforeSentForGood() async throws {
-    let (server, address) = try NotingStage.start()
+  @Test(
+    "and where there is nowhere else to go, the call's error says which server was lost, and how",
+    arguments: Way.allCases)
+  func lostBeforeSentForGood(_ way: Way) async throws {
+    let (server, address) = try NotingStage.start(way)
     let notes = Notes()
     let (gate, opening) = AsyncStream.makeStream(of: Void.self)
     let holding = HoldingFirst(isHeld: LockedBox(false), gate: gate)

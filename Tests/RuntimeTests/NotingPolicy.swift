@@ -118,9 +118,9 @@ final class LockedBox<Value: Sendable>: Sendable {
 enum NotingStage {
   static let limit = CallOptions(timeout: .seconds(20))
 
-  static func start() throws -> (Server, SocketAddress) {
+  static func start(_ way: Way = .tcp) throws -> (Server, SocketAddress) {
     let server = Server(services: [RawEcho(), Reporting()])
-    return (server, try server.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0])
+    return (server, try server.start(listeningOn: way.listenAddress())[0])
   }
 
   static func options(_ policy: Noting) -> ChannelOptions {
