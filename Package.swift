@@ -138,7 +138,7 @@ let package = Package(
         "VoleryTypes", "VoleryNameResolution", "VoleryTransport", "VoleryEventLoops", "VoleryHTTP2Transport",
         "VoleryServer", "VoleryClient",
       ]),
-    module("VoleryServices", ["VoleryTypes", "VoleryProtobuf", "VoleryServer", "VoleryClient"]),
+    module("VoleryServices", ["VoleryPrimitives", "VoleryTypes", "VoleryProtobuf", "VoleryServer", "VoleryClient"]),
     module(
       "Volery",
       [
