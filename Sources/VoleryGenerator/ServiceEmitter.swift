@@ -59,7 +59,7 @@ struct ServiceEmitter {
 
   /// Members of what is generated that no method may hide.
   private static let members: Set<String> = [
-    "init", "self", "handlers", "Type", "Protocol", "serviceName", "allMethods", "fileTable",
+    "init", "self", "handlers", "fileDescriptors", "Type", "Protocol", "serviceName", "allMethods", "fileTable",
   ]
 
   func emit(_ out: inout CodeWriter) throws {
@@ -126,6 +126,11 @@ struct ServiceEmitter {
         }
         out.line("]")
       }
+      out.line()
+      let bytes = "[[\(types.standard("UInt8"))]]"
+      out.line("\(visibility)nonisolated var fileDescriptors: \(bytes) {")
+      out.line("  \(names.methods).fileTable.fileDescriptorsWithImports")
+      out.line("}")
     }
   }
 

@@ -1,3 +1,4 @@
+package import Logging
 public import VoleryTypes
 
 extension Service {
@@ -19,7 +20,7 @@ extension Service {
 }
 
 /// A service with handlers on another executor: what `Service.on` makes.
-public struct RelocatedService: DrainObserving {
+public struct RelocatedService: DrainObserving, ServiceDirectory {
   private let service: any Service
   private let executor: MethodHandler.Executor
   /// Nil: every method.
@@ -32,8 +33,16 @@ public struct RelocatedService: DrainObserving {
   }
 
   /// The service's handlers, those that were named with the other executor.
-  public var handlers: [MethodHandler] {
-    let handlers = service.handlers
+  public var handlers: [MethodHandler] { relocated(service.handlers) }
+
+  /// The service's.
+  public var fileDescriptors: [[UInt8]] { service.fileDescriptors }
+
+  package func handlers(listing services: [ServiceListing], _ logger: Logger) -> [MethodHandler]? {
+    (service as? any ServiceDirectory)?.handlers(listing: services, logger).map(relocated)
+  }
+
+  private func relocated(_ handlers: [MethodHandler]) -> [MethodHandler] {
     guard let paths else { return handlers.map { $0.on(executor) } }
     let unknown = paths.subtracting(handlers.map(\.descriptor.path)).sorted()
     precondition(unknown.isEmpty, "the service has no method \(unknown.joined(separator: ", "))")

@@ -53,7 +53,7 @@ public final class Server: Sendable {
     connectionLog = ConnectionLog(options.logger)
     log = ServerLog(options.logger)
     drainObservers = services.compactMap { $0 as? any DrainObserving }
-    dispatcher = CallDispatcher(handlers: services.flatMap(\.handlers), options: options)
+    dispatcher = CallDispatcher(handlers: ServiceListing.handlers(of: services, options.logger), options: options)
     connections = ServerConnections(options, dispatcher, connectionLog)
   }
 

@@ -111,6 +111,10 @@ extension BenchmarkService {
       .bidirectional(BenchmarkMethods.pingPong) { try await self.pingPong($0, responses: $1, context: $2) },
     ]
   }
+
+  nonisolated var fileDescriptors: [[UInt8]] {
+    BenchmarkMethods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// Calls the methods of `volery.benchmark.Benchmark`.

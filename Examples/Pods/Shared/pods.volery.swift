@@ -94,6 +94,10 @@ extension PodsService {
       .unary(PodsMethods.who) { try await self.who($0, context: $1) },
     ]
   }
+
+  package nonisolated var fileDescriptors: [[UInt8]] {
+    PodsMethods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// Calls the methods of `volery.examples.pods.Pods`.

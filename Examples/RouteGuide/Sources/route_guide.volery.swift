@@ -239,6 +239,10 @@ extension RouteGuideService {
       .bidirectional(RouteGuideMethods.routeChat) { try await self.routeChat($0, responses: $1, context: $2) },
     ]
   }
+
+  nonisolated var fileDescriptors: [[UInt8]] {
+    RouteGuideMethods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// All four kinds of calls.

@@ -221,6 +221,10 @@ extension HealthService {
       .serverStreaming(HealthMethods.watch) { try await self.watch($0, responses: $1, context: $2) },
     ]
   }
+
+  public nonisolated var fileDescriptors: [[UInt8]] {
+    HealthMethods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// Tells load balancers and probes whether a server, and each of its services, wants calls.

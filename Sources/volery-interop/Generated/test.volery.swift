@@ -71,6 +71,10 @@ extension TestService {
       .unary(TestServiceMethods.unimplementedCall) { try await self.unimplementedCall($0, context: $1) },
     ]
   }
+
+  nonisolated var fileDescriptors: [[UInt8]] {
+    TestServiceMethods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// Calls the methods of `grpc.testing.TestService`.
@@ -170,6 +174,10 @@ extension UnimplementedService {
     [
       .unary(UnimplementedServiceMethods.unimplementedCall) { try await self.unimplementedCall($0, context: $1) },
     ]
+  }
+
+  nonisolated var fileDescriptors: [[UInt8]] {
+    UnimplementedServiceMethods.fileTable.fileDescriptorsWithImports
   }
 }
 

@@ -79,6 +79,10 @@ extension KindsService {
       .bidirectional(KindsMethods.chat) { try await self.chat($0, responses: $1, context: $2) },
     ]
   }
+
+  package nonisolated var fileDescriptors: [[UInt8]] {
+    KindsMethods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// Calls the methods of `volery.tests.kinds.Kinds`.

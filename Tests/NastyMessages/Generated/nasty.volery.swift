@@ -1779,6 +1779,10 @@ extension Greeter_pService {
       .unary(Greeter_pMethods.class) { try await self.`class`($0, context: $1) },
     ]
   }
+
+  package nonisolated var fileDescriptors: [[UInt8]] {
+    Greeter_pMethods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// A service whose client's name a message has.

@@ -60,6 +60,10 @@ extension ServiceWithoutPackageService {
       .unary(ServiceWithoutPackageMethods.call) { try await self.call($0, context: $1) },
     ]
   }
+
+  package nonisolated var fileDescriptors: [[UInt8]] {
+    ServiceWithoutPackageMethods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// Calls the methods of `ServiceWithoutPackage`.

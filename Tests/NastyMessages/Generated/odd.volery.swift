@@ -2138,6 +2138,10 @@ extension UnderscoreService {
       .clientStreaming(UnderscoreMethods.underscore_p_) { try await self.underscore_p_($0, context: $1) },
     ]
   }
+
+  package nonisolated var fileDescriptors: [[UInt8]] {
+    UnderscoreMethods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// Services whose parts meet those of others, and messages.
@@ -2198,6 +2202,10 @@ extension Underscore_pService {
       .unary(Underscore_pMethods.underscore) { try await self.underscore($0, context: $1) },
     ]
   }
+
+  package nonisolated var fileDescriptors: [[UInt8]] {
+    Underscore_pMethods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// Calls the methods of `volery.tests.odd._______`.
@@ -2247,6 +2255,10 @@ extension Underscore_Service {
     [
       .bidirectional(Underscore_Methods.underscore) { try await self.underscore($0, responses: $1, context: $2) },
     ]
+  }
+
+  package nonisolated var fileDescriptors: [[UInt8]] {
+    Underscore_Methods.fileTable.fileDescriptorsWithImports
   }
 }
 
@@ -2352,6 +2364,10 @@ extension Odd_pService {
       .unary(Odd_pMethods.channel) { try await self.channel($0, context: $1) },
       .unary(Odd_pMethods.options) { try await self.options($0, context: $1) },
     ]
+  }
+
+  package nonisolated var fileDescriptors: [[UInt8]] {
+    Odd_pMethods.fileTable.fileDescriptorsWithImports
   }
 }
 
@@ -2498,6 +2514,10 @@ extension Odd_p_Service {
       .unary(Odd_p_Methods.request) { try await self.request($0, context: $1) },
     ]
   }
+
+  package nonisolated var fileDescriptors: [[UInt8]] {
+    Odd_p_Methods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// Calls the methods of `volery.tests.odd.odd`.
@@ -2547,6 +2567,10 @@ extension OddService {
     [
       .unary(OddServiceMethods.service) { try await self.service($0, context: $1) },
     ]
+  }
+
+  package nonisolated var fileDescriptors: [[UInt8]] {
+    OddServiceMethods.fileTable.fileDescriptorsWithImports
   }
 }
 
@@ -2609,6 +2633,10 @@ extension ServiceService {
       .unary(ServiceMethods.type) { try await self.type($0, context: $1) },
       .unary(ServiceMethods.any) { try await self.`any`($0, context: $1) },
     ]
+  }
+
+  package nonisolated var fileDescriptors: [[UInt8]] {
+    ServiceMethods.fileTable.fileDescriptorsWithImports
   }
 }
 

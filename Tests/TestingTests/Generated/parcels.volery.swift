@@ -148,6 +148,10 @@ extension ParcelsService {
       .unary(ParcelsMethods.old) { try await self.old($0, context: $1) },
     ]
   }
+
+  nonisolated var fileDescriptors: [[UInt8]] {
+    ParcelsMethods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// The calls of `ParcelsClient`, for code that takes something else in its tests.

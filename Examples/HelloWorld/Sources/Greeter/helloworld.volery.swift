@@ -93,6 +93,10 @@ extension GreeterService {
       .unary(GreeterMethods.sayHello) { try await self.sayHello($0, context: $1) },
     ]
   }
+
+  package nonisolated var fileDescriptors: [[UInt8]] {
+    GreeterMethods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// Calls the methods of `helloworld.Greeter`.

@@ -107,6 +107,10 @@ extension LabService {
       .bidirectional(LabMethods.chat) { try await self.chat($0, responses: $1, context: $2) },
     ]
   }
+
+  nonisolated var fileDescriptors: [[UInt8]] {
+    LabMethods.fileTable.fileDescriptorsWithImports
+  }
 }
 
 /// What the pods of the laboratory serve, ours and those of other implementations.
