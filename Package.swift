@@ -50,6 +50,7 @@ let package = Package(
     .library(name: "VoleryServiceLifecycle", targets: ["VoleryServiceLifecycle"]),
     .library(name: "VoleryMetrics", targets: ["VoleryMetrics"]),
     .library(name: "VoleryTracing", targets: ["VoleryTracing"]),
+    .library(name: "VoleryReflection", targets: ["VoleryReflection"]),
     .library(name: "VoleryTesting", targets: ["VoleryTesting"]),
     .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
     .executable(name: "volery-interop", targets: ["volery-interop"]),
@@ -138,6 +139,12 @@ let package = Package(
         "VoleryTypes", "VoleryNameResolution", "VoleryTransport", "VoleryEventLoops", "VoleryHTTP2Transport",
         "VoleryServer", "VoleryClient",
       ]),
+    module(
+      "VoleryReflection",
+      [
+        "VoleryPrimitives", "VoleryTypes", "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryServer", "VoleryClient",
+        logging,
+      ]),
     module("VoleryServices", ["VoleryPrimitives", "VoleryTypes", "VoleryProtobuf", "VoleryServer", "VoleryClient"]),
     module(
       "Volery",
@@ -159,7 +166,7 @@ let package = Package(
         intent: .custom(verb: "generate-grpc-code", description: "Write the Swift of .proto files into the package"),
         permissions: [.writeToPackageDirectory(reason: "The Swift of .proto files is written into the package")]),
       dependencies: ["protoc-gen-volery"], path: "Sources/VoleryCommandPlugin"),
-    program("volery-interop", ["VoleryPlatform", "Volery", argumentParser, logging]),
+    program("volery-interop", ["VoleryPlatform", "Volery", "VoleryReflection", argumentParser, logging]),
     program(
       "volery-bench",
       ["VoleryPlatform", "Volery", "VoleryLoadBalancing", "VoleryMetrics", "VoleryTypes", argumentParser, coreMetrics]),
@@ -180,7 +187,7 @@ let package = Package(
     program(
       "prometheus-metrics", path: "Examples/Metrics/Program",
       ["MetricsExposition", "Volery", "VoleryMetrics", coreMetrics]),
-    program("route-guide", path: "Examples/RouteGuide/Sources", ["Volery"]),
+    program("route-guide", path: "Examples/RouteGuide/Sources", ["Volery", "VoleryReflection"]),
     program("watch", path: "Examples/Watch", ["Volery"]),
     program("in-memory-registry", path: "Examples/InMemoryRegistry", ["Volery"]),
     program("pods-demo", path: "Examples/Pods/Demo", ["PodsShared", "Volery", argumentParser]),
@@ -197,7 +204,8 @@ let package = Package(
       "signal-server", path: "Tests/ServiceLifecycleTests/Program",
       ["VoleryPlatform", "Volery", "VoleryServiceLifecycle", lifecycle, unixSignals, logging]),
     tests(
-      "ServiceLifecycleTests", ["TestSupport", "Volery", "VoleryServiceLifecycle", "signal-server", lifecycle, logging],
+      "ServiceLifecycleTests",
+      ["TestSupport", "Volery", "VoleryServiceLifecycle", "signal-server", lifecycle, logging],
       exclude: ["Program"]),
     tests("ConfigurationTests", ["Volery", "VoleryConfiguration", configuration]),
     tests("InterceptorsTests", ["TestSupport", "Volery", "VoleryInterceptors", "VoleryTesting", logging]),
@@ -248,6 +256,9 @@ let package = Package(
         "VoleryHTTP2Session", "VoleryHTTP2Transport", "VoleryEventLoops",
       ]),
     tests(
+      "ReflectionTests",
+      ["TestSupport", "Volery", "VoleryReflection", "VoleryTesting", "TestMessages"]),
+    tests(
       "TelemetryTests",
       [
         "TestSupport", "Volery", "VoleryInterceptors", "VoleryMetrics", "VoleryTracing", "VoleryObservation",
@@ -257,8 +268,9 @@ let package = Package(
     tests(
       "InteropTests",
       [
-        "TestSupport", "Volery", "volery-interop", "own-messages", "bearer-token", "interceptors", "server-share",
-        "ten-lines", "prometheus-metrics",
+        "TestSupport", "Volery", "VoleryReflection", "NastyMessages", "TestMessages", "volery-interop", "own-messages",
+        "bearer-token", "interceptors", "server-share",
+        "ten-lines", "prometheus-metrics", "route-guide",
         "zone-policy", "watch",
         "in-memory-registry",
       ]),

@@ -15,7 +15,7 @@ import Testing
     ["VoleryClient", "VoleryServer", "VoleryGenerator", "VoleryWellKnownTypes"],
     [
       "VoleryServices", "VoleryServiceLifecycle", "VoleryInterceptors", "VoleryTesting", "VoleryMetrics", "VoleryTracing",
-      "VoleryConfiguration", "VoleryFoundation",
+      "VoleryConfiguration", "VoleryFoundation", "VoleryReflection",
     ],
     ["Volery"],
   ]

@@ -1,9 +1,27 @@
 import Volery
+import VoleryReflection
 
-/// A server and a client in one program: each kind of call once.
+/// A server and a client in one program: each kind of call once. `route-guide serve PORT` is the server alone, for tools that
+/// ask it what it offers (Docs/Reflection.md).
 @main
 struct Program {
   static func main() async throws {
+    let arguments = CommandLine.arguments.dropFirst()
+    if arguments.first == "serve" {
+      return try await serve(port: arguments.dropFirst().first.flatMap(Int.init) ?? 50051)
+    }
+    try await callOnce()
+  }
+
+  static func serve(port: Int) async throws {
+    let health = Health(services: [RouteGuideMethods.serviceName])
+    let server = Server(services: [RouteGuideServer(), health, Reflection()])
+    let address = try server.start(listeningOn: .tcp("127.0.0.1", port))[0]
+    print("LISTENING \(address)")
+    await server.waitUntilStopped()
+  }
+
+  static func callOnce() async throws {
     let server = Server(services: [RouteGuideServer()])
     let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
     let guide = RouteGuideClient(try Channel("\(address)"))

@@ -1,10 +1,10 @@
 /// A message of descriptor.proto, read by field numbers: the runtime has no generated code for its own descriptors.
-struct DescriptorNode {
+package struct DescriptorNode {
   private var numbers: [Int: UInt64] = [:]
   private var contents: [Int: [[UInt8]]] = [:]
 
-  /// What is malformed is left out: the bytes come from the plugin.
-  init(_ bytes: [UInt8]) {
+  /// What is malformed is left out, and all that comes after it: the bytes come from the plugin.
+  package init(_ bytes: [UInt8]) {
     bytes.withUnsafeBytes { raw in
       var reader = WireReader(raw)
       while let field = try? reader.next() {
@@ -17,14 +17,16 @@ struct DescriptorNode {
     }
   }
 
-  func int(_ number: Int) -> Int? { numbers[number].map { Int(truncatingIfNeeded: $0) } }
-  func bool(_ number: Int) -> Bool? { numbers[number].map { $0 != 0 } }
-  func string(_ number: Int) -> String? { contents[number]?.last.map { String(decoding: $0, as: UTF8.self) } }
-  func strings(_ number: Int) -> [String] { contents[number, default: []].map { String(decoding: $0, as: UTF8.self) } }
-  func nodes(_ number: Int) -> [DescriptorNode] { contents[number, default: []].map(DescriptorNode.init) }
+  package func int(_ number: Int) -> Int? { numbers[number].map { Int(truncatingIfNeeded: $0) } }
+  package func bool(_ number: Int) -> Bool? { numbers[number].map { $0 != 0 } }
+  package func string(_ number: Int) -> String? { contents[number]?.last.map { String(decoding: $0, as: UTF8.self) } }
+  package func strings(_ number: Int) -> [String] {
+    contents[number, default: []].map { String(decoding: $0, as: UTF8.self) }
+  }
+  package func nodes(_ number: Int) -> [DescriptorNode] { contents[number, default: []].map(DescriptorNode.init) }
 
   /// The pieces of a message that comes several times are one message.
-  func node(_ number: Int) -> DescriptorNode? { contents[number].map { DescriptorNode(Array($0.joined())) } }
+  package func node(_ number: Int) -> DescriptorNode? { contents[number].map { DescriptorNode(Array($0.joined())) } }
 }
 
 /// What syntax or edition decide (descriptor.proto, FeatureSet), resolved for one place of a file.
