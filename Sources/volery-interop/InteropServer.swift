@@ -1,6 +1,7 @@
 import ArgumentParser
 import Volery
 import VoleryPlatform
+import VoleryReflection
 
 struct InteropServer: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -34,7 +35,7 @@ struct InteropServer: AsyncParsableCommand {
     options.maxConnectionAge = maxConnectionAge.map { .milliseconds($0) }
     if let maxConcurrentStreams { options.maxConcurrentStreams = maxConcurrentStreams }
     let service = TestServer(id: serverID ?? "\(hostName())-\(getpid())")
-    let server = Server(services: [service, Health()], credentials: credentials, options: options)
+    let server = Server(services: [service, Health(), Reflection()], credentials: credentials, options: options)
     var addresses = bind.compactMap { HostPort($0) }.map { ListenAddress.tcp($0.host, $0.port) }
     if let port { addresses.append(.tcp("::", port)) }
     let bound = try server.start(listeningOn: addresses)

@@ -9,6 +9,10 @@ from concurrent import futures
 
 import grpc
 import stubs
+from google.protobuf import descriptor_pool, message_factory
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 empty_pb2, messages_pb2, test_pb2_grpc = stubs.load()
 Payload = messages_pb2.Payload
@@ -207,11 +211,64 @@ def rpc_soak(stub, _):
         large(stub)
 
 
+def health_check(_, channel):
+    stub, request = health_pb2_grpc.HealthStub(channel), health_pb2.HealthCheckRequest
+    assert stub.Check(request(), timeout=TIMEOUT).status == health_pb2.HealthCheckResponse.SERVING
+    fails(grpc.StatusCode.NOT_FOUND, lambda: stub.Check(request(service="no.such.Service"), timeout=TIMEOUT))
+
+
+def health_list(_, channel):
+    response = health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=TIMEOUT)
+    assert response.statuses[""].status == health_pb2.HealthCheckResponse.SERVING, response
+
+
+def health_watch(_, channel):
+    stub = health_pb2_grpc.HealthStub(channel)
+    for name, status in [("", "SERVING"), ("no.such.Service", "SERVICE_UNKNOWN")]:
+        watch = stub.Watch(health_pb2.HealthCheckRequest(service=name), timeout=TIMEOUT)
+        first = health_pb2.HealthCheckResponse.ServingStatus.Name(next(watch).status)
+        assert first == status, first
+        stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
+        watch.cancel()
+        fails(grpc.StatusCode.CANCELLED, lambda: next(watch))
+
+
+def server_reflection(_, channel):
+    """A call with nothing but what the server tells, by grpcio-reflection's client; then the same questions on one stream
+    under both of the service's names."""
+    database = ProtoReflectionDescriptorDatabase(channel)
+    assert "grpc.testing.TestService" in database.get_services()
+    pool = descriptor_pool.DescriptorPool(database)
+    method = pool.FindServiceByName("grpc.testing.TestService").FindMethodByName("UnaryCall")
+    request, response = (message_factory.GetMessageClass(kind) for kind in (method.input_type, method.output_type))
+    call = channel.unary_unary(
+        "/grpc.testing.TestService/UnaryCall",
+        request_serializer=request.SerializeToString, response_deserializer=response.FromString)
+    assert len(call(request(response_size=314), timeout=TIMEOUT).payload.body) == 314
+    Ask, Answer = reflection_pb2.ServerReflectionRequest, reflection_pb2.ServerReflectionResponse
+    questions = [
+        Ask(host="here", list_services="*"), Ask(file_containing_symbol="no.such.Symbol"),
+        Ask(file_containing_symbol="grpc.testing.TestService"), Ask(file_by_filename="no/such.proto"), Ask(),
+    ]
+    for version in "v1", "v1alpha":
+        stream = channel.stream_stream(
+            f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+            request_serializer=Ask.SerializeToString, response_deserializer=Answer.FromString)
+        answers = list(stream(iter(questions), timeout=TIMEOUT))
+        assert [answer.original_request for answer in answers] == questions, answers
+        assert answers[0].valid_host == "here"
+        kinds = [answer.WhichOneof("message_response") for answer in answers]
+        error = "error_response"
+        assert kinds == ["list_services_response", error, "file_descriptor_response", error, error], kinds
+        assert [answers[index].error_response.error_code for index in (1, 3, 4)] == [5, 5, 3], answers
+
+
 CASES = [
     empty_unary, large_unary, concurrent_large_unary, pick_first_unary, client_streaming, server_streaming, ping_pong,
     empty_stream, custom_metadata, status_code_and_message, special_status_message, unimplemented_method,
     unimplemented_service, cancel_after_begin, cancel_after_first_response, timeout_on_sleeping_server, client_compressed_unary,
     client_compressed_streaming, server_compressed_unary, server_compressed_streaming, rpc_soak,
+    health_check, health_list, health_watch, server_reflection,
 ]
 
 

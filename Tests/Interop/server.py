@@ -1,4 +1,5 @@
 """grpc.testing.TestService on grpcio: server.py BIND [SERVER_ID] [MAX_CONNECTION_AGE_MS]. Prints LISTENING; SIGTERM drains.
+With grpcio's own health and reflection: SIGUSR1 says NOT_SERVING of the server and of TestService, SIGUSR2 SERVING again.
 TLS by the environment: CERT, KEY, and CLIENT_CA for mutual TLS, each a file."""
 
 import os
@@ -11,8 +12,11 @@ from concurrent import futures
 
 import grpc
 import stubs
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 empty_pb2, messages_pb2, test_pb2_grpc = stubs.load()
+SERVICE = "grpc.testing.TestService"
 INITIAL, TRAILING = "x-grpc-test-echo-initial", "x-grpc-test-echo-trailing-bin"
 
 
@@ -95,6 +99,17 @@ def main():
         options.append(("grpc.max_connection_age_ms", int(sys.argv[3])))
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=32), options=options)
     test_pb2_grpc.add_TestServiceServicer_to_server(TestService(name), server)
+    health_servicer = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+
+    def say(status):
+        for name in "", SERVICE:
+            health_servicer.set(name, status)
+
+    say(health_pb2.HealthCheckResponse.SERVING)
+    signal.signal(signal.SIGUSR1, lambda *_: say(health_pb2.HealthCheckResponse.NOT_SERVING))
+    signal.signal(signal.SIGUSR2, lambda *_: say(health_pb2.HealthCheckResponse.SERVING))
+    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     port = server.add_secure_port(bind, credentials()) if "CERT" in os.environ else server.add_insecure_port(bind)
     server.start()
     print(f"LISTENING {bind.rsplit(':', 1)[0]}:{port}", flush=True)

@@ -24,4 +24,6 @@ def load():
     if code != 0:
         raise SystemExit("protoc failed")
     sys.path.insert(0, out)
+    # Of no message, but reflection tells of it.
+    importlib.import_module("interop.test_pb2")
     return tuple(importlib.import_module(f"interop.{name}") for name in ("empty_pb2", "messages_pb2", "test_pb2_grpc"))

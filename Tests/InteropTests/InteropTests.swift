@@ -47,14 +47,16 @@ import Testing
         Self.program, "client", "--server_host", "127.0.0.1", "--server_port", port, "--test_case", "all",
         "--soak_per_iteration_max_acceptable_latency_ms", "5000",
       ])
-      Self.check(output, code, atLeast: 22)
+      // grpcio-health-checking 1.85 has List in its schema, but no servicer of it.
+      #expect(output.contains("SKIP health_list"))
+      Self.check(output, code, atLeast: 25)
     }
   }
 
   @Test("grpcio's client against our server: every case") func ourServer() throws {
     try Self.withServer([Self.program, "server", "--bind", "127.0.0.1:0"]) { port in
       let (output, code) = try Self.run([Self.python(), Self.script("client.py"), "127.0.0.1:\(port)"])
-      Self.check(output, code, atLeast: 21)
+      Self.check(output, code, atLeast: 25)
     }
   }
 
@@ -64,7 +66,7 @@ import Testing
         Self.program, "client", "--server_host", "127.0.0.1", "--server_port", port, "--test_case", "all",
         "--soak_per_iteration_max_acceptable_latency_ms", "5000",
       ])
-      Self.check(output, code, atLeast: 24)
+      Self.check(output, code, atLeast: 28)
       #expect(!output.contains("SKIP"))
     }
   }
