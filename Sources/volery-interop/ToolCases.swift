@@ -5,25 +5,32 @@ import VoleryReflection
 extension InteropCases {
   static let toolCases: [InteropCase] = healthCases + [serverReflection]
 
+  /// Runs a case; UNIMPLEMENTED means that the server lacks what it is about.
+  private static func needing(_ what: String, _ body: () async throws -> Void) async throws {
+    do { try await body() } catch let error as StatusError where error.code == .unimplemented {
+      throw Unsupported(description: "the server has no \(what)")
+    }
+  }
+
   // MARK: Health (doc/health-checking.md; gRFC A90)
 
   private static let healthCases: [InteropCase] = [
     InteropCase(name: "health_check") { environment in
       let health = HealthClient(environment.channel)
-      let status = try await health.check(HealthCheckRequest(), options: environment.options()).status
-      try expect(status == .serving, "the server as a whole is \(status)")
+      try await needing("health service") {
+        let status = try await health.check(HealthCheckRequest(), options: environment.options()).status
+        try expect(status == .serving, "the server as a whole is \(status)")
+      }
       let error = try await expectFailure {
         _ = try await health.check(HealthCheckRequest(service: "no.such.Service"), options: environment.options())
       }
       try expect(error.code == .notFound, "\(error) instead of NOT_FOUND")
     },
     InteropCase(name: "health_list") { environment in
-      do {
+      try await needing("List in its health service (gRFC A90)") {
         let statuses = try await HealthClient(environment.channel)
           .list(HealthListRequest(), options: environment.options()).statuses
         try expect(statuses[""]?.status == .serving, "the server as a whole is not listed as serving: \(statuses)")
-      } catch let error as StatusError where error.code == .unimplemented {
-        throw Unsupported(description: "the server's health service has no List (gRFC A90)")
       }
     },
     // Open streams that say the status once, and nothing more while it does not change.
@@ -32,7 +39,8 @@ extension InteropCases {
       for (service, wanted) in [("", HealthCheckResponse.ServingStatus.serving), ("no.such.Service", .serviceUnknown)] {
         let watch = health.watch(HealthCheckRequest(service: service), options: environment.options())
         var statuses = watch.makeAsyncIterator()
-        let first = try await statuses.next()?.status
+        var first: HealthCheckResponse.ServingStatus?
+        try await needing("health service") { first = try await statuses.next()?.status }
         try expect(first == wanted, "\"\(service)\" is \(first.map { "\($0)" } ?? "nothing") instead of \(wanted)")
         // A call that has begun later is answered while the watch is open.
         _ = try await health.check(HealthCheckRequest(), options: environment.options())
@@ -50,9 +58,9 @@ extension InteropCases {
       try await reflection(environment, ServerReflectionMethods.serverReflectionInfo)
     } catch let error as StatusError where error.code == .unimplemented {
       // As tools do; the messages are the same.
-      try await reflection(
-        environment,
-        Method(service: "grpc.reflection.v1alpha.ServerReflection", name: "ServerReflectionInfo", kind: .bidirectional))
+      let older = Method<ServerReflectionRequest, ServerReflectionResponse>(
+        service: "grpc.reflection.v1alpha.ServerReflection", name: "ServerReflectionInfo", kind: .bidirectional)
+      try await needing("reflection service") { try await reflection(environment, older) }
     }
   }
 

@@ -13,7 +13,8 @@ if ! cmp -s "$here/requirements.txt" "$built/python/requirements.txt"; then
   "$built/python/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt"
   cp "$here/requirements.txt" "$built/python/requirements.txt"
 fi
-protoc -I "$root/Protos" --include_imports --descriptor_set_out="$built/testing.binpb" grpc/testing/test.proto
+protoc -I "$root/Protos" --include_imports --descriptor_set_out="$built/testing.binpb" \
+  grpc/testing/test.proto grpc/health/v1/health.proto grpc/reflection/v1/reflection.proto
 
 # Go: Debian's packages are a GOPATH, without modules.
 mkdir -p "$built/go/src"

@@ -52,6 +52,9 @@ var cases = map[string]func(*client) error{
 	"half_close_early":            halfCloseEarly,
 	"server_ends_first":           serverEndsFirst,
 	"rst":                         rst,
+	"health_check":                healthCheck,
+	"health_watch":                healthWatch,
+	"server_reflection":           serverReflection,
 }
 
 const specialMessage = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n"

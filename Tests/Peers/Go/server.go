@@ -14,7 +14,10 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 )
 
@@ -32,6 +35,8 @@ func serve(port string) {
 	}
 	server := grpc.NewServer()
 	pb.RegisterTestServiceServer(server, &testService{})
+	healthpb.RegisterHealthServer(server, health.NewServer())
+	reflection.Register(server)
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	go func() {

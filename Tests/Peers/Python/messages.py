@@ -1,4 +1,4 @@
-"""The messages of Protos/grpc/testing, made from their descriptors: no generated code, whatever the protobuf package's age.
+"""The messages of Protos/grpc, made from their descriptors: no generated code, whatever the protobuf package's age.
 
 `make peers` has protoc write the descriptors; the variable PEERS_DESCRIPTORS names their file."""
 
@@ -26,7 +26,7 @@ class Method(NamedTuple):
         return f"/{self.service}/{self.name}"
 
 
-def _load() -> tuple[dict[str, Any], dict[str, Method]]:
+def _load() -> tuple[dict[str, Any], dict[str, Method], descriptor_pool.DescriptorPool]:
     files = descriptor_pb2.FileDescriptorSet()
     files.ParseFromString(pathlib.Path(os.environ.get("PEERS_DESCRIPTORS", DEFAULT)).read_bytes())
     pool = descriptor_pool.DescriptorPool()
@@ -46,10 +46,10 @@ def _load() -> tuple[dict[str, Any], dict[str, Method]]:
                     method.server_streaming,
                 )
                 methods[f"{service.name}.{method.name}"] = found
-    return {name.rsplit(".", 1)[1]: made for name, made in classes.items()}, methods
+    return {name.rsplit(".", 1)[1]: made for name, made in classes.items()}, methods, pool
 
 
-_classes, METHODS = _load()
+_classes, METHODS, POOL = _load()
 
 BoolValue = _classes["BoolValue"]
 EchoStatus = _classes["EchoStatus"]
@@ -68,6 +68,10 @@ UNARY_CALL = METHODS["TestService.UnaryCall"]
 INPUT_CALL = METHODS["TestService.StreamingInputCall"]
 OUTPUT_CALL = METHODS["TestService.StreamingOutputCall"]
 DUPLEX_CALL = METHODS["TestService.FullDuplexCall"]
+CHECK = METHODS["Health.Check"]
+LIST = METHODS["Health.List"]
+WATCH = METHODS["Health.Watch"]
+REFLECTION = METHODS["ServerReflection.ServerReflectionInfo"]
 UNIMPLEMENTED_CALL = METHODS["TestService.UnimplementedCall"]
 UNIMPLEMENTED_SERVICE_CALL = METHODS["UnimplementedService.UnimplementedCall"]
 

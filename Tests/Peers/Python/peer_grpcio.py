@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
+import messages
 import program
 import service
 from endpoint import Context, Failure, Pairs, Reply
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 from messages import Method
 
 
@@ -161,6 +164,10 @@ async def serve(port: int) -> None:
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     handlers = {method.name: _handler(method, handler) for method, handler in service.implemented()}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.testing.TestService", handlers),))
+    health_servicer = health.aio.HealthServicer()
+    await health_servicer.set("", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    reflection.enable_server_reflection(["grpc.testing.TestService"], server, pool=messages.POOL)
     port = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     print(f"LISTENING 127.0.0.1:{port}", flush=True)

@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable
 
 import cases
 import field_cases
+import tool_cases
 from endpoint import Client, Unsupported
 
 LIMIT = 60
-CASES = {case.__name__: case for case in cases.CASES + field_cases.CASES}
+CASES = {case.__name__: case for case in cases.CASES + field_cases.CASES + tool_cases.CASES}
 
 
 async def run_cases(connect: Callable[[str], Client], target: str, concurrent: int, names: list[str]) -> bool:

@@ -40,8 +40,16 @@ FIELD = {
     "rst": "50 streams that are reset as soon as they have begun; the channel goes on",
 }
 
+# Of the services that tools and probes ask.
+TOOLS = {
+    "health_check": "the status of the server, NOT_FOUND for a service that it does not know",
+    "health_list": "the statuses of all services (gRFC A90)",
+    "health_watch": "streams that say a status and stay open, of an unknown service too",
+    "server_reflection": "services, symbols and files, errors within the stream",
+}
+
 # Last those that take longest where they hang: a limit that they reach costs no other case.
 SLOW = ["burst_both", "concurrent_large_unary"]
-ALL = [name for name in INTEROP + list(FIELD) if name not in SLOW] + SLOW
+ALL = [name for name in INTEROP + list(FIELD) + list(TOOLS) if name not in SLOW] + SLOW
 # Where a server can't tell whether a request was compressed, our client leaves the question out.
 OUR_CLIENT = ["client_compressed_unary_noprobe", "client_compressed_streaming_noprobe", *ALL]

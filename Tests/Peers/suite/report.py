@@ -4,7 +4,7 @@ import datetime
 import os
 import platform
 
-from .cases import FIELD, INTEROP
+from .cases import FIELD, INTEROP, TOOLS
 from .known import Difference
 from .load import LoadResult
 from .outcome import Outcome, Verdict
@@ -124,4 +124,8 @@ def _names() -> list[str]:
         "Ours:",
         "",
         *(f"- `{name}`: {what}" for name, what in FIELD.items()),
+        "",
+        "Of the services that tools and probes ask:",
+        "",
+        *(f"- `{name}`: {what}" for name, what in TOOLS.items()),
     ]
