@@ -113,6 +113,12 @@ package final class HTTP2Session {  // Isolation: loop
   /// Whether a client can open no more streams, ever (RFC 9113, 5.1.1).
   package var isOutOfStreamIDs: Bool { nextStreamID > UInt32(Int32.max) }
 
+  /// What may be sent before the peer gives the connection more room.
+  package var sendWindow: Int { Int(nghttp2_session_get_remote_window_size(session)) }
+
+  /// What the peer may send before it is given more room.
+  package var receiveWindow: Int { Int(nghttp2_session_get_local_window_size(session)) }
+
   /// Of the next stream that a client opens.
   package var nextStreamID: UInt32 { nghttp2_session_get_next_stream_id(session) }
 

@@ -2,7 +2,7 @@ import VoleryEventLoops
 package import VoleryHTTP2Session
 import VoleryPrimitives
 package import VoleryTransport
-import VoleryTypes
+package import VoleryTypes
 
 /// What a client does with its connections.
 package struct ClientConnectionOptions: Sendable {
@@ -130,6 +130,10 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     }
   }
 
+  package func readFigures(_ answer: @escaping @Sendable (ConnectionFigures?) -> Void) {
+    onLoop { [self] in answer(figures) }
+  }
+
   // MARK: Its end
 
   package var tally: ConnectionTally {
@@ -189,6 +193,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   }
 
   package override func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String) {
+    super.goAwayReceived(code, lastStreamID: lastStreamID, debugData: debugData)
     isDraining = true
     lastTakenID = min(lastTakenID, lastStreamID)
     if code == .enhanceYourCalm, debugData == "too_many_pings" { options.pingPace.complained() }
@@ -255,6 +260,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     switch action {
     case .none: return
     case .ping:
+      record.keepalivesSent += 1
       session.submitPing(HTTP2ClientConnection.livenessPing)
       setNeedsFlush()
       scheduleLivenessCheck(after: liveness.firstAnswerTime)

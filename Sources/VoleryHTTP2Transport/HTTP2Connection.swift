@@ -21,6 +21,8 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   @exclusivity(unchecked) var buffers: BufferAccount
   /// Too much waited when these bytes came: the calls that they begin are not taken.
   @exclusivity(unchecked) var refusesCalls = false
+  /// For those who ask how it stands.
+  @exclusivity(unchecked) var record = ConnectionRecord()
   /// What a stream's peer may send before somebody reads, as a rule.
   let usualStreamWindow: UInt32
 
@@ -69,7 +71,9 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   package func acceptsAnyValue(of name: UnsafeRawBufferPointer) -> Bool { name.equals("grpc-message") }
   package func settingsReceived() {}
   package func pingReceived(_ opaque: UInt64, isAnswer: Bool) {}
-  package func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String) {}
+  package func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String) {
+    record.receivedGoAway = code.rawValue
+  }
   /// The connection is closed; `error` nil where it had ended as it should.
   func ended(error: String?) {}
   /// Bytes came in, whatever they say.

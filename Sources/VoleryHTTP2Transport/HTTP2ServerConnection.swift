@@ -273,6 +273,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
       let silence = lastReceived.duration(to: .now)
       guard silence >= options.keepaliveTime else { return scheduleKeepalive(after: options.keepaliveTime - silence) }
       let asked = ContinuousClock.now
+      record.keepalivesSent += 1
       session.submitPing(HTTP2ServerConnection.keepalivePing)
       setNeedsFlush()
       keepalive = loop.schedule(after: options.keepaliveTimeout) { [unowned self] in

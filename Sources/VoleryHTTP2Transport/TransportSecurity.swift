@@ -13,6 +13,8 @@ package protocol TransportSecurity: AnyObject {
   var isEstablished: Bool { get }
   /// Who the peer is; nil until the handshake is over.
   var connectionSecurity: ConnectionSecurity? { get }
+  /// What this end has shown, in DER; nil where it has shown none.
+  var localCertificate: [UInt8]? { get }
   /// The peer has said goodbye.
   var hasReceivedClose: Bool { get }
   /// What it means that the peer's bytes end now.

@@ -62,6 +62,8 @@ public struct AttemptEnd: Sendable {
   public let status: Status
   /// Who has said so: the server, or this side.
   public let origin: StatusError.Origin
+  /// The server has ended the attempt, with this status. False: it was reset, lost or given up, or the answer was none of gRPC's.
+  public let isComplete: Bool
   /// What the server has sent behind the last message, as it came; empty where it sent none.
   public let trailingMetadata: Metadata
   /// From the stream's opening.
@@ -77,9 +79,10 @@ public struct AttemptEnd: Sendable {
   public var code: StatusCode { status.code }
 
   @inlinable package init(
-    status: Status, origin: StatusError.Origin, trailingMetadata: Metadata, nanoseconds: Int64, sent: MessageCount,
-    received: MessageCount
+    status: Status, origin: StatusError.Origin, isComplete: Bool, trailingMetadata: Metadata, nanoseconds: Int64,
+    sent: MessageCount, received: MessageCount
   ) {
+    self.isComplete = isComplete
     self.status = status
     self.origin = origin
     self.trailingMetadata = trailingMetadata

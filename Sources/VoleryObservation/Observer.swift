@@ -34,6 +34,10 @@ public protocol Observer: AnyObject, Sendable {
   /// A call has come to a server, before its handler; also one that is refused, or whose method the server has not.
   func callStarted(_ call: ObservedServerCall) -> (any ServerCallObserver)?
 
+  /// A connection of a channel or server is open, and can be asked how it stands. Told behind `ChannelEvent.connected` and
+  /// `ServerEvent.connectionOpened`, where they are.
+  func opened(_ connection: ConnectionGauge)
+
   /// Told in the channel's control plane.
   func happened(_ event: ChannelEvent, to channel: ObservedChannel)
 
@@ -46,6 +50,8 @@ extension Observer {
   public func callStarted(_ call: ObservedCall) -> (any CallObserver)? { nil }
   /// Hears no more of the call.
   public func callStarted(_ call: ObservedServerCall) -> (any ServerCallObserver)? { nil }
+  /// Does nothing.
+  public func opened(_ connection: ConnectionGauge) {}
   /// Does nothing.
   public func happened(_ event: ChannelEvent, to channel: ObservedChannel) {}
   /// Does nothing.

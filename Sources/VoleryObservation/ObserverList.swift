@@ -26,6 +26,10 @@ package final class ObserverList: Observer {
     return found.count > 1 ? ServerCallObserverList(found) : found.first
   }
 
+  package func opened(_ connection: ConnectionGauge) {
+    for observer in observers { observer.opened(connection) }
+  }
+
   package func happened(_ event: ChannelEvent, to channel: ObservedChannel) {
     for observer in observers { observer.happened(event, to: channel) }
   }

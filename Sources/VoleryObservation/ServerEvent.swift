@@ -14,7 +14,7 @@ public enum ServerEvent: Sendable {
   case listening([SocketAddress])
   /// A connection has come that did not come to its first call: too many, a failed handshake, not HTTP/2.
   case connectionRefused(SocketAddress?, reason: String)
-  /// A client is connected; with TLS, its handshake is done.
+  /// A client is connected, by a socket or within the process; with TLS, its handshake is done.
   case connectionOpened(id: Int, Peer)
   /// A connection is gone, so long after it was opened; the reason is nil where it has ended as it should.
   ///

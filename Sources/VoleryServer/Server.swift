@@ -176,7 +176,9 @@ public final class Server: Sendable {
   }
 
   private func startInProcess(_ name: String, on group: EventLoopGroup) throws(SocketError) -> SocketAddress {
-    let listener = InProcessListener(name: name, acceptor: dispatcher) { group.next() }
+    let listener = InProcessListener(name: name, acceptor: dispatcher, watch: ServerInProcessWatch(dispatcher)) {
+      group.next()
+    }
     guard listener.start() else {
       throw SocketError(code: -1, description: "another server of this process listens as \"\(name)\"")
     }
@@ -191,7 +193,9 @@ public final class Server: Sendable {
     as name: String, nextLoop: (@Sendable () -> any TransportLoop)? = nil
   ) throws(StatusError) -> InProcessListener {
     let group = try eventLoops()
-    let listener = InProcessListener(name: name, acceptor: dispatcher, nextLoop: nextLoop ?? { group.next() })
+    let listener = InProcessListener(
+      name: name, acceptor: dispatcher, watch: ServerInProcessWatch(dispatcher),
+      nextLoop: nextLoop ?? { group.next() })
     state.withLock { $0.inProcessListeners.append(listener) }
     return listener
   }

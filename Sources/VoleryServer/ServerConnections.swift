@@ -73,7 +73,7 @@ final class ServerConnections: Sendable {
     let life = dispatcher.observer.map { ServerConnectionLife($0, of: dispatcher.server) }
     let connection = HTTP2ServerConnection(
       socket: socket, acceptor: dispatcher, options: connectionOptions, security: handshake?.session,
-      handshakeSlot: handshake?.slot, onReady: { life?.opened($0.peer) },
+      handshakeSlot: handshake?.slot, onReady: { life?.opened($0) },
       onEnd: { [weak self] connection in
         life?.closed(connection)
         self?.ended(connection, on: loop)

@@ -14,7 +14,7 @@ extension TLSPeerCertificate {
     readAlternativeNames(x509)
   }
 
-  private static func der(_ x509: OpaquePointer) -> [UInt8] {
+  static func der(_ x509: OpaquePointer) -> [UInt8] {
     let count = Int(i2d_X509(x509, nil))
     guard count > 0 else { return [] }
     return [UInt8](unsafeUninitializedCapacity: count) { buffer, written in

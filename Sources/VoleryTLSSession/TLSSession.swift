@@ -110,6 +110,9 @@ package final class TLSSession {  // Isolation: loop
     return X509_check_host(certificate, name, name.utf8.count, flags, nil) == 1
   }
 
+  /// The certificate of this end, in DER; nil where it has none.
+  package var localCertificate: [UInt8]? { SSL_get_certificate(ssl).map(TLSPeerCertificate.der) }
+
   // MARK: Bytes
 
   /// Takes bytes from the wire, all of them; `output` gets plain bytes, which are valid during its call. Throws when the

@@ -19,11 +19,18 @@ package protocol ClientConnection: AnyObject, Sendable {
   /// Has `connectionNearsEnd` told once so many streams were opened, with `expected`. Any thread.
   func announceEnd(afterStreams count: Int)
 
+  /// Answers with how it stands, on its loop, or at once; with nil where there is nothing to say. Any thread.
+  func readFigures(_ answer: @escaping @Sendable (ConnectionFigures?) -> Void)
+
   /// Opens no more streams, lets those that run finish, then closes. Any thread.
   func drain()
 
   /// Closes at once: streams end with UNAVAILABLE and this reason. Any thread.
   func close(reason: String)
+}
+
+extension ClientConnection {
+  package func readFigures(_ answer: @escaping @Sendable (ConnectionFigures?) -> Void) { answer(nil) }
 }
 
 /// What happens to a connection, told on the connection's loop, in the order

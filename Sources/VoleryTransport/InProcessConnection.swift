@@ -17,6 +17,8 @@ package final class InProcessConnection: ClientConnection, Dial, @unchecked Send
   private var openedCount = 0
   private var isDraining = false
   private var isClosed = false
+  /// The server's watch; nil before the beginning, after the end, and where nobody looks.
+  private var tellEnd: ((_ reason: String?, _ streams: Int) -> Void)?
 
   init(
     listener: InProcessListener, loop: any TransportLoop, maxMetadataBytes: Int, observer: any ClientConnectionObserver
@@ -29,7 +31,10 @@ package final class InProcessConnection: ClientConnection, Dial, @unchecked Send
   }
 
   func start() {
-    transportLoop.execute { [self] in observer?.connectionReady(self) }
+    transportLoop.execute { [self] in
+      if !isClosed, let watch = listener.watch { tellEnd = watch.opened(peer) }
+      observer?.connectionReady(self)
+    }
   }
 
   package func openStream(_ head: consuming ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream {
@@ -94,6 +99,7 @@ package final class InProcessConnection: ClientConnection, Dial, @unchecked Send
     isClosed = true
     for stream in streams.values { stream.connectionLost(reason ?? "closed") }
     streams = [:]
+    tellEnd.take()?(reason, openedCount)
     listener.ended(self)
     observer.take()?.connectionClosed(error: reason)
   }

@@ -1,5 +1,12 @@
 import Synchronization
-import VoleryTypes
+package import VoleryTypes
+
+/// Hears of the connections to a server that have no socket.
+package protocol InProcessWatch: Sendable {
+  /// A client is connected. On the connection's loop, where what is returned is called once, at the end, with the reason (nil
+  /// where it has ended as it should) and the streams that were opened.
+  func opened(_ peer: Peer) -> (_ reason: String?, _ streams: Int) -> Void
+}
 
 /// A server that clients of the same process reach by a name, without sockets. Any thread.
 package final class InProcessListener: Sendable {
@@ -15,10 +22,17 @@ package final class InProcessListener: Sendable {
   package let name: String
   let acceptor: any ServerStreamAcceptor
   private let nextLoop: @Sendable () -> any TransportLoop
+  let watch: (any InProcessWatch)?
   private let state = Mutex(State())
 
-  package init(name: String, acceptor: any ServerStreamAcceptor, nextLoop: @escaping @Sendable () -> any TransportLoop)
-  {
+  /// - Parameters:
+  ///   - watch: Nil: nobody looks.
+  ///   - nextLoop: Of each connection.
+  package init(
+    name: String, acceptor: any ServerStreamAcceptor, watch: (any InProcessWatch)? = nil,
+    nextLoop: @escaping @Sendable () -> any TransportLoop
+  ) {
+    self.watch = watch
     self.name = name
     self.acceptor = acceptor
     self.nextLoop = nextLoop

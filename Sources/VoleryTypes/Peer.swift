@@ -48,6 +48,10 @@ public struct Peer: Hashable, Sendable, CustomStringConvertible {
   /// Who the peer's certificate says that it is; nil without TLS, or without a certificate.
   public var identity: PeerIdentity? { facts.security?.identity }
 
+  /// Names the connection: the same for all copies of its peer, which a connection makes once, and unlike that of any other
+  /// connection as long as there is a copy.
+  package var connection: ObjectIdentifier { ObjectIdentifier(facts) }
+
   /// Without taking a copy of it all.
   package var isSecure: Bool { facts.security != nil }
 

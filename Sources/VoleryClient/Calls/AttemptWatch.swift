@@ -24,7 +24,8 @@ final class AttemptWatch {  // Isolation: loop
   func ended(_ outcome: borrowing StreamOutcome) {
     observer.ended(
       AttemptEnd(
-        status: outcome.status, origin: outcome.origin, trailingMetadata: outcome.trailingMetadata,
-        nanoseconds: startedAt.nanoseconds(to: .now), sent: sent, received: received))
+        status: outcome.status, origin: outcome.origin, isComplete: outcome.isOK || outcome.isServersOwn,
+        trailingMetadata: outcome.trailingMetadata, nanoseconds: startedAt.nanoseconds(to: .now), sent: sent,
+        received: received))
   }
 }

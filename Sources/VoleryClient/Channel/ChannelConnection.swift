@@ -123,7 +123,7 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {  
     inControlPlane { [self] _ in
       guard let dial else { return connection.close(reason: "not needed") }
       self.connection = connection
-      life?.connected(connection.peer)
+      life?.connected(connection)
       dial.opened(self)
     }
   }

@@ -21,8 +21,13 @@ final class ConnectionLife: @unchecked Sendable {  // Isolation: loop
 
   private func tell(_ event: ChannelEvent) { observer.happened(event, to: channel) }
 
-  func connected(_ peer: Peer) {
-    if life.opened() { tell(.connected(observed, peer: peer, after: life.age)) }
+  func connected(_ connection: any ClientConnection) {
+    guard life.opened() else { return }
+    tell(.connected(observed, peer: connection.peer, after: life.age))
+    observer.opened(
+      ConnectionGauge(id: life.id) { [weak connection] answer in
+        if let connection { connection.readFigures(answer) } else { answer(nil) }
+      })
   }
 
   func abandoned() {
