@@ -51,6 +51,7 @@ let package = Package(
     .library(name: "VoleryMetrics", targets: ["VoleryMetrics"]),
     .library(name: "VoleryTracing", targets: ["VoleryTracing"]),
     .library(name: "VoleryReflection", targets: ["VoleryReflection"]),
+    .library(name: "VoleryChannelz", targets: ["VoleryChannelz"]),
     .library(name: "VoleryTesting", targets: ["VoleryTesting"]),
     .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
     .executable(name: "volery-interop", targets: ["volery-interop"]),
@@ -126,6 +127,12 @@ let package = Package(
     module("VoleryMetrics", ["VoleryPlatform", "VoleryTypes", "VoleryObservation", coreMetrics]),
     module("VoleryTracing", ["VoleryPlatform", "VoleryPrimitives", "VoleryTypes", "VoleryObservation", tracing]),
     module("VoleryFoundation", ["VoleryTypes", "VoleryTLSSession", "VoleryProtobuf", "VoleryWellKnownTypes"]),
+    module(
+      "VoleryChannelz",
+      [
+        "VoleryPlatform", "VoleryPrimitives", "VoleryTypes", "VoleryObservation", "VoleryProtobuf",
+        "VoleryWellKnownTypes", "VoleryServer",
+      ]),
     module("VoleryConfiguration", ["VoleryTypes", "VoleryServer", "VoleryClient", configuration]),
     module(
       "VoleryInterceptors",
@@ -169,7 +176,10 @@ let package = Package(
     program("volery-interop", ["VoleryPlatform", "Volery", "VoleryReflection", argumentParser, logging]),
     program(
       "volery-bench",
-      ["VoleryPlatform", "Volery", "VoleryLoadBalancing", "VoleryMetrics", "VoleryTypes", argumentParser, coreMetrics]),
+      [
+        "VoleryPlatform", "Volery", "VoleryLoadBalancing", "VoleryMetrics", "VoleryChannelz", "VoleryTypes",
+        argumentParser, coreMetrics,
+      ]),
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
     program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser, logging]),
     program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", argumentParser]),
@@ -261,9 +271,8 @@ let package = Package(
     tests(
       "TelemetryTests",
       [
-        "TestSupport", "Volery", "VoleryInterceptors", "VoleryMetrics", "VoleryTracing", "VoleryObservation",
-        "VoleryTypes",
-        "MetricsExposition", coreMetrics, tracing, inMemoryTracing,
+        "TestSupport", "Volery", "VoleryInterceptors", "VoleryMetrics", "VoleryTracing", "VoleryChannelz", "VoleryObservation",
+        "VoleryTypes", "VoleryServer", "MetricsExposition", coreMetrics, tracing, inMemoryTracing,
       ]),
     tests(
       "InteropTests",

@@ -2,6 +2,7 @@ import ArgumentParser
 import CoreMetrics
 import Synchronization
 import Volery
+import VoleryChannelz
 import VoleryMetrics
 
 /// What stands around the benchmark's calls or looks at them, at either end.
@@ -10,10 +11,13 @@ struct BenchSeams: ParsableArguments {
   @Option(help: "Observers that count calls by how they end.") var observers = 0
   @Flag(help: "Metrics, with a backend that does nothing.") var metrics = false
 
+  @Flag(help: "channelz, which looks and is not asked.") var channelz = false
+
   var clientInterceptors: [any ClientInterceptor] { (0..<interceptors).map { _ in Reader() } }
   var serverInterceptors: [any ServerInterceptor] { (0..<interceptors).map { _ in Reader() } }
   var allObservers: [any Observer] {
     (0..<observers).map { _ in Counter() } + (metrics ? [MetricsObserver(factory: NOOPMetricsHandler.instance)] : [])
+      + (channelz ? [Channelz()] : [])
   }
 
   private struct Reader: ClientInterceptor, ServerInterceptor {

@@ -16,6 +16,7 @@ import Testing
     [
       "VoleryServices", "VoleryServiceLifecycle", "VoleryInterceptors", "VoleryTesting", "VoleryMetrics", "VoleryTracing",
       "VoleryConfiguration", "VoleryFoundation", "VoleryReflection",
+      "VoleryChannelz",
     ],
     ["Volery"],
   ]
