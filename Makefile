@@ -46,6 +46,7 @@ test: deps python ## Run the tests: unit, loopback, hostile peers, other impleme
 	@$(MAKE) --no-print-directory lab-quick
 	@$(MAKE) --no-print-directory peers-quick
 	Tests/Examples/run.sh --quick
+	Tests/Pages/follow.py
 
 # What is measured is what users run: an optimised build. `.ci/run` goes on with it, so that it is made once.
 LAB := .build/release/volery-lab
@@ -82,6 +83,7 @@ peers-quick: deps
 generate: deps ## Write the generated Swift anew
 	swift build --product protoc-gen-volery
 	Protos/generate.sh $(BUILD)/protoc-gen-volery .
+	Tests/Pages/follow.py --write Examples/Shop
 
 format: ## Format the sources
 	swift format -i -r Package.swift Sources Tests Examples
@@ -104,6 +106,9 @@ fuzz: deps ## Fuzz what reads bytes from others, FUZZ_SECONDS (600) for each tar
 examples: deps ## Build the example packages from scratch, and run them
 	Tests/Examples/run.sh
 
+pages: deps ## README's quick start and Docs/Production.md (Examples/Shop), followed word for word from empty folders
+	Tests/Pages/follow.py
+
 rotation: deps ## Replace a server's certificates 10 times in 20 s under 500 calls a second: none may fail
 	swift build --build-tests
 	VOLERY_ROTATION=full timeout 120 swift test --skip-build --no-parallel --filter RotationTests
@@ -122,4 +127,4 @@ balancing: ## Simulate the load balancing policies, and write the table of Docs/
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: docs deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo python test generate format interop examples rotation balancing clean
+.PHONY: docs pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo python test generate format interop examples rotation balancing clean

@@ -1,0 +1,1 @@
+// The code of the .proto files is made by VoleryPlugin.
