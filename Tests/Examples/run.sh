@@ -146,12 +146,13 @@ contains "$work/shop.log" "SwiftPM leaves the target Bills out"
 contains "$work/shop.log" "the .proto files of Orders are among the sources"
 
 echo "Examples/HelloWorld"
-timeout 1200 swift build --package-path "$root/Examples/HelloWorld" --scratch-path "$work/hello" >"$work/hello.log" 2>&1 ||
+# In the same scratch folder, so that Volery is not built anew.
+timeout 1200 swift build --package-path "$root/Examples/HelloWorld" --scratch-path "$work/codegen" >"$work/hello.log" 2>&1 ||
   { cat "$work/hello.log" >&2; fail "Examples/HelloWorld does not build"; }
-"$work/hello/debug/Server" >/dev/null 2>&1 &
+"$work/codegen/debug/Server" >/dev/null 2>&1 &
 server=$!
 for attempt in $(seq 1 50); do # until the server listens
-  if timeout 30 "$work/hello/debug/Client" >"$work/hello.txt" 2>&1; then break; fi
+  if timeout 30 "$work/codegen/debug/Client" >"$work/hello.txt" 2>&1; then break; fi
   sleep 0.2
 done
 contains "$work/hello.txt" "Hello, "
