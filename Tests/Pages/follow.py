@@ -18,7 +18,7 @@ from page import Commands, File, Output, matches, steps
 from terminal import Network, Terminal
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BUILD, RUN = 1200, 120  # seconds
+BUILD, RUN = 1200, 300  # seconds
 DEPENDENCY = re.compile(r'\.package\(url: "(\S+/volery\.git)", from: "([\d.]+)"\)')
 
 
@@ -32,7 +32,7 @@ def write(found, folder):
 
 def publish(repository, version):
     """This working tree as a repository with one commit and a tag."""
-    git = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    git = ["git", "-c", "safe.directory=*", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(git, check=True, capture_output=True, text=True).stdout.split("\0"):
         if name and os.path.lexists(ROOT / name):
             (repository / name).parent.mkdir(parents=True, exist_ok=True)
@@ -123,10 +123,10 @@ def main():
             (work / name).mkdir()
         publish(work / "volery", version)
         write_command(work)
+        number = int(os.environ.get("GIT_CONFIG_COUNT", 0))  # of what the machine has for itself
         environment = {
-            **os.environ, "TERM": "dumb", "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_VALUE_0": address,
-            "GIT_CONFIG_KEY_0": f"url.file://{work}/volery.insteadOf",
-            "PATH": f"{work}/bin:{os.environ['PATH']}",
+            **os.environ, "TERM": "dumb", "PATH": f"{work}/bin:{os.environ['PATH']}", "GIT_CONFIG_COUNT": str(number + 1),
+            f"GIT_CONFIG_KEY_{number}": f"url.file://{work}/volery.insteadOf", f"GIT_CONFIG_VALUE_{number}": address,
         }
         for title, found in (("README.md, Quick start", hello), ("Docs/Production.md", shop)):
             print(title, flush=True)
