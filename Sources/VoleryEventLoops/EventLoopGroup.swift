@@ -36,6 +36,12 @@ package final class EventLoopGroup: Sendable {
     self.loops = loops
   }
 
+  /// Some of another group's loops, which that one stops.
+  package init(_ loops: [EventLoop]) {
+    precondition(!loops.isEmpty, "a group has a loop at least")
+    self.loops = loops
+  }
+
   /// The loops in turn.
   package func next() -> EventLoop {
     let index = counter.add(1, ordering: .relaxed).oldValue

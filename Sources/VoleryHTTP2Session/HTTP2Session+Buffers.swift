@@ -1,4 +1,5 @@
 import CNGHTTP2
+import VoleryPlatform
 
 /// Bytes that wait on a session, of all streams. Plain memory, so that to count costs an addition.
 struct ByteCounts {
@@ -36,6 +37,20 @@ extension HTTP2Session {
   func settingsAcknowledged() {
     unacknowledgedSettings -= 1
     if unacknowledgedSettings == 0 { delegate.settingsAcknowledged() }
+  }
+}
+
+extension HTTP2Session {
+  /// The value of the first field of this name in the block that is being received; while `headersReceived` runs.
+  package func receivedField(_ name: StaticString) -> String? {
+    var offset = 0
+    while let field = block.next(&offset) {
+      let isIt =
+        field.name.count == name.utf8CodeUnitCount
+        && memcmp(field.name.baseAddress!, name.utf8Start, name.utf8CodeUnitCount) == 0
+      if isIt { return String(decoding: field.value, as: UTF8.self) }
+    }
+    return nil
   }
 }
 

@@ -88,6 +88,9 @@ open class HTTP2Stream {  // Isolation: loop
     resume()
   }
 
+  /// Has `bodyDrained` called once less than half of the high-water mark waits, however little was queued.
+  package func tellWhenDrained() { wantsDrained = true }
+
   /// Ends the body without trailers.
   package func endBody() {
     guard !isClosed, !isBodyComplete else { return }

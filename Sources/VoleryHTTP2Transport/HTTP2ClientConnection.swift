@@ -77,6 +77,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
       connection: self, handler: handler, maxMessageBytes: head.maxResponseMessageBytes,
       windowByteCount: options.http2.streamWindowByteCount, receptions: liveness.receptions,
       isBackground: head.isBackground)
+    if head.isForwarded { stream.passBytes() }
     guard head.authority == authority || mayBeCalled(head.authority) else {
       let authority = head.authority
       loop.execute { stream.refuseAuthority(authority) }

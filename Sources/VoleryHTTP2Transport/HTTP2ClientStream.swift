@@ -29,6 +29,9 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     super.init(connection: connection, maxMessageBytes: maxMessageBytes, windowByteCount: windowByteCount)
   }
 
+  /// What comes is handed over as bytes.
+  func passBytes() { handOverBytes() }
+
   // MARK: Events
 
   package override func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {
@@ -86,6 +89,11 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     handler?.messageReceived(message, isCompressed: isCompressed)
   }
 
+  override func bytesReceived(_ bytes: UnsafeRawBufferPointer) {
+    guard phase == .open, let handler else { return super.consume(bytes.count) }
+    handler.bytesReceived(bytes)
+  }
+
   override func refused(_ failure: MessageDeframer.Failure) {
     switch failure {
     case .tooLarge(let count):
@@ -113,10 +121,10 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
       ? .neverSent
       : code == .refusedStream ? (client.hasLeftOut(id) ? .neverSent : .refused) : .possible
     let what = wasResetByPeer ? "the server reset the stream" : "the stream was closed"
-    end(
-      StreamOutcome(
-        status: Status(code: statusCode(reset: code), message: "\(what) with \(code)"), origin: .peer,
-        processing: processing))
+    let outcome = StreamOutcome(
+      status: Status(code: statusCode(reset: code), message: "\(what) with \(code)"), origin: .peer,
+      processing: processing)
+    end(wasResetByPeer ? outcome.with(resetCode: code.rawValue) : outcome)
   }
 
   /// Nothing was sent: the server may not be called by this name.
@@ -193,14 +201,20 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     if isWaiting { client.deadlinePassed(openedAt: receptions) }
   }
 
-  package func cancel() {
+  package func cancel() { cancel(.cancel) }
+
+  package func cancel(resetCode: UInt32) { cancel(HTTP2ErrorCode(rawValue: resetCode)) }
+
+  private func cancel(_ code: HTTP2ErrorCode) {
     handler = nil
     guard phase != .ended else { return }
     phase = .ended
     discardReceived()
-    reset(.cancel)
+    reset(code)
     connection.setNeedsFlush()
   }
+
+  package func tellWhenWritable() { tellWhenDrained() }
 }
 
 // Only touched on its connection's loop; what crosses threads is a reference on its way there.

@@ -80,6 +80,11 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     handler.messageReceived(message, isCompressed: isCompressed)
   }
 
+  override func bytesReceived(_ bytes: UnsafeRawBufferPointer) {
+    guard phase == .open, let handler else { return super.consume(bytes.count) }
+    handler.bytesReceived(bytes)
+  }
+
   override func refused(_ failure: MessageDeframer.Failure) {
     switch failure {
     case .tooLarge(let count):
@@ -141,6 +146,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     if isComplete {
       server.callEndedWell()
     } else if wasResetByPeer, phase != .finished {
+      handler?.resetByClient(code.rawValue)
       server.callWasReset(handler)
     }
     close(isComplete ? nil : StatusError(.cancelled, "the client cancelled the call (\(code))"))
@@ -220,6 +226,13 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     reset(code)
     server.setNeedsFlush()
     close(StatusError(status: status, origin: .local))
+  }
+
+  /// At once, and without a status: the handler has said so.
+  func end(without code: HTTP2ErrorCode) {
+    guard phase == .open || phase == .finished else { return }
+    handler = nil
+    end(with: code, Status(code: .cancelled))
   }
 
   /// What `grpc-message` counts besides the message.

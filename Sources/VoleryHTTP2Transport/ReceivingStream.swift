@@ -12,8 +12,16 @@ package class ReceivingStream: HTTP2Stream {  // Isolation: loop
   @exclusivity(unchecked) private var advanced = 0
   /// While the peer is slowed down: the message that is under way has got room.
   @exclusivity(unchecked) private(set) var isLetThrough = false
-  /// Nobody wants what still comes.
-  @exclusivity(unchecked) private var isDiscarding = false
+  /// What becomes of what comes.
+  private enum Reception {
+    case messages
+    /// Passed on as it comes.
+    case bytes
+    /// Nobody wants it.
+    case nothing
+  }
+
+  @exclusivity(unchecked) private var reception = Reception.messages
   /// The deframer is at work further up.
   @exclusivity(unchecked) private var isDeframing = false
 
@@ -32,6 +40,8 @@ package class ReceivingStream: HTTP2Stream {  // Isolation: loop
 
   func messageReceived(_ message: [UInt8], isCompressed: Bool) {}
   func refused(_ failure: MessageDeframer.Failure) {}
+  /// Instead of messages, after `passBytes`; valid during the call.
+  func bytesReceived(_ bytes: UnsafeRawBufferPointer) {}
 
   /// The connection, or all of them, have too much waiting, and this stream has most of it.
   func refusedForMemory(_ reason: String) {}
@@ -40,7 +50,7 @@ package class ReceivingStream: HTTP2Stream {  // Isolation: loop
   var isAtMessageBoundary: Bool { deframer.isAtBoundary }
 
   package override func dataReceived(_ bytes: UnsafeRawBufferPointer) {
-    guard !isDiscarding else { return super.consume(bytes.count) }
+    guard reception == .messages else { return receivedElse(bytes) }
     noteReceived(bytes.count)
     isDeframing = true
     do throws(MessageDeframer.Failure) {
@@ -53,9 +63,18 @@ package class ReceivingStream: HTTP2Stream {  // Isolation: loop
       isDeframing = false
       return refused(error)
     }
-    if isDiscarding { return deframer.discard() }
+    if reception == .nothing { return deframer.discard() }
     advance()
   }
+
+  private func receivedElse(_ bytes: UnsafeRawBufferPointer) {
+    guard reception == .bytes else { return super.consume(bytes.count) }
+    noteReceived(bytes.count)
+    bytesReceived(bytes)
+  }
+
+  /// From here on no messages are cut: what comes is handed over as bytes.
+  func handOverBytes() { reception = .bytes }
 
   /// A message that does not fit into half a window would never be completed if its bytes waited for a reader: the message
   /// limit bounds them instead. Where too much waits, the connection says whose turn it is.
@@ -79,7 +98,7 @@ package class ReceivingStream: HTTP2Stream {  // Isolation: loop
   /// Lets go of what has come, and of what will: the call is over on this side. Credit is given back as it comes, so that
   /// a peer that has to finish its message before it listens gets there.
   func discardReceived() {
-    isDiscarding = true
+    reception = .nothing
     if !isDeframing { deframer.discard() }
     noteTaken(.max)
   }

@@ -7,18 +7,21 @@ private struct RequestPrefix {
   let path: String
   let authority: String
   let contentSubtype: String?
+  let isForwarded: Bool
   let fields: KeptHeaders
 
   init(_ head: borrowing ClientRequestHead, _ fields: KeptHeaders) {
     path = head.path
     authority = head.authority
     contentSubtype = head.contentSubtype
+    isForwarded = head.isForwarded
     self.fields = fields
   }
 
   /// Strings that are the same have the same storage as a rule, which is compared first.
   func isFor(_ head: borrowing ClientRequestHead) -> Bool {
     path == head.path && authority == head.authority && contentSubtype == head.contentSubtype
+      && isForwarded == head.isForwarded
   }
 }
 
@@ -66,6 +69,7 @@ struct RequestPrefixes {
     case "proto": headers.append("content-type", "application/grpc+proto")
     case let subtype?: headers.append("content-type", "application/grpc+\(subtype)")
     }
-    headers.append("user-agent", userAgent)
+    // A forwarded call has its own among its metadata.
+    if !head.isForwarded { headers.append("user-agent", userAgent) }
   }
 }

@@ -20,6 +20,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
   private let table: ServiceTable
   private let interceptors: [any ServerInterceptor]
   private let fallback: UnlistedMethod.Fallback?
+  private let forwarder: (any StreamForwarder)?
   private let maxCalls: Int
   /// Calls whose stream is open or whose handler runs.
   private let runningCalls = Atomic<Int>(0)
@@ -33,6 +34,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
     log = HandlerLog(options.logger)
     observer = ObserverList.observer(of: options.observers)
     fallback = options.fallback
+    forwarder = options.forwarder
     maxCalls = options.maxConcurrentCalls
     maxRequestMessageBytes = options.maxRequestMessageBytes
     maxMetadataBytes = options.connection.maxMetadataBytes
@@ -45,7 +47,8 @@ package final class CallDispatcher: ServerStreamAcceptor {
   package func accept(
     path: UnsafeRawBufferPointer, head: consuming ServerRequestHead, stream: any ServerStream
   ) -> (any ServerStreamHandler)? {
-    guard let method = table[path] ?? entry(for: UnlistedMethod(path)) else {
+    guard let method = table[path] ?? (forwarder == nil ? entry(for: UnlistedMethod(path)) : nil) else {
+      if let forwarder { return forwarder.accept(path: path, head: head, stream: stream) }
       let method = UnlistedMethod(path)
       return refuse(stream, method.status(table.serviceNames), method.descriptor, head)
     }

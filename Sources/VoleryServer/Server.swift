@@ -159,7 +159,13 @@ public final class Server: Sendable {
       if let group = state.group { return .success(group) }
       return Result { () throws(SocketError) in
         let group: EventLoopGroup
-        if let count = options.eventLoops { group = try EventLoopGroup(loops: count) } else { group = try .shared() }
+        if let loops = options.loops {
+          group = loops
+        } else if let count = options.eventLoops {
+          group = try EventLoopGroup(loops: count)
+        } else {
+          group = try .shared()
+        }
         state.group = group
         return group
       }

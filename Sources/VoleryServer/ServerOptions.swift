@@ -1,4 +1,5 @@
 public import Logging
+package import VoleryEventLoops
 import VoleryHTTP2Transport
 public import VoleryObservation
 public import VoleryTypes
@@ -63,6 +64,10 @@ public struct ServerOptions: Sendable {
   public var stallThreshold: Duration? = .milliseconds(500)
   /// Answers methods that no service has: what a proxy needs. Nil, the default: UNIMPLEMENTED.
   public var fallback: (@Sendable (_ service: String, _ method: String) -> MethodHandler?)?
+  /// The loops that serve connections, instead of `eventLoops`.
+  package var loops: EventLoopGroup?
+  /// Takes the calls of methods that no service has as streams of bytes, instead of `fallback`: a proxy's. None.
+  package var forwarder: (any StreamForwarder)?
   /// Around every call that reaches the server, the first one outermost; at most 64. None.
   public var interceptors: [any ServerInterceptor] = []
   /// Hear what happens to the server and its calls; at most 16. None.

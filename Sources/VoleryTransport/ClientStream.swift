@@ -17,6 +17,9 @@ package struct ClientRequestHead: ~Copyable, Sendable {
   /// `grpc-accept-encoding`, comma separated.
   package var acceptedEncodings: String?
   package var maxResponseMessageBytes: Int
+  /// A call that somebody else has made: what it carries is passed on as bytes, in both directions (`send` takes any bytes, and
+  /// `ClientStreamHandler.bytesReceived` gets them), and it says itself who made it. Needs a connection that has a socket.
+  package var isForwarded = false
   /// The channel's own stream, not a call: it may be silent for ever, and says nothing of whether the server is still there.
   package var isBackground = false
 
@@ -54,6 +57,12 @@ package protocol ClientStream: AnyObject {
   /// RST_STREAM(CANCEL), at once. No further event but nothing: `closed` is not called after it. May be called twice.
   func cancel()
 
+  /// As `cancel`, with this code of HTTP/2.
+  func cancel(resetCode: UInt32)
+
+  /// Has `ClientStreamHandler.writable` called once less than the low-water mark waits, however little it is. After `send`.
+  func tellWhenWritable()
+
   /// As `cancel`, because the call's deadline has passed: a connection that has been silent all that time looks into it.
   func deadlinePassed()
 }
@@ -68,9 +77,22 @@ package protocol ClientStreamHandler: AnyObject {
   /// A whole message, without its prefix. `isCompressed` tells the prefix's flag.
   func messageReceived(_ message: [UInt8], isCompressed: Bool)
 
+  /// Bytes of a call that is forwarded, as they came; valid during the call.
+  func bytesReceived(_ bytes: UnsafeRawBufferPointer)
+
   /// The queue has fallen below the transport's low-water mark (half of what it was when the writer should stop).
   func writable()
 
   /// The end, exactly once unless `cancel` came first.
   func closed(_ outcome: StreamOutcome)
+}
+
+extension ClientStream {
+  package func cancel(resetCode: UInt32) { cancel() }
+  package func tellWhenWritable() {}
+}
+
+extension ClientStreamHandler {
+  /// A call that is not forwarded gets messages.
+  package func bytesReceived(_ bytes: UnsafeRawBufferPointer) {}
 }

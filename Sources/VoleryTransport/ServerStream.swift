@@ -54,6 +54,19 @@ package protocol ServerStream: AnyObject {
 
   var queuedByteCount: Int { get }
 
+  /// The call is passed on as bytes: `send` takes any bytes, and the handler gets `bytesReceived` instead of messages. Within
+  /// `ServerStreamAcceptor.accept` only. Returns false where the transport has no bytes to pass on.
+  func passBytes() -> Bool
+
+  /// The request's `grpc-accept-encoding`, as it came. Within `ServerStreamAcceptor.accept` only.
+  var acceptedEncodingsText: String? { get }
+
+  /// Has `ServerStreamHandler.writable` called once less than the low-water mark waits, however little it is. After `send`.
+  func tellWhenWritable()
+
+  /// Ends the call by RST_STREAM with this code of HTTP/2, without a status. The handler hears nothing more.
+  func reset(_ code: UInt32)
+
   /// Whether the client takes so little of what its calls are answered that no more of them should begin.
   var isClientBehind: Bool { get }
 
@@ -87,6 +100,12 @@ package protocol ServerStreamHandler: AnyObject {
   /// A whole message, without its prefix.
   func messageReceived(_ message: [UInt8], isCompressed: Bool)
 
+  /// Bytes of a call that is forwarded, as they came; valid during the call.
+  func bytesReceived(_ bytes: UnsafeRawBufferPointer)
+
+  /// The client has reset the stream with this code of HTTP/2; `closed` follows.
+  func resetByClient(_ code: UInt32)
+
   /// The client sends no more messages.
   func halfClosed()
 
@@ -97,6 +116,19 @@ package protocol ServerStreamHandler: AnyObject {
   /// client cancelled, the connection was lost, or the request broke a rule (a message over the limit, half a message):
   /// the transport has told the client already, and the handler's task has to be cancelled.
   func closed(_ error: StatusError?)
+}
+
+extension ServerStream {
+  package func passBytes() -> Bool { false }
+  package var acceptedEncodingsText: String? { nil }
+  package func tellWhenWritable() {}
+  package func reset(_ code: UInt32) { finishNow(Status(code: .cancelled)) }
+}
+
+extension ServerStreamHandler {
+  /// A call that is not forwarded gets messages.
+  package func bytesReceived(_ bytes: UnsafeRawBufferPointer) {}
+  package func resetByClient(_ code: UInt32) {}
 }
 
 /// Who answers the streams that clients open: the server runtime, as a transport sees it.

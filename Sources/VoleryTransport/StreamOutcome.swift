@@ -23,11 +23,13 @@ public import VoleryTypes
     @usableFromInline let message: String
     let trailingMetadata: Metadata
     let peer: Peer?
+    let resetCode: UInt32?
 
-    init(message: String, trailingMetadata: Metadata, peer: Peer?) {
+    init(message: String, trailingMetadata: Metadata, peer: Peer?, resetCode: UInt32? = nil) {
       self.message = message
       self.trailingMetadata = trailingMetadata
       self.peer = peer
+      self.resetCode = resetCode
     }
   }
 
@@ -59,11 +61,23 @@ public import VoleryTypes
   /// The server; set by the call, where it failed.
   package var peer: Peer? { details?.peer }
 
+  /// The code of HTTP/2 with which the server has reset the stream; nil where it has not.
+  package var resetCode: UInt32? { details?.resetCode }
+
   /// The same of a call that was on this server, with another text.
   package func with(message: String? = nil, peer: Peer?) -> StreamOutcome {
     var outcome = self
     outcome.details = Details(
-      message: message ?? details?.message ?? "", trailingMetadata: trailingMetadata, peer: peer)
+      message: message ?? details?.message ?? "", trailingMetadata: trailingMetadata, peer: peer,
+      resetCode: resetCode)
+    return outcome
+  }
+
+  /// The same of a stream that the server has reset with this code.
+  package func with(resetCode: UInt32) -> StreamOutcome {
+    var outcome = self
+    outcome.details = Details(
+      message: details?.message ?? "", trailingMetadata: trailingMetadata, peer: peer, resetCode: resetCode)
     return outcome
   }
 }

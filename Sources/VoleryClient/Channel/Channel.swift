@@ -1,5 +1,5 @@
 import VoleryDNS
-import VoleryEventLoops
+package import VoleryEventLoops
 import VoleryHTTP2Transport
 public import VoleryNameResolution
 import VoleryTLSSession
@@ -22,8 +22,15 @@ public final class Channel: Sendable {
   /// - Throws: `TargetError` when the target can't be read, its scheme is unknown, or can't ever be resolved, and when
   ///   certificates or keys of the credentials can't be used, naming them; also where the process has not enough
   ///   descriptors left for its event loops, which the first channel or server makes.
-  public init(
+  public convenience init(
     _ target: String, credentials: ChannelCredentials = .plaintext, options: ChannelOptions = ChannelOptions()
+  ) throws(TargetError) {
+    try self.init(target, credentials: credentials, options: options, on: nil)
+  }
+
+  /// The same on these loops alone; nil: the process's.
+  package init(
+    _ target: String, credentials: ChannelCredentials, options: ChannelOptions, on loops: EventLoopGroup?
   ) throws(TargetError) {
     var options = options
     options.callCredentials = credentials.calls
@@ -31,7 +38,7 @@ public final class Channel: Sendable {
       ResolverSettings(
         refreshInterval: options.refreshInterval, readsServiceConfigFromDNS: options.readsServiceConfigFromDNS))
     let parsed = try Target(parsing: target, knownSchemes: options.resolvers.schemes)
-    let group = try Channel.eventLoops(for: parsed)
+    let group = if let loops { loops } else { try Channel.eventLoops(for: parsed) }
     let loop = group.next()
     func connector(_ credentials: ChannelCredentials) throws(TargetError) -> HTTP2Connector {
       HTTP2Connector(

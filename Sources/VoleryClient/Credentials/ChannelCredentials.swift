@@ -15,6 +15,8 @@ public struct ChannelCredentials: Sendable {
   let serverName: String?
   var calls: [any CallCredentials] = []
 
+  package var isSecure: Bool { configuration != nil }
+
   /// Neither protected nor private: for one machine, tests, and where something else (a mesh) has taken care of it.
   public static let plaintext = ChannelCredentials(configuration: nil, serverName: nil)
 
