@@ -53,6 +53,8 @@ let package = Package(
     .library(name: "VoleryReflection", targets: ["VoleryReflection"]),
     .library(name: "VoleryChannelz", targets: ["VoleryChannelz"]),
     .library(name: "VoleryTesting", targets: ["VoleryTesting"]),
+    .library(name: "VoleryProxy", targets: ["VoleryProxy"]),
+    .executable(name: "volery-proxy", targets: ["volery-proxy"]),
     .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
     .executable(name: "volery-interop", targets: ["volery-interop"]),
     .plugin(name: "VoleryPlugin", targets: ["VoleryPlugin"]),
@@ -154,6 +156,12 @@ let package = Package(
       ]),
     module("VoleryServices", ["VoleryPrimitives", "VoleryTypes", "VoleryProtobuf", "VoleryServer", "VoleryClient"]),
     module(
+      "VoleryProxy",
+      [
+        "VoleryTypes", "VoleryTransport", "VoleryEventLoops", "VoleryNameResolution", "VoleryServer", "VoleryClient",
+        logging,
+      ]),
+    module(
       "Volery",
       [
         "VoleryTypes", "VoleryDNS", "VoleryFileResolver", "VoleryServices", "VoleryProtobuf", "VoleryWellKnownTypes",
@@ -173,6 +181,7 @@ let package = Package(
         intent: .custom(verb: "generate-grpc-code", description: "Write the Swift of .proto files into the package"),
         permissions: [.writeToPackageDirectory(reason: "The Swift of .proto files is written into the package")]),
       dependencies: ["protoc-gen-volery"], path: "Sources/VoleryCommandPlugin"),
+    program("volery-proxy", ["VoleryPlatform", "Volery", "VoleryProxy", argumentParser, logging]),
     program("volery-interop", ["VoleryPlatform", "Volery", "VoleryReflection", argumentParser, logging]),
     program(
       "volery-bench",
@@ -221,6 +230,8 @@ let package = Package(
     tests("InterceptorsTests", ["TestSupport", "Volery", "VoleryInterceptors", "VoleryTesting", logging]),
     tests(
       "TestingTests", ["TestSupport", "Volery", "VoleryTesting", "VoleryInterceptors"], exclude: ["parcels.proto"]),
+    tests(
+      "ProxyTests", ["VoleryPlatform", "TestSupport", "Volery", "VoleryProxy", "VoleryTypes", "volery-proxy"]),
     tests("PrimitivesTests", ["VoleryPrimitives"]),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryPlatform", "VoleryNameResolution", "VoleryTypes"]),

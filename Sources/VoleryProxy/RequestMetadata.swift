@@ -1,0 +1,77 @@
+import VoleryTypes
+
+/// What the proxy makes of a request's metadata: fields of one hop are dropped, and the call is told where it came through.
+struct RequestMetadata {
+  private(set) var metadata: Metadata
+  /// Proxies that the call has come through.
+  private(set) var hops = 0
+  /// What stood in `x-forwarded-for`, in order.
+  private var forwardedFor: [UInt8] = []
+  private var proxiedBy: [UInt8] = []
+
+  static let forwardedForKey: StaticString = "x-forwarded-for"
+  static let proxiedByKey: StaticString = "x-proxied-by"
+
+  /// - Parameters:
+  ///   - client: The client's address, as `x-forwarded-for` has it.
+  ///   - name: The proxy's.
+  init(_ received: consuming Metadata, client: String, name: String) {
+    metadata = received
+    var isPlain = true
+    metadata.forEachEntry { key, _ in
+      if RequestMetadata.isSpecial(key) { isPlain = false }
+    }
+    if !isPlain { takeOut() }
+    append(client, to: &forwardedFor)
+    append(name, to: &proxiedBy)
+    add(RequestMetadata.forwardedForKey, forwardedFor)
+    add(RequestMetadata.proxiedByKey, proxiedBy)
+  }
+
+  /// Lists are put together to one field; the rest stays as it is, in its order.
+  private mutating func takeOut() {
+    var kept = Metadata()
+    metadata.forEachEntry { key, value in
+      if RequestMetadata.equals(key, RequestMetadata.forwardedForKey) {
+        append(value, to: &forwardedFor)
+      } else if RequestMetadata.equals(key, RequestMetadata.proxiedByKey) {
+        hops += value.reduce(1) { $0 + ($1 == UInt8(ascii: ",") ? 1 : 0) }
+        append(value, to: &proxiedBy)
+      } else if !RequestMetadata.isOfOneHop(key) {
+        kept.appendRaw(key: key, value: value)
+      }
+    }
+    metadata = kept
+  }
+
+  private mutating func add(_ key: StaticString, _ value: [UInt8]) {
+    value.withUnsafeBytes {
+      metadata.appendRaw(key: UnsafeRawBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount), value: $0)
+    }
+  }
+
+  private func append(_ text: String, to list: inout [UInt8]) {
+    var text = text
+    text.withUTF8 { append(UnsafeRawBufferPointer($0), to: &list) }
+  }
+
+  private func append(_ value: UnsafeRawBufferPointer, to list: inout [UInt8]) {
+    if !list.isEmpty { list += [UInt8(ascii: ","), UInt8(ascii: " ")] }
+    list.append(contentsOf: value)
+  }
+
+  private static func isSpecial(_ key: UnsafeRawBufferPointer) -> Bool {
+    equals(key, forwardedForKey) || equals(key, proxiedByKey) || isOfOneHop(key)
+  }
+
+  /// Those that HTTP/2 forbids never come here. The length of the body is that of its frames.
+  private static func isOfOneHop(_ key: UnsafeRawBufferPointer) -> Bool {
+    equals(key, "content-length") || equals(key, "proxy-authorization") || equals(key, "proxy-authenticate")
+      || equals(key, "trailer")
+  }
+
+  private static func equals(_ key: UnsafeRawBufferPointer, _ name: StaticString) -> Bool {
+    key.count == name.utf8CodeUnitCount
+      && key.elementsEqual(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+  }
+}

@@ -1,0 +1,101 @@
+import Synchronization
+import TestSupport
+import Testing
+import Volery
+import VoleryProxy
+
+@Suite("What a proxy forwards", .timeLimit(.minutes(1))) struct ForwardingTests {
+  @Test("calls of all four kinds come through, without their .proto") func kinds() async throws {
+    try await Stage.before(Echo()) { _, channel in
+      #expect(try await channel.unary(Echo.unary, [1, 2, 3]).message == [1, 2, 3])
+      let large = [UInt8](repeating: 7, count: 3 << 20)
+      #expect(try await channel.unary(Echo.unary, large).message == large)
+      #expect(try await channel.unary(Echo.unary, []).message == [])
+
+      var count = 0
+      for try await message in channel.serverStreaming(Echo.download, [1, 9]) {
+        #expect(message == [9])
+        count += 1
+      }
+      #expect(count == 100)
+
+      let upload = channel.clientStreaming(Echo.upload)
+      for _ in 0..<50 { try await upload.send([UInt8](repeating: 1, count: 10_000)) }
+      upload.finish()
+      #expect(try await upload.response == Array("500000".utf8))
+
+      let chat = channel.bidirectional(Echo.chat)
+      var responses = chat.makeAsyncIterator()
+      for index in 0..<20 {
+        try await chat.send([UInt8(index)])
+        #expect(try await responses.next() == [UInt8(index)])
+      }
+      chat.finish()
+      #expect(try await responses.next() == nil)
+    }
+  }
+
+  @Test("metadata goes both ways as it is, and says where the call came through") func metadata() async throws {
+    try await Stage.before(Echo()) { _, channel in
+      var metadata: Metadata = ["x-in": "a", "x-forwarded-for": "10.1.2.3", "x-proxied-by": "other"]
+      metadata.append("b", for: "x-in")
+      metadata.append(binary: Array(0...255), for: "x-in-bin")
+      metadata.append(binary: [0], for: "x-in-bin")
+      let response = try await channel.unary(Echo.metadata, [], options: CallOptions(metadata: metadata))
+      #expect(response.initialMetadata["x-initial"] == "seen")
+      let seen = response.trailingMetadata
+      #expect(seen.values("x-in-seen") == ["a", "b"])
+      #expect(seen.binaryValues("x-out-bin") == [Array(0...255), [0]])
+      #expect(seen.values("x-forwarded-for-seen") == ["10.1.2.3, 127.0.0.1"])
+      #expect(seen.values("x-proxied-by-seen") == ["other, volery-proxy"])
+      #expect(seen.values("user-agent-seen").count == 1)
+      // The client's own authority.
+      #expect(String(decoding: response.message, as: UTF8.self) == "\(channel.target.endpoint)")
+    }
+  }
+
+  @Test("a failed call keeps its status, its text and its trailing metadata") func failure() async throws {
+    try await Stage.before(Echo()) { _, channel in
+      let error = await #expect(throws: StatusError.self) {
+        _ = try await channel.unary(Echo.fail, Array("ünusual 100 %".utf8))
+      }
+      #expect(error?.code == .failedPrecondition)
+      #expect(error?.status.message == "ünusual 100 %")
+      #expect(error?.metadata["reason"] == "asked")
+      let unknown = Method<[UInt8], [UInt8]>(service: "test.Echo", name: "Nothing", kind: .unary)
+      let missing = await #expect(throws: StatusError.self) { _ = try await channel.unary(unknown, []) }
+      #expect(missing?.code == .unimplemented)
+    }
+  }
+
+  @Test("the proxy's own services are its own") func ownServices() async throws {
+    try await Stage.before(Echo()) { stage, channel in
+      let check = Method<[UInt8], [UInt8]>(service: "grpc.health.v1.Health", name: "Check", kind: .unary)
+      // SERVING, although the server behind has no such service.
+      let answer = try await channel.unary(check, [])
+      #expect(answer.message == [8, 1])
+    }
+  }
+
+  @Test("a client that reads nothing holds up its own server, and no more than the windows are in the proxy")
+  func slowClient() async throws {
+    let written = Atomic<Int>(0)
+    var echo = Echo()
+    echo.downloaded = { _ = written.add(1, ordering: .relaxed) }
+    try await Stage.before(echo) { stage, channel in
+      let peer = try ScriptedPeer.client(of: stage.scriptedAddress)
+      let request: [UInt8] = [0] + withUnsafeBytes(of: UInt32(100_001).bigEndian, Array.init) + [255]
+      peer.say(
+        .headers(1, ScriptedPeer.request(path: "/test.Echo/Download")),
+        .data(1, request + [UInt8](repeating: 1, count: 10_000)))
+      for _ in 0..<9 { peer.say(.data(1, [UInt8](repeating: 1, count: 10_000))) }
+      peer.say(.data(1, [], ends: true))
+      try await settled("responses") { written.load(ordering: .relaxed) }
+      // 100 KB each: the windows of both connections, and what the kernel holds.
+      #expect(written.load(ordering: .relaxed) * 100_000 < 8 << 20)
+      // Other calls go on.
+      #expect(try await channel.unary(Echo.unary, [1]).message == [1])
+      withExtendedLifetime(peer) {}
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import Foundation
+import TestSupport
+import Testing
+import Volery
+
+/// The program itself: what it is told, what it prints, how it ends.
+@Suite("volery-proxy", .serialized, .timeLimit(.minutes(3))) struct ProgramTests {
+  static let path = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    .deletingLastPathComponent().appendingPathComponent("volery-proxy").path
+
+  /// The program, and the address that it listens on.
+  private static func start(_ arguments: String...) async throws -> (process: ChildProcess, address: String) {
+    let process = try ChildProcess([path, "--listen", "127.0.0.1:0"] + arguments)
+    let address = try await blocking {
+      var output = ""
+      while !output.contains("\n") {
+        let more = process.read()
+        guard !more.isEmpty else { throw NeverHappened("a first line; it ended: \(output)") }
+        output += more
+      }
+      return String(output.split(separator: "\n")[0].dropFirst("LISTENING ".count))
+    }
+    return (process, address)
+  }
+
+  @Test("it forwards calls, and SIGTERM ends it with 0 once they have ended") func termination() async throws {
+    let server = Server(services: [Echo()])
+    let bound = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    defer { server.shutDown() }
+    let (process, address) = try await Self.start("--target", "\(bound)")
+    let channel = try Channel(address)
+    let chat = channel.bidirectional(Echo.chat)
+    var responses = chat.makeAsyncIterator()
+    try await chat.send([1])
+    #expect(try await responses.next() == [1])
+    process.signal(SIGTERM)
+    try await chat.send([2])
+    #expect(try await responses.next() == [2])
+    chat.finish()
+    #expect(try await responses.next() == nil)
+    let code = try await blocking { process.stop() }
+    #expect(code == 0)
+  }
+
+  @Test(
+    "what is wrong with its options is said, and it exits with 2",
+    arguments: [
+      ["--target", "nonsense://x"], ["--target", "a:1", "--listen", "nowhere"], ["--target", "a:1", "--cert", "x.pem"],
+      ["--target", "a:1", "--no-such-option"], [], ["--target", "a:1", "--access-log", "loud"],
+    ])
+  func wrongOptions(_ arguments: [String]) throws {
+    let (_, code) = try ChildProcess.run([Self.path] + arguments)
+    #expect(code == 2)
+  }
+}
