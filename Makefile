@@ -70,6 +70,7 @@ lab-quick: deps
 peers: deps ## Interoperability with real peers and through real proxies, both directions; writes Docs/Peers.md
 	@$(call install-quiet,$(PEERS_PACKAGES))
 	swift build -c release --product volery-interop
+	swift build -c release --product volery-proxy
 	Tests/Peers/build.sh
 	$(SUDO) timeout 900 Tests/Peers/run.py --program .build/release/volery-interop --page Docs/Peers.md
 
@@ -77,6 +78,7 @@ peers: deps ## Interoperability with real peers and through real proxies, both d
 peers-quick: deps
 	@$(call install-quiet,$(QUICK_PEERS_PACKAGES))
 	swift build --product volery-interop
+	swift build --product volery-proxy
 	Tests/Peers/build.sh --quick
 	$(SUDO) timeout 200 Tests/Peers/run.py --quick --program $(BUILD)/volery-interop
 

@@ -57,13 +57,14 @@ def enter_own_network() -> None:
     print("no network of its own: the loopback device is used", flush=True)
 
 
-def proxy_programs(python: str) -> dict[str, str]:
+def proxy_programs(python: str, ours: str) -> dict[str, str]:
     sbin = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
     found = {}
     for name in ("nginx", "haproxy"):
         places = [pathlib.Path(folder) / name for folder in sbin.split(os.pathsep)]
         found[name] = str(next((place for place in places if place.exists()), name))
     found["envoy"] = str(pathlib.Path(python).parent / "envoy")
+    found["volery-proxy"] = str(pathlib.Path(ours).parent / "volery-proxy")
     return found
 
 
@@ -79,7 +80,7 @@ def main() -> None:
     programs = peers.Programs(chosen.program, chosen.python, pathlib.Path(chosen.built), HERE)
     names = peers.QUICK if chosen.quick else list(peers.MAKERS)
     used = {name: peers.MAKERS[name](programs) for name in names}
-    proxies = {name: (PROXIES[name], program) for name, program in proxy_programs(chosen.python).items()}
+    proxies = {name: (PROXIES[name], program) for name, program in proxy_programs(chosen.python, chosen.program).items()}
     differences = known.read(pathlib.Path(chosen.known))
 
     def show(route: matrix.Route, outcomes: list[Outcome]) -> None:
