@@ -33,13 +33,16 @@ package enum ThreadCalls {
     return 0
   }
 
-  /// The clock that runs on while the machine sleeps.
-  package static var continuousClock: clockid_t {
+  /// Of the clock that runs on while the machine sleeps, since its start.
+  package static var continuousNanoseconds: Int64 {
     #if os(Linux)
-      CLOCK_BOOTTIME
+      let clock = CLOCK_BOOTTIME
     #else
-      CLOCK_MONOTONIC_RAW
+      let clock = CLOCK_MONOTONIC_RAW
     #endif
+    var time = timespec()
+    clock_gettime(clock, &time)
+    return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
   }
 }
 

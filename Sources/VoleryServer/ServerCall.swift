@@ -192,8 +192,8 @@ import VoleryTypes
     deadlineTimer?.cancel()
     deadlineTimer = nil
     wakeAll()
+    if !isStreamOver { watch?.ended(error) }
     isStreamOver = true
-    watch.take()?.ended(error)
     guard isRunning else { return dispatcher.callEnded() }
     // A place is free once the handler has returned: whoever opens streams and resets them must not start ever more.
     lingering = stream.lingeringHandlers

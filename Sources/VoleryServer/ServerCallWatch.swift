@@ -20,7 +20,8 @@ struct ServerCallWatch: ~Copyable {
   /// - Parameter binding: What the observer wants to hold for the handler.
   @inline(__always)
   init?(
-    _ call: any ObservedServerCallFacts, _ observer: any Observer, on loop: EventLoop, _ binding: inout HandlerBinding?
+    _ call: any ObservedServerCallFacts, _ observer: borrowing any Observer, on loop: EventLoop,
+    _ binding: inout HandlerBinding?
   ) {
     startedAt = Moment.now
     let activity = Unmanaged.passUnretained(loop.activity)
@@ -29,11 +30,11 @@ struct ServerCallWatch: ~Copyable {
       _ = activity._withUnsafeGuaranteedRef { $0.turns(to: before) }
       return nil
     }
-    self.observer = found
-    self.activity = activity
     hearsMessages = found.hearsMessages
-    binding = found.handlerBinding
+    if let wanted = found.handlerBinding { binding = wanted }
     _ = activity._withUnsafeGuaranteedRef { $0.turns(to: before) }
+    self.activity = activity
+    self.observer = found
   }
 
   @inline(__always)
@@ -45,6 +46,7 @@ struct ServerCallWatch: ~Copyable {
     }
   }
 
+  @inline(__always)
   mutating func received(byteCount: Int, isCompressed: Bool) {
     let message = received.add(byteCount: byteCount, isCompressed: isCompressed)
     if hearsMessages { tell { $0.received(message) } }
@@ -54,6 +56,7 @@ struct ServerCallWatch: ~Copyable {
     if hearsMessages { tell { $0.sent(initialMetadata) } }
   }
 
+  @inline(__always)
   mutating func sent(byteCount: Int, isCompressed: Bool) {
     let message = sent.add(byteCount: byteCount, isCompressed: isCompressed)
     if hearsMessages { tell { $0.sent(message) } }
@@ -61,11 +64,15 @@ struct ServerCallWatch: ~Copyable {
 
   mutating func answers(_ status: Status) { answer = status }
 
+  /// Once.
+  ///
   /// - Parameter error: Nil: all of the answer was sent.
-  consuming func ended(_ error: StatusError?) {
+  mutating func ended(_ error: StatusError?) {
+    let status: Status
+    if let answer = answer.take() { status = answer } else { status = error?.status ?? .ok }
     let end = ServerCallEnd(
-      status: answer ?? error?.status ?? .ok, isComplete: error == nil, nanoseconds: startedAt.nanoseconds(to: .now),
-      received: received, sent: sent)
+      status: status, isComplete: error == nil, nanoseconds: startedAt.nanoseconds(to: .now), received: received,
+      sent: sent)
     tell { $0.ended(end) }
   }
 }

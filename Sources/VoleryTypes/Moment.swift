@@ -9,11 +9,7 @@ import VoleryPlatform
   /// Later than any other.
   @inlinable package static var never: Moment { Moment(nanoseconds: .max) }
 
-  package static var now: Moment {
-    var time = timespec()
-    clock_gettime(ThreadCalls.continuousClock, &time)
-    return Moment(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
-  }
+  package static var now: Moment { Moment(nanoseconds: ThreadCalls.continuousNanoseconds) }
 
   @inlinable init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
