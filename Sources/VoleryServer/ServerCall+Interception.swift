@@ -14,6 +14,8 @@ extension ServerCall {
     let hooked: [UInt8]
     do {
       hooked = try interception.request(bytes, serializer)
+      // The one request is all of them.
+      if hasOneRequest { interception.requestsEnded() }
     } catch {
       throw thrown(error)
     }

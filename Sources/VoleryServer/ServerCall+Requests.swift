@@ -23,7 +23,10 @@ extension ServerCall {
 
   /// The next request's bytes of a client that streams; nil when it has finished.
   @usableFromInline func nextRequestBytes() async throws(StatusError) -> [UInt8]? {
-    guard let received = try await nextMessage() else { return nil }
+    guard let received = try await nextMessage() else {
+      interception.requestsEnded()
+      return nil
+    }
     return try inflate(received)
   }
 

@@ -10,6 +10,7 @@ struct ServerInterception: ~Copyable, Sendable {
       var metadata: Metadata?
       var requestHooks = MessageHooks()
       var responseHooks = MessageHooks()
+      var requestsEnd = MessagesEnd()
       /// An earlier one than the client's.
       var deadline: Deadline?
     }
@@ -25,6 +26,7 @@ struct ServerInterception: ~Copyable, Sendable {
     /// One of them has answered by itself.
     static let answer: UInt8 = 8
     static let deadline: UInt8 = 16
+    static let requestsEnd: UInt8 = 32
   }
 
   private let changes = AtomicLazyReference<Changes>()
@@ -86,7 +88,23 @@ struct ServerInterception: ~Copyable, Sendable {
     change(Mark.responseHooks) { $0.responseHooks.prepend(hook) }
   }
 
-  var hasRequestHooks: Bool { has(Mark.requestHooks) }
+  /// Returns whether it is to be called now.
+  func addRequestsEndHook(_ hook: @escaping MessagesEnd.Hook) -> Bool {
+    var isNow = false
+    change(Mark.requestsEnd) { isNow = $0.requestsEnd.add(hook) }
+    return isNow
+  }
+
+  /// The handler has come to the end of the requests.
+  func requestsEnded() {
+    guard has(Mark.requestsEnd) else { return }
+    var hooks: [MessagesEnd.Hook] = []
+    change(Mark.requestsEnd) { hooks = $0.requestsEnd.come() }
+    for hook in hooks { hook() }
+  }
+
+  /// Also for hooks at their end, which comes behind the only request where there can be no other.
+  var hasRequestHooks: Bool { has(Mark.requestHooks | Mark.requestsEnd) }
   var hasResponseHooks: Bool { has(Mark.responseHooks) }
 
   /// A request as the interceptors leave it.

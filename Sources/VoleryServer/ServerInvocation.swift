@@ -38,7 +38,12 @@ public struct ServerInvocation: Sendable {
     call.interception.addRequestHook(hook)
   }
 
-  /// The same for each response on its way out: the hook of an interceptor that stands before another one sees it last.
+  /// Called once, when the handler has come to the end of the requests: behind the last one's hooks. Say it before `next`.
+  public func onRequestsEnd(_ hook: @escaping @Sendable () -> Void) {
+    if call.interception.addRequestsEndHook(hook) { hook() }
+  }
+
+  /// The same as `onRequest` for each response on its way out: the hook of an interceptor that stands before another one sees it last.
   public func onResponse(_ hook: @escaping @Sendable (inout InterceptedMessage) throws -> Void) {
     call.interception.addResponseHook(hook)
   }

@@ -85,6 +85,30 @@ extension Serializer: MessageCodec {
   package func decode(_ bytes: [UInt8]) throws -> any Sendable { try deserialize(bytes) }
 }
 
+/// The end of a call's messages of one direction, and whom interceptors want to be told of it: each once, at once where it has come
+/// before.
+package struct MessagesEnd: Sendable {
+  package typealias Hook = @Sendable () -> Void
+
+  private var hooks: [Hook] = []
+  private var hasCome = false
+
+  package init() {}
+
+  /// Returns whether it is to be called now.
+  package mutating func add(_ hook: @escaping Hook) -> Bool {
+    if !hasCome { hooks.append(hook) }
+    return hasCome
+  }
+
+  /// The messages have ended. Returns whom to call; nobody when that is said again.
+  package mutating func come() -> [Hook] {
+    hasCome = true
+    defer { hooks = [] }
+    return hooks
+  }
+}
+
 /// What interceptors do to a call's messages, one direction: in the order in which a message comes to them.
 package struct MessageHooks: Sendable {
   package typealias Hook = @Sendable (inout InterceptedMessage) throws -> Void

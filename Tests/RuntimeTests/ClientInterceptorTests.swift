@@ -237,6 +237,68 @@ struct Around: ClientInterceptor {
     }
   }
 
+  @Test(
+    "they are told of the end of requests and responses, once, behind the last one's hooks, around calls and attempts",
+    arguments: Place.allCases)
+  func requestsEnd(_ place: Place) async throws {
+    func notes(_ name: String, _ journal: Journal, _ answers: Journal) -> Around {
+      Around { call, next in
+        call.onRequest { message in journal.note("\(name) \(try message.bytes())") }
+        call.onRequestsEnd { journal.note("\(name) end") }
+        call.onResponse { message in answers.note("\(name) \(try message.bytes())") }
+        call.onResponsesEnd { answers.note("\(name) end") }
+        try await next()
+      }
+    }
+    let answers = Journal()
+    let journal = Journal()
+    var options = ChannelOptions()
+    options.interceptors = [notes("call", journal, answers)]
+    options.attemptInterceptors = [notes("attempt", journal, answers)]
+    try await with(place, options) { channel, _ in
+      _ = try await channel.unary(Reflector.unary, [1], options: Self.timely)
+      for try await _ in channel.serverStreaming(Reflector.count, [1], options: Self.timely) {}
+      let upload = channel.clientStreaming(Reflector.collect, options: Self.timely)
+      try await upload.send([1])
+      upload.finish()
+      upload.finish()
+      _ = try await upload.response
+      let chat = channel.bidirectional(Reflector.chat, options: Self.timely)
+      chat.finish()
+      var iterator = chat.makeAsyncIterator()
+      let last = try await iterator.next()
+      #expect(last == nil)
+    }
+    let expected = Array(repeating: ["[1]", "end"], count: 3).flatMap { $0 } + ["end"]
+    for name in ["call", "attempt"] {
+      #expect(journal.lines.filter { $0.hasPrefix(name) } == expected.map { "\(name) \($0)" })
+      let responses = ["[1]", "end", "[0]", "end", "[1]", "end", "end"]
+      #expect(answers.lines.filter { $0.hasPrefix(name) } == responses.map { "\(name) \($0)" })
+    }
+  }
+
+  @Test("one that says late that it wants to know of the requests' end is told at once") func lateRequestsEnd()
+    async throws
+  {
+    let journal = Journal()
+    try await with { channel, _ in
+      let (go, start) = AsyncStream<Void>.makeStream()
+      let slow = Around { call, next in
+        for await _ in go {}
+        call.onRequestsEnd { journal.note("end") }
+        journal.note("goes on to \(call.authority)")
+        try await next()
+      }
+      let upload = CallInvoker(channel, interceptors: [slow]).clientStreaming(Reflector.collect, options: Self.timely)
+      upload.finish()
+      start.finish()
+      let response = try await upload.response
+      #expect(response == [])
+      #expect(journal.lines.first == "end" && journal.lines.count == 2)
+      #expect(journal.lines.last?.hasPrefix("goes on to 127.0.0.1:") == true)
+    }
+  }
+
   @Test("one that answers by itself keeps the call from the server", arguments: Place.allCases) func shortCircuit(
     _ place: Place
   ) async throws {

@@ -153,6 +153,39 @@ struct Guard: ServerInterceptor {
     }
   }
 
+  @Test("they are told of the last request's end, once, behind its hooks", arguments: Place.allCases)
+  func requestsEnd(_ place: Place) async throws {
+    let journal = Journal()
+    let watching = Guard { call, next in
+      call.onRequest { message in journal.note("\(call.method.name) \(try message.bytes())") }
+      call.onRequestsEnd { journal.note("\(call.method.name) end") }
+      try await next()
+    }
+    let onlyTheEnd = Guard { call, next in
+      call.onRequestsEnd { journal.note("\(call.method.name) is all") }
+      try await next()
+    }
+    try await with([watching], at: place) { channel, _ in
+      _ = try await channel.unary(Reflector.unary, [1], options: Self.timely)
+      for try await _ in channel.serverStreaming(Reflector.count, [1], options: Self.timely) {}
+      let upload = channel.clientStreaming(Reflector.collect, options: Self.timely)
+      try await upload.send([1])
+      upload.finish()
+      _ = try await upload.response
+      let chat = channel.bidirectional(Reflector.chat, options: Self.timely)
+      chat.finish()
+      #expect(await chat.status.isOK)
+    }
+    try await with([onlyTheEnd], at: place) { channel, _ in
+      let response = try await channel.unary(Reflector.unary, [1], options: Self.timely)
+      #expect(response.message == [1])
+    }
+    #expect(
+      journal.lines == [
+        "Unary [1]", "Unary end", "Count [1]", "Count end", "Collect [1]", "Collect end", "Chat end", "Unary is all",
+      ])
+  }
+
   @Test("one that answers by itself keeps the call from its handler", arguments: Place.allCases) func shortCircuit(
     _ place: Place
   ) async throws {

@@ -26,7 +26,7 @@ public struct BidirectionalCall<Request: Sendable, Response: Sendable>: AsyncSeq
   }
 
   /// Ends the request stream. May be called twice.
-  public func finish() { handle.call.halfClose() }
+  public func finish() { handle.finish() }
 
   /// An iterator over the answers; several share the call's one stream, each answer goes to one of them.
   public func makeAsyncIterator() -> ResponseIterator<Response> {

@@ -143,7 +143,10 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
   private func sendAll(_ part: inout Outbox.Part, on stream: any ClientStream) -> Bool {
     let endsStream = part.endsStream
     guard let first = part.first.take() else {
-      if endsStream { stream.halfClose() }
+      if endsStream {
+        interception?.requestsEnded()
+        stream.halfClose()
+      }
       return true
     }
     let rest = part.rest.take() ?? []
@@ -163,6 +166,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
     }
     do throws(StatusError) {
       let frame = try interception.request(frame)
+      if endsStream { interception.requestsEnded() }
       watch?.sent(frame)
       stream.send(frame, endsStream: endsStream)
       return true

@@ -28,4 +28,15 @@ final class CallHandle: Sendable {
     if call.isIntercepted { await call.untilStarted() }
     try await call.send(call.frame(message, serializer, isCompressed: isCompressed))
   }
+
+  /// There are no more requests.
+  func finish() {
+    if call.isIntercepted { call.interception.requestsEnded() }
+    call.halfClose()
+  }
+
+  /// The caller has come to the end of the responses.
+  func responsesEnded() {
+    if call.isIntercepted { call.interception.responsesEnded() }
+  }
 }

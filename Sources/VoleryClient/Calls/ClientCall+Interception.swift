@@ -113,6 +113,7 @@ extension ClientCall {
     configure(in: snapshot)
     startDeadlineTimer(on: channel.loop)
     if compression.code != 0 || interception.hasChanges { try finishRequest() }
+    if hasOneRequest, interception.hasChanges { interception.requestsEnded() }
     let (mayStart, largestMessage) = state.withLock { $0.goneOn() }
     // Writers wait for the interceptors.
     if !hasOneRequest { state.withLock { $0.outgoing.writers.takeAll() }.resumeAll() }
@@ -130,8 +131,10 @@ extension ClientCall {
   /// - Throws: How, if not with OK.
   func isBack(at index: Int) throws(StatusError) {
     interception.isBack(at: index)
+    let isHooked = interception.hasChanges && hasOneResponse
+    defer { if isHooked { interception.responsesEnded() } }
     if let error = state.withLock({ $0.outcome?.error }) { throw error }
-    if interception.hasChanges, hasOneResponse { try hookResponse() }
+    if isHooked { try hookResponse() }
   }
 
   /// Waits until interceptors have gone on, or the call is over.

@@ -13,6 +13,8 @@ struct ClientInterception: ~Copyable, Sendable {
     var trailingMetadata: Metadata?
     var requestHooks = MessageHooks()
     var responseHooks = MessageHooks()
+    var requestsEnd = MessagesEnd()
+    var responsesEnd = MessagesEnd()
     /// One of them has answered by itself.
     var hasAnswered = false
     /// The request could not be serialized, which counts when they go on.
@@ -92,6 +94,12 @@ struct ClientInterception: ~Copyable, Sendable {
     let record = record.load() ?? record.storeIfNil(Record())
     return record.changes.withLock { body(&$0) }
   }
+
+  /// There are no more requests.
+  func requestsEnded() { for hook in change({ $0.requestsEnd.come() }) { hook() } }
+
+  /// There are no more responses for the caller.
+  func responsesEnded() { for hook in change({ $0.responsesEnd.come() }) { hook() } }
 
   /// A request, or a response, as these hooks leave it.
   static func apply(

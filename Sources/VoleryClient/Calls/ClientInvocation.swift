@@ -65,6 +65,9 @@ public struct ClientInvocation: Sendable {
   /// The server: around a call, that of its last attempt, nil before the first one.
   public var peer: Peer? { if let interceptedAttempt { interceptedAttempt.peer } else { call.peer } }
 
+  /// `:authority`, the name by which the server is called.
+  public var authority: String { call.authority }
+
   // MARK: Messages
 
   /// Sees each request on its way out, and may replace it; what it throws ends the call. The hook of an interceptor that
@@ -73,9 +76,23 @@ public struct ClientInvocation: Sendable {
     change { $0.requestHooks.append(hook) }
   }
 
-  /// The same for each response on its way in: the hook of an interceptor that stands before another one sees it last.
+  /// Called once, when there are no more requests: behind the last one's hooks. Say it before `next`; of a client that streams at any
+  /// time, at once where it has ended before.
+  public func onRequestsEnd(_ hook: @escaping @Sendable () -> Void) {
+    if withInterception({ $0.change { $0.requestsEnd.add(hook) } }) { hook() }
+  }
+
+  /// Sees each response on its way in, as `onRequest` does requests: the hook of an interceptor that stands before another one
+  /// sees it last.
   public func onResponse(_ hook: @escaping @Sendable (inout InterceptedMessage) throws -> Void) {
     change { $0.responseHooks.prepend(hook) }
+  }
+
+  /// Called once, when there are no more responses for the caller, or the call has failed: behind the last one's hooks. Of a stream's
+  /// that is when the caller has come to its end, which may be after `next` has returned; a caller who does not read to the end
+  /// never comes there. Say it before `next`; of a server that streams at any time, at once where it has ended before.
+  public func onResponsesEnd(_ hook: @escaping @Sendable () -> Void) {
+    if withInterception({ $0.change { $0.responsesEnd.add(hook) } }) { hook() }
   }
 
   /// Answers in the server's place, without `next`: once for a method whose server does not stream, else any number of

@@ -23,7 +23,7 @@ public struct ClientStreamingCall<Request: Sendable, Response: Sendable>: Sendab
   }
 
   /// Ends the request stream. May be called twice.
-  public func finish() { handle.call.halfClose() }
+  public func finish() { handle.finish() }
 
   /// Waits for the answer; `finish` first, as a rule.
   public var response: Response {

@@ -62,6 +62,7 @@ final class InterceptedAttempt: @unchecked Sendable {  // Isolation: loop
     }
     interception.isBack(at: index)
     noteHolder()
+    if interception.hasChanges { interception.responsesEnded() }
     if let error = ending.withLock({ $0.outcome?.error }) { throw error }
   }
 
@@ -97,6 +98,8 @@ final class InterceptedAttempt: @unchecked Sendable {  // Isolation: loop
       return ending.waiter.take()
     }?.resume()
   }
+
+  func requestsEnded() { if interception.hasChanges { interception.requestsEnded() } }
 
   func request(_ frame: MessageFrame) throws(StatusError) -> MessageFrame {
     guard let hooks = interception.changes?.requestHooks, !hooks.isEmpty else { return frame }

@@ -45,13 +45,25 @@ public struct ResponseIterator<Response: Sendable>: AsyncIteratorProtocol {
   ///
   /// - Throws: How the call ended otherwise. CANCELLED when the task is cancelled.
   public mutating func next() async throws(StatusError) -> Response? {
-    guard let bytes = try await handle.call.nextMessage() else { return nil }
-    return try handle.call.message(bytes, serializer)
+    do throws(StatusError) {
+      if let bytes = try await handle.call.nextMessage() { return try handle.call.message(bytes, serializer) }
+    } catch {
+      handle.responsesEnded()
+      throw error
+    }
+    handle.responsesEnded()
+    return nil
   }
 
   /// The same, from the actor's isolation.
   public mutating func next(isolation actor: isolated (any Actor)?) async throws(StatusError) -> Response? {
-    guard let bytes = try await handle.call.nextMessage() else { return nil }
-    return try handle.call.message(bytes, serializer)
+    do throws(StatusError) {
+      if let bytes = try await handle.call.nextMessage() { return try handle.call.message(bytes, serializer) }
+    } catch {
+      handle.responsesEnded()
+      throw error
+    }
+    handle.responsesEnded()
+    return nil
   }
 }
