@@ -1,11 +1,10 @@
 import Synchronization
-import VoleryPlatform
 
 /// A fixed number of event loops.
 package final class EventLoopGroup: Sendable {
   private static let madeShared = Mutex<EventLoopGroup?>(nil)
 
-  /// The process's own: one loop for each core, made when first used and never stopped.
+  /// The process's own: one loop for each processor that it may use, made when first used and never stopped.
   ///
   /// - Throws: What the system lacks to make it; the next one who asks tries again.
   package static func shared() throws(SocketError) -> EventLoopGroup {
@@ -13,7 +12,7 @@ package final class EventLoopGroup: Sendable {
     let result = madeShared.withLock { made -> Result<EventLoopGroup, SocketError> in
       if let made { return .success(made) }
       return Result { () throws(SocketError) in
-        let group = try EventLoopGroup(loops: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        let group = try EventLoopGroup(loops: AvailableProcessors.count)
         made = group
         return group
       }

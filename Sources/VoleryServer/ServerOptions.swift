@@ -57,7 +57,8 @@ public struct ServerOptions: Sendable {
   /// handler of another kind is left to it. False: `run` ends with its
   /// task's cancellation, `drain` or `shutDown`, and the signals do what they do without the server.
   public var handlesSignals = true
-  /// Event loops that serve connections; nil: one for each core, shared with the process's channels.
+  /// Event loops that serve connections; nil: one for each processor that this process may
+  /// use (by its container's limit on CPU and its affinity, too), shared with the process's channels.
   public var eventLoops: Int?
   /// A handler that keeps its event loop this long without suspending is named in the log, as a warning, at most once a
   /// minute each (Docs/BlockingHandlers.md). 500 milliseconds; nil: never.
