@@ -111,6 +111,13 @@ examples: deps ## Build the example packages from scratch, and run them
 pages: deps ## README's quick start and Docs/Production.md (Examples/Shop), followed word for word from empty folders
 	Tests/Pages/follow.py
 
+status-page: deps ## Look at the status page of Examples/StatusPage in Chromium without a window; PICTURE=1 takes the pictures of its page
+	@$(call install,chromium)
+	swift build --package-path Examples/StatusPage --scratch-path .build/status-page
+	@[ -x .build/browser/bin/python ] || { python3 -m venv .build/browser && .build/browser/bin/pip install -q playwright; }
+	timeout 300 .build/browser/bin/python Tests/StatusPage/check.py .build/status-page/debug/StatusDemo \
+	  $(if $(PICTURE),--picture Docs/Pictures/status-page.png)
+
 rotation: deps ## Replace a server's certificates 10 times in 20 s under 500 calls a second: none may fail
 	swift build --build-tests
 	VOLERY_ROTATION=full timeout 120 swift test --skip-build --no-parallel --filter RotationTests
@@ -129,4 +136,4 @@ balancing: ## Simulate the load balancing policies, and write the table of Docs/
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: docs pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo python test generate format interop examples rotation balancing clean
+.PHONY: docs status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo python test generate format interop examples rotation balancing clean

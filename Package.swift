@@ -52,6 +52,7 @@ let package = Package(
     .library(name: "VoleryTracing", targets: ["VoleryTracing"]),
     .library(name: "VoleryReflection", targets: ["VoleryReflection"]),
     .library(name: "VoleryChannelz", targets: ["VoleryChannelz"]),
+    .library(name: "VoleryStatus", targets: ["VoleryStatus"]),
     .library(name: "VoleryTesting", targets: ["VoleryTesting"]),
     .library(name: "VoleryProxy", targets: ["VoleryProxy"]),
     .executable(name: "volery-proxy", targets: ["volery-proxy"]),
@@ -135,6 +136,7 @@ let package = Package(
         "VoleryPlatform", "VoleryPrimitives", "VoleryTypes", "VoleryObservation", "VoleryProtobuf",
         "VoleryWellKnownTypes", "VoleryServer",
       ]),
+    module("VoleryStatus", ["VoleryPrimitives", "VoleryTypes", "VoleryObservation"]),
     module("VoleryConfiguration", ["VoleryTypes", "VoleryServer", "VoleryClient", configuration]),
     module(
       "VoleryInterceptors",
@@ -282,7 +284,8 @@ let package = Package(
     tests(
       "TelemetryTests",
       [
-        "TestSupport", "Volery", "VoleryInterceptors", "VoleryMetrics", "VoleryTracing", "VoleryChannelz", "VoleryObservation",
+        "TestSupport", "Volery", "VoleryInterceptors", "VoleryMetrics", "VoleryStatus", "VoleryTracing", "VoleryChannelz",
+        "VoleryObservation",
         "VoleryTypes", "VoleryServer", "MetricsExposition", coreMetrics, tracing, inMemoryTracing,
       ]),
     tests(
