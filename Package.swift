@@ -52,12 +52,14 @@ let package = Package(
     .library(name: "VoleryTracing", targets: ["VoleryTracing"]),
     .library(name: "VoleryReflection", targets: ["VoleryReflection"]),
     .library(name: "VoleryChannelz", targets: ["VoleryChannelz"]),
+    .library(name: "VoleryBinaryLog", targets: ["VoleryBinaryLog"]),
     .library(name: "VoleryStatus", targets: ["VoleryStatus"]),
     .library(name: "VoleryTesting", targets: ["VoleryTesting"]),
     .library(name: "VoleryProxy", targets: ["VoleryProxy"]),
     .executable(name: "volery-proxy", targets: ["volery-proxy"]),
     .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
     .executable(name: "volery-interop", targets: ["volery-interop"]),
+    .executable(name: "volery-binlog", targets: ["volery-binlog"]),
     .plugin(name: "VoleryPlugin", targets: ["VoleryPlugin"]),
     .plugin(name: "VoleryCommandPlugin", targets: ["VoleryCommandPlugin"]),
   ],
@@ -136,6 +138,12 @@ let package = Package(
         "VoleryPlatform", "VoleryPrimitives", "VoleryTypes", "VoleryObservation", "VoleryProtobuf",
         "VoleryWellKnownTypes", "VoleryServer",
       ]),
+    module(
+      "VoleryBinaryLog",
+      [
+        "VoleryPlatform", "VoleryPrimitives", "VoleryTypes", "VoleryEventLoops", "VoleryProtobuf",
+        "VoleryWellKnownTypes", "VoleryServer", "VoleryClient",
+      ]),
     module("VoleryStatus", ["VoleryPrimitives", "VoleryTypes", "VoleryObservation"]),
     module("VoleryConfiguration", ["VoleryTypes", "VoleryServer", "VoleryClient", configuration]),
     module(
@@ -185,6 +193,7 @@ let package = Package(
       dependencies: ["protoc-gen-volery"], path: "Sources/VoleryCommandPlugin"),
     program("volery-proxy", ["VoleryPlatform", "Volery", "VoleryProxy", argumentParser, logging]),
     program("volery-interop", ["VoleryPlatform", "Volery", "VoleryReflection", argumentParser, logging]),
+    program("volery-binlog", ["VoleryBinaryLog", "VoleryProtobuf", argumentParser]),
     program(
       "volery-bench",
       [
@@ -284,9 +293,9 @@ let package = Package(
     tests(
       "TelemetryTests",
       [
-        "TestSupport", "Volery", "VoleryInterceptors", "VoleryMetrics", "VoleryStatus", "VoleryTracing", "VoleryChannelz",
-        "VoleryObservation",
-        "VoleryTypes", "VoleryServer", "MetricsExposition", coreMetrics, tracing, inMemoryTracing,
+        "TestSupport", "Volery", "VoleryBinaryLog", "VoleryInterceptors", "VoleryMetrics", "VoleryStatus",
+        "VoleryTracing", "VoleryChannelz", "VoleryObservation", "VoleryTypes", "VoleryPlatform", "VoleryServer",
+        "MetricsExposition", "volery-binlog", coreMetrics, tracing, inMemoryTracing,
       ]),
     tests(
       "InteropTests",
