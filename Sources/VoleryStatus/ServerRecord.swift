@@ -10,7 +10,9 @@ final class ServerRecord: Sendable {
     var isDraining = false
     var connections = 0
     var refused = 0
-    var methods: [String: MethodRecord] = [:]
+    var methods: [MethodDescriptor: MethodRecord] = [:]
+    /// Of those that the server has not, and of those beyond the limit.
+    var other: MethodRecord?
   }
 
   /// What all methods count in common; an object of its own, since theirs may outlive the server's.
@@ -57,13 +59,19 @@ final class ServerRecord: Sendable {
 
   func callStarted(_ call: ObservedServerCall) -> any ServerCallObserver {
     let now = clock.now()
-    let name = call.isRegistered ? call.method.fullName : "other"
+    let descriptor = call.isRegistered ? call.method : nil
     totals.started(at: now)
     let method = state.withLock { state in
-      if let method = state.methods[name] { return method }
-      let name = state.methods.count < options.maxMethods ? name : "other"
-      let method = state.methods[name] ?? MethodRecord(name, totals, clock)
-      state.methods[name] = method
+      if let descriptor {
+        if let method = state.methods[descriptor] { return method }
+        if state.methods.count < options.maxMethods {
+          let method = MethodRecord(descriptor.fullName, totals, clock)
+          state.methods[descriptor] = method
+          return method
+        }
+      }
+      let method = state.other ?? MethodRecord("other", totals, clock)
+      state.other = method
       return method
     }
     method.started(at: now)
@@ -86,7 +94,7 @@ final class ServerRecord: Sendable {
   }
 
   func status(at now: Moment) -> ServerStatus {
-    let (state, methods) = state.withLock { ($0, $0.methods.values.map { $0 }) }
+    let (state, methods) = state.withLock { ($0, $0.methods.values + [$0.other].compactMap { $0 }) }
     var status = ServerStatus(id: id, addresses: state.addresses)
     status.isDraining = state.isDraining
     status.connections = state.connections

@@ -9,7 +9,7 @@ orders=$root/Examples/Codegen/Sources/Orders
 cp -p "$catalog/volery-protoc.json" "$work/catalog.json"
 server=
 cleanup() {
-  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  [ -z "$server" ] || kill $server 2>/dev/null || true
   cp -p "$work/catalog.json" "$catalog/volery-protoc.json"
   [ ! -f "$work/committed.swift" ] || cp -p "$work/committed.swift" "$committed"
   rm -rf "$work" "$orders/paths"
@@ -194,5 +194,20 @@ if [ "${1-}" != --quick ]; then
   printf '%s\n' "ann: hello, ann" "late: UNAUTHENTICATED: the caller's credentials are not accepted" \
     "forger: UNAUTHENTICATED: the caller's credentials are not accepted" "stranger: UNAUTHENTICATED: a bearer token is needed" |
     diff - "$work/jwt.txt" || fail "Examples/JWT says something else"
+
+  echo "Examples/StatusPage"
+  timeout 1200 swift build --package-path "$root/Examples/StatusPage" --scratch-path "$work/status" >"$work/status.log" 2>&1 ||
+    { cat "$work/status.log" >&2; fail "Examples/StatusPage does not build"; }
+  "$work/status/debug/StatusDemo" 0 </dev/null >"$work/status.txt" 2>&1 &
+  server="$server $!"
+  for attempt in $(seq 1 50); do # until it says where it is
+    address=$(grep -om1 'http://127.0.0.1:[0-9]*/' "$work/status.txt") && break
+    sleep 0.2
+  done
+  curl -sSf -D "$work/headers" -o "$work/status.html" "$address"
+  contains "$work/status.html" "<!doctype html>"
+  contains "$work/headers" "content-security-policy: default-src 'none'"
+  curl -sSf "${address}status.json" >"$work/status.json"
+  contains "$work/status.json" '"target":"pods:///quotes"'
 fi
 echo "the examples are as they should be"
