@@ -197,8 +197,8 @@ let package = Package(
     program(
       "volery-bench",
       [
-        "VoleryPlatform", "Volery", "VoleryLoadBalancing", "VoleryMetrics", "VoleryChannelz", "VoleryTypes",
-        argumentParser, coreMetrics,
+        "VoleryPlatform", "Volery", "VoleryBinaryLog", "VoleryChannelz", "VoleryLoadBalancing", "VoleryMetrics",
+        "VoleryStatus", "VoleryTracing", "VoleryTypes", "MetricsExposition", argumentParser, coreMetrics, inMemoryTracing,
       ]),
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
     program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser, logging]),

@@ -26,7 +26,7 @@ struct BenchClient: AsyncParsableCommand {
   func run() async throws {
     let list = ports.split(separator: ",").map { "127.0.0.1:\($0)" }.joined(separator: ",")
     var options = ChannelOptions()
-    options.interceptors = seams.clientInterceptors
+    options.interceptors = try seams.clientInterceptors()
     options.observers = seams.allObservers
     let client = BenchmarkClient(try Channel("ipv4:\(list)", options: options))
     let message = Echo(payload: [UInt8](repeating: 7, count: payload))

@@ -1,9 +1,14 @@
 import ArgumentParser
 import CoreMetrics
+import InMemoryTracing
+import MetricsExposition
 import Synchronization
 import Volery
+import VoleryBinaryLog
 import VoleryChannelz
 import VoleryMetrics
+import VoleryStatus
+import VoleryTracing
 
 /// What stands around the benchmark's calls or looks at them, at either end.
 struct BenchSeams: ParsableArguments {
@@ -12,12 +17,25 @@ struct BenchSeams: ParsableArguments {
   @Flag(help: "Metrics, with a backend that does nothing.") var metrics = false
 
   @Flag(help: "channelz, which looks and is not asked.") var channelz = false
+  @Flag(help: "Metrics that count, as a page for Prometheus has them.") var prometheus = false
+  @Flag(help: "Spans that are kept in memory.") var tracing = false
+  @Flag(help: "The status page.") var status = false
+  @Option(help: "A binary log of everything to this file.") var binlog: String?
 
-  var clientInterceptors: [any ClientInterceptor] { (0..<interceptors).map { _ in Reader() } }
-  var serverInterceptors: [any ServerInterceptor] { (0..<interceptors).map { _ in Reader() } }
+  private func log() throws -> [BinaryLog] {
+    try binlog.map { [try BinaryLog($0, filter: BinaryLogFilter("*"))] } ?? []
+  }
+
+  func clientInterceptors() throws -> [any ClientInterceptor] { (0..<interceptors).map { _ in Reader() } + (try log()) }
+  func serverInterceptors() throws -> [any ServerInterceptor] { try log() + (0..<interceptors).map { _ in Reader() } }
   var allObservers: [any Observer] {
-    (0..<observers).map { _ in Counter() } + (metrics ? [MetricsObserver(factory: NOOPMetricsHandler.instance)] : [])
-      + (channelz ? [Channelz()] : [])
+    var all: [any Observer] = (0..<observers).map { _ in Counter() }
+    if metrics { all.append(MetricsObserver(factory: NOOPMetricsHandler.instance)) }
+    if prometheus { all.append(MetricsObserver(factory: PrometheusBackend())) }
+    if tracing { all.append(TracingObserver(tracer: InMemoryTracer())) }
+    if status { all.append(StatusPage()) }
+    if channelz { all.append(Channelz()) }
+    return all
   }
 
   private struct Reader: ClientInterceptor, ServerInterceptor {

@@ -14,7 +14,7 @@ struct BenchServer: AsyncParsableCommand {
     var options = ServerOptions()
     options.eventLoops = loops
     options.maxRequestMessageBytes = 16 << 20
-    options.interceptors = seams.serverInterceptors
+    options.interceptors = try seams.serverInterceptors()
     options.observers = seams.allObservers
     var credentials = ServerCredentials.plaintext
     if let certificate, let key { credentials = .tls(certificate: .file(certificate), key: .file(key)) }

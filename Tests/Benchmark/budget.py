@@ -63,11 +63,16 @@ def loop(kind):
     return measure
 
 
+def placed(seams, folder):
+    """With the folder of the run where one asks for it."""
+    return [seam.replace("FOLDER", str(folder)) for seam in seams]
+
+
 def server(load, *seams):
     """The server, while `load` has it do `count` things; `seams`: what stands around its calls."""
     def measure(program, count, folder):
         port = free_port()
-        process = callgrind.start([program, "server", str(port), "--loops", "1", *seams], folder / "out")
+        process = callgrind.start([program, "server", str(port), "--loops", "1", *placed(seams, folder)], folder / "out")
         wait(port, process)
         load(program, port, count, folder)
         return callgrind.finish(process, folder / "out", stop=True)
@@ -82,7 +87,7 @@ def client(kind, lanes, payload, *seams):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             try:
                 wait(port, process)
-                command = [program, "client", str(port), str(lanes), "0", str(payload), "--kind", kind, *seams]
+                command = [program, "client", str(port), str(lanes), "0", str(payload), "--kind", kind, *placed(seams, folder)]
                 return callgrind.finish(
                     callgrind.start(command + ["--operations", str(count)], folder / "out"), folder / "out")
             finally:
@@ -120,6 +125,13 @@ ROWS = {
         "unary call, server, metrics without a backend", 4096, 12288, server(unary_load(8, 32, 16), "--metrics")),
     "unary-client-metrics": Row(
         "unary call, client, metrics without a backend", 3200, 9600, client("unary", 64, 16, "--metrics"), rounds=3),
+    **{f"unary-{side}-{name}": Row(f"unary call, {side}, {what}", few, many, measure, rounds=rounds)
+       for name, what, seams in (  # Whatever a program does on other threads (the log's) counts, too.
+           ("prometheus", "metrics for Prometheus", ["--prometheus"]), ("tracing", "spans kept in memory", ["--tracing"]),
+           ("status", "the status page", ["--status"]), ("binlog", "a binary log of everything", ["--binlog", "FOLDER/binlog"]))
+       for side, few, many, rounds, measure in (
+           ("server", 4096, 12288, 1, server(unary_load(8, 32, 16), *seams)),
+           ("client", 3200, 9600, 3, client("unary", 64, 16, *seams)))},
     "large-server": Row("unary call, server, 4 in flight, 1 MiB each way", 40, 200, server(own_load("unary", 4, 1 << 20)), rounds=3),
     "stream-out": Row("message sent by a server's stream, 1 KiB", 4000, 12000, server(own_load("download", 4, 1024))),
     "stream-in": Row("message received by a client's stream, 1 KiB", 4000, 12000, client("download", 4, 1024), rounds=3),
