@@ -7,6 +7,7 @@ import VoleryTypes
 final class FileResolver: Resolver {
   private let path: String
   private let loop: EventLoop
+  private let interval: Duration
   /// Set while it runs.
   private let signal = Mutex<AsyncStream<Void>.Continuation?>(nil)
   /// Read the file though it looks the same.
@@ -14,14 +15,15 @@ final class FileResolver: Resolver {
   /// Say again what holds.
   private let isAsked = Atomic<Bool>(false)
 
-  private static let interval = Duration.seconds(1)
   private static let rest = Duration.milliseconds(20)
   /// What is bad is read once more after this: its writer may not have come to the end.
   private static let secondLook = Duration.milliseconds(100)
 
-  init(path: String, on loop: EventLoop) {
+  /// - Parameter interval: As often it looks by itself.
+  init(path: String, on loop: EventLoop, interval: Duration) {
     self.path = path
     self.loop = loop
+    self.interval = interval
   }
 
   var answersResolveNow: Bool { true }
@@ -40,9 +42,9 @@ final class FileResolver: Resolver {
     let (signals, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     signal.withLock { $0 = continuation }
     let file = WatchedFile(path: path, on: loop) { [weak self] in self?.look() }
-    let clock = Task {
+    let clock = Task { [interval] in
       while !Task.isCancelled {
-        try? await Task.sleep(for: FileResolver.interval)
+        try? await Task.sleep(for: interval)
         continuation.yield()
       }
     }

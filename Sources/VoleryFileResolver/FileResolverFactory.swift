@@ -31,6 +31,9 @@ public struct FileResolverFactory: ResolverFactory {
   /// `file`.
   public let scheme = "file"
 
+  /// As often a resolver looks by itself: not every file system tells of its changes.
+  package var interval: Duration = .seconds(1)
+
   /// Apart from the loops of connections: to watch a directory of a file system that hangs may take for ever.
   private static let madeWatches = Mutex<EventLoop?>(nil)
 
@@ -55,7 +58,7 @@ public struct FileResolverFactory: ResolverFactory {
     guard target.authority.isEmpty else {
       throw TargetError("the target \"\(target)\" names a host; write file:///PATH, with three slashes")
     }
-    return FileResolver(path: target.endpoint, on: try FileResolverFactory.watches())
+    return FileResolver(path: target.endpoint, on: try FileResolverFactory.watches(), interval: interval)
   }
 
   /// `localhost`: a file's path is no name that a certificate could have.

@@ -195,7 +195,8 @@ private final class Collected<Value: Sendable>: Sendable {
     let number = SIGUSR2
     #expect(!SignalWatch.isHandledByOthers(number))
     signal(number) { _ in handled.add(1, ordering: .relaxed) }
-    defer { signal(number, SIG_DFL) }
+    // One that is still on its way must not end the process.
+    defer { signal(number, SIG_IGN) }
     #expect(SignalWatch.isHandledByOthers(number))
     let own = SignalAction(of: number)
     let heard = Collected(0)
@@ -203,9 +204,11 @@ private final class Collected<Value: Sendable>: Sendable {
     // Dispatch registers the source in its own time, and replaces the handler for a moment then.
     try await eventually("the watch has left the signal to the program") { watch.isClosed }
     #expect(SignalAction(of: number) == own)
-    kill(getpid(), number)
-    try await eventually("the program's handler is called") { handled.load(ordering: .relaxed) > 0 }
-    #expect(handled.load(ordering: .relaxed) == 1)
+    // Until dispatch has forgotten the source, which it does in its own time, a signal may still be lost to it.
+    try await eventually("the program's handler is called") {
+      kill(getpid(), number)
+      return handled.load(ordering: .relaxed) > 0
+    }
     #expect(heard.value.withLock { $0 } == 0)
     watch.close()
   }
