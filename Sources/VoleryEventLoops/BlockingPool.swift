@@ -28,9 +28,8 @@ package final class BlockingPool: @unchecked Sendable {  // Isolation: lock
 
   private let threadLimit: Int
   private let waitingLimit: Int
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  // Under the mutex.
+  private let condition = ThreadCondition()
+  // Under its lock.
   private var waiting = Queue<Item>()
   private var threadCount = 0
   private var idleCount = 0
@@ -45,15 +44,6 @@ package final class BlockingPool: @unchecked Sendable {  // Isolation: lock
   package init(threads: Int, waiting: Int = 1024) {
     threadLimit = max(1, threads)
     waitingLimit = waiting
-    pthread_mutex_init(mutex, nil)
-    pthread_cond_init(condition, nil)
-  }
-
-  deinit {
-    pthread_mutex_destroy(mutex)
-    pthread_cond_destroy(condition)
-    mutex.deallocate()
-    condition.deallocate()
   }
 
   /// Runs `work` on a thread of its own, now or when there is one.
@@ -68,25 +58,23 @@ package final class BlockingPool: @unchecked Sendable {  // Isolation: lock
 
   /// Threads that have nothing to do end now, and the others when they have done what waits.
   package func close() {
-    pthread_mutex_lock(mutex)
-    isClosed = true
-    pthread_cond_broadcast(condition)
-    pthread_mutex_unlock(mutex)
+    condition.withLock {
+      isClosed = true
+      condition.signalAll()
+    }
   }
 
   private func append(_ item: Item) -> Bool {
-    pthread_mutex_lock(mutex)
-    guard waiting.count < waitingLimit else {
-      pthread_mutex_unlock(mutex)
-      return false
+    let (isTaken, needsThread) = condition.withLock {
+      guard waiting.count < waitingLimit else { return (false, false) }
+      waiting.append(item)
+      // A thread that was woken is idle until it has taken its work: count the work, not only the threads.
+      let needsThread = waiting.count > idleCount && threadCount < threadLimit
+      if needsThread { threadCount += 1 }
+      condition.signal()
+      return (true, needsThread)
     }
-    waiting.append(item)
-    // A thread that was woken is idle until it has taken its work: count the work, not only the threads.
-    let needsThread = waiting.count > idleCount && threadCount < threadLimit
-    if needsThread { threadCount += 1 }
-    pthread_cond_signal(condition)
-    pthread_mutex_unlock(mutex)
-    return !needsThread || startThread()
+    return isTaken && (!needsThread || startThread())
   }
 
   /// The result of `work`; nil when it is refused, or the task is cancelled meanwhile: then it goes on unheard.
@@ -103,13 +91,13 @@ package final class BlockingPool: @unchecked Sendable {  // Isolation: lock
 
   private func startThread() -> Bool {
     if ThreadCalls.start({ [self] in work() }) == 0 { return true }
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
-    threadCount -= 1
-    // Those that there are have to do.
-    guard threadCount == 0 else { return true }
-    waiting = Queue()
-    return false
+    return condition.withLock {
+      threadCount -= 1
+      // Those that there are have to do.
+      guard threadCount == 0 else { return true }
+      waiting = Queue()
+      return false
+    }
   }
 
   private func work() {
@@ -118,21 +106,21 @@ package final class BlockingPool: @unchecked Sendable {  // Isolation: lock
 
   /// Waits for work; nil when none has come for a while, or the pool is closed: the thread is not counted any more.
   private func next() -> Item? {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
     var limit = timespec()
     clock_gettime(CLOCK_REALTIME, &limit)
     limit.tv_sec += BlockingPool.idleTime
-    var isTimeUp = false
-    while waiting.isEmpty {
-      if isTimeUp || isClosed {
-        threadCount -= 1
-        return nil
+    return condition.withLock {
+      var isTimeUp = false
+      while waiting.isEmpty {
+        if isTimeUp || isClosed {
+          threadCount -= 1
+          return nil
+        }
+        idleCount += 1
+        isTimeUp = !condition.wait(until: limit)
+        idleCount -= 1
       }
-      idleCount += 1
-      isTimeUp = pthread_cond_timedwait(condition, mutex, &limit) != 0
-      idleCount -= 1
+      return waiting.popFirst()
     }
-    return waiting.popFirst()
   }
 }
