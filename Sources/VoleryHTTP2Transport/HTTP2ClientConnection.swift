@@ -110,7 +110,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   /// gRFC A81: a call with an authority of its own goes only to a server whose certificate is for that name too.
   private func mayBeCalled(_ name: String) -> Bool {
     guard let security else { return true }
-    return security.peerHasName(ServerName(authority: name).host)
+    return security.peerHasName(CertificateName(authority: name).host)
   }
 
   private func append(_ head: borrowing ClientRequestHead, to headers: inout HeaderList) {

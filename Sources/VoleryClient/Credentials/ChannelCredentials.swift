@@ -63,7 +63,7 @@ extension ChannelCredentials {
     guard let configuration else { return nil }
     let reloader = try TLSReloader(configuration, on: loop, report: report)
     return { [serverName] authority, address in
-      let name = ServerName(authority: serverName ?? authority).host
+      let name = CertificateName(authority: serverName ?? authority).host
       // Servers behind one name don't share their tickets' keys as a rule.
       return try TLSSession(reloader.current, serverName: name, sessionKey: "\(name) \(address)")
     }

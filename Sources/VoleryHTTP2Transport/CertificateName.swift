@@ -1,5 +1,5 @@
 /// The name that a server's certificate has to be for, taken from an authority: without port, brackets and the final dot.
-package struct ServerName {
+package struct CertificateName {
   package let host: String
 
   package init(authority: String) {
