@@ -1,3 +1,4 @@
+import Synchronization
 import VoleryTransport
 public import VoleryTypes
 
@@ -58,4 +59,62 @@ public struct ServerContext: Sendable {
 
   /// Sends `initialMetadata` now.
   public func sendInitialMetadata() { call.sendInitialMetadata() }
+}
+
+/// The name and type of a value that interceptors leave for the handler. Declare an empty enum for each, and a property for
+/// readers:
+///
+///     enum TenantKey: ServerContextKey { typealias Value = Tenant }
+///     extension ServerContext { var tenant: Tenant? { self[TenantKey.self] } }
+///
+/// The type itself is the key: two modules that call theirs the same have two keys all the same.
+public protocol ServerContextKey {
+  /// What stands under the key.
+  associatedtype Value: Sendable
+}
+
+// What interceptors have left for the handler.
+extension ServerContext {
+  /// What somebody in front of the handler, an interceptor as a rule, has left for it under this key; nil where nobody has.
+  /// It belongs to the call, and never travels. Any thread.
+  public subscript<Key: ServerContextKey>(key: Key.Type) -> Key.Value? {
+    get { call.values.withLock { $0[ObjectIdentifier(key)] } as? Key.Value }
+    nonmutating set { call.values.withLock { $0[ObjectIdentifier(key)] = newValue } }
+  }
+}
+
+// How a handler learns that its server stops.
+extension ServerContext {
+  /// Whether the server has begun to stop: it takes no more calls, and this one has until `ServerOptions.drainLimit` (25 s)
+  /// to end; then its client gets UNAVAILABLE.
+  public var isServerDraining: Bool { call.dispatcher.drainSignal.hasBegun }
+
+  /// Runs `body` until it returns, or until the server begins to stop: then its task is cancelled. For a stream without an end
+  /// of its own, which would hold up the server until its drain limit:
+  ///
+  ///     try await context.untilServerDrains {
+  ///       for await price in prices { try await responses.write(price) }
+  ///     }
+  ///
+  /// - Returns: False where `body` was cut short by it. What `body` throws then is dropped: the handler says how the call ends,
+  ///   by what it throws itself, or with OK.
+  @discardableResult
+  public func untilServerDrains(_ body: @escaping @Sendable () async throws -> Void) async throws -> Bool {
+    let signal = call.dispatcher.drainSignal
+    return try await withThrowingTaskGroup(of: Bool.self) { group in
+      group.addTask {
+        try await body()
+        return true
+      }
+      group.addTask {
+        await signal.wait()
+        return false
+      }
+      let isWhole = try await group.next() ?? true
+      group.cancelAll()
+      // Where the waiting was cancelled, it was the call.
+      guard isWhole || signal.hasBegun else { throw CancellationError() }
+      return isWhole
+    }
+  }
 }

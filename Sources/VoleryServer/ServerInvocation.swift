@@ -74,6 +74,11 @@ public struct ServerInvocation: Sendable {
 
   // MARK: Going on
 
+  // A client's walk through its list has the same shape and is written apart: it ends with a wait for what the loop does, and
+  // keeps book of whose turn it is, which an error at the deadline names; here the handler runs at the end, in the same task. One
+  // for both would be generic over the two kinds of interceptor, and longer than either; what they share are their faults
+  // (`Interception`) and the hooks for messages.
+
   /// The rest of a call, from an interceptor's point of view.
   public struct Next: Sendable {
     let call: ServerCall
@@ -102,5 +107,23 @@ extension ServerCall {
     try await entry.interceptors[index].intercept(
       ServerInvocation(call: self), ServerInvocation.Next(call: self, index: index))
     guard interception.mayReturn(index) else { throw answer(to: .neither, by: entry.interceptors[index]) }
+  }
+}
+
+// After the handler.
+extension ServerInvocation {
+  /// What the client is told where the call ends with this error; nil: the handler has returned. As the rules of
+  /// `MethodHandler` have it: a `StatusError` that was made here is told as it is, anything else is UNKNOWN. A call that was
+  /// over before (the client has cancelled, its deadline has passed, the server's time to drain has) has ended with that.
+  ///
+  /// For interceptors that log or count: what is in front of them may still say something else.
+  public func status(for error: (any Error)?) -> Status {
+    if let code = call.endedBy { return Status(code: code) }
+    switch error {
+    case nil: return .ok
+    case let error as StatusError where error.origin == .local: return error.status
+    case is CancellationError: return Status(code: .cancelled)
+    default: return Status(code: .unknown)
+    }
   }
 }

@@ -28,6 +28,18 @@ package struct ServerRequestHead: Sendable {
   }
 }
 
+/// A message as it came, without its prefix.
+package struct ReceivedMessage: Sendable {
+  package let bytes: [UInt8]
+  /// The prefix's flag: `bytes` are compressed as the stream's `grpc-encoding` says.
+  package let isCompressed: Bool
+
+  package init(_ bytes: [UInt8], isCompressed: Bool) {
+    self.bytes = bytes
+    self.isCompressed = isCompressed
+  }
+}
+
 /// One call, the server's side: intents. All of it on the connection's loop.
 ///
 ///     [initialMetadata message*] finish      (finish alone is a Trailers-Only response)
