@@ -90,6 +90,11 @@ package class ReceivingStream: HTTP2Stream {  // Isolation: loop
     noteTaken(byteCount)
     let paid = min(advanced, byteCount)
     advanced -= paid
+    if paid > 0 {
+      // What has come of the next message had to wait for that, and nothing more may come before it has its credit.
+      advance()
+      connection.setNeedsFlush()
+    }
     guard byteCount > paid else { return }
     super.consume(byteCount - paid)
     connection.setNeedsFlush()
