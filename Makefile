@@ -90,6 +90,9 @@ generate: deps ## Write the generated Swift anew
 format: ## Format the sources
 	swift format -i -r Package.swift Sources Tests Examples
 
+proxy-gigabyte: deps ## One stream of 1 GiB each way through volery-proxy: by how much it grows
+	PROXY_MEGABYTES=1024 swift test --filter ProxyTests.ProgramTests/memory
+
 interop: deps python ## Run the interoperability cases against grpcio, both directions
 	swift build --product volery-interop
 	swift test --filter InteropTests
@@ -136,4 +139,4 @@ balancing: ## Simulate the load balancing policies, and write the table of Docs/
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: docs status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo python test generate format interop examples rotation balancing clean
+.PHONY: docs proxy-gigabyte status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo python test generate format interop examples rotation balancing clean

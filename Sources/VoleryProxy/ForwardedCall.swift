@@ -56,7 +56,7 @@ final class ForwardedCall {  // Isolation: loop
 
   /// While the request knows it.
   private func noteServer() {
-    if log != nil { log?.entry.server = request?.peer ?? log?.entry.server }
+    if log != nil, let peer = request?.peer { log?.entry.server = peer }
   }
 }
 
@@ -126,7 +126,7 @@ extension ForwardedCall: ForwardedResponseHandler {
   }
 
   func ended(_ outcome: StreamOutcome) {
-    if log != nil { log?.entry.server = outcome.peer ?? log?.entry.server }
+    if log != nil, let peer = outcome.peer { log?.entry.server = peer }
     request = nil
     end(outcome.status) { stream in
       if let code = outcome.resetCode {

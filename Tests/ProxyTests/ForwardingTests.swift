@@ -68,6 +68,24 @@ import VoleryProxy
     }
   }
 
+  @Test("a call is a line of the access log, with its server and the bytes each way") func accessLog() async throws {
+    let recorder = LogRecorder()
+    let server = Server(services: [Echo()])
+    let bound = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    defer { server.shutDown() }
+    let stage = try Stage(to: "\(bound)") { $0.accessLog = .full(recorder.logger) }
+    let channel = try Channel(stage.target)
+    _ = try await channel.unary(Echo.unary, [1, 2, 3])
+    await #expect(throws: StatusError.self) { _ = try await channel.unary(Echo.fail, Array("not this one".utf8)) }
+    await recorder.lines(containing: "call", count: 2)
+    let lines = recorder.lines
+    #expect(
+      lines[0].contains("/test.Echo/Unary") && lines[0].contains("OK") && lines[0].contains("\(bound)"), "\(lines)")
+    #expect(lines[0].contains("request-bytes: 8") && lines[0].contains("response-bytes: 8"), "\(lines)")
+    #expect(lines[1].contains("FAILED_PRECONDITION") && lines[1].contains("not this one"), "\(lines)")
+    await stage.proxy.drain(limit: .zero)
+  }
+
   @Test("the proxy's own services are its own") func ownServices() async throws {
     try await Stage.before(Echo()) { stage, channel in
       let check = Method<[UInt8], [UInt8]>(service: "grpc.health.v1.Health", name: "Check", kind: .unary)

@@ -52,4 +52,41 @@ import Volery
     let (_, code) = try ChildProcess.run([Self.path] + arguments)
     #expect(code == 2)
   }
+
+  /// `make proxy-gigabyte` sends 1024 MiB each way.
+  private static let megabytes = Int(ProcessInfo.processInfo.environment["PROXY_MEGABYTES"] ?? "") ?? 64
+
+  @Test("a long stream both ways takes no memory in the proxy: at most 16 MiB more than before, whatever its length")
+  func memory() async throws {
+    let server = Server(services: [Echo()])
+    let bound = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    defer { server.shutDown() }
+    let (process, address) = try await Self.start("--target", "\(bound)")
+    let channel = try Channel(address)
+    _ = try await channel.unary(Echo.unary, [UInt8](repeating: 1, count: 1 << 20))
+    let before = try Self.residentKilobytes(process.pid)
+    let chat = channel.bidirectional(Echo.chat)
+    async let sending: Void = {
+      let message = [UInt8](repeating: 7, count: 1 << 20)
+      for _ in 0..<Self.megabytes { try await chat.send(message) }
+      chat.finish()
+    }()
+    var (count, most) = (0, before)
+    for try await message in chat {
+      #expect(message.count == 1 << 20)
+      count += 1
+      most = max(most, try Self.residentKilobytes(process.pid))
+    }
+    try await sending
+    #expect(count == Self.megabytes)
+    #expect(most - before < 16 << 10, "it grew by \(most - before) KiB")
+    if Self.megabytes > 64 { print("\(count) MiB each way: the proxy grew by \(most - before) KiB from \(before) KiB") }
+    #expect(try await blocking { process.stop(SIGTERM) } == 0)
+  }
+
+  private static func residentKilobytes(_ pid: Int32) throws -> Int {
+    let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+    guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmRSS:") }) else { return 0 }
+    return Int(line.split(whereSeparator: { $0 == " " || $0 == "\t" })[1]) ?? 0
+  }
 }
