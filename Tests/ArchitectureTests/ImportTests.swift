@@ -15,8 +15,8 @@ import Testing
     ["VoleryClient", "VoleryServer", "VoleryGenerator", "VoleryWellKnownTypes"],
     [
       "VoleryServices", "VoleryServiceLifecycle", "VoleryInterceptors", "VoleryTesting", "VoleryMetrics", "VoleryTracing",
-      "VoleryConfiguration", "VoleryFoundation", "VoleryReflection",
-      "VoleryChannelz",
+      "VoleryConfiguration", "VoleryFoundation", "VoleryReflection", "VoleryChannelz", "VoleryProxy", "VoleryStatus",
+      "VoleryBinaryLog",
     ],
     ["Volery"],
   ]

@@ -179,7 +179,8 @@ package final class ForwardedRequest: @unchecked Sendable {  // Isolation: loop
   ) {
     guard let attempt = attempt.take() else { return }
     watch?.attemptEnded(outcome)
-    channel.attemptEnded(attempt.subchannel, code: code, origin: origin, startedAt: attempt.startedAt)
+    channel.attemptEnded(
+      attempt.subchannel, of: method, code: code, origin: origin, startedAt: attempt.startedAt)
     guard let ticket = attempt.ticket else { return }
     ticket.end(
       PickEnd(

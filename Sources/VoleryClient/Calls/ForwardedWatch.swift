@@ -42,14 +42,15 @@ struct ForwardedWatch {
     guard let attempt = attempt.take() else { return }
     attempt.ended(
       AttemptEnd(
-        status: outcome.status, origin: outcome.origin, trailingMetadata: outcome.trailingMetadata,
-        nanoseconds: attemptStartedAt.nanoseconds(to: waitsSince), sent: MessageCount(), received: MessageCount()))
+        status: outcome.status, origin: outcome.origin, isComplete: outcome.isOK || outcome.isServersOwn,
+        trailingMetadata: outcome.trailingMetadata, nanoseconds: attemptStartedAt.nanoseconds(to: waitsSince),
+        sent: MessageCount(), received: MessageCount()))
   }
 
   func ended(_ outcome: borrowing StreamOutcome) {
     observer.ended(
       CallEnd(
         status: outcome.status, origin: outcome.origin, nanoseconds: startedAt.nanoseconds(to: .now),
-        attempts: attempts))
+        furtherAttempts: attempts == AttemptCount() ? nil : attempts))
   }
 }
