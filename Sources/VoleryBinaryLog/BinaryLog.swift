@@ -94,7 +94,7 @@ public final class BinaryLog: ClientInterceptor, ServerInterceptor {
     log.clientHeader(call.metadata, call.method, authority: call.authority, timeout: timeout)
     call.onRequest { message in log.request(try message.bytes()) }
     call.onRequestsEnd { log.halfClose() }
-    call.onResponse { [unowned call] message in
+    call.onResponse { message in
       log.serverHeader(call.initialMetadata, peer: call.peer)
       log.response(try message.bytes())
     }

@@ -12,6 +12,7 @@ final class CallHandle: Sendable {
 
   deinit {
     call.cancel()
+    if call.isIntercepted { call.interception.forgetHooks() }
     interception.withLock { $0 }?.cancel()
   }
 

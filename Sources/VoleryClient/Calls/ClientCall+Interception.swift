@@ -34,6 +34,8 @@ extension ClientCall {
 
   /// The outermost one has returned: settles what the caller gets.
   @usableFromInline func interceptorsReturned() {
+    // Calls that stream have a handle, which does it when it is let go of.
+    defer { if hasOneRequest, hasOneResponse { interception.forgetHooks() } }
     guard interception.mayReturn(0) else {
       return interceptorsFailed(Interception.error(.neither, by: interception[0]))
     }
@@ -49,6 +51,7 @@ extension ClientCall {
 
   /// The outermost one has thrown: the same.
   @usableFromInline func interceptorsFailed(_ error: any Error) {
+    defer { if hasOneRequest, hasOneResponse { interception.forgetHooks() } }
     let error = ClientInterception.outcome(of: error)
     let changes = interception.changes
     if let initial = changes?.initialMetadata { state.withLock { $0.incoming.metadata = initial } }
@@ -113,7 +116,7 @@ extension ClientCall {
     configure(in: snapshot)
     startDeadlineTimer(on: channel.loop)
     if compression.code != 0 || interception.hasChanges { try finishRequest() }
-    if hasOneRequest, interception.hasChanges { interception.requestsEnded() }
+    if interception.hasChanges, hasOneRequest { interception.requestsEnded() }
     let (mayStart, largestMessage) = state.withLock { $0.goneOn() }
     // Writers wait for the interceptors.
     if !hasOneRequest { state.withLock { $0.outgoing.writers.takeAll() }.resumeAll() }
@@ -131,10 +134,9 @@ extension ClientCall {
   /// - Throws: How, if not with OK.
   func isBack(at index: Int) throws(StatusError) {
     interception.isBack(at: index)
-    let isHooked = interception.hasChanges && hasOneResponse
-    defer { if isHooked { interception.responsesEnded() } }
+    defer { if interception.hasChanges, hasOneResponse { interception.responsesEnded() } }
     if let error = state.withLock({ $0.outcome?.error }) { throw error }
-    if isHooked { try hookResponse() }
+    if interception.hasChanges, hasOneResponse { try hookResponse() }
   }
 
   /// Waits until interceptors have gone on, or the call is over.

@@ -101,6 +101,19 @@ struct ClientInterception: ~Copyable, Sendable {
   /// There are no more responses for the caller.
   func responsesEnded() { for hook in change({ $0.responsesEnd.come() }) { hook() } }
 
+  /// Nobody comes to a hook any more: what they refer to, their call perhaps, is let go of.
+  func forgetHooks() {
+    guard let record = record.load() else { return }
+    // Let go of outside of the lock.
+    _ = record.changes.withLock { changes in
+      defer {
+        (changes.requestHooks, changes.responseHooks) = (MessageHooks(), MessageHooks())
+        (changes.requestsEnd, changes.responsesEnd) = (MessagesEnd(), MessagesEnd())
+      }
+      return changes
+    }
+  }
+
   /// A request, or a response, as these hooks leave it.
   static func apply(
     _ hooks: MessageHooks, to bytes: [UInt8], _ codec: any MessageCodec

@@ -76,23 +76,22 @@ public struct ClientInvocation: Sendable {
     change { $0.requestHooks.append(hook) }
   }
 
-  /// Called once, when there are no more requests: behind the last one's hooks. Say it before `next`; of a client that streams at any
-  /// time, at once where it has ended before.
+  /// Called once, when there are no more requests: behind the last one's hooks. Say it before `next`; where the caller of a stream has
+  /// come to its end before, it is called at once.
   public func onRequestsEnd(_ hook: @escaping @Sendable () -> Void) {
     if withInterception({ $0.change { $0.requestsEnd.add(hook) } }) { hook() }
   }
 
-  /// Sees each response on its way in, as `onRequest` does requests: the hook of an interceptor that stands before another one
-  /// sees it last.
-  public func onResponse(_ hook: @escaping @Sendable (inout InterceptedMessage) throws -> Void) {
-    change { $0.responseHooks.prepend(hook) }
-  }
-
   /// Called once, when there are no more responses for the caller, or the call has failed: behind the last one's hooks. Of a stream's
   /// that is when the caller has come to its end, which may be after `next` has returned; a caller who does not read to the end
-  /// never comes there. Say it before `next`; of a server that streams at any time, at once where it has ended before.
+  /// never comes there. Say it before `next`.
   public func onResponsesEnd(_ hook: @escaping @Sendable () -> Void) {
     if withInterception({ $0.change { $0.responsesEnd.add(hook) } }) { hook() }
+  }
+
+  /// As `onRequest`, for each response on its way in: the hook of an interceptor that stands before another one sees it last.
+  public func onResponse(_ hook: @escaping @Sendable (inout InterceptedMessage) throws -> Void) {
+    change { $0.responseHooks.prepend(hook) }
   }
 
   /// Answers in the server's place, without `next`: once for a method whose server does not stream, else any number of

@@ -36,6 +36,7 @@ final class InterceptedAttempt: @unchecked Sendable {  // Isolation: loop
   func run() async -> StreamOutcome {
     let invocation = ClientInvocation(self)
     noteHolder()
+    defer { interception.forgetHooks() }
     do {
       try await interception[0].intercept(invocation, ClientInvocation.Next(invocation, index: 0))
       guard interception.mayReturn(0) else { throw Interception.error(.neither, by: interception[0]) }
@@ -99,7 +100,10 @@ final class InterceptedAttempt: @unchecked Sendable {  // Isolation: loop
     }?.resume()
   }
 
-  func requestsEnded() { if interception.hasChanges { interception.requestsEnded() } }
+  /// There are no more requests.
+  func requestsEnded() {
+    if interception.hasChanges { interception.requestsEnded() }
+  }
 
   func request(_ frame: MessageFrame) throws(StatusError) -> MessageFrame {
     guard let hooks = interception.changes?.requestHooks, !hooks.isEmpty else { return frame }
