@@ -25,7 +25,9 @@ public final class Subchannel: Sendable {
     ejectsSlow: Bool = true,
     now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
   ) {
-    standing = SubchannelStanding(HealthRecord(now: now), SlownessRecord(now: now))
+    health = HealthRecord(now: now)
+    slowness = SlownessRecord(now: now)
+    standing = SubchannelStanding(health, slowness)
     self.ejects = ejects
     self.ejectsSlow = ejectsSlow
     self.id = id
@@ -44,9 +46,10 @@ public final class Subchannel: Sendable {
 
   /// What its server is worth now.
   package let standing: SubchannelStanding
-  var health: HealthRecord { standing.health }
+  /// The standing's, both: a pick looks at them.
+  let health: HealthRecord
+  let slowness: SlownessRecord
   private let ejects: Bool
-  var slowness: SlownessRecord { standing.slowness }
   private let ejectsSlow: Bool
   /// Nil: nobody looks for slow ones. Set once, before a picker has it.
   nonisolated(unsafe) private var detector: SlownessDetector?  // Isolation: constant

@@ -56,7 +56,7 @@ public struct CallEnd: Sendable {
   @usableFromInline let furtherAttempts: AttemptCount?
 
   /// The status's code.
-  public var code: StatusCode { status.code }
+  @inlinable public var code: StatusCode { status.code }
 
   @inlinable package init(
     status: Status, origin: StatusError.Origin, nanoseconds: Int64, furtherAttempts: AttemptCount?

@@ -87,7 +87,7 @@ public struct ServerCallEnd: Sendable {
   public let sent: MessageCount
 
   /// The status's code.
-  public var code: StatusCode { status.code }
+  @inlinable public var code: StatusCode { status.code }
 
   @inlinable package init(
     status: Status, isComplete: Bool, nanoseconds: Int64, received: MessageCount, sent: MessageCount

@@ -165,7 +165,7 @@ public struct ClientInvocation: Sendable {
   private func isLast(_ index: Int) -> Bool { withInterception { $0.isLast(index) } }
 
   /// All but the first one, who is run where the call is made.
-  private func runInterceptor(behind index: Int) async throws {
+  @inline(__always) private func runInterceptor(behind index: Int) async throws {
     let next = index + 1
     let interceptor = try withInterception { interception in
       guard interception.goOn(index) else {
