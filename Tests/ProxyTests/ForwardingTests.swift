@@ -77,7 +77,7 @@ import VoleryProxy
     let channel = try Channel(stage.target)
     _ = try await channel.unary(Echo.unary, [1, 2, 3])
     await #expect(throws: StatusError.self) { _ = try await channel.unary(Echo.fail, Array("not this one".utf8)) }
-    await recorder.lines(containing: "call", count: 2)
+    try await recorder.lines(containing: "call", count: 2)
     let lines = recorder.lines
     #expect(
       lines[0].contains("/test.Echo/Unary") && lines[0].contains("OK") && lines[0].contains("\(bound)"), "\(lines)")

@@ -63,7 +63,7 @@ import VoleryTesting
     let error = try #require(try await interview.error(.fileByFilename("lost.proto")))
     #expect(error.errorCode == 5)
     #expect(error.errorMessage.contains("\"orders.proto\" imports \"lost.proto\""))
-    let line = await recorder.line(containing: "lost.proto")
+    let line = try await recorder.line(containing: "lost.proto")
     #expect(line.contains("warning") && line.contains("orders.proto"))
   }
 

@@ -50,10 +50,11 @@ import VoleryTypes
       let watch = call.attemptStarted(attempt, metadata: &metadata)
       watch?.ended(
         AttemptEnd(
-          status: Status(code: code), origin: .peer, trailingMetadata: Metadata(), nanoseconds: nanoseconds,
+          status: Status(code: code), origin: .peer, isComplete: true, trailingMetadata: Metadata(),
+          nanoseconds: nanoseconds,
           sent: MessageCount(), received: MessageCount()))
       call.ended(
-        CallEnd(status: Status(code: code), origin: .peer, nanoseconds: nanoseconds, attempts: AttemptCount()))
+        CallEnd(status: Status(code: code), origin: .peer, nanoseconds: nanoseconds, furtherAttempts: nil))
       return true
     }
   }

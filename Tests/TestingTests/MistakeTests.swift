@@ -175,7 +175,7 @@ import VoleryTesting
     options.logger = log.logger
     let parcels = ParcelsClient(try .inProcess(Careless(next: try .answering()), serverOptions: options))
     MistakePage.check(await MistakePage.text { _ = try await parcels.track(Parcel(id: id)) }, parts)
-    let line = await log.line(containing: logged)
+    let line = try await log.line(containing: logged)
     #expect(line.contains(ParcelsMethods.track.descriptor.path), "\(line)")
   }
 

@@ -52,6 +52,7 @@ package nonisolated struct LogGrpcLogEntry: VoleryProtobuf.Message {
   }
   private var _s: VoleryProtobuf.Stored<_Fields>
 
+  /// What `payload` holds: one of these.
   package nonisolated enum Payload: Hashable, Sendable {
     /// Of CLIENT_HEADER.
     case clientHeader(LogClientHeader)
@@ -99,6 +100,7 @@ package nonisolated struct LogGrpcLogEntry: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(timestamp: Google_Protobuf_Timestamp? = nil, callID: UInt64 = 0, sequenceIDWithinCall: UInt64 = 0, type: LogGrpcLogEntry.EventType = LogGrpcLogEntry.EventType(), logger: LogGrpcLogEntry.Logger = LogGrpcLogEntry.Logger(), payloadTruncated: Bool = false, peer: LogAddress? = nil, payload: Payload? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.timestamp = timestamp
@@ -157,8 +159,10 @@ package nonisolated struct LogGrpcLogEntry: VoleryProtobuf.Message {
     case serverTrailer
     /// On a client: the application has cancelled. On a server: it was seen that the client has.
     case cancel
+    /// A number that the .proto does not have.
     case unrecognized(Int32)
 
+    /// The first value of the .proto: that of a field that is not set.
     package init() { self = .unknown }
 
     package init(rawValue: Int32) {
@@ -201,8 +205,10 @@ package nonisolated struct LogGrpcLogEntry: VoleryProtobuf.Message {
     case client
     /// The server.
     case server
+    /// A number that the .proto does not have.
     case unrecognized(Int32)
 
+    /// The first value of the .proto: that of a field that is not set.
     package init() { self = .unknown }
 
     package init(rawValue: Int32) {
@@ -248,6 +254,7 @@ package nonisolated struct LogClientHeader: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(metadata: LogMetadata? = nil, methodName: String = "", authority: String = "", timeout: Google_Protobuf_Duration? = nil) {
     self.metadata = metadata
     self.methodName = methodName
@@ -296,6 +303,7 @@ package nonisolated struct LogServerHeader: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(metadata: LogMetadata? = nil) {
     self.metadata = metadata
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -338,6 +346,7 @@ package nonisolated struct LogTrailer: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(metadata: LogMetadata? = nil, statusCode: UInt32 = 0, statusMessage: String = "", statusDetails: [UInt8] = []) {
     self.metadata = metadata
     self.statusCode = statusCode
@@ -388,6 +397,7 @@ package nonisolated struct LogMessage: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(length: UInt32 = 0, data: [UInt8] = []) {
     self.length = length
     self.data = data
@@ -425,6 +435,7 @@ package nonisolated struct LogMetadata: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(entry: [LogMetadataEntry] = []) {
     self.entry = entry
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -461,6 +472,7 @@ package nonisolated struct LogMetadataEntry: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(key: String = "", value: [UInt8] = []) {
     self.key = key
     self.value = value
@@ -505,6 +517,7 @@ package nonisolated struct LogAddress: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(type: LogAddress.Type_p = LogAddress.Type_p(), address: String = "", ipPort: UInt32 = 0) {
     self.type = type
     self.address = address
@@ -545,8 +558,10 @@ package nonisolated struct LogAddress: VoleryProtobuf.Message {
     case ipv6
     /// A unix domain socket.
     case unix
+    /// A number that the .proto does not have.
     case unrecognized(Int32)
 
+    /// The first value of the .proto: that of a field that is not set.
     package init() { self = .unknown }
 
     package init(rawValue: Int32) {

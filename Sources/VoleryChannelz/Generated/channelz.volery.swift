@@ -29,6 +29,7 @@ package nonisolated struct WireChannel: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(ref: WireChannelRef? = nil, data: WireChannelData? = nil, channelRef: [WireChannelRef] = [], subchannelRef: [WireSubchannelRef] = [], socketRef: [WireSocketRef] = []) {
     self.ref = ref
     self.data = data
@@ -94,6 +95,7 @@ package nonisolated struct WireSubchannel: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(ref: WireSubchannelRef? = nil, data: WireChannelData? = nil, channelRef: [WireChannelRef] = [], subchannelRef: [WireSubchannelRef] = [], socketRef: [WireSocketRef] = []) {
     self.ref = ref
     self.data = data
@@ -147,6 +149,7 @@ package nonisolated struct WireChannelConnectivityState: VoleryProtobuf.Message 
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(state: WireChannelConnectivityState.State = WireChannelConnectivityState.State()) {
     self.state = state
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -182,8 +185,10 @@ package nonisolated struct WireChannelConnectivityState: VoleryProtobuf.Message 
     case transientFailure
     /// Closed.
     case shutdown
+    /// A number that the .proto does not have.
     case unrecognized(Int32)
 
+    /// The first value of the .proto: that of a field that is not set.
     package init() { self = .unknown }
 
     package init(rawValue: Int32) {
@@ -293,6 +298,7 @@ package nonisolated struct WireChannelData: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(state: WireChannelConnectivityState? = nil, target: String = "", trace: WireChannelTrace? = nil, callsStarted: Int64 = 0, callsSucceeded: Int64 = 0, callsFailed: Int64 = 0, lastCallStartedTimestamp: Google_Protobuf_Timestamp? = nil, maxConnectionsPerSubchannel: UInt32 = 0) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.state = state
@@ -340,6 +346,7 @@ package nonisolated struct WireChannelTraceEvent: VoleryProtobuf.Message {
   package var childRef: Optional<ChildRef>
   package var unknownFields: VoleryProtobuf.UnknownFields
 
+  /// What `childRef` holds: one of these.
   package nonisolated enum ChildRef: Hashable, Sendable {
     /// A channel below.
     case channelRef(WireChannelRef)
@@ -355,6 +362,7 @@ package nonisolated struct WireChannelTraceEvent: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(description_p: String = "", severity: WireChannelTraceEvent.Severity = WireChannelTraceEvent.Severity(), timestamp: Google_Protobuf_Timestamp? = nil, childRef: ChildRef? = nil) {
     self.description_p = description_p
     self.severity = severity
@@ -409,8 +417,10 @@ package nonisolated struct WireChannelTraceEvent: VoleryProtobuf.Message {
     case ctWarning
     /// Something is broken.
     case ctError
+    /// A number that the .proto does not have.
     case unrecognized(Int32)
 
+    /// The first value of the .proto: that of a field that is not set.
     package init() { self = .ctUnknown }
 
     package init(rawValue: Int32) {
@@ -455,6 +465,7 @@ package nonisolated struct WireChannelTrace: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(numEventsLogged: Int64 = 0, creationTimestamp: Google_Protobuf_Timestamp? = nil, events: [WireChannelTraceEvent] = []) {
     self.numEventsLogged = numEventsLogged
     self.creationTimestamp = creationTimestamp
@@ -500,6 +511,7 @@ package nonisolated struct WireChannelRef: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(channelID: Int64 = 0, name: String = "") {
     self.channelID = channelID
     self.name = name
@@ -540,6 +552,7 @@ package nonisolated struct WireSubchannelRef: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(subchannelID: Int64 = 0, name: String = "") {
     self.subchannelID = subchannelID
     self.name = name
@@ -580,6 +593,7 @@ package nonisolated struct WireSocketRef: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(socketID: Int64 = 0, name: String = "") {
     self.socketID = socketID
     self.name = name
@@ -620,6 +634,7 @@ package nonisolated struct WireServerRef: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(serverID: Int64 = 0, name: String = "") {
     self.serverID = serverID
     self.name = name
@@ -663,6 +678,7 @@ package nonisolated struct WireServer: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(ref: WireServerRef? = nil, data: WireServerData? = nil, listenSocket: [WireSocketRef] = []) {
     self.ref = ref
     self.data = data
@@ -752,6 +768,7 @@ package nonisolated struct WireServerData: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(trace: WireChannelTrace? = nil, callsStarted: Int64 = 0, callsSucceeded: Int64 = 0, callsFailed: Int64 = 0, lastCallStartedTimestamp: Google_Protobuf_Timestamp? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.trace = trace
@@ -845,6 +862,7 @@ package nonisolated struct WireSocket: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(ref: WireSocketRef? = nil, data: WireSocketData? = nil, local: WireAddress? = nil, remote: WireAddress? = nil, security: WireSecurity? = nil, remoteName: String = "") {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.ref = ref
@@ -1003,6 +1021,7 @@ package nonisolated struct WireSocketData: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(streamsStarted: Int64 = 0, streamsSucceeded: Int64 = 0, streamsFailed: Int64 = 0, messagesSent: Int64 = 0, messagesReceived: Int64 = 0, keepAlivesSent: Int64 = 0, lastLocalStreamCreatedTimestamp: Google_Protobuf_Timestamp? = nil, lastRemoteStreamCreatedTimestamp: Google_Protobuf_Timestamp? = nil, lastMessageSentTimestamp: Google_Protobuf_Timestamp? = nil, lastMessageReceivedTimestamp: Google_Protobuf_Timestamp? = nil, localFlowControlWindow: Google_Protobuf_Int64Value? = nil, remoteFlowControlWindow: Google_Protobuf_Int64Value? = nil, option: [WireSocketOption] = [], receivedGoawayError: Google_Protobuf_UInt32Value? = nil, peerMaxConcurrentStreams: UInt32 = 0) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.streamsStarted = streamsStarted
@@ -1058,6 +1077,7 @@ package nonisolated struct WireAddress: VoleryProtobuf.Message {
   package var address: Optional<AddressOneOf>
   package var unknownFields: VoleryProtobuf.UnknownFields
 
+  /// What `address` holds: one of these.
   package nonisolated enum AddressOneOf: Hashable, Sendable {
     /// TCP.
     case tcpipAddress(WireAddress.TcpIpAddress)
@@ -1072,6 +1092,7 @@ package nonisolated struct WireAddress: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(address: AddressOneOf? = nil) {
     self.address = address
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1117,6 +1138,7 @@ package nonisolated struct WireAddress: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(ipAddress: [UInt8] = [], port: Int32 = 0) {
       self.ipAddress = ipAddress
       self.port = port
@@ -1154,6 +1176,7 @@ package nonisolated struct WireAddress: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(filename: String = "") {
       self.filename = filename
       self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1190,6 +1213,7 @@ package nonisolated struct WireAddress: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(name: String = "", value: Google_Protobuf_Any? = nil) {
       self.name = name
       self.value = value
@@ -1224,6 +1248,7 @@ package nonisolated struct WireSecurity: VoleryProtobuf.Message {
   package var model: Optional<Model>
   package var unknownFields: VoleryProtobuf.UnknownFields
 
+  /// What `model` holds: one of these.
   package nonisolated enum Model: Hashable, Sendable {
     /// TLS.
     case tls(WireSecurity.Tls)
@@ -1236,6 +1261,7 @@ package nonisolated struct WireSecurity: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(model: Model? = nil) {
     self.model = model
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1275,6 +1301,7 @@ package nonisolated struct WireSecurity: VoleryProtobuf.Message {
     package var cipherSuite: Optional<CipherSuite>
     package var unknownFields: VoleryProtobuf.UnknownFields
 
+    /// What `cipherSuite` holds: one of these.
     package nonisolated enum CipherSuite: Hashable, Sendable {
       /// IANA's.
       case standardName(String)
@@ -1289,6 +1316,7 @@ package nonisolated struct WireSecurity: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(localCertificate: [UInt8] = [], remoteCertificate: [UInt8] = [], cipherSuite: CipherSuite? = nil) {
       self.localCertificate = localCertificate
       self.remoteCertificate = remoteCertificate
@@ -1343,6 +1371,7 @@ package nonisolated struct WireSecurity: VoleryProtobuf.Message {
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
+    /// A message with these fields; what is left out is not set.
     package init(name: String = "", value: Google_Protobuf_Any? = nil) {
       self.name = name
       self.value = value
@@ -1388,6 +1417,7 @@ package nonisolated struct WireSocketOption: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(name: String = "", value: String = "", additional: Google_Protobuf_Any? = nil) {
     self.name = name
     self.value = value
@@ -1431,6 +1461,7 @@ package nonisolated struct WireSocketOptionTimeout: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(duration: Google_Protobuf_Duration? = nil) {
     self.duration = duration
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1467,6 +1498,7 @@ package nonisolated struct WireSocketOptionLinger: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(active: Bool = false, duration: Google_Protobuf_Duration? = nil) {
     self.active = active
     self.duration = duration
@@ -1689,6 +1721,7 @@ package nonisolated struct WireSocketOptionTcpInfo: VoleryProtobuf.Message {
 
   package init() { self._s = Self._empty }
 
+  /// A message with these fields; what is left out is not set.
   package init(tcpiState: UInt32 = 0, tcpiCaState: UInt32 = 0, tcpiRetransmits: UInt32 = 0, tcpiProbes: UInt32 = 0, tcpiBackoff: UInt32 = 0, tcpiOptions: UInt32 = 0, tcpiSndWscale: UInt32 = 0, tcpiRcvWscale: UInt32 = 0, tcpiRto: UInt32 = 0, tcpiAto: UInt32 = 0, tcpiSndMss: UInt32 = 0, tcpiRcvMss: UInt32 = 0, tcpiUnacked: UInt32 = 0, tcpiSacked: UInt32 = 0, tcpiLost: UInt32 = 0, tcpiRetrans: UInt32 = 0, tcpiFackets: UInt32 = 0, tcpiLastDataSent: UInt32 = 0, tcpiLastAckSent: UInt32 = 0, tcpiLastDataRecv: UInt32 = 0, tcpiLastAckRecv: UInt32 = 0, tcpiPmtu: UInt32 = 0, tcpiRcvSsthresh: UInt32 = 0, tcpiRtt: UInt32 = 0, tcpiRttvar: UInt32 = 0, tcpiSndSsthresh: UInt32 = 0, tcpiSndCwnd: UInt32 = 0, tcpiAdvmss: UInt32 = 0, tcpiReordering: UInt32 = 0) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.tcpiState = tcpiState
@@ -1780,6 +1813,7 @@ package nonisolated struct WireGetTopChannelsRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(startChannelID: Int64 = 0, maxResults: Int64 = 0) {
     self.startChannelID = startChannelID
     self.maxResults = maxResults
@@ -1819,6 +1853,7 @@ package nonisolated struct WireGetTopChannelsResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(channel: [WireChannel] = [], end: Bool = false) {
     self.channel = channel
     self.end = end
@@ -1859,6 +1894,7 @@ package nonisolated struct WireGetServersRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(startServerID: Int64 = 0, maxResults: Int64 = 0) {
     self.startServerID = startServerID
     self.maxResults = maxResults
@@ -1898,6 +1934,7 @@ package nonisolated struct WireGetServersResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(server: [WireServer] = [], end: Bool = false) {
     self.server = server
     self.end = end
@@ -1935,6 +1972,7 @@ package nonisolated struct WireGetServerRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(serverID: Int64 = 0) {
     self.serverID = serverID
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -1967,6 +2005,7 @@ package nonisolated struct WireGetServerResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(server: WireServer? = nil) {
     self.server = server
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -2006,6 +2045,7 @@ package nonisolated struct WireGetServerSocketsRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(serverID: Int64 = 0, startSocketID: Int64 = 0, maxResults: Int64 = 0) {
     self.serverID = serverID
     self.startSocketID = startSocketID
@@ -2049,6 +2089,7 @@ package nonisolated struct WireGetServerSocketsResponse: VoleryProtobuf.Message 
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(socketRef: [WireSocketRef] = [], end: Bool = false) {
     self.socketRef = socketRef
     self.end = end
@@ -2086,6 +2127,7 @@ package nonisolated struct WireGetChannelRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(channelID: Int64 = 0) {
     self.channelID = channelID
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -2118,6 +2160,7 @@ package nonisolated struct WireGetChannelResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(channel: WireChannel? = nil) {
     self.channel = channel
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -2151,6 +2194,7 @@ package nonisolated struct WireGetSubchannelRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(subchannelID: Int64 = 0) {
     self.subchannelID = subchannelID
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -2183,6 +2227,7 @@ package nonisolated struct WireGetSubchannelResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(subchannel: WireSubchannel? = nil) {
     self.subchannel = subchannel
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -2219,6 +2264,7 @@ package nonisolated struct WireGetSocketRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(socketID: Int64 = 0, summary: Bool = false) {
     self.socketID = socketID
     self.summary = summary
@@ -2255,6 +2301,7 @@ package nonisolated struct WireGetSocketResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   package init(socket: WireSocket? = nil) {
     self.socket = socket
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -2277,22 +2324,31 @@ package nonisolated struct WireGetSocketResponse: VoleryProtobuf.Message {
   }
 }
 
+/// The methods of `grpc.channelz.v1.Channelz`, for calls and handlers without generated types, and what describes them.
 package nonisolated enum WireChannelzMethods {
+  /// The channels that the program has made, page by page.
   package static let getTopChannels = VoleryTypes.Method<WireGetTopChannelsRequest, WireGetTopChannelsResponse>(
     service: "grpc.channelz.v1.Channelz", name: "GetTopChannels", kind: .unary)
+  /// The servers, page by page.
   package static let getServers = VoleryTypes.Method<WireGetServersRequest, WireGetServersResponse>(
     service: "grpc.channelz.v1.Channelz", name: "GetServers", kind: .unary)
+  /// One server; NOT_FOUND where there is none.
   package static let getServer = VoleryTypes.Method<WireGetServerRequest, WireGetServerResponse>(
     service: "grpc.channelz.v1.Channelz", name: "GetServer", kind: .unary)
+  /// The connections of one server, page by page; NOT_FOUND where there is no such server.
   package static let getServerSockets = VoleryTypes.Method<WireGetServerSocketsRequest, WireGetServerSocketsResponse>(
     service: "grpc.channelz.v1.Channelz", name: "GetServerSockets", kind: .unary)
+  /// One channel; NOT_FOUND where there is none.
   package static let getChannel = VoleryTypes.Method<WireGetChannelRequest, WireGetChannelResponse>(
     service: "grpc.channelz.v1.Channelz", name: "GetChannel", kind: .unary)
+  /// One subchannel; NOT_FOUND where there is none.
   package static let getSubchannel = VoleryTypes.Method<WireGetSubchannelRequest, WireGetSubchannelResponse>(
     service: "grpc.channelz.v1.Channelz", name: "GetSubchannel", kind: .unary)
+  /// One socket; NOT_FOUND where there is none.
   package static let getSocket = VoleryTypes.Method<WireGetSocketRequest, WireGetSocketResponse>(
     service: "grpc.channelz.v1.Channelz", name: "GetSocket", kind: .unary)
 
+  /// The service's full name.
   package static var serviceName: String { "grpc.channelz.v1.Channelz" }
   /// In the order of the .proto.
   package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.getTopChannels.descriptor, Self.getServers.descriptor, Self.getServer.descriptor, Self.getServerSockets.descriptor, Self.getChannel.descriptor, Self.getSubchannel.descriptor, Self.getSocket.descriptor] }
@@ -2329,6 +2385,10 @@ extension WireChannelzService {
       .unary(WireChannelzMethods.getSubchannel) { try await self.getSubchannel($0, context: $1) },
       .unary(WireChannelzMethods.getSocket) { try await self.getSocket($0, context: $1) },
     ]
+  }
+
+  package nonisolated var fileDescriptors: [[UInt8]] {
+    WireChannelzMethods.fileTable.fileDescriptorsWithImports
   }
 }
 

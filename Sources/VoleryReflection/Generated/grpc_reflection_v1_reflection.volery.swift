@@ -13,6 +13,7 @@ public nonisolated struct ServerReflectionRequest: VoleryProtobuf.Message {
   public var messageRequest: Optional<MessageRequest>
   public var unknownFields: VoleryProtobuf.UnknownFields
 
+  /// What `messageRequest` holds: one of these.
   public nonisolated enum MessageRequest: Hashable, Sendable {
     /// The file with this name, as imports write it.
     case fileByFilename(String)
@@ -33,6 +34,7 @@ public nonisolated struct ServerReflectionRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(host: String = "", messageRequest: MessageRequest? = nil) {
     self.host = host
     self.messageRequest = messageRequest
@@ -88,6 +90,7 @@ public nonisolated struct ExtensionRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(containingType: String = "", extensionNumber: Int32 = 0) {
     self.containingType = containingType
     self.extensionNumber = extensionNumber
@@ -124,6 +127,7 @@ public nonisolated struct ServerReflectionResponse: VoleryProtobuf.Message {
   public var messageResponse: Optional<MessageResponse>
   public var unknownFields: VoleryProtobuf.UnknownFields
 
+  /// What `messageResponse` holds: one of these.
   public nonisolated enum MessageResponse: Hashable, Sendable {
     /// To the three that ask for a file.
     case fileDescriptorResponse(FileDescriptorResponse)
@@ -142,6 +146,7 @@ public nonisolated struct ServerReflectionResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(validHost: String = "", originalRequest: ServerReflectionRequest? = nil, messageResponse: MessageResponse? = nil) {
     self.validHost = validHost
     self.originalRequest = originalRequest
@@ -197,6 +202,7 @@ public nonisolated struct FileDescriptorResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(fileDescriptorProto: [[UInt8]] = []) {
     self.fileDescriptorProto = fileDescriptorProto
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -233,6 +239,7 @@ public nonisolated struct ExtensionNumberResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(baseTypeName: String = "", extensionNumber: [Int32] = []) {
     self.baseTypeName = baseTypeName
     self.extensionNumber = extensionNumber
@@ -271,6 +278,7 @@ public nonisolated struct ListServiceResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(service: [ServiceResponse] = []) {
     self.service = service
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -304,6 +312,7 @@ public nonisolated struct ServiceResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(name: String = "") {
     self.name = name
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -340,6 +349,7 @@ public nonisolated struct ErrorResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   public init(errorCode: Int32 = 0, errorMessage: String = "") {
     self.errorCode = errorCode
     self.errorMessage = errorMessage
@@ -366,10 +376,13 @@ public nonisolated struct ErrorResponse: VoleryProtobuf.Message {
   }
 }
 
+/// The methods of `grpc.reflection.v1.ServerReflection`, for calls and handlers without generated types, and what describes them.
 public nonisolated enum ServerReflectionMethods {
+  /// Questions and their answers, in order. A stream, so that one server answers all questions that belong together.
   public static let serverReflectionInfo = VoleryTypes.Method<ServerReflectionRequest, ServerReflectionResponse>(
     service: "grpc.reflection.v1.ServerReflection", name: "ServerReflectionInfo", kind: .bidirectional)
 
+  /// The service's full name.
   public static var serviceName: String { "grpc.reflection.v1.ServerReflection" }
   /// In the order of the .proto.
   public static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.serverReflectionInfo.descriptor] }

@@ -11,6 +11,7 @@ nonisolated struct AlphaServerReflectionRequest: VoleryProtobuf.Message {
   var messageRequest: Optional<MessageRequest>
   var unknownFields: VoleryProtobuf.UnknownFields
 
+  /// What `messageRequest` holds: one of these.
   nonisolated enum MessageRequest: Hashable, Sendable {
     /// The file with this name, as imports write it.
     case fileByFilename(String)
@@ -31,6 +32,7 @@ nonisolated struct AlphaServerReflectionRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(host: String = "", messageRequest: MessageRequest? = nil) {
     self.host = host
     self.messageRequest = messageRequest
@@ -86,6 +88,7 @@ nonisolated struct AlphaExtensionRequest: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(containingType: String = "", extensionNumber: Int32 = 0) {
     self.containingType = containingType
     self.extensionNumber = extensionNumber
@@ -122,6 +125,7 @@ nonisolated struct AlphaServerReflectionResponse: VoleryProtobuf.Message {
   var messageResponse: Optional<MessageResponse>
   var unknownFields: VoleryProtobuf.UnknownFields
 
+  /// What `messageResponse` holds: one of these.
   nonisolated enum MessageResponse: Hashable, Sendable {
     /// To the three that ask for a file.
     case fileDescriptorResponse(AlphaFileDescriptorResponse)
@@ -140,6 +144,7 @@ nonisolated struct AlphaServerReflectionResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(validHost: String = "", originalRequest: AlphaServerReflectionRequest? = nil, messageResponse: MessageResponse? = nil) {
     self.validHost = validHost
     self.originalRequest = originalRequest
@@ -195,6 +200,7 @@ nonisolated struct AlphaFileDescriptorResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(fileDescriptorProto: [[UInt8]] = []) {
     self.fileDescriptorProto = fileDescriptorProto
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -231,6 +237,7 @@ nonisolated struct AlphaExtensionNumberResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(baseTypeName: String = "", extensionNumber: [Int32] = []) {
     self.baseTypeName = baseTypeName
     self.extensionNumber = extensionNumber
@@ -269,6 +276,7 @@ nonisolated struct AlphaListServiceResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(service: [AlphaServiceResponse] = []) {
     self.service = service
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -302,6 +310,7 @@ nonisolated struct AlphaServiceResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(name: String = "") {
     self.name = name
     self.unknownFields = VoleryProtobuf.UnknownFields()
@@ -338,6 +347,7 @@ nonisolated struct AlphaErrorResponse: VoleryProtobuf.Message {
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
+  /// A message with these fields; what is left out is not set.
   init(errorCode: Int32 = 0, errorMessage: String = "") {
     self.errorCode = errorCode
     self.errorMessage = errorMessage
