@@ -11,8 +11,6 @@ final class SlownessRecord: Sendable {
   static let limit = 18_000
   /// So many calls in a row that are in time bring it back.
   private static let inTimeInARow = 3
-  /// Between two probes. They are few enough not to be seen in the 99th percentile of some hundred calls a second.
-  private static let pause: Int64 = 1_000_000_000
   /// After this it is tried again whatever the probes say, then after twice as long, and so on up to eight times: a server that is
   /// hardly ever called may be slow for that alone, its caches and its threads being cold.
   private static let trial: Int64 = 10_000_000_000
@@ -20,33 +18,21 @@ final class SlownessRecord: Sendable {
 
   private let evidence = Atomic<Int>(0)
   private let streak = Atomic<Int>(0)
-  /// Nanoseconds since `origin`; 0 while it is not ejected.
-  private let nextProbe = Atomic<Int64>(0)
+  /// A call a second is not seen in the 99th percentile of some hundred calls.
+  private let probes: ProbeSchedule
   private let nextTrial = Atomic<Int64>(0)
   /// Since a probe has last brought it back.
   private let trials = Atomic<Int>(0)
-  private let now: @Sendable () -> ContinuousClock.Instant
-  private let origin: ContinuousClock.Instant
 
-  init(now: @escaping @Sendable () -> ContinuousClock.Instant) {
-    self.now = now
-    origin = now()
-  }
+  init(now: @escaping @Sendable () -> ContinuousClock.Instant) { probes = ProbeSchedule(now: now) }
 
-  var isMarked: Bool { nextProbe.load(ordering: .relaxed) != 0 }
+  var isMarked: Bool { probes.isMarked }
 
   /// What speaks for it being slow, 0 as a rule.
   var weight: Int { evidence.load(ordering: .relaxed) }
 
   /// Whether calls should go elsewhere, now: the first one after each pause is a probe.
-  func isEjected() -> Bool {
-    let due = nextProbe.load(ordering: .relaxed)
-    guard due != 0 else { return false }
-    let elapsed = nanoseconds()
-    guard elapsed >= due else { return true }
-    return !nextProbe.compareExchange(expected: due, desired: elapsed + SlownessRecord.pause, ordering: .relaxed)
-      .exchanged
-  }
+  func isEjected() -> Bool { probes.isEjected() }
 
   /// A call has ended. What follows for its server, if the others have not as much against them.
   func callEnded(isLate: Bool) -> Verdict {
@@ -63,7 +49,7 @@ final class SlownessRecord: Sendable {
   private func probeEnded(isLate: Bool) -> Verdict {
     if isLate {
       streak.store(0, ordering: .relaxed)
-      guard nanoseconds() >= nextTrial.load(ordering: .relaxed) else { return .none }
+      guard probes.elapsed >= nextTrial.load(ordering: .relaxed) else { return .none }
       trials.add(1, ordering: .relaxed)
       return readmit(weight: SlownessRecord.limit / 3 * 2)
     }
@@ -75,7 +61,7 @@ final class SlownessRecord: Sendable {
   /// - Parameter weight: What still speaks against it: a few late calls more, and it is ejected again.
   private func readmit(weight: Int) -> Verdict {
     evidence.store(weight, ordering: .relaxed)
-    return nextProbe.exchange(0, ordering: .relaxed) == 0 ? .none : .readmit
+    return probes.due.exchange(0, ordering: .relaxed) == 0 ? .none : .readmit
   }
 
   enum Verdict {
@@ -86,11 +72,11 @@ final class SlownessRecord: Sendable {
   }
 
   func eject() {
-    let now = nanoseconds()
+    let now = probes.elapsed
     let doublings = min(trials.load(ordering: .relaxed), SlownessRecord.mostDoublings)
     streak.store(0, ordering: .relaxed)
     nextTrial.store(now + SlownessRecord.trial << Int64(doublings), ordering: .relaxed)
-    nextProbe.store(max(1, now + SlownessRecord.pause), ordering: .relaxed)
+    probes.due.store(max(1, now + ProbeSchedule.pause), ordering: .relaxed)
   }
 
   /// It is no slower than others: to be asked again after some more late calls.
@@ -100,11 +86,6 @@ final class SlownessRecord: Sendable {
   func forget() {
     evidence.store(0, ordering: .relaxed)
     trials.store(0, ordering: .relaxed)
-    nextProbe.store(0, ordering: .relaxed)
-  }
-
-  private func nanoseconds() -> Int64 {
-    let (seconds, attoseconds) = origin.duration(to: now()).components
-    return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    probes.due.store(0, ordering: .relaxed)
   }
 }
