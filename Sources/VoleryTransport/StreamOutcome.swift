@@ -16,6 +16,14 @@ public import VoleryTypes
     case refused
     /// It may have been processed.
     case possible
+
+    /// What was never sent says nothing of the server.
+    package var wasSent: Bool {
+      switch self {
+      case .neverSent, .unsendable: false
+      case .refused, .possible: true
+      }
+    }
   }
 
   /// What only some outcomes have.

@@ -235,14 +235,9 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
     isOver = true
     stream = nil
     watch.take()?.ended(outcome)
-    // What was never sent says nothing of the server.
-    let wasSent =
-      switch outcome.processing {
-      case .neverSent, .unsendable: false
-      case .refused, .possible: true
-      }
+    let wasSent = outcome.processing.wasSent
     report(wasSent ? outcome.code : .cancelled, wasSent ? outcome.origin : .local)
-    if let ticket { tell(ticket, outcome, wasSent: wasSent) }
+    ticket?.end(outcome, wasSent: wasSent, startedAt: startedAt)
     guard let interception else { return call.attemptEnded(outcome, on: self) }
     interception.ended(outcome)
   }
@@ -280,16 +275,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
     let outcome = StreamOutcome(status: Status(code: code, message: ""), origin: .local)
     watch.take()?.ended(outcome)
     report(code, .local)
-    if let ticket { tell(ticket, outcome, wasSent: wasSent) }
-  }
-
-  /// The picker hears of the end.
-  private func tell(_ ticket: PickTicket, _ outcome: borrowing StreamOutcome, wasSent: Bool) {
-    ticket.end(
-      PickEnd(
-        code: wasSent || outcome.code == .deadlineExceeded ? outcome.code : .cancelled,
-        origin: wasSent ? outcome.origin : .local, wasSent: wasSent, trailingMetadata: outcome.trailingMetadata,
-        duration: startedAt.duration(to: .now)))
+    ticket?.end(outcome, wasSent: wasSent, startedAt: startedAt)
   }
 
   private func report(_ code: StatusCode, _ origin: StatusError.Origin) {

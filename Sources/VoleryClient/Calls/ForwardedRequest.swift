@@ -181,12 +181,7 @@ package final class ForwardedRequest: @unchecked Sendable {  // Isolation: loop
     watch?.attemptEnded(outcome)
     channel.attemptEnded(
       attempt.subchannel, of: method, code: code, origin: origin, startedAt: attempt.startedAt)
-    guard let ticket = attempt.ticket else { return }
-    ticket.end(
-      PickEnd(
-        code: wasSent || code == .deadlineExceeded ? code : .cancelled, origin: wasSent ? origin : .local,
-        wasSent: wasSent, trailingMetadata: outcome.trailingMetadata,
-        duration: attempt.startedAt.duration(to: .now)))
+    attempt.ticket?.end(outcome, wasSent: wasSent, startedAt: attempt.startedAt)
   }
 
   private func end(_ outcome: StreamOutcome) {
@@ -233,7 +228,7 @@ extension ForwardedRequest: ClientStreamHandler {
   package func closed(_ outcome: StreamOutcome) {
     stream = nil
     let outcome = attempt.map { outcome.isOK ? outcome : outcome.with(peer: $0.peer) } ?? outcome
-    let wasSent = outcome.processing == .refused || outcome.processing == .possible
+    let wasSent = outcome.processing.wasSent
     report(outcome, wasSent ? outcome.code : .cancelled, wasSent ? outcome.origin : .local, wasSent: wasSent)
     guard kept.isComplete, handler != nil else { return end(outcome) }
     switch retries.next(after: outcome.processing) {

@@ -241,3 +241,14 @@ package final class DataPlane: Sendable {
     control?.report.text(besides: message) ?? "the channel is closed"
   }
 }
+
+extension PickTicket {
+  /// The picker hears of an attempt's end.
+  func end(_ outcome: borrowing StreamOutcome, wasSent: Bool, startedAt: Moment) {
+    end(
+      PickEnd(
+        code: wasSent || outcome.code == .deadlineExceeded ? outcome.code : .cancelled,
+        origin: wasSent ? outcome.origin : .local, wasSent: wasSent, trailingMetadata: outcome.trailingMetadata,
+        duration: startedAt.duration(to: .now)))
+  }
+}
