@@ -57,16 +57,3 @@ final class SubchannelRecord: AttemptObserver {
 
   func ended(_ end: AttemptEnd) { calls.withLock { $0.end(succeeds: end.code == .ok) } }
 }
-
-extension ConnectivityState {
-  /// As gRPC writes it.
-  var name: String {
-    switch self {
-    case .idle: "IDLE"
-    case .connecting: "CONNECTING"
-    case .ready: "READY"
-    case .transientFailure: "TRANSIENT_FAILURE"
-    case .shutdown: "SHUTDOWN"
-    }
-  }
-}

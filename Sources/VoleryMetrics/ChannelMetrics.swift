@@ -109,7 +109,7 @@ final class ChannelMetrics: Sendable {
   }
 
   private func count(_ state: ConnectivityState, by amount: Int) {
-    target.change(.channelSubchannels, [("volery.state", state.label)], by: amount)
+    target.change(.channelSubchannels, [("volery.state", state.name)], by: amount)
   }
 
   private func changed(_ id: Int, to new: ConnectivityState) {
@@ -187,19 +187,6 @@ final class ChannelMetrics: Sendable {
     target.count(.subchannelDisconnections, labels + target.instruments.optional([.disconnectError: error]))
     target.change(
       .subchannelOpenConnections, labels + target.instruments.optional([.securityLevel: known.securityLevel]), by: -1)
-  }
-}
-
-extension ConnectivityState {
-  /// As gRPC writes it.
-  fileprivate var label: String {
-    switch self {
-    case .idle: "IDLE"
-    case .connecting: "CONNECTING"
-    case .ready: "READY"
-    case .transientFailure: "TRANSIENT_FAILURE"
-    case .shutdown: "SHUTDOWN"
-    }
   }
 }
 

@@ -10,4 +10,15 @@ public enum ConnectivityState: Hashable, Sendable {
   case transientFailure
   /// Closed for good.
   case shutdown
+
+  /// As gRPC writes it.
+  package var name: String {
+    switch self {
+    case .idle: "IDLE"
+    case .connecting: "CONNECTING"
+    case .ready: "READY"
+    case .transientFailure: "TRANSIENT_FAILURE"
+    case .shutdown: "SHUTDOWN"
+    }
+  }
 }
