@@ -45,25 +45,23 @@ public struct ResponseIterator<Response: Sendable>: AsyncIteratorProtocol {
   ///
   /// - Throws: How the call ended otherwise. CANCELLED when the task is cancelled.
   public mutating func next() async throws(StatusError) -> Response? {
-    do throws(StatusError) {
-      if let bytes = try await handle.call.nextMessage() { return try handle.call.message(bytes, serializer) }
-    } catch {
-      handle.responsesEnded()
-      throw error
-    }
-    handle.responsesEnded()
-    return nil
+    do throws(StatusError) { return try response(try await handle.call.nextMessage()) } catch { throw ended(error) }
   }
 
   /// The same, from the actor's isolation.
   public mutating func next(isolation actor: isolated (any Actor)?) async throws(StatusError) -> Response? {
-    do throws(StatusError) {
-      if let bytes = try await handle.call.nextMessage() { return try handle.call.message(bytes, serializer) }
-    } catch {
-      handle.responsesEnded()
-      throw error
-    }
+    do throws(StatusError) { return try response(try await handle.call.nextMessage()) } catch { throw ended(error) }
+  }
+
+  /// Nil: there are no more.
+  private func response(_ bytes: ReceivedMessage?) throws(StatusError) -> Response? {
+    if let bytes { return try handle.call.message(bytes, serializer) }
     handle.responsesEnded()
     return nil
+  }
+
+  private func ended(_ error: StatusError) -> StatusError {
+    handle.responsesEnded()
+    return error
   }
 }
