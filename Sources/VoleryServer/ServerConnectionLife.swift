@@ -9,6 +9,7 @@ final class ServerConnectionLife: @unchecked Sendable {  // Isolation: loop
   private let observer: any Observer
   private let server: ObservedServer
   private var life = ObservedLife()
+  private var gauge: ConnectionGauge?
 
   init(_ observer: any Observer, of server: ObservedServer) {
     self.observer = observer
@@ -17,11 +18,9 @@ final class ServerConnectionLife: @unchecked Sendable {  // Isolation: loop
 
   func opened(_ connection: HTTP2ServerConnection) {
     guard opened(connection.peer) else { return }
-    observer.opened(
-      ConnectionGauge(id: life.id) { [weak connection] answer in
-        guard let connection else { return answer(nil) }
-        connection.loop.execute { answer(connection.figures) }
-      })
+    let gauge = ConnectionGauge(id: life.id) { answer in connection.loop.execute { answer(connection.figures) } }
+    self.gauge = gauge
+    observer.opened(gauge)
   }
 
   /// What never was open is told of as refused.
@@ -30,6 +29,7 @@ final class ServerConnectionLife: @unchecked Sendable {  // Isolation: loop
   }
 
   fileprivate func closed(_ peer: Peer, reason: String?, streams: Int) {
+    gauge.take()?.close()
     guard life.ended() == .open else { return }
     observer.happened(
       .connectionClosed(id: life.id, peer, reason: reason, streams: streams, after: life.age), to: server)

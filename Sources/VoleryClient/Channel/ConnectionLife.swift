@@ -10,6 +10,7 @@ final class ConnectionLife: @unchecked Sendable {  // Isolation: loop
   private let observer: any Observer
   private let channel: ObservedChannel
   private var loss: ConnectionLoss?
+  private var gauge: ConnectionGauge?
 
   /// It is being made.
   init(subchannel: Int, address: SocketAddress, of channel: ObservedChannel, _ observer: any Observer) {
@@ -24,10 +25,9 @@ final class ConnectionLife: @unchecked Sendable {  // Isolation: loop
   func connected(_ connection: any ClientConnection) {
     guard life.opened() else { return }
     tell(.connected(observed, peer: connection.peer, after: life.age))
-    observer.opened(
-      ConnectionGauge(id: life.id) { [weak connection] answer in
-        if let connection { connection.readFigures(answer) } else { answer(nil) }
-      })
+    let gauge = ConnectionGauge(id: life.id) { answer in connection.readFigures(answer) }
+    self.gauge = gauge
+    observer.opened(gauge)
   }
 
   func abandoned() {
@@ -44,6 +44,7 @@ final class ConnectionLife: @unchecked Sendable {  // Isolation: loop
   }
 
   func ended(_ reason: String, streams: Int) {
+    gauge.take()?.close()
     switch life.ended() {
     case .begun: tell(.connectFailed(observed, error: reason, after: life.age))
     case .open:
