@@ -34,12 +34,22 @@ extension ClientCall {
 
   /// The outermost one has returned: settles what the caller gets.
   @usableFromInline func interceptorsReturned() {
-    // Calls that stream have a handle, which does it when it is let go of.
-    defer { if hasOneRequest, hasOneResponse { interception.forgetHooks() } }
     guard interception.mayReturn(0) else {
       return interceptorsFailed(Interception.error(.neither, by: interception[0]))
     }
-    // As a rule there is nothing to add to how the call has ended.
+    // As a rule there is nothing to add to how the call has ended, and there are no hooks.
+    guard interception.hasChanges else {
+      if let ended = state.withLock({ $0.settle() }) { self.ended(ended) } else { settleAsIntercepted() }
+      return
+    }
+    settleAsIntercepted()
+    forgetHooks()
+  }
+
+  /// Calls that stream have a handle, which does it when it is let go of.
+  private func forgetHooks() { if hasOneRequest, hasOneResponse { interception.forgetHooks() } }
+
+  private func settleAsIntercepted() {
     if !interception.changesOutcome, let ended = state.withLock({ $0.settle() }) { return self.ended(ended) }
     let changes = interception.changes
     // One that has caught how the call failed, and says nothing else, has no message for its caller.
@@ -51,7 +61,7 @@ extension ClientCall {
 
   /// The outermost one has thrown: the same.
   @usableFromInline func interceptorsFailed(_ error: any Error) {
-    defer { if hasOneRequest, hasOneResponse { interception.forgetHooks() } }
+    defer { forgetHooks() }
     let error = ClientInterception.outcome(of: error)
     let changes = interception.changes
     if let initial = changes?.initialMetadata { state.withLock { $0.incoming.metadata = initial } }
@@ -112,11 +122,12 @@ extension ClientCall {
   func goOn(from index: Int) throws(StatusError) {
     guard interception.goOn(index) else { throw Interception.error(.twice, by: interception[index]) }
     let snapshot = channel.published.current
-    if interception.hasChanges, let metadata = interception.changes?.metadata { setMetadata(metadata) }
+    let hasChanges = interception.hasChanges
+    if hasChanges, let metadata = interception.changes?.metadata { setMetadata(metadata) }
     configure(in: snapshot)
     startDeadlineTimer(on: channel.loop)
-    if compression.code != 0 || interception.hasChanges { try finishRequest() }
-    if interception.hasChanges, hasOneRequest { interception.requestsEnded() }
+    if compression.code != 0 || hasChanges { try finishRequest() }
+    if hasChanges, hasOneRequest { interception.requestsEnded() }
     let (mayStart, largestMessage) = state.withLock { $0.goneOn() }
     // Writers wait for the interceptors.
     if !hasOneRequest { state.withLock { $0.outgoing.writers.takeAll() }.resumeAll() }
@@ -134,9 +145,15 @@ extension ClientCall {
   /// - Throws: How, if not with OK.
   func isBack(at index: Int) throws(StatusError) {
     interception.isBack(at: index)
-    defer { if interception.hasChanges, hasOneResponse { interception.responsesEnded() } }
-    if let error = state.withLock({ $0.outcome?.error }) { throw error }
-    if interception.hasChanges, hasOneResponse { try hookResponse() }
+    let failure = state.withLock { $0.failure }
+    // As a rule nobody wants to see messages.
+    guard interception.hasChanges, hasOneResponse else {
+      if let failure { throw failure }
+      return
+    }
+    defer { interception.responsesEnded() }
+    if let failure { throw failure }
+    try hookResponse()
   }
 
   /// Waits until interceptors have gone on, or the call is over.

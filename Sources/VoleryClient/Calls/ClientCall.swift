@@ -198,15 +198,17 @@ import VoleryTypes
     ended.timer?.cancel()
     channel.callEnded()
     selection.load()?.commit()
-    if let watch { tell(watch.observer, ended) }
+    if let watch { tell(watch.observer) }
     ended.waiters.resumeAll()
   }
 
-  private func tell(_ observer: any CallObserver, _ ended: borrowing ClientCallState.Ended) {
+  private func tell(_ observer: any CallObserver) {
+    let (verdict, history) = state.withLock { ($0.verdict, $0.past.history) }
+    guard let verdict else { return }
     observer.ended(
       CallEnd(
-        status: ended.outcome.status, origin: ended.outcome.origin, nanoseconds: startedAt.nanoseconds(to: .now),
-        furtherAttempts: ended.history?.count))
+        status: verdict.status, origin: verdict.origin, nanoseconds: startedAt.nanoseconds(to: .now),
+        furtherAttempts: history?.count))
   }
 
   // MARK: Waiting

@@ -157,9 +157,9 @@ extension ClientCallState {
 
   /// The same as the call has ended with OK, and they have nothing to add. Nil: it was settled before, or it is not so.
   mutating func settle() -> Ended? {
-    guard !hasVerdict, let outcome, outcome.isOK else { return nil }
+    guard !hasVerdict, outcome?.isOK == true else { return nil }
     interceptedOutcome = outcome
-    return Ended(outcome: outcome, waiters: takeWaiters(), timer: nil, history: past.history)
+    return Ended(waiters: takeWaiters(), timer: nil)
   }
 
   /// Interceptors have come to an end with OK.

@@ -55,6 +55,9 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
   /// The attempts are over: nothing more is sent or comes.
   var hasEnded: Bool { outcome != nil }
 
+  /// How they ended, if not with OK. Most end well: then nothing is copied.
+  var failure: StatusError? { outcome?.isOK == false ? outcome?.error : nil }
+
   /// What the caller gets, once that is certain.
   var verdict: StreamOutcome? { isIntercepted ? interceptedOutcome : outcome }
   var hasVerdict: Bool { isIntercepted ? interceptedOutcome != nil : outcome != nil }
@@ -176,13 +179,10 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
 
   /// What is left to do when the attempts have ended, or the caller's answer is settled.
   struct Ended {
-    let outcome: StreamOutcome
     /// Everybody who waits has to look.
     let waiters: WaiterList
     /// Of an attempt that is not made any more.
     let timer: AttemptTimer?
-    /// For observers; nil: there is nothing but a first attempt.
-    let history: AttemptHistory?
   }
 
   /// The attempts are over, once.
@@ -191,7 +191,7 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
     self.outcome = outcome
     outgoing.outbox.removeAll()
     if past.lastFailure != nil { _ = past.takeFailure() }
-    return Ended(outcome: outcome, waiters: takeWaiters(), timer: timer.take(), history: past.history)
+    return Ended(waiters: takeWaiters(), timer: timer.take())
   }
 
   mutating func takeWaiters() -> WaiterList {
@@ -223,9 +223,7 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
     if isIntercepted { interceptedOutcome = outcome }
     let attempts = running.isEmpty ? [] : running.removeAll()
     let wasRunning = !hasEnded
-    let ended =
-      wasRunning
-      ? end(outcome) : Ended(outcome: outcome, waiters: takeWaiters(), timer: nil, history: past.history)
+    let ended = wasRunning ? end(outcome) : Ended(waiters: takeWaiters(), timer: nil)
     return Settlement(attempts: attempts, ended: ended, wasRunning: wasRunning)
   }
 }

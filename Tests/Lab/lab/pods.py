@@ -72,8 +72,10 @@ class Pod:
         return self._cancelled
 
     def _signal(self, number):
+        # The pod may have acted on it before this process goes on.
+        now = time.monotonic()
         self._process.send_signal(number)
-        return time.monotonic()
+        return now
 
     def terminate(self):
         self.terminated = self._signal(signal.SIGTERM)
