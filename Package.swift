@@ -198,7 +198,8 @@ let package = Package(
       "volery-bench",
       [
         "VoleryPlatform", "Volery", "VoleryBinaryLog", "VoleryChannelz", "VoleryLoadBalancing", "VoleryMetrics",
-        "VoleryStatus", "VoleryTracing", "VoleryTypes", "MetricsExposition", argumentParser, coreMetrics, inMemoryTracing,
+        "VoleryProxy", "VoleryStatus", "VoleryTracing", "VoleryTypes", "MetricsExposition", argumentParser, coreMetrics,
+        inMemoryTracing,
       ]),
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
     program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser, logging]),

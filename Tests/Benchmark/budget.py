@@ -95,6 +95,23 @@ def client(kind, lanes, payload, *seams):
     return measure
 
 
+def proxy(load):
+    """The proxy, between the load and a server that is not under callgrind."""
+    def measure(program, count, folder):
+        behind, port = free_port(), free_port()
+        command = [program, "server", str(behind), "--loops", "1"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            try:
+                wait(behind, process)
+                between = callgrind.start([program, "proxy", str(port), str(behind)], folder / "out")
+                wait(port, between)
+                load(program, port, count, folder)
+                return callgrind.finish(between, folder / "out", stop=True)
+            finally:
+                process.kill()
+    return measure
+
+
 def unary_load(connections, streams, payload):
     def load(program, port, count, folder):
         body = folder / "body"
@@ -132,6 +149,8 @@ ROWS = {
        for side, few, many, rounds, measure in (
            ("server", 4096, 12288, 1, server(unary_load(8, 32, 16), *seams)),
            ("client", 3200, 9600, 3, client("unary", 64, 16, *seams)))},
+    "unary-proxy": Row(
+        "unary call, proxy, 8 connections × 32 streams, 16 B", 4096, 12288, proxy(unary_load(8, 32, 16)), rounds=3),
     "large-server": Row("unary call, server, 4 in flight, 1 MiB each way", 40, 200, server(own_load("unary", 4, 1 << 20)), rounds=3),
     "stream-out": Row("message sent by a server's stream, 1 KiB", 4000, 12000, server(own_load("download", 4, 1024))),
     "stream-in": Row("message received by a client's stream, 1 KiB", 4000, 12000, client("download", 4, 1024), rounds=3),

@@ -10,6 +10,7 @@ import time
 from h2load import Load
 from idle_load import IdleLoad
 from processes import LOAD_CORE, SERVER_CORE, Running, pinned
+from proxies import proxies
 from results import Row, latencies
 from targets import CALLBACK, CPP, FLOOR, OURS, QUEUE, SWIFT
 from wire import echo, method, stream_request
@@ -45,9 +46,11 @@ class Bench:
         return {name: command for name, command in commands.items() if command[0].exists()}
 
     @contextlib.contextmanager
-    def running(self, commands):
+    def running(self, commands, prepare={}):
+        """`prepare`: of some, what writes their configuration once the port is known."""
         with contextlib.ExitStack() as stack:
-            yield {name: stack.enter_context(Running(name, command)) for name, command in commands.items()}
+            yield {name: stack.enter_context(Running(name, command, prepare=prepare.get(name)))
+                   for name, command in commands.items()}
 
     def interleaved(self, servers, loads, take):
         """A short run of each server that tells how much is a round; then the rounds, each server once in each."""
@@ -254,6 +257,6 @@ def size(bench):
 
 
 GROUPS = {
-    "unary": unary, "stream": stream, "ping-pong": ping_pong, "large": large, "client": clients, "memory": memory,
-    "size": size,
+    "unary": unary, "stream": stream, "ping-pong": ping_pong, "large": large, "client": clients, "proxy": proxies,
+    "memory": memory, "size": size,
 }

@@ -26,10 +26,12 @@ def free_port():
 
 
 class Running:
-    """A server process. `command` is a list in which {port} is replaced."""
+    """A server process. `command` is a list in which {port} is replaced; `prepare`, if given, is told the port before."""
 
-    def __init__(self, name, command, core=SERVER_CORE):
+    def __init__(self, name, command, core=SERVER_CORE, prepare=None):
         self.name, self.port = name, free_port()
+        if prepare:
+            prepare(self.port)
         self.process = subprocess.Popen(
             pinned(core, [str(word).replace("{port}", str(self.port)) for word in command]),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

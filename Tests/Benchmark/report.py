@@ -6,6 +6,7 @@ import pathlib
 import platform
 import subprocess
 
+from proxies import versions
 from targets import OURS, TARGETS
 
 HEADINGS = {
@@ -16,6 +17,9 @@ HEADINGS = {
     "large": ("Messages of 1 MiB", "MB of payload per second of the server's CPU. Echoed: in and out on 2 × 2 streams; "
               "streamed: out only, 2 × 4 streams."),
     "client": ("Unary calls, client", "Client CPU per call, µs, 16 B, against one server (ours), which has the other core."),
+    "proxy": ("Proxies", "CPU of the proxy per forwarded unary call, µs, 16 B, beside that of a server which answers the calls "
+              "itself; and the time that it adds to a call, one at a time. Plain HTTP/2 on both sides; each proxy has one core "
+              "and one worker, the load and the server behind have the other core."),
     "memory": ("Memory", "What the server's own memory grows by, kB; raw HTTP/2 load. Measured after the first calls have "
                "made what a server makes once."),
     "size": ("Build and size", "Seconds on the clock on this machine; the program as it lies on the disk."),
@@ -136,7 +140,7 @@ def machine(seconds, options):
         "compiler": output("swift", "--version").splitlines()[0],
         "peers": f"gRPC C++ {output('pkg-config', '--modversion', 'grpc++')} (callback API), grpc-swift-2 "
                  f"{swift_version(options.programs)}, {output('nghttpd', '--version')}, grpcio "
-                 + output(options.python, "-c", "import grpc; print(grpc.__version__)"),
+                 + output(options.python, "-c", "import grpc; print(grpc.__version__)") + ", " + versions(options.programs),
     }
 
 

@@ -2,6 +2,7 @@
 
 OURS, CPP, SWIFT, FLOOR = "Volery", "gRPC C++", "grpc-swift-2", "nghttpd"
 CALLBACK, QUEUE = "gRPC C++ callback", "gRPC C++ queue"
+ENVOY, NGINX, HAPROXY, DIRECT = "Envoy", "nginx", "HAProxy", "no proxy"
 
 
 class Target:
@@ -27,6 +28,8 @@ class Target:
 
 UNARY = "server CPU per unary call, 8×32, 16 B"
 CLIENT = "client CPU per unary call, 64 in flight"
+PROXY = "CPU of the proxy per unary call, 8×32, 16 B"
+PROXIES = [ENVOY, NGINX, HAPROXY]
 TARGETS = [
     Target(UNARY, "unary 16 8x32", [CPP], most=0.25),
     Target(UNARY, "unary 16 8x32", [SWIFT], most=0.05),
@@ -39,6 +42,12 @@ TARGETS = [
     Target("1 MiB streamed, the same", "large stream plain", [CPP], least=1.2),
     Target("1 MiB echoed over TLS, the same", "large echo tls", [CPP], least=1.2),
     Target("1 MiB streamed over TLS, the same", "large stream tls", [CPP], least=1.2),
+    Target(PROXY, "proxy 16 8x32", [ENVOY], most=0.5),
+    Target(PROXY, "proxy 16 8x32", [NGINX, HAPROXY], most=1.0),
+    # At least 60 % of the calls that a server answers with the same core.
+    Target(PROXY, "proxy 16 8x32", [DIRECT], most=1.67),
+    Target("what the proxy adds to a call's time, p50, one at a time", "proxy added p50", PROXIES, most=1.0),
+    Target("what the proxy adds to a call's time, p99, one at a time", "proxy added p99", PROXIES, most=1.0),
     Target("memory of an idle connection, 1,000 open", "idle connection", [SWIFT], most=0.7),
     Target("clean release build of HelloWorld", "build time", [SWIFT], most=0.35),
 ]
