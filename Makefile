@@ -55,16 +55,19 @@ NAMESPACES := unshare --mount --net --pid --fork --mount-proc true 2>/dev/null
 
 lab: deps python ## The laboratory: each statement about one client and N pods (needs root); whole it writes Docs/Laboratory.md, with CASES="B12 F" some
 	swift build -c release --product volery-lab
+	swift build -c release --product volery-proxy
 	$(SUDO) Tests/Lab/run.py --jobs 2 --program $(LAB) --python .build/python/bin/python --page Docs/Laboratory.md $(CASES)
 
 lab-reference: deps python ## The laboratory with grpcio's client in the place of ours: the figures beside ours, of all CASES or some
 	swift build -c release --product volery-lab
+	swift build -c release --product volery-proxy
 	$(SUDO) Tests/Lab/run.py --reference --keep-reference --out .build/lab-reference --program $(LAB) \
 	  --python .build/python/bin/python $(CASES)
 
 # The part of it that belongs to the tests. Where namespaces are forbidden there is nothing to run it in.
 lab-quick: deps
 	swift build -c release --product volery-lab
+	swift build -c release --product volery-proxy
 	@if $(SUDO) $(NAMESPACES); then $(SUDO) timeout 600 Tests/Lab/run.py --quick --shared --jobs 3 --program $(LAB); \
 	else echo "lab-quick: SKIPPED, this machine allows no namespaces"; fi
 
@@ -93,6 +96,9 @@ format: ## Format the sources
 
 proxy-gigabyte: deps ## One stream of 1 GiB each way through volery-proxy: by how much it grows
 	PROXY_MEGABYTES=1024 swift test --filter ProxyTests.ProgramTests/memory
+
+proxy-clients: deps ## 10,000 clients of one volery-proxy at once, a call and a stream of each: how long it takes and by how much it grows
+	PROXY_CLIENTS=10000 swift test --filter ProxyTests.HostileTests/manyClients
 
 interop: deps python ## Run the interoperability cases against grpcio, both directions
 	swift build --product volery-interop
@@ -140,4 +146,4 @@ balancing: ## Simulate the load balancing policies, and write the table of Docs/
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: docs proxy-gigabyte status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo python test generate format interop examples rotation balancing clean
+.PHONY: docs proxy-gigabyte proxy-clients status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo python test generate format interop examples rotation balancing clean

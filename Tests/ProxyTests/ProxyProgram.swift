@@ -1,0 +1,42 @@
+import Foundation
+import TestSupport
+import Volery
+
+/// `volery-proxy` as a process of its own, whose memory can be looked at.
+struct ProxyProgram {
+  static let path = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    .deletingLastPathComponent().appendingPathComponent("volery-proxy").path
+
+  let process: ChildProcess
+  /// Where it listens.
+  let address: Volery.SocketAddress
+
+  /// Starts it, and returns once it listens.
+  init(target: String, _ arguments: String...) async throws {
+    let process = try ChildProcess(
+      [ProxyProgram.path, "--listen", "127.0.0.1:0", "--target", target] + arguments)
+    self.process = process
+    let port = try await blocking {
+      var output = ""
+      while !output.contains("\n") {
+        let more = process.read()
+        guard !more.isEmpty else { throw NeverHappened("a first line; it ended: \(output)") }
+        output += more
+      }
+      return output.split(separator: "\n")[0].split(separator: ":").last.flatMap { Int($0) } ?? 0
+    }
+    address = .tcp("127.0.0.1", port)
+  }
+
+  /// What it has in memory now.
+  var residentKilobytes: Int {
+    get throws {
+      let status = try String(contentsOfFile: "/proc/\(process.pid)/status", encoding: .utf8)
+      guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmRSS:") }) else { return 0 }
+      return Int(line.split(whereSeparator: { $0 == " " || $0 == "\t" })[1]) ?? 0
+    }
+  }
+
+  /// SIGTERM; the exit code.
+  func stop() async throws -> Int32 { try await blocking { process.stop(SIGTERM) } }
+}
