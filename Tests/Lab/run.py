@@ -20,7 +20,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 # The pictures that go with the page of the last full run.
-PICTURES = {"C1": "rolling-restart", "B4": "frozen-pod", "D1": "black-hole"}
+PICTURES = {"C1": "rolling-restart", "C9": "rolling-restart-of-proxies", "B4": "frozen-pod", "D1": "black-hole"}
 # The one of them that is shown with the other client too.
 REFERENCE_PICTURE = "C1"
 KNOWN_FILE = "known-failures.txt"

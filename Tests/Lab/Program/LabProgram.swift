@@ -7,7 +7,7 @@ import Volery
 @main
 struct LabProgram: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "volery-lab", subcommands: [PodCommand.self, ClientCommand.self])
+    commandName: "volery-lab", subcommands: [PodCommand.self, ClientCommand.self, BytesCommand.self])
 
   static func main() async {
     LoggingSystem.bootstrap { label in

@@ -26,7 +26,7 @@ struct PodCommand: AsyncParsableCommand {
     if let age { options.maxConnectionAge = .milliseconds(age) }
     if let streams { options.maxConcurrentStreams = streams }
     options.drainLimit = .seconds(drainLimit)
-    let server = Server(services: [service, health], options: options)
+    let server = Server(services: [service, LabBytes(), health], options: options)
     let addresses = try bind.map { text in
       if text.hasPrefix("unix:") { return ListenAddress.unix(String(text.dropFirst(5))) }
       guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else {

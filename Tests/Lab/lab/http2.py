@@ -29,6 +29,11 @@ def message(body):
     return b"\0" + struct.pack(">I", len(body)) + body
 
 
+def expect_preface(connection):
+    if connection.recv(len(PREFACE), socket.MSG_WAITALL) != PREFACE:
+        raise EOFError
+
+
 class Frames:
     """The frames that come out of a socket: (kind, flags, stream, body)."""
 
@@ -70,26 +75,45 @@ def answered_ok(block):
 
 
 class Connection:
-    """A client's end."""
+    """A client's end. `many`: of many calls, with a window that does not end, and header blocks that each stand for themselves."""
 
-    def __init__(self, address, port=50051):
+    def __init__(self, address, port=50051, many=False):
         self.socket = socket.create_connection((address, port), 3)
         self._frames = Frames(self.socket)
         self._kept = []
         self._next = 1
-        self.socket.sendall(PREFACE + frame(SETTINGS))
+        self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", 1, 0) if many else b""))
+        if many:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket.sendall(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30)))
 
-    def call(self, path, body, end=False):
+    def call(self, path, body, end=False, more=b""):
+        """`more`: further fields of the headers."""
         stream, self._next = self._next, self._next + 2
-        block = (
+        block = self._request(path) + more
+        self.socket.sendall(frame(HEADERS, 4, stream, block) + frame(DATA, 1 if end else 0, stream, message(body)))
+        return stream
+
+    def call_many(self, path, body, count):
+        """So many whole calls at once."""
+        block, frames = self._request(path), []
+        for _ in range(count):
+            frames += [frame(HEADERS, 4, self._next, block), frame(DATA, 1, self._next, message(body))]
+            self._next += 2
+        self.socket.sendall(b"".join(frames))
+
+    @staticmethod
+    def _request(path):
+        return (
             b"\x83\x86"
             + literal(":path", path)
             + literal(":authority", "lab")
             + literal("content-type", "application/grpc")
             + literal("te", "trailers")
         )
-        self.socket.sendall(frame(HEADERS, 4, stream, block) + frame(DATA, 1 if end else 0, stream, message(body)))
-        return stream
+
+    def reset(self, stream, code):
+        self.socket.sendall(frame(RST_STREAM, 0, stream, struct.pack(">I", code)))
 
     def _next_frame(self, limit):
         found = self._frames.next(limit)
@@ -140,6 +164,25 @@ class Connection:
         if not found or found[0] == RST_STREAM:
             return None
         return "0" if answered_ok(found[3]) else "other"
+
+    def wait_ends(self, count, limit):
+        """So many calls that end in order."""
+        for _ in range(count):
+            found = self._wait(lambda found: found[0] == RST_STREAM or found[0] == HEADERS and found[1] & 1, limit)
+            if not found or found[0] == RST_STREAM or not answered_ok(found[3]):
+                raise RuntimeError("a call has failed")
+        self._kept.clear()
+
+    def wait_any(self, kinds, stream, limit):
+        """The next frame of a stream that is of one of these kinds."""
+        return self._wait(lambda found: found[0] in kinds and found[2] == stream, limit)
+
+    def wait_reset(self, stream, limit):
+        """The code that ends a stream without a status; None when it ends otherwise, or not at all."""
+        found = self._wait(
+            lambda found: found[2] == stream and (found[0] == RST_STREAM or found[0] == HEADERS and found[1] & 1), limit
+        )
+        return struct.unpack(">I", found[3])[0] if found and found[0] == RST_STREAM else None
 
     def wait_close(self, limit):
         end = time.monotonic() + limit

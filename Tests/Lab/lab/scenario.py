@@ -1,5 +1,8 @@
 """A scenario: a named case with the statement's number, its bars, and what was measured."""
 
+import json
+import pathlib
+import subprocess
 import time
 
 from . import client as clients
@@ -7,6 +10,7 @@ from .baseline import Baseline
 from .dns import DNSMasq
 from .network import Network
 from .pods import PORT, Pod, name_of
+from .proxies import Proxy
 
 CASES = {}
 
@@ -102,6 +106,38 @@ class Laboratory:
                 command += ["--" + name.replace("_", "-")] + ([] if value is True else [str(value)])
         self._pods.append(Pod(command, addresses, port, kind))
         return self._pods[-1]
+
+    # Proxies
+
+    # Theirs is the product's own.
+    proxy_interval = 5.0
+
+    def proxies(self, numbers, target="dns:///pods.test:50051", *flags):
+        """Starts volery-proxy on 127.0.3.NUMBER and returns when all of them listen."""
+        program = str(pathlib.Path(self.options.program).with_name("volery-proxy"))
+        found = [Proxy(program, f"127.0.3.{number}", target, flags) for number in numbers]
+        for proxy in found:
+            proxy.wait_listening()
+        return found
+
+    def start_bytes(self, work, target, **flags):
+        """Calls of methods that no .proto has: see BytesCommand."""
+        command = [self.options.program, "bytes", work, target]
+        for name, value in flags.items():
+            command += ["--" + name, str(value)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def finish_bytes(self, process, limit=90):
+        """What came of them."""
+        output, _ = process.communicate(timeout=limit)
+        lines = output.splitlines()
+        if process.returncode != 0 or not lines:
+            raise RuntimeError(f"{process.args} ended with {process.returncode}: {output[-2000:]}")
+        self.notes += [line for line in lines[:-1]]
+        return json.loads(lines[-1])
+
+    def bytes(self, work, target, **flags):
+        return self.finish_bytes(self.start_bytes(work, target, **flags))
 
     # Clients
 
