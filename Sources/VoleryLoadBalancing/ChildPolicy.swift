@@ -34,6 +34,9 @@ public struct ChildPolicy {
   /// Those that it has made and not given up.
   public private(set) var subchannels: [Int: Subchannel] = [:]
 
+  /// The resolver is not asked again for its sake, be it that it says so or that its connections fail (gRFC A56). False.
+  var ignoresResolverRequests = false
+
   private var policy: any LoadBalancingPolicy
   private var timers: Set<PolicyTimer> = []
   private var hasNews = false
@@ -62,6 +65,10 @@ public struct ChildPolicy {
   }
 
   // MARK: What happens
+
+  /// Has the policy take over another one's configuration (`LoadBalancingPolicy.adopt`); `update` should follow at once. Returns
+  /// false when it can't.
+  public mutating func adopt(_ fresh: any LoadBalancingPolicy) -> Bool { policy.adopt(fresh) }
 
   /// Returns false when the child can't use the list.
   @discardableResult
@@ -127,8 +134,9 @@ public struct ChildPolicy {
     var made: [Subchannel] = []
     let outer = effects
     var inner = PolicyEffects(attributes: effects.attributes, usesHealthChecks: policy.usesHealthChecks) {
-      [name] request in
+      [name, ignoresResolverRequests] request in
       var request = request
+      if ignoresResolverRequests { request.asksResolver = false }
       request.owner.insert(name, at: 0)
       let subchannel = outer.subchannel(for: request)
       made.append(subchannel)
@@ -162,7 +170,8 @@ public struct ChildPolicy {
       effects.append(.startTimer(outer, after: delay))
     case .cancelTimer(let timer):
       if timers.remove(own(timer)) != nil { effects.append(.cancelTimer(own(timer))) }
-    case .resolveNow, .tellEjection: effects.append(effect)
+    case .resolveNow: if !ignoresResolverRequests { effects.append(effect) }
+    case .tellEjection: effects.append(effect)
     case .complain(let text): effects.append(.complain("\(name): \(text)"))
     }
   }

@@ -77,6 +77,11 @@ public protocol LoadBalancingPolicy {
   /// Returns false when it can't be used (no endpoint), so that the resolver tries again.
   mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool
 
+  /// The configuration has changed: `fresh` is a policy that the factory has made of the new one, and that nobody has asked
+  /// anything. A policy that can live on with that configuration takes it over and returns true; its list follows at once. False,
+  /// the default, leaves it as it is: the fresh one is to take its place.
+  mutating func adopt(_ fresh: any LoadBalancingPolicy) -> Bool
+
   /// A subchannel changed its state. `error` tells, for transientFailure, what each address said.
   mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects)
@@ -108,6 +113,8 @@ public protocol LoadBalancingPolicy {
 }
 
 extension LoadBalancingPolicy {
+  /// False: a new configuration makes a new policy.
+  public mutating func adopt(_ fresh: any LoadBalancingPolicy) -> Bool { false }
   /// Does nothing: for a policy that is never idle.
   public mutating func exitIdle(_ effects: inout PolicyEffects) {}
   /// Does nothing: for a policy without timers.

@@ -1,3 +1,4 @@
+import VoleryPlatform
 public import VoleryTypes
 
 /// Makes policies of one name.
@@ -32,6 +33,8 @@ public struct PolicyContext: Sendable {
   public var now: @Sendable () -> ContinuousClock.Instant
   /// Random 64 bits; tests inject a seeded generator.
   public var random: @Sendable () -> UInt64
+  /// The process's environment: the value of a variable, nil where there is none; tests inject their own.
+  public var environment: @Sendable (String) -> String? = { name in getenv(name).map { String(cString: $0) } }
 
   /// What a policy's tests give it; a channel makes its own.
   ///

@@ -18,6 +18,8 @@ package struct SubchannelRequest {
   package let usesHealthChecks: Bool
   /// What parents call the policies from below the channel's own down to that one; empty for the channel's own.
   package var owner: [String] = []
+  /// Whether the resolver is asked again when its connection fails; not where a parent says so.
+  package var asksResolver = true
 }
 
 /// What a policy wants done. The channel carries it out, in order, after the policy's function has returned.

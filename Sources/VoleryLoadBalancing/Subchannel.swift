@@ -20,14 +20,15 @@ public final class Subchannel: Sendable {
   /// - Parameters:
   ///   - ejects: Whether its server is left alone for a while when calls fail on it (`isEjected`).
   ///   - ejectsSlow: The same when it is slower than others, if its policy looks for that.
+  ///   - asksResolver: Whether the resolver is asked again when its connection fails.
   package init(
     id: Int, endpoint: Endpoint, connection: any Sendable & AnyObject, owner: [String] = [], ejects: Bool = true,
     ejectsSlow: Bool = true,
-    now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+    asksResolver: Bool = true, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
   ) {
     health = HealthRecord(now: now)
     slowness = SlownessRecord(now: now)
-    standing = SubchannelStanding(health, slowness)
+    standing = SubchannelStanding(health, slowness, asksResolver: asksResolver)
     self.ejects = ejects
     self.ejectsSlow = ejectsSlow
     self.id = id
@@ -103,7 +104,11 @@ package final class SubchannelStanding: Sendable {
   private let full = Atomic<Bool>(false)
   private let answered = Atomic<Bool>(false)
 
-  init(_ health: HealthRecord, _ slowness: SlownessRecord) {
+  /// Whether the resolver is asked again when its connection fails.
+  package let asksResolver: Bool
+
+  init(_ health: HealthRecord, _ slowness: SlownessRecord, asksResolver: Bool) {
+    self.asksResolver = asksResolver
     self.health = health
     self.slowness = slowness
   }

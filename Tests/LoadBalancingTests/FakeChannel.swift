@@ -18,7 +18,11 @@ final class FakeChannel {
   /// As a resolver's answer has it.
   var attributes = Attributes()
 
-  private final class NoConnection: Sendable {}
+  /// Notes what pickers ask for.
+  private final class NoConnection: ConnectionRequests {
+    let wanted = Mutex(false)
+    func connectionRequested() { wanted.withLock { $0 = true } }
+  }
 
   init(_ policy: any LoadBalancingPolicy) {
     self.policy = policy
@@ -114,6 +118,27 @@ final class FakeChannel {
   }
 
   func pick() -> PickResult { picker.pick(for: PickRequest(path: "/a/b", metadata: Metadata())) }
+
+  /// What a channel does of a pick: connects what is picked or asked for without a connection. Returns the port of a pick that is
+  /// ready.
+  func call(_ metadata: Metadata = Metadata(), hash: UInt64? = nil) -> Int? {
+    var configuration = CallConfiguration()
+    configuration.hash = hash
+    let picked = picker.pick(
+      for: PickRequest(path: "/a/b", metadata: metadata, configuration: hash == nil ? nil : configuration)
+    ).subchannel
+    for (id, subchannel) in subchannels {
+      let isWanted = (subchannel.connection as? NoConnection)?.wanted.withLock { wanted in
+        defer { wanted = false }
+        return wanted
+      }
+      if isWanted == true || id == picked?.id, states[id] == .idle { change(id, .connecting) }
+    }
+    guard let picked, states[picked.id] == .ready, case .tcp(_, let port)? = picked.endpoint.addresses.first else {
+      return nil
+    }
+    return port
+  }
 
   /// The port of the picked subchannel.
   func pickPort() -> Int? {

@@ -35,25 +35,26 @@ extension ChannelCore {
   }
 
   /// An address could not be reached: it may be gone.
-  func dialFailed(_ endpoint: Endpoint, _ error: StatusError) {
+  func dialFailed(_ endpoint: Endpoint, _ error: StatusError, asksResolver: Bool) {
     options.logger.debug(
       "no connection",
       metadata: [
         "target": "\(target)", "endpoint": "\(String(foreign: "\(endpoint)"))",
         "error": "\(String(line: error.message))",
       ])
-    resolveNow(.connectFailed)
+    if asksResolver { resolveNow(.connectFailed) }
   }
 
   /// A connection is gone, or going: looks the name up at once. After the last one, calls that would fail wait for what
   /// comes of it.
-  func connectionLost(_ endpoint: Endpoint, _ reason: String, isLast: Bool) {
+  func connectionLost(_ endpoint: Endpoint, _ reason: String, isLast: Bool, asksResolver: Bool) {
     options.logger.debug(
       "connection lost",
       metadata: [
         "target": "\(target)", "endpoint": "\(String(foreign: "\(endpoint)"))", "reason": "\(String(line: reason))",
       ])
-    resolveNow(.connectionLost)
+    // Calls that would wait for the answer want one, whatever a policy thinks of it.
+    if asksResolver || isLast { resolveNow(.connectionLost) }
     if isLast { resolver.beginHold(for: self) }
   }
 

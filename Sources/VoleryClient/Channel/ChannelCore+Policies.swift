@@ -160,9 +160,10 @@ extension ChannelCore {
     return serviceConfig.healthCheckService == nil ? .advice : .required
   }
 
-  /// The policy that serves goes on until the new one can.
+  /// The policy that serves takes over its own new configuration, or goes on until the new one can. The list follows.
   func switchPolicy(to config: ServiceConfig) {
     guard let fresh = try? makePolicy(for: config), fresh.choice != newestPolicy.choice else { return }
+    if newestPolicy.adopt(fresh) { return }
     balancing.policies.giveUpNext()?.stop()
     guard fresh.choice != policy.choice else { return }
     if balancing.hasResolved {

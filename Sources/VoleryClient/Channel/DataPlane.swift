@@ -140,7 +140,7 @@ package final class DataPlane: Sendable {
 
   /// The newest picker names what can't ever have a connection.
   private func fault(of subchannel: Subchannel, in snapshot: borrowing PublishedPicker) -> StatusError? {
-    let isForeign = (subchannel.connection as? SubchannelDriver)?.home != ObjectIdentifier(self)
+    let isForeign = (subchannel.connection as? SubchannelDriver)?.home.dataPlane != ObjectIdentifier(self)
     guard isForeign || subchannel.isRemoved, published.current.generation == snapshot.generation else { return nil }
     let owner = subchannel.owner.isEmpty ? "it" : "its child \"\(subchannel.owner.joined(separator: "/"))\""
     let what = isForeign ? "that is not of this channel" : "that \(owner) has given up"

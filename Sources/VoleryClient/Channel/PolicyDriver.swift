@@ -25,7 +25,7 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
   /// The connections of each ready subchannel.
   private(set) var offers: [Int: ConnectionOffer] = [:]
 
-  let choice: ServiceConfig.LoadBalancingChoice
+  private(set) var choice: ServiceConfig.LoadBalancingChoice
   private unowned let core: ChannelCore
   private var policy: any LoadBalancingPolicy
   private var members: [Int: Member] = [:]
@@ -103,6 +103,13 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
     }
     isDeciding = false
     tellNews()
+  }
+
+  /// Takes over the configuration of a driver that has done nothing yet, where the policy can; its list should follow at once.
+  func adopt(_ fresh: PolicyDriver) -> Bool {
+    guard !isStopped, fresh.choice.name == choice.name, policy.adopt(fresh.policy) else { return false }
+    choice = fresh.choice
+    return true
   }
 
   /// The resolver's whole answer.

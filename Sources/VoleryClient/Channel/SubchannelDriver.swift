@@ -12,7 +12,7 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
   let id: Int
   let endpoint: Endpoint
   /// The channel's half that calls use: who may pick it.
-  let home: ObjectIdentifier
+  let home: Home
   /// The subchannel's; nil before it was made.
   private var standing: SubchannelStanding?
   private(set) var state: SubchannelState
@@ -50,16 +50,16 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
     self.endpoint = endpoint
     self.owner = owner
     self.core = core
-    home = ObjectIdentifier(core.dataPlane)
+    home = Home(dataPlane: ObjectIdentifier(core.dataPlane), loop: core.loop)
     state = SubchannelState(backoff: core.options.backoff, connectTimeout: core.options.connectTimeout)
     further = FurtherConnections(growth: ConnectionGrowth(backoff: core.options.backoff))
   }
 
   /// The policies' side of this; its driver is held by it, not the other way round.
   func makeSubchannel(for request: SubchannelRequest) -> Subchannel {
-    let (ejects, ejectsSlow) = (core.options.ejectsFailingServers, core.options.ejectsSlowServers)
     let subchannel = Subchannel(
-      id: id, endpoint: endpoint, connection: self, owner: request.owner, ejects: ejects, ejectsSlow: ejectsSlow)
+      id: id, endpoint: endpoint, connection: self, owner: request.owner, ejects: core.options.ejectsFailingServers,
+      ejectsSlow: core.options.ejectsSlowServers, asksResolver: request.asksResolver)
     standing = subchannel.standing
     return subchannel
   }
@@ -148,7 +148,7 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
       adopt(connection)
       report()
     case .failed(let error):
-      core.dialFailed(endpoint, error)
+      core.dialFailed(endpoint, error, asksResolver: standing?.asksResolver ?? true)
       perform(state.dialFailed(error, now: core.clock.now(), random: core.clock.random()))
     }
   }
@@ -225,7 +225,7 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
     }
     core.report.dials.withLock { $0.failed(connection.address, end.reason, at: core.clock.now()) }
     let isLast = connections.isEmpty && !owner.hasReady(besides: id)
-    core.connectionLost(endpoint, end.reason, isLast: isLast)
+    core.connectionLost(endpoint, end.reason, isLast: isLast, asksResolver: standing?.asksResolver ?? true)
     guard connections.isEmpty else {
       departure.dial?.cancel()
       return connectionsChanged()
