@@ -23,27 +23,28 @@ extension LoadBalancingRegistry {
   /// What a channel uses where neither its options nor a service config name a policy.
   public static let defaultPolicyName = "rr_least_request"
 
-  /// `rr_least_request` (the default), `round_robin`, `least_request`, `random`, `pick_first`, and `outlier_detection`, which
-  /// wraps another one.
-  public static let builtIn = LoadBalancingRegistry([
-    BuiltInPolicyFactory(name: "rr_least_request") { _, context in
-      SpreadingPolicy(context: context, findsSlow: true) { RoundRobinLeastRequestPicker($0, seed: $1) }
-    },
-    BuiltInPolicyFactory(name: "round_robin") { _, context in
-      SpreadingPolicy(context: context) { RoundRobinPicker($0, seed: $1) }
-    },
-    BuiltInPolicyFactory(name: "random") { _, context in
-      SpreadingPolicy(context: context) { RandomPicker($0, seed: $1) }
-    },
-    leastRequest("least_request"),
-    leastRequest("least_request_experimental"),
-    outlierDetection("outlier_detection"),
-    outlierDetection("outlier_detection_experimental"),
-    BuiltInPolicyFactory(name: "pick_first") { configuration, context in
-      let shuffles = try configuration.optional("shuffleAddressList", ConfigReader.bool) ?? false
-      return PickFirstPolicy(shuffles: shuffles, context: context)
-    },
-  ])
+  /// `rr_least_request` (the default), `round_robin`, `least_request`, `random`, `pick_first`, `outlier_detection`, which
+  /// wraps another one, `ring_hash_experimental`, `priority_experimental` and `weighted_target_experimental`.
+  public static let builtIn = LoadBalancingRegistry(
+    [
+      BuiltInPolicyFactory(name: "rr_least_request") { _, context in
+        SpreadingPolicy(context: context, findsSlow: true) { RoundRobinLeastRequestPicker($0, seed: $1) }
+      },
+      BuiltInPolicyFactory(name: "round_robin") { _, context in
+        SpreadingPolicy(context: context) { RoundRobinPicker($0, seed: $1) }
+      },
+      BuiltInPolicyFactory(name: "random") { _, context in
+        SpreadingPolicy(context: context) { RandomPicker($0, seed: $1) }
+      },
+      leastRequest("least_request"),
+      leastRequest("least_request_experimental"),
+      outlierDetection("outlier_detection"),
+      outlierDetection("outlier_detection_experimental"),
+      BuiltInPolicyFactory(name: "pick_first") { configuration, context in
+        let shuffles = try configuration.optional("shuffleAddressList", ConfigReader.bool) ?? false
+        return PickFirstPolicy(shuffles: shuffles, context: context)
+      },
+    ] + keyed + trees)
 
   private static func outlierDetection(_ name: String) -> BuiltInPolicyFactory {
     BuiltInPolicyFactory(name: name) { configuration, context in
