@@ -98,6 +98,18 @@ extension ForwardedCall: ServerStreamHandler {
     end(error?.status ?? Status(code: .cancelled)) { _ in }
   }
 
+  /// What a client is told of a failure on the proxy's other side. What really was, with names and addresses, is for the access
+  /// log and the channel's own.
+  private static func text(of code: StatusCode) -> String {
+    switch code {
+    case .unavailable: "the proxy: no server could take the call, or the one that had it was lost"
+    case .deadlineExceeded: "the call's deadline passed at the proxy"
+    case .resourceExhausted: "the proxy: a limit was reached"
+    case .internal: "the proxy: the server's answer broke off, or was none of gRPC's"
+    default: "the proxy: the call has failed on its way"
+    }
+  }
+
   /// CANCEL (RFC 9113, 7): the client is gone without a word.
   private static let cancelCode: UInt32 = 8
 }
@@ -135,7 +147,7 @@ extension ForwardedCall: ForwardedResponseHandler {
         stream.finish(outcome.status, trailingMetadata: outcome.trailingMetadata)
       } else {
         stream.finish(
-          Status(code: outcome.code, message: "the proxy: \(outcome.status.message)"), trailingMetadata: Metadata())
+          Status(code: outcome.code, message: ForwardedCall.text(of: outcome.code)), trailingMetadata: Metadata())
       }
     }
   }

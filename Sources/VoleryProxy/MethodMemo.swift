@@ -1,11 +1,12 @@
 import VoleryTypes
 
-/// The methods that were called last, by the bytes of their paths: as a rule a call's is among them. What others have sent can
-/// make it forget, and no more.
-struct MethodMemo {
-  private struct Entry {
-    let path: [UInt8]
+/// The methods that were called last, by the bytes of their paths, and the routes that they can meet: as a rule a call's is among
+/// them. What others have sent can make it forget, and no more.
+struct MethodMemo: Sendable {
+  struct Entry: Sendable {
+    fileprivate let path: [UInt8]
     let method: MethodDescriptor
+    let candidates: [Int]
   }
 
   private var entries = [Entry?](repeating: nil, count: 256)
@@ -13,16 +14,19 @@ struct MethodMemo {
   private static let longestPath = 1024
 
   /// Nil: the path is none of a method, `/service/method`.
-  mutating func method(of path: UnsafeRawBufferPointer) -> MethodDescriptor? {
+  ///
+  /// - Parameter candidates: Asked for a method that is not remembered.
+  mutating func entry(of path: UnsafeRawBufferPointer, _ candidates: (MethodDescriptor) -> [Int]) -> Entry? {
     var hash = 0xcbf2_9ce4_8422_2325 as UInt64
     for byte in path { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     let index = Int((hash ^ hash >> 32) & 255)
     if let entry = entries[index], entry.path.count == path.count, entry.path.elementsEqual(path) {
-      return entry.method
+      return entry
     }
     guard path.count <= MethodMemo.longestPath, let method = MethodMemo.read(path) else { return nil }
-    entries[index] = Entry(path: Array(path), method: method)
-    return method
+    let entry = Entry(path: Array(path), method: method, candidates: candidates(method))
+    entries[index] = entry
+    return entry
   }
 
   private static func read(_ path: UnsafeRawBufferPointer) -> MethodDescriptor? {

@@ -3,7 +3,8 @@ public import VoleryNameResolution
 public import VoleryServer
 public import VoleryTypes
 
-/// Forwards gRPC calls, of any method and without its .proto, from the clients that connect to it to the servers behind a target.
+/// Forwards gRPC calls, of any method and without its .proto, from the clients that connect to it to the servers behind a target,
+/// or behind several, by routes.
 ///
 ///     let proxy = try Proxy(to: "dns:///orders:50051")
 ///     try await proxy.run(listeningOn: .tcp("0.0.0.0", 8080))
@@ -12,7 +13,6 @@ public import VoleryTypes
 public final class Proxy: Sendable {
   private let server: Server
   private let forwarder: ProxyForwarder
-  private let options: ProxyOptions
 
   /// A proxy that listens nowhere yet.
   ///
@@ -20,18 +20,41 @@ public final class Proxy: Sendable {
   ///   - target: As a channel's; it connects at once.
   ///   - services: The proxy's own, of which it forwards no calls: its health.
   /// - Throws: As a channel: a target that can't be read or resolved, certificates that can't be used.
-  public init(
+  public convenience init(
     to target: String, services: [any Service] = [], options: ProxyOptions = ProxyOptions()
+  ) throws(TargetError) {
+    let target = ProxyTarget(target, credentials: options.channelCredentials, options: options.channel)
+    try self.init(routes: [ProxyRoute(to: target)], services: services, options: options)
+  }
+
+  /// A proxy that listens nowhere yet, with several targets.
+  ///
+  /// - Parameters:
+  ///   - routes: The first one that a call meets holds for it; one that meets none is refused with UNIMPLEMENTED.
+  ///   - services: The proxy's own, of which it forwards no calls: its health.
+  /// - Throws: As a channel: a target that can't be read or resolved, certificates that can't be used; and weights of a route
+  ///   of which none is more than 0.
+  public init(
+    routes: [ProxyRoute], services: [any Service] = [], options: ProxyOptions = ProxyOptions()
   ) throws(TargetError) {
     let group: EventLoopGroup
     do throws(SocketError) { group = try .shared() } catch { throw TargetError("\(error)") }
     let loops = EventLoopGroup(Array(group.loops.prefix(max(1, options.eventLoops ?? .max))))
-    self.options = options
-    forwarder = try ProxyForwarder(to: target, options, on: loops)
+    forwarder = try ProxyForwarder(routes, options, on: loops)
     var server = options.server
     server.loops = loops
     server.forwarder = forwarder
     self.server = Server(services: services, credentials: options.serverCredentials, options: server)
+  }
+
+  /// Other routes, for all calls that come from now on; those that run go on as they began, and no connection is closed that has
+  /// one. A `ProxyTarget` that was there before keeps its connections. All of it holds or nothing does. Any thread.
+  ///
+  /// - Parameter options: Of these, what concerns calls: `name`, `maxHops`, `keepsAuthority`, `identityHeader`, `accessLog`. The
+  ///   others stay as they were when the proxy was made.
+  /// - Throws: As `init`; nothing has changed then.
+  public func update(routes: [ProxyRoute], options: ProxyOptions) throws(TargetError) {
+    try forwarder.update(routes, options)
   }
 
   /// Listens and forwards; returns at once with the addresses that it really listens on.

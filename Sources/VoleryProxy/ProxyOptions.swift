@@ -5,11 +5,11 @@ public import VoleryServer
 public struct ProxyOptions: Sendable {
   /// Towards clients. Limits of messages mean nothing here: a proxy looks at none.
   public var server = ServerOptions()
-  /// Towards servers: the same resolvers and policies as any channel's.
+  /// Towards servers, where the proxy was given a target by its name: the same resolvers and policies as any channel's.
   public var channel = ChannelOptions()
   /// How clients' connections are protected. Plaintext.
   public var serverCredentials = ServerCredentials.plaintext
-  /// How connections to servers are protected. Plaintext.
+  /// How connections to servers are protected, where the proxy was given a target by its name. Plaintext.
   public var channelCredentials = ChannelCredentials.plaintext
   /// What this proxy adds to `x-proxied-by`.
   public var name = "volery-proxy"
@@ -18,6 +18,11 @@ public struct ProxyOptions: Sendable {
   /// Whether servers get the client's `:authority`, or the target's. Nil, the default: the client's on plaintext connections;
   /// on TLS the target's, which is what the server's certificate is for.
   public var keepsAuthority: Bool?
+  /// The key of metadata in which servers are told who the client is: the SPIFFE ID of the certificate that it has shown in mutual
+  /// TLS (`PeerIdentity.spiffeID`). What clients send under this key ends here, so none can claim to be another one; a client
+  /// without such a certificate has no such metadata. Nil: nothing is told, and nothing taken out, as behind another proxy that
+  /// has done it. `x-spiffe-id`.
+  public var identityHeader: String? = "x-spiffe-id"
 
   /// How many of the process's event loops the proxy uses, of which there is one for each core; nil: all of them.
   public var eventLoops: Int?

@@ -15,13 +15,18 @@ struct RequestMetadata {
   /// - Parameters:
   ///   - client: The client's address, as `x-forwarded-for` has it.
   ///   - name: The proxy's.
-  init(_ received: consuming Metadata, client: String, name: String) {
+  ///   - identityKey: What only the proxy says: what the client has sent under this key is taken out. Empty: nothing is.
+  ///   - identity: What the proxy says there; nil: nothing.
+  init(
+    _ received: consuming Metadata, client: String, name: String, identityKey: [UInt8] = [], identity: String? = nil
+  ) {
     metadata = received
     var isPlain = true
     metadata.forEachEntry { key, _ in
-      if RequestMetadata.isSpecial(key) { isPlain = false }
+      if RequestMetadata.isSpecial(key) || RequestMetadata.equals(key, identityKey) { isPlain = false }
     }
-    if !isPlain { takeOut() }
+    if !isPlain { takeOut(identityKey) }
+    if let identity, !identityKey.isEmpty { add(identityKey, identity) }
     append(client, to: &forwardedFor)
     append(name, to: &proxiedBy)
     add(RequestMetadata.forwardedForKey, forwardedFor)
@@ -29,7 +34,7 @@ struct RequestMetadata {
   }
 
   /// Lists are put together to one field; the rest stays as it is, in its order.
-  private mutating func takeOut() {
+  private mutating func takeOut(_ identityKey: [UInt8]) {
     var kept = Metadata()
     metadata.forEachEntry { key, value in
       if RequestMetadata.equals(key, RequestMetadata.forwardedForKey) {
@@ -37,11 +42,16 @@ struct RequestMetadata {
       } else if RequestMetadata.equals(key, RequestMetadata.proxiedByKey) {
         hops += value.reduce(1) { $0 + ($1 == UInt8(ascii: ",") ? 1 : 0) }
         append(value, to: &proxiedBy)
-      } else if !RequestMetadata.isOfOneHop(key) {
+      } else if !RequestMetadata.isOfOneHop(key), !RequestMetadata.equals(key, identityKey) {
         kept.appendRaw(key: key, value: value)
       }
     }
     metadata = kept
+  }
+
+  private mutating func add(_ key: [UInt8], _ value: String) {
+    var value = value
+    key.withUnsafeBytes { key in value.withUTF8 { metadata.appendRaw(key: key, value: UnsafeRawBufferPointer($0)) } }
   }
 
   private mutating func add(_ key: StaticString, _ value: [UInt8]) {
@@ -73,5 +83,9 @@ struct RequestMetadata {
   private static func equals(_ key: UnsafeRawBufferPointer, _ name: StaticString) -> Bool {
     key.count == name.utf8CodeUnitCount
       && key.elementsEqual(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+  }
+
+  private static func equals(_ key: UnsafeRawBufferPointer, _ name: [UInt8]) -> Bool {
+    key.count == name.count && key.elementsEqual(name)
   }
 }

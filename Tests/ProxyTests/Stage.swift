@@ -73,6 +73,7 @@ struct Echo: Service {
           for value in context.metadata.values(key) { trailing.append(value, for: "\(key)-seen") }
         }
         for value in context.metadata.binaryValues("x-in-bin") { trailing.append(binary: value, for: "x-out-bin") }
+        if let address = context.peer.localAddress { trailing.append("\(address)", for: "peer-seen") }
         context.trailingMetadata = trailing
         return Array(context.authority.utf8)
       },
