@@ -36,6 +36,7 @@ let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swi
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let inMemoryTracing: Target.Dependency = .product(name: "InMemoryTracing", package: "swift-distributed-tracing")
 
 let package = Package(
@@ -70,6 +71,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
@@ -179,7 +181,17 @@ let package = Package(
         "VoleryTLSSession", "VoleryEventLoops", "VoleryPrimitives",
       ]),
 
-    // 6: programs.
+    // 6: what programs have of their own.
+    module(
+      "VoleryProxyConfiguration",
+      [
+        "VoleryPlatform", "VoleryTypes", "VoleryTLSSession", "VoleryEventLoops", "VoleryNameResolution", "VoleryServer",
+        "VoleryClient", "VoleryConfiguration", "VoleryLoadBalancing", "VoleryObservation", "VoleryHTTP2Transport",
+        "VoleryProxy", configuration, logging,
+        yams,
+      ]),
+
+    // 7: programs.
     program("protoc-gen-volery", ["VoleryPlatform", "VoleryGenerator"]),
     program("volery-protoc", ["VoleryPlatform"]),
     .plugin(
@@ -191,7 +203,9 @@ let package = Package(
         intent: .custom(verb: "generate-grpc-code", description: "Write the Swift of .proto files into the package"),
         permissions: [.writeToPackageDirectory(reason: "The Swift of .proto files is written into the package")]),
       dependencies: ["protoc-gen-volery"], path: "Sources/VoleryCommandPlugin"),
-    program("volery-proxy", ["VoleryPlatform", "Volery", "VoleryProxy", argumentParser, logging]),
+    program(
+      "volery-proxy",
+      ["VoleryPlatform", "Volery", "VoleryProxy", "VoleryProxyConfiguration", argumentParser, logging]),
     program("volery-interop", ["VoleryPlatform", "Volery", "VoleryReflection", argumentParser, logging]),
     program("volery-binlog", ["VoleryBinaryLog", "VoleryProtobuf", argumentParser]),
     program(
@@ -243,7 +257,11 @@ let package = Package(
     tests(
       "TestingTests", ["TestSupport", "Volery", "VoleryTesting", "VoleryInterceptors"], exclude: ["parcels.proto"]),
     tests(
-      "ProxyTests", ["VoleryPlatform", "TestSupport", "Volery", "VoleryProxy", "VoleryTypes", "volery-proxy"]),
+      "ProxyTests",
+      [
+        "VoleryPlatform", "TestSupport", "Volery", "VoleryMetrics", "VoleryProxy", "VoleryProxyConfiguration",
+        "VoleryTypes", "MetricsExposition", "volery-proxy", configuration, coreMetrics,
+      ]),
     tests("PrimitivesTests", ["VoleryPrimitives"]),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryPlatform", "VoleryNameResolution", "VoleryTypes"]),

@@ -3,29 +3,33 @@ import Logging
 import Volery
 import VoleryPlatform
 import VoleryProxy
+import VoleryProxyConfiguration
 
-/// Forwards any gRPC call to the servers behind a target.
+/// Forwards any gRPC call to the servers behind its targets.
 @main
 struct Program: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "volery-proxy",
-    abstract: "Forwards any gRPC call, without its .proto, to the servers behind a target.",
-    discussion:
-      "SIGTERM and SIGINT let the calls that run end, and then end the program with 0. A wrong option exits with 2.")
+    abstract: "Forwards any gRPC call, without its .proto, to the servers behind its targets.",
+    discussion: """
+      Settings come from a file of YAML, over it from the environment (VOLERY_PROXY_LISTEN), over that from the options here. \
+      SIGTERM and SIGINT let the calls that run end, and then end the program with 0; SIGHUP reads the file anew, and so does \
+      a change of it. Wrong settings end it with 2.
+      """)
 
+  @Option(help: "A file of settings (YAML): targets, routes, TLS and the rest.") var config: String?
+  @Option(help: "Check a file of settings, with the environment and the other options, and do nothing else.")
+  var check: String?
   @Option(help: "Listen on ADDR:PORT or unix:/path; may be given often. 0.0.0.0:8080.") var listen: [String] = []
-  @Option(help: "Where calls go, as a channel's target: dns:///orders:50051.") var target: String
+  @Option(help: "Where calls go, as a channel's target: dns:///orders:50051.") var target: String?
   @Option(help: "What is added to x-proxied-by. volery-proxy.") var name: String?
-  @Option(help: "Event loops; one for each core, which is the most.") var loops: Int?
+  @Option(help: "Event loops; one for each core, which is the most.") var loops: String?
   @Option(name: .customLong("max-hops"), help: "Calls that have come through so many proxies are refused.") var maxHops:
-    Int?
-  @Option(help: "The :authority that servers get: client or target.") var authority: Authority?
+    String?
+  @Option(help: "The :authority that servers get: client, target, or a name.") var authority: String?
   @Option(name: .customLong("access-log"), help: "Lines for calls, on standard error: none, compact or full.")
-  var accessLog = AccessLogForm.none
+  var accessLog: String?
   @OptionGroup(title: "TLS") var tls: TLSFlags
-
-  enum Authority: String, ExpressibleByArgument, CaseIterable { case client, target }
-  enum AccessLogForm: String, ExpressibleByArgument, CaseIterable { case none, compact, full }
 
   static func main() async {
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
@@ -37,52 +41,47 @@ struct Program: AsyncParsableCommand {
     }
   }
 
-  /// 0 for help, 2 for what the command line says wrong, 1 for everything else.
+  /// 0 for help, 2 for what the settings say wrong, 1 for everything else.
   private static func end(with error: any Error) -> Never {
     let code = exitCode(for: error)
-    let isWrong = code == .validationFailure || error is TargetError
-    let text = if let error = error as? TargetError { "Error: \(error)" } else { fullMessage(for: error) }
+    let isOfSettings = error is TargetError || error is SettingFaults
+    let isWrong = code == .validationFailure || isOfSettings
+    let text = isOfSettings ? "\(error)" : fullMessage(for: error)
     printLine(text, on: code == .success ? 1 : 2)
     VoleryPlatform.exit(code == .success ? 0 : isWrong ? 2 : 1)
   }
 
   func validate() throws {
-    try tls.check()
-    if let loops, loops < 1 { throw ValidationError("--loops \(loops) is not 1 or more") }
-    if let maxHops, maxHops < 1 { throw ValidationError("--max-hops \(maxHops) is not 1 or more") }
-    _ = try addresses()
+    guard config == nil || check == nil else { throw ValidationError("--config and --check are not for one run") }
   }
 
   func run() async throws {
-    let proxy = try Proxy(to: target, services: [Health()], options: options)
-    for address in try proxy.start(listeningOn: addresses()) { printLine("LISTENING \(address)") }
-    await proxy.waitUntilStopped()
+    let source = SettingSource(file: check ?? config, arguments: arguments)
+    guard let check else { return try await serve(source) }
+    try await source.read().checkParts()
+    printLine("\(check) is right")
   }
 
-  private var options: ProxyOptions {
-    var options = ProxyOptions()
-    if let name { options.name = name }
-    if let maxHops { options.maxHops = maxHops }
-    options.eventLoops = loops
-    options.keepsAuthority = authority.map { $0 == .client }
-    options.serverCredentials = tls.server
-    options.channelCredentials = tls.channel
-    let logger = Logger(label: "volery.proxy")
-    switch accessLog {
-    case .none: break
-    case .compact: options.accessLog = .compact(logger)
-    case .full: options.accessLog = .full(logger)
+  private func serve(_ source: SettingSource) async throws {
+    let proxy = try await ConfiguredProxy(source, services: [Health()], logger: Logger(label: "volery.proxy"))
+    try await proxy.following {
+      for address in try await proxy.start() { printLine("LISTENING \(address)") }
+      await proxy.proxy.waitUntilStopped()
     }
-    return options
   }
 
-  private func addresses() throws -> [ListenAddress] {
-    try (listen.isEmpty ? ["0.0.0.0:8080"] : listen).map { text in
-      if text.hasPrefix("unix:") { return .unix(String(text.dropFirst("unix:".count))) }
-      guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
-        (0...65535).contains(port)
-      else { throw ValidationError("--listen \(text) is neither ADDR:PORT nor unix:/path") }
-      return .tcp(text[..<colon].filter { $0 != "[" && $0 != "]" }, port)
+  private var arguments: [SettingArgument] {
+    var arguments = tls.arguments
+    func add(_ option: String, _ key: String, _ value: String?) {
+      if let value { arguments.append(SettingArgument(option, key, values: .one(value))) }
     }
+    if !listen.isEmpty { arguments.append(SettingArgument("--listen", "listen", values: .several(listen))) }
+    add("--target", "target", target)
+    add("--name", "name", name)
+    add("--loops", "loops", loops)
+    add("--max-hops", "maxHops", maxHops)
+    add("--authority", "authority", authority)
+    add("--access-log", "accessLog", accessLog)
+    return arguments
   }
 }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Volery
+import VoleryProxyConfiguration
 
 /// TLS towards clients, and towards servers.
 struct TLSFlags: ParsableArguments {
@@ -15,29 +15,25 @@ struct TLSFlags: ParsableArguments {
   @Option(name: .customLong("target-server-name"), help: "The name that servers' certificates are for; the target's.")
   var targetServerName: String?
 
-  func check() throws {
-    guard (cert == nil) == (key == nil), cert != nil || clientCA == nil else {
-      throw ValidationError("--cert and --key belong together, and --client-ca to both")
-    }
-    guard (targetCert == nil) == (targetKey == nil) else {
-      throw ValidationError("--target-cert and --target-key belong together")
-    }
+  func validate() throws {
     guard targetTLS || (targetCA == nil && targetCert == nil && targetServerName == nil) else {
       throw ValidationError("--target-ca, --target-cert and --target-server-name are for --target-tls")
     }
   }
 
-  var server: ServerCredentials {
-    guard let cert, let key else { return .plaintext }
-    return .tls(
-      certificate: .file(cert), key: .file(key), clients: clientCA.map { .required(.file($0)) } ?? .notAsked)
-  }
-
-  var channel: ChannelCredentials {
-    guard targetTLS else { return .plaintext }
-    var identity: TLSKeyPair?
-    if let targetCert, let targetKey { identity = .pair(certificate: .file(targetCert), key: .file(targetKey)) }
-    return .tls(
-      roots: targetCA.map { .file($0) } ?? .system, identity: identity, serverName: targetServerName)
+  var arguments: [SettingArgument] {
+    var arguments: [SettingArgument] = []
+    func add(_ option: String, _ section: String, _ key: String, _ value: String?) {
+      if let value { arguments.append(SettingArgument(option, section, key, values: .one(value))) }
+    }
+    if targetTLS { arguments.append(SettingArgument("--target-tls", "targetTls", values: .section)) }
+    add("--cert", "tls", "certificate", cert)
+    add("--key", "tls", "key", key)
+    add("--client-ca", "tls", "clients", clientCA)
+    add("--target-ca", "targetTls", "roots", targetCA)
+    add("--target-cert", "targetTls", "certificate", targetCert)
+    add("--target-key", "targetTls", "key", targetKey)
+    add("--target-server-name", "targetTls", "serverName", targetServerName)
+    return arguments
   }
 }

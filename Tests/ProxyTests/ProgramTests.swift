@@ -11,16 +11,18 @@ import Volery
   /// The program, and the address that it listens on.
   private static func start(_ arguments: String...) async throws -> (process: ChildProcess, address: String) {
     let process = try ChildProcess([path, "--listen", "127.0.0.1:0"] + arguments)
-    let address = try await blocking {
-      var output = ""
-      while !output.contains("\n") {
-        let more = process.read()
-        guard !more.isEmpty else { throw NeverHappened("a first line; it ended: \(output)") }
-        output += more
-      }
-      return String(output.split(separator: "\n")[0].dropFirst("LISTENING ".count))
+    return (process, try await blocking { try firstAddress(of: process) })
+  }
+
+  /// Waits for it.
+  static func firstAddress(of process: ChildProcess) throws -> String {
+    var output = ""
+    while !output.contains("\n") {
+      let more = process.read()
+      guard !more.isEmpty else { throw NeverHappened("a first line; it ended: \(output)") }
+      output += more
     }
-    return (process, address)
+    return String(output.split(separator: "\n")[0].dropFirst("LISTENING ".count))
   }
 
   @Test("it forwards calls, and SIGTERM ends it with 0 once they have ended") func termination() async throws {

@@ -1,0 +1,105 @@
+package import Logging
+import VoleryEventLoops
+import VoleryNameResolution
+package import VoleryObservation
+package import VoleryProxy
+package import VoleryServer
+package import VoleryTypes
+
+/// A proxy that follows its file of settings: on SIGHUP, and when the file changes. A file that is wrong leaves everything as it
+/// is, and is one line of the log.
+package actor ConfiguredProxy {
+  package nonisolated let proxy: Proxy
+  private let source: SettingSource
+  private var settings: ProxySettings
+  private var parts: ProxyParts
+  private let logger: Logger
+  /// As the file was when it was last read, whether it was right or not.
+  private var content: [UInt8]?
+
+  /// A file is written in several steps, of which the first one is told already.
+  private static let rest = Duration.milliseconds(30)
+
+  /// - Throws: `SettingFaults` for what the settings say wrong, `TargetError` for what can't be used.
+  package init(
+    _ source: SettingSource, services: [any Service], logger: Logger, observers: [any Observer] = []
+  ) async throws {
+    content = try await source.content()
+    settings = try await source.settings(of: content ?? [])
+    try settings.checkServerCredentials()
+    parts = ProxyParts(logger: logger, observers: observers)
+    proxy = try Proxy(routes: parts.routes(settings), services: services, options: parts.options(settings))
+    self.source = source
+    self.logger = logger
+  }
+
+  /// Listens where the settings say.
+  package func start() throws(StatusError) -> [SocketAddress] { try proxy.start(listeningOn: settings.listen) }
+
+  /// Follows the file until `body` has returned.
+  package func following<Result: Sendable>(_ body: @Sendable () async throws -> Result) async throws -> Result {
+    guard let file = source.file else { return try await body() }
+    let signs = SettingSigns(of: file, on: try EventLoopGroup.shared().next())
+    let task = Task { await follow(signs) }
+    do {
+      let result = try await body()
+      await signs.close()
+      await task.value
+      return result
+    } catch {
+      await signs.close()
+      throw error
+    }
+  }
+
+  private func follow(_ signs: SettingSigns) async {
+    await renew(signs)
+    // What has changed before that.
+    await read(.hint)
+    for await sign in signs.stream {
+      if sign == .hint { try? await Task.sleep(for: ConfiguredProxy.rest) }
+      await renew(signs)
+      await read(sign)
+    }
+  }
+
+  private func renew(_ signs: SettingSigns) async {
+    await withCheckedContinuation { waiter in
+      let isTaken = BlockingPool.files.run {
+        signs.renew()
+        waiter.resume()
+      }
+      if !isTaken { waiter.resume() }
+    }
+  }
+
+  private func read(_ sign: SettingSigns.Sign) async {
+    do {
+      let content = try await source.content()
+      guard sign == .asked || content != self.content else { return }
+      self.content = content
+      try update(to: try await source.settings(of: content))
+      logger.info("the configuration was read anew", metadata: ["routes": "\(settings.routes.count)"])
+    } catch {
+      // That the file can't be read is told once as well.
+      if error is SettingFaults, sign == .hint, "\(error)" == lastFault { return }
+      lastFault = "\(error)"
+      let text = "\(error)".split(separator: "\n").joined(separator: "; ")
+      logger.error("the new configuration is not used, the old one stays", metadata: ["error": "\(text)"])
+    }
+  }
+
+  private var lastFault = ""
+
+  private func update(to settings: ProxySettings) throws {
+    let keys = settings.startKeys(differingFrom: self.settings)
+    guard keys.isEmpty else {
+      throw TargetError("\(keys.joined(separator: ", ")) can't be changed while the proxy runs")
+    }
+    var parts = self.parts
+    try proxy.update(routes: parts.routes(settings), options: parts.options(settings))
+    self.parts = parts
+    self.settings = settings
+    lastFault = ""
+  }
+}

@@ -1,0 +1,58 @@
+package import Configuration
+import VoleryEventLoops
+import VoleryPlatform
+
+/// Where a proxy's settings come from: a file, over it the environment, over that the command line.
+package struct SettingSource: Sendable {
+  /// Nil: none.
+  package let file: String?
+  private let environment: Configuration.ConfigReader
+  private let arguments: [SettingArgument]
+
+  private static let largestFile = 1 << 20
+
+  package init(
+    file: String?,
+    environment: Configuration.ConfigReader = Configuration.ConfigReader(provider: EnvironmentVariablesProvider()),
+    arguments: [SettingArgument] = []
+  ) {
+    self.file = file
+    self.environment = environment
+    self.arguments = arguments
+  }
+
+  /// The settings as they are now.
+  package func read() async throws(SettingFaults) -> ProxySettings { try await settings(of: try await content()) }
+
+  /// The file's bytes, read on a thread that may wait for its file system; empty where there is no file.
+  func content() async throws(SettingFaults) -> [UInt8] {
+    guard let file else { return [] }
+    let result: Result<[UInt8], SmallFile.Failure>? = await withCheckedContinuation { waiter in
+      let isTaken = BlockingPool.files.run {
+        do throws(SmallFile.Failure) {
+          waiter.resume(returning: .success(try SmallFile.content(of: file, limit: SettingSource.largestFile)))
+        } catch {
+          waiter.resume(returning: .failure(error))
+        }
+      }
+      if !isTaken { waiter.resume(returning: nil) }
+    }
+    switch result {
+    case .success(let bytes): return bytes
+    case .failure(.tooLarge): throw fault("it is larger than \(SettingSource.largestFile >> 20) MiB")
+    case .failure(let failure): throw fault("it can't be read: \(failure.text)")
+    case nil: throw fault("it can't be read: too many files are being read")
+    }
+  }
+
+  func settings(of content: [UInt8]) async throws(SettingFaults) -> ProxySettings {
+    let name = file ?? "the configuration"
+    guard let text = String(validating: content, as: UTF8.self) else { throw fault("it is not UTF-8") }
+    let root = try SettingNode(yaml: text, file: name)
+    return try await ProxySettings(reading: root.adding(environment).adding(arguments))
+  }
+
+  private func fault(_ text: String) -> SettingFaults {
+    SettingFaults([SettingFault(SettingPlace(file ?? "the configuration"), key: nil, text)])
+  }
+}
