@@ -27,7 +27,7 @@ PROTOC := protoc -I Protos --plugin=protoc-gen-volery=$(BUILD)/protoc-gen-volery
 include Tests/Benchmark/bench.mk
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1|/' | column -t -s '|'
 
 deps: ## Install the system packages that are missing (Debian, Ubuntu)
 	@$(call install,$(PACKAGES))
@@ -36,6 +36,19 @@ demo: deps ## Five pods behind a DNS name, called 1-N, changed under load (needs
 	swift build --product pod
 	swift build --product pods-demo
 	$(SUDO) Examples/Pods/demo.sh $(BUILD)
+
+demo-1: deps ## The same pods behind one address, as a Service with a cluster IP: each client sticks to one, and is told so
+	swift build --product pod
+	swift build --product pods-demo
+	$(SUDO) env KUBERNETES_SERVICE_HOST=10.96.0.1 Examples/Pods/demo.sh $(BUILD) one
+
+demo-2: demo ## The same as demo
+
+demo-3: deps ## Clients, two proxies, five pods: 1-M-N, with a rolling restart of the proxies and of the pods
+	swift build --product pod
+	swift build --product pods-demo
+	swift build --product volery-proxy
+	$(SUDO) Examples/Pods/demo.sh $(BUILD) three
 
 python: deps
 	@Tests/Interop/environment.sh >/dev/null
@@ -146,4 +159,4 @@ balancing: ## Simulate the load balancing policies, and write the table of Docs/
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: docs proxy-gigabyte proxy-clients status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo python test generate format interop examples rotation balancing clean
+.PHONY: docs proxy-gigabyte proxy-clients status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo demo-1 demo-2 demo-3 python test generate format interop examples rotation balancing clean

@@ -235,7 +235,7 @@ let package = Package(
     program("route-guide", path: "Examples/RouteGuide/Sources", ["Volery", "VoleryReflection"]),
     program("watch", path: "Examples/Watch", ["Volery"]),
     program("in-memory-registry", path: "Examples/InMemoryRegistry", ["Volery"]),
-    program("pods-demo", path: "Examples/Pods/Demo", ["PodsShared", "Volery", argumentParser]),
+    program("pods-demo", path: "Examples/Pods/Demo", ["PodsShared", "Volery", argumentParser, logging]),
 
     // Tests.
     program(

@@ -1,53 +1,77 @@
 import Foundation
 
-/// The pods' processes, and the DNS records that lead to them.
+/// The demo's processes, and the records that lead to them.
 struct Stage {
-  private let pod: String
-  private let hosts: String
-  private let dnsPID: Int32
-  private let name: String
-  private var processes: [Int: Process] = [:]
-  private var published: Set<Int> = []
+  private let options: StageOptions
+  /// Whether the name of the pods leads to one address in front of them, as that of a Service with a cluster IP.
+  private let hasClusterIP: Bool
+  private var processes: [Place: Process] = [:]
+  private var published: Set<Place> = []
 
-  init(pod: String, hosts: String, dnsPID: Int32, name: String) {
-    self.pod = pod
-    self.hosts = hosts
-    self.dnsPID = dnsPID
-    self.name = name
+  init(_ options: StageOptions, hasClusterIP: Bool = false) {
+    self.options = options
+    self.hasClusterIP = hasClusterIP
   }
 
-  /// Starts pod `number` on 127.0.1.`number` and returns when it listens.
-  mutating func start(_ number: Int) throws {
+  /// Starts a process, and returns when it listens.
+  mutating func start(_ place: Place) throws {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: pod)
-    process.arguments = ["--host", "127.0.1.\(number)", "--name", "pod-\(number)"]
+    process.executableURL = URL(fileURLWithPath: program(place.kind))
+    process.arguments = arguments(place)
     let output = Pipe()
     process.standardOutput = output
+    // What proxies say of their coming and going would stand between the tables.
+    if place.kind == .proxy { process.standardError = FileHandle.nullDevice }
     try process.run()
-    processes[number] = process
-    published.insert(number)
-    // The first line says that it listens; a pod that dies closes the pipe.
+    processes[place] = process
+    published.insert(place)
+    // The first line says that it listens; a process that dies closes the pipe.
     guard !output.fileHandleForReading.availableData.isEmpty else { throw CocoaError(.executableLoad) }
   }
 
-  /// Takes a pod out of the name; it lives on.
-  mutating func withdraw(_ number: Int) { published.remove(number) }
+  /// Takes a process out of its name; it lives on.
+  mutating func withdraw(_ place: Place) { published.remove(place) }
 
-  /// Makes the name lead to the pods that are in it.
+  /// Makes the names lead to the processes that are in them.
   func publish() throws {
-    let lines = published.sorted().map { "127.0.1.\($0) \(name)\n" }.joined()
-    try lines.write(toFile: hosts, atomically: true, encoding: .utf8)
-    kill(dnsPID, SIGHUP)
+    let pods = published.filter { $0.kind == .pod }
+    if hasClusterIP { try write(pods.map(\.host), to: "endpoints") }
+    let places = hasClusterIP ? published.subtracting(pods) : published
+    try write(places.sorted().map { "\($0.host) \($0.kind.name)" }, to: "hosts")
+    kill(options.dnsPID, SIGHUP)
   }
 
   /// SIGTERM, and waits for the end.
-  mutating func stop(_ number: Int) {
-    guard let process = processes.removeValue(forKey: number) else { return }
+  mutating func stop(_ place: Place) {
+    guard let process = processes.removeValue(forKey: place) else { return }
     process.terminate()
     process.waitUntilExit()
   }
 
+  /// Those that call go first.
   mutating func stopAll() {
-    for number in processes.keys.sorted() { stop(number) }
+    for place in processes.keys.sorted(by: >) { stop(place) }
+  }
+
+  private func program(_ kind: Place.Kind) -> String {
+    switch kind {
+    case .pod: options.pod
+    case .proxy: options.proxy
+    case .clusterIP: options.clusterIP
+    }
+  }
+
+  private func arguments(_ place: Place) -> [String] {
+    switch place.kind {
+    case .pod: ["--host", place.host, "--name", "\(place)"]
+    case .proxy:
+      ["--listen", place.address, "--target", "dns:///\(Place.Kind.pod.name):\(Place.Kind.pod.port)", "--loops", "1"]
+    case .clusterIP: [place.host, "\(place.kind.port)", options.folder + "/endpoints"]
+    }
+  }
+
+  private func write(_ lines: [String], to file: String) throws {
+    try lines.map { $0 + "\n" }.joined().write(
+      toFile: options.folder + "/" + file, atomically: true, encoding: .utf8)
   }
 }

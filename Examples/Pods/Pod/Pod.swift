@@ -23,7 +23,8 @@ struct Pod: AsyncParsableCommand {
     // The demo says what its pods do; they come and go too often to say it themselves.
     options.logger.logLevel = .notice
     let server = Server(
-      services: [NamingService(name: name, delay: .milliseconds(delay), failureRate: failureRate)], options: options)
+      services: [NamingService(name: name, delay: .milliseconds(delay), failureRate: failureRate), Health()],
+      options: options)
     for address in try server.start(listeningOn: .tcp(host, port)) { writeLine("LISTENING \(address)") }
     await server.waitUntilStopped()
   }
@@ -37,6 +38,17 @@ struct NamingService: PodsService {
   func who(_ request: Question, context: ServerContext) async throws -> Answer {
     if delay > .zero { try await Task.sleep(for: delay) }
     if Double.random(in: 0..<1) < failureRate { throw StatusError(.internal, "\(name) fails on purpose") }
-    return Answer(pod: name)
+    return Answer(pod: name, number: 1)
+  }
+
+  func fail(_ request: Question, context: ServerContext) async throws -> Answer {
+    throw StatusError(.failedPrecondition, "\(name) fails, as it was asked to")
+  }
+
+  func count(_ request: Question, responses: ResponseWriter<Answer>, context: ServerContext) async throws {
+    for number in 1...10 {
+      if number > 1 { try await Task.sleep(for: .milliseconds(100)) }
+      try await responses.write(Answer(pod: name, number: Int32(number)))
+    }
   }
 }

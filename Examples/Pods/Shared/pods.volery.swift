@@ -38,16 +38,20 @@ package nonisolated struct Question: VoleryProtobuf.Message {
 package nonisolated struct Answer: VoleryProtobuf.Message {
   /// The name of the pod that answered.
   package var pod: String
+  /// Which answer of the call it is, from 1.
+  package var number: Int32
   package var unknownFields: VoleryProtobuf.UnknownFields
 
   package init() {
     self.pod = ""
+    self.number = 0
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
   /// A message with these fields; what is left out is not set.
-  package init(pod: String = "") {
+  package init(pod: String = "", number: Int32 = 0) {
     self.pod = pod
+    self.number = number
     self.unknownFields = VoleryProtobuf.UnknownFields()
   }
 
@@ -56,14 +60,17 @@ package nonisolated struct Answer: VoleryProtobuf.Message {
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _pod: String
-    if m.has(24) { _pod = try m.string(32) } else { _pod = "" }
+    if m.has(24) { _pod = try m.string(40) } else { _pod = "" }
+    let _number = m.load(32, Int32.self)
     let _unknownFields = try m.unknownFields(c)
     self.pod = _pod
+    self.number = _number
     self.unknownFields = _unknownFields
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
-    if !self.pod.isEmpty { m.store(32, self.pod, c); m.setHas(24) }
+    if !self.pod.isEmpty { m.store(40, self.pod, c); m.setHas(24) }
+    if self.number != 0 { m.store(32, self.number); m.setHas(28) }
     m.storeUnknown(self.unknownFields, c)
   }
 }
@@ -73,11 +80,17 @@ package nonisolated enum PodsMethods {
   /// Answers with the pod's own name.
   package static let who = VoleryTypes.Method<Question, Answer>(
     service: "volery.examples.pods.Pods", name: "Who", kind: .unary, idempotency: .noSideEffects)
+  /// Fails with FAILED_PRECONDITION, and says which pod it was.
+  package static let fail = VoleryTypes.Method<Question, Answer>(
+    service: "volery.examples.pods.Pods", name: "Fail", kind: .unary)
+  /// Ten answers of one pod, one every 100 ms.
+  package static let count = VoleryTypes.Method<Question, Answer>(
+    service: "volery.examples.pods.Pods", name: "Count", kind: .serverStreaming)
 
   /// The service's full name.
   package static var serviceName: String { "volery.examples.pods.Pods" }
   /// In the order of the .proto.
-  package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.who.descriptor] }
+  package static var allMethods: [VoleryTypes.MethodDescriptor] { [Self.who.descriptor, Self.fail.descriptor, Self.count.descriptor] }
   /// The descriptors of the .proto and of what it imports.
   package static var fileTable: VoleryProtobuf.FileTable { _table_pods_proto }
 }
@@ -86,12 +99,18 @@ package nonisolated enum PodsMethods {
 package protocol PodsService: VoleryServer.Service {
   /// Answers with the pod's own name.
   func who(_ request: Question, context: VoleryServer.ServerContext) async throws -> Answer
+  /// Fails with FAILED_PRECONDITION, and says which pod it was.
+  func fail(_ request: Question, context: VoleryServer.ServerContext) async throws -> Answer
+  /// Ten answers of one pod, one every 100 ms.
+  func count(_ request: Question, responses: VoleryServer.ResponseWriter<Answer>, context: VoleryServer.ServerContext) async throws
 }
 
 extension PodsService {
   package nonisolated var handlers: [VoleryServer.MethodHandler] {
     [
       .unary(PodsMethods.who) { try await self.who($0, context: $1) },
+      .unary(PodsMethods.fail) { try await self.fail($0, context: $1) },
+      .serverStreaming(PodsMethods.count) { try await self.count($0, responses: $1, context: $2) },
     ]
   }
 
@@ -120,18 +139,36 @@ package nonisolated struct PodsClient: Sendable {
   package func whoResponse(to request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Answer> {
     try await self._calls.unary(PodsMethods.who, request, options: options)
   }
+
+  /// Fails with FAILED_PRECONDITION, and says which pod it was.
+  package func fail(_ request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> Answer {
+    try await self._calls.unary(PodsMethods.fail, request, options: options).message
+  }
+
+  /// The same with the response's metadata and the server that answered.
+  package func failResponse(to request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) async throws(VoleryTypes.StatusError) -> VoleryClient.ClientResponse<Answer> {
+    try await self._calls.unary(PodsMethods.fail, request, options: options)
+  }
+
+  /// Ten answers of one pod, one every 100 ms.
+  package func count(_ request: Question, options: VoleryTypes.CallOptions = VoleryTypes.CallOptions()) -> VoleryClient.ServerStreamingCall<Answer> {
+    self._calls.serverStreaming(PodsMethods.count, request, options: options)
+  }
 }
 
 package nonisolated let _table_pods_proto = VoleryProtobuf.FileTable(
   format: .version2,
   schema: [
     56, 1, 0, 1, 67109135, 24, 32, 0, 0,
-    56, 1, 0, 1, 67109135, 24, 32, 0, 0,
+    56, 2, 0, 1, 67109135, 24, 40, 0, 0, 2, 256, 28, 32, 0, 0,
   ],
   imports: [],
   fileDescriptor: """
   0a0a706f64732e70726f746f1214766f6c6572792e6578616d706c65732e706f6473221e0a085175657374696f6e12120a04746578741801
-  20012809520474657874221a0a06416e7377657212100a03706f641801200128095203706f6432500a04506f647312480a0357686f121e2e
-  766f6c6572792e6578616d706c65732e706f64732e5175657374696f6e1a1c2e766f6c6572792e6578616d706c65732e706f64732e416e73
-  7765722203900201620670726f746f33
+  2001280952047465787422320a06416e7377657212100a03706f641801200128095203706f6412160a066e756d6265721802200128055206
+  6e756d62657232df010a04506f647312480a0357686f121e2e766f6c6572792e6578616d706c65732e706f64732e5175657374696f6e1a1c
+  2e766f6c6572792e6578616d706c65732e706f64732e416e73776572220390020112440a044661696c121e2e766f6c6572792e6578616d70
+  6c65732e706f64732e5175657374696f6e1a1c2e766f6c6572792e6578616d706c65732e706f64732e416e7377657212470a05436f756e74
+  121e2e766f6c6572792e6578616d706c65732e706f64732e5175657374696f6e1a1c2e766f6c6572792e6578616d706c65732e706f64732e
+  416e737765723001620670726f746f33
   """)
