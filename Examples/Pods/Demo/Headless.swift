@@ -13,6 +13,7 @@ struct Headless: AsyncParsableCommand {
     var play = Play(Stage(options))
     for number in 1...5 { try play.stage.start(.pod(number)) }
     try play.stage.publish()
+    try await play.stage.waitUntilKnown(.pod)
     let channel = try Channel("dns:///pods.test:50051")
     try await play.run("demo", clients: [channel], rate: options.rate) { [calls = options.calls] play in
       let page = try await play.show("five pods behind one name") { $0.total >= calls }

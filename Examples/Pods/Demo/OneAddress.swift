@@ -17,6 +17,7 @@ struct OneAddress: AsyncParsableCommand {
     for number in 1...5 { try play.stage.start(.pod(number)) }
     try play.stage.start(.clusterIP)
     try play.stage.publish()
+    try await play.stage.waitUntilKnown(.pod)
     let notes = ChannelNotes()
     var channelOptions = ChannelOptions()
     channelOptions.logger = notes.logger

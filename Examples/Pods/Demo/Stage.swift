@@ -41,6 +41,19 @@ struct Stage {
     kill(options.dnsPID, SIGHUP)
   }
 
+  /// Waits until the DNS server has read the file that `publish` wrote, 10 seconds at the most.
+  func waitUntilKnown(_ kind: Place.Kind) async throws {
+    for _ in 0..<100 {
+      var found: UnsafeMutablePointer<addrinfo>?
+      if getaddrinfo(kind.name, nil, nil, &found) == 0 {
+        freeaddrinfo(found)
+        return
+      }
+      try await Task.sleep(for: .milliseconds(100))
+    }
+    throw CocoaError(.fileReadUnknown)
+  }
+
   /// SIGTERM, and waits for the end.
   mutating func stop(_ place: Place) {
     guard let process = processes.removeValue(forKey: place) else { return }

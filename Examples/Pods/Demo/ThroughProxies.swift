@@ -16,8 +16,10 @@ struct ThroughProxies: AsyncParsableCommand {
     }
     for number in 1...5 { try play.stage.start(.pod(number)) }
     try play.stage.publish()
+    try await play.stage.waitUntilKnown(.pod)
     for number in 1...2 { try play.stage.start(.proxy(number)) }
     try play.stage.publish()
+    try await play.stage.waitUntilKnown(.proxy)
     let clients = try (1...3).map { _ in try Channel("dns:///proxies.test:8080") }
     try await play.run("demo 3", clients: clients, rate: options.rate) { [calls = options.calls] play in
       let page = try await play.show("three clients, two proxies, five pods") { $0.total >= calls }
