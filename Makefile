@@ -58,6 +58,7 @@ test: deps python ## Run the tests: unit, loopback, hostile peers, other impleme
 	@Tests/run.py
 	@$(MAKE) --no-print-directory lab-quick
 	@$(MAKE) --no-print-directory peers-quick
+	@$(MAKE) --no-print-directory kubernetes
 	Tests/Examples/run.sh --quick
 	@if $(NAMESPACES); then Tests/Pages/follow.py; \
 	else echo "pages: SKIPPED, this machine allows no namespaces"; fi
@@ -131,6 +132,12 @@ fuzz: deps ## Fuzz what reads bytes from others, FUZZ_SECONDS (600) for each tar
 examples: deps ## Build the example packages from scratch, and run them
 	Tests/Examples/run.sh
 
+kubernetes: deps python ## Examples/Kubernetes: right for Kubernetes' schemas, and as the programs really are
+	swift build --product pod
+	swift build --product pods-client
+	swift build --product volery-proxy
+	timeout 300 .build/python/bin/python Tests/Kubernetes/check.py $(BUILD)
+
 pages: deps ## README's quick start and Docs/Production.md (Examples/Shop), followed word for word from empty folders
 	Tests/Pages/follow.py
 
@@ -159,4 +166,4 @@ balancing: ## Simulate the load balancing policies, and write the table of Docs/
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: docs proxy-gigabyte proxy-clients status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo demo-1 demo-2 demo-3 python test generate format interop examples rotation balancing clean
+.PHONY: kubernetes docs proxy-gigabyte proxy-clients status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo demo-1 demo-2 demo-3 python test generate format interop examples rotation balancing clean
