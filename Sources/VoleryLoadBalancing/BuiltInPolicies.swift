@@ -28,13 +28,20 @@ extension LoadBalancingRegistry {
   public static let builtIn = LoadBalancingRegistry(
     [
       BuiltInPolicyFactory(name: "rr_least_request") { _, context in
-        SpreadingPolicy(context: context, findsSlow: true) { RoundRobinLeastRequestPicker($0, seed: $1) }
+        SpreadingPolicy(
+          context: context, findsSlow: true,
+          makeWeightedPicker: { WeightedRoundRobinLeastRequestPicker($0, seed: $1) },
+          makePicker: { RoundRobinLeastRequestPicker($0, seed: $1) })
       },
       BuiltInPolicyFactory(name: "round_robin") { _, context in
-        SpreadingPolicy(context: context) { RoundRobinPicker($0, seed: $1) }
+        SpreadingPolicy(
+          context: context, makeWeightedPicker: { WeightedRoundRobinPicker($0, seed: $1) },
+          makePicker: { RoundRobinPicker($0, seed: $1) })
       },
       BuiltInPolicyFactory(name: "random") { _, context in
-        SpreadingPolicy(context: context) { RandomPicker($0, seed: $1) }
+        SpreadingPolicy(
+          context: context, makeWeightedPicker: { WeightedRandomPicker($0, seed: $1) },
+          makePicker: { RandomPicker($0, seed: $1) })
       },
       leastRequest("least_request"),
       leastRequest("least_request_experimental"),
@@ -58,7 +65,10 @@ extension LoadBalancingRegistry {
     BuiltInPolicyFactory(name: name) { configuration, context in
       let choiceCount = try configuration.optional("choiceCount", ConfigReader.count) ?? 2
       guard choiceCount >= 2 else { throw configuration.error("choiceCount", "must be at least 2") }
-      return SpreadingPolicy(context: context) { LeastRequestPicker($0, choiceCount: min(choiceCount, 10), seed: $1) }
+      let count = min(choiceCount, 10)
+      return SpreadingPolicy(
+        context: context, makeWeightedPicker: { WeightedLeastRequestPicker($0, choiceCount: count, seed: $1) },
+        makePicker: { LeastRequestPicker($0, choiceCount: count, seed: $1) })
     }
   }
 }

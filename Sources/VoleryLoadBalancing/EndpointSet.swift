@@ -12,6 +12,8 @@ struct EndpointSet {
     var isFailing = false
     var error: StatusError?
     var priority: UInt32 = 0
+    /// Its relative share of calls; 0: none while another one that is ready has more.
+    var weight: UInt32 = 1
   }
 
   /// What a connection depends on: an endpoint of which none of it has changed keeps its subchannel.
@@ -34,6 +36,17 @@ struct EndpointSet {
     case failing(StatusError)
     /// Nothing to connect to.
     case empty
+
+    /// Tells what becomes of calls while none is ready.
+    func publishNone(_ effects: inout PolicyEffects) {
+      switch self {
+      case .ready: break
+      case .connecting: effects.publish(.connecting, QueueingPicker())
+      case .failing(let error): effects.publish(.transientFailure, FailingPicker(error: error))
+      case .empty:
+        effects.publish(.transientFailure, FailingPicker(error: StatusError(.unavailable, "the name has no addresses")))
+      }
+    }
   }
 
   private var members: [Int: Member] = [:]
@@ -56,6 +69,7 @@ struct EndpointSet {
       guard kept[key] == nil else { continue }
       let id = idOfEndpoint[key] ?? add(endpoint, &effects)
       members[id]?.priority = endpoint.attributes.priority ?? 0
+      members[id]?.weight = endpoint.attributes.weight ?? 1
       kept[key] = id
       wanted.append(id)
     }
@@ -107,13 +121,25 @@ struct EndpointSet {
     releaseRetiring(&effects)
   }
 
-  /// READY wins, of the lowest priority that has one (RFC 2782), then CONNECTING (idle counts as it: every member is told to
+  /// All that it has, in no order.
+  var subchannels: [Subchannel] { members.values.map(\.subchannel) + retiring.values }
+
+  /// The same subchannels with their weights; nil where these don't differ, which costs less to pick of.
+  func weighted(_ subchannels: [Subchannel]) -> WeightedSubchannels? {
+    let weights = subchannels.map { members[$0.id]?.weight ?? 1 }
+    guard let first = weights.first, weights.contains(where: { $0 != first }) else { return nil }
+    return WeightedSubchannels(subchannels, weights: weights.map(Double.init))
+  }
+
+  /// READY wins, of the lowest priority that has one (RFC 2782), without those of no weight unless there are no others; then CONNECTING (idle counts as it: every member is told to
   /// connect), then failure.
   var summary: Summary {
     let wanted = order.compactMap { members[$0] }
     let ready = wanted.filter { $0.state == .ready }
     if let first = ready.map(\.priority).min() {
-      return .ready(ready.filter { $0.priority == first }.map(\.subchannel))
+      let wanted = ready.filter { $0.priority == first }
+      let weighty = wanted.filter { $0.weight > 0 }
+      return .ready((weighty.isEmpty ? wanted : weighty).map(\.subchannel))
     }
     if !retiring.isEmpty { return .ready(retiring.sorted { $0.key < $1.key }.map(\.value)) }
     if wanted.isEmpty { return .empty }

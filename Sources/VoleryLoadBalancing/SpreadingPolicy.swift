@@ -4,18 +4,23 @@ public import VoleryTypes
 /// `rr_least_request`, `round_robin`, `least_request` and `random` differ in their picker only.
 public struct SpreadingPolicy: LoadBalancingPolicy {
   private var set: EndpointSet
-  /// The subchannels of the picker that was published last; nil while calls wait or fail.
-  private var ring: Set<Int>?
+  /// The subchannels of the picker that was published last and what they weigh there; nil while calls wait or fail.
+  private var ring: [Int: UInt16]?
   private let makePicker: ([Subchannel], UInt64) -> any Picker
+  private let makeWeightedPicker: ((WeightedSubchannels, UInt64) -> any Picker)?
   private let context: PolicyContext
   private let detector: SlownessDetector?
 
   /// - Parameters:
   ///   - findsSlow: Whether servers that are slower than the others are ejected.
+  ///   - makeWeightedPicker: For servers of different weights; nil: weights don't count.
   ///   - makePicker: Gets the ready subchannels, never none, and a random seed.
   package init(
-    context: PolicyContext, findsSlow: Bool = false, makePicker: @escaping ([Subchannel], UInt64) -> any Picker
+    context: PolicyContext, findsSlow: Bool = false,
+    makeWeightedPicker: ((WeightedSubchannels, UInt64) -> any Picker)? = nil,
+    makePicker: @escaping ([Subchannel], UInt64) -> any Picker
   ) {
+    self.makeWeightedPicker = makeWeightedPicker
     self.context = context
     detector = findsSlow ? SlownessDetector() : nil
     set = EndpointSet(detector: detector)
@@ -47,24 +52,20 @@ public struct SpreadingPolicy: LoadBalancingPolicy {
     let summary = set.summary
     guard case .ready(let subchannels) = summary else {
       ring = nil
-      return publish(waiting: summary, &effects)
+      return summary.publishNone(&effects)
     }
     // A new picker starts somewhere else: without a change the old one goes on where it is, or shares would drift at
     // every look-up that finds nothing new.
-    let members = Set(subchannels.map(\.id))
-    guard members != ring else { return }
-    ring = members
+    let weighted = makeWeightedPicker == nil ? nil : set.weighted(subchannels)
+    let weights = weighted?.weights ?? Array(repeating: 1, count: subchannels.count)
+    let new = Dictionary(zip(subchannels.map(\.id), weights)) { $1 }
+    guard new != ring else { return }
+    ring = new
     detector?.use(subchannels)
-    effects.publish(.ready, makePicker(subchannels, context.random()))
-  }
-
-  private func publish(waiting summary: EndpointSet.Summary, _ effects: inout PolicyEffects) {
-    switch summary {
-    case .ready: break
-    case .connecting: effects.publish(.connecting, QueueingPicker())
-    case .failing(let error): effects.publish(.transientFailure, FailingPicker(error: error))
-    case .empty:
-      effects.publish(.transientFailure, FailingPicker(error: StatusError(.unavailable, "the name has no addresses")))
+    if let weighted, let makeWeightedPicker {
+      effects.publish(.ready, makeWeightedPicker(weighted, context.random()))
+    } else {
+      effects.publish(.ready, makePicker(subchannels, context.random()))
     }
   }
 }

@@ -67,7 +67,9 @@ extension Attributes {
   private enum Cluster: AttributeKey { typealias Value = String }
   private enum Custom: AttributeKey { typealias Value = [String: String] }
 
-  /// Of an endpoint: relative share of calls wanted; nil counts as 1.
+  /// Of an endpoint: relative share of calls wanted; nil counts as 1. 0: its connection is kept, and it gets no calls while a ready
+  /// one of its priority has more. Every policy of this package that spreads calls goes by it; one that changes opens no
+  /// connection anew.
   public var weight: UInt32? {
     get { self[Weight.self] }
     set { self[Weight.self] = newValue }
