@@ -166,7 +166,11 @@ let package = Package(
         "VoleryPrimitives", "VoleryTypes", "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryServer", "VoleryClient",
         logging,
       ]),
-    module("VoleryServices", ["VoleryPrimitives", "VoleryTypes", "VoleryProtobuf", "VoleryServer", "VoleryClient"]),
+    module(
+      "VoleryServices",
+      [
+        "VoleryPrimitives", "VoleryTypes", "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryServer", "VoleryClient",
+      ]),
     module(
       "VoleryProxy",
       [

@@ -21,6 +21,8 @@ Protos|grpc/channelz/v1/channelz.proto|Sources/VoleryChannelz/Generated|FileNami
 Protos|grpc/reflection/v1/reflection.proto|Sources/VoleryReflection/Generated|FileNaming=PathToUnderscores,Visibility=public,Server=false,Module=VoleryClient+VoleryProtobuf+VoleryTypes
 Protos|grpc/reflection/v1alpha/reflection.proto|Sources/VoleryReflection/Generated|FileNaming=PathToUnderscores,Prefix=Alpha,Client=false,Server=false,Module=VoleryProtobuf
 Protos|grpc/health/v1/health.proto|Sources/VoleryServices/Generated|FileNaming=DropPath,Visibility=public,Module=VoleryClient+VoleryProtobuf+VoleryServer+VoleryTypes,ProtoModule=grpc/health/v1/health.proto:VoleryServices
+Protos|xds/data/orca/v3/orca_load_report.proto|Sources/VoleryServices/Generated|FileNaming=DropPath,Visibility=package,Prefix=Wire,Client=false,Server=false,Module=VoleryProtobuf
+Protos|xds/service/orca/v3/orca.proto|Sources/VoleryServices/Generated|FileNaming=DropPath,Visibility=package,Prefix=Wire,Client=false,ModuleMappings=well-known-types.txt,Module=VoleryProtobuf+VoleryServer+VoleryTypes
 Protos|grpc/binlog/v1/binarylog.proto|Sources/VoleryBinaryLog/Generated|FileNaming=DropPath,Visibility=package,Prefix=Log,Server=false,Client=false,Module=VoleryProtobuf,ModuleMappings=well-known-types.txt
 Examples/Pods/Protos|pods.proto|Examples/Pods/Shared|Visibility=package
 Examples/RouteGuide/Protos|route_guide.proto|Examples/RouteGuide/Sources|FileNaming=DropPath

@@ -170,6 +170,12 @@ public struct ChildPolicy {
       effects.append(.startTimer(outer, after: delay))
     case .cancelTimer(let timer):
       if timers.remove(own(timer)) != nil { effects.append(.cancelTimer(own(timer))) }
+    case .watchLoad(let watch):
+      guard subchannels[watch.subchannel] != nil else {
+        return complain("watches the load of", watch.subchannel, &effects)
+      }
+      effects.append(effect)
+    case .endLoadWatch(let watch): if subchannels[watch.subchannel] != nil { effects.append(effect) }
     case .resolveNow: if !ignoresResolverRequests { effects.append(effect) }
     case .tellEjection: effects.append(effect)
     case .complain(let text): effects.append(.complain("\(name): \(text)"))

@@ -40,6 +40,10 @@ public struct PolicyEffects {
     case cancelTimer(PolicyTimer)
     /// Outlier detection has begun to keep calls from a subchannel, or has ended that (nil); for observers.
     case tellEjection(Int, by: OutlierDetectionMethod?)
+    /// Have a subchannel's server report its load by itself from now on.
+    case watchLoad(LoadWatch)
+    /// No more of that.
+    case endLoadWatch(LoadWatch)
     /// A child has done what can't be: a line for the log, which says whose fault it was.
     case complain(String)
   }
@@ -104,4 +108,25 @@ public struct PolicyEffects {
 
   /// Takes the timer back; nothing happens where there is none with this token.
   public mutating func cancelTimer(token: Int) { effects.append(.cancelTimer(PolicyTimer(token: token))) }
+
+  /// Has the server of a subchannel report its load by itself, at about this interval (gRFC A51, out-of-band reports): one stream
+  /// on its connection for all who watch it, at the shortest of their intervals, made again when it ends. A server that has no
+  /// such service (UNIMPLEMENTED) is not asked again on the same connection, and the log says so.
+  ///
+  /// - Parameters:
+  ///   - id: One of the policy's own subchannels, or of a child's.
+  ///   - interval: What the server is asked for; it may have a longer one of its own. At least 1 ms.
+  ///   - heard: Gets each report, in the channel's domain; must not block.
+  /// - Returns: What ends it, by `endLoadWatch`; it ends with the subchannel, too.
+  @discardableResult
+  public mutating func watchLoad(
+    of id: Int, every interval: Duration, _ heard: @escaping @Sendable (LoadReport) -> Void
+  ) -> LoadWatch {
+    let watch = LoadWatch(subchannel: id, interval: interval, heard: heard)
+    effects.append(.watchLoad(watch))
+    return watch
+  }
+
+  /// Nothing more is heard by this watch.
+  public mutating func endLoadWatch(_ watch: LoadWatch) { effects.append(.endLoadWatch(watch)) }
 }

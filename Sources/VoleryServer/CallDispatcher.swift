@@ -13,6 +13,8 @@ package final class CallDispatcher: ServerStreamAcceptor {
   /// Of responses, where the handler says nothing else.
   let compression: Compression
   let log: HandlerLog
+  /// Nil: calls send no report of the load.
+  let loadRecorder: LoadRecorder?
   /// Nil: nobody looks.
   let observer: (any Observer)?
   let server = ObservedServer()
@@ -32,6 +34,7 @@ package final class CallDispatcher: ServerStreamAcceptor {
     interceptors = options.interceptors
     table = ServiceTable(handlers, interceptors: interceptors)
     log = HandlerLog(options.logger)
+    loadRecorder = options.loadRecorder
     observer = ObserverList.observer(of: options.observers)
     fallback = options.fallback
     forwarder = options.forwarder

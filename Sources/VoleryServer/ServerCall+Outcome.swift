@@ -51,6 +51,7 @@ extension ServerCall {
     handlerReturned()
     var trailing = responseMetadata.trailing
     if let failure { trailing.append(contentsOf: failure.metadata) }
+    if let recorder = dispatcher.loadRecorder { addLoadReport(of: recorder, to: &trailing) }
     finish(failure?.status ?? .ok, trailing: trailing)
   }
 

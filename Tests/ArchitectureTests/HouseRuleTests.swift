@@ -21,6 +21,7 @@ import Testing
     "RuntimeTests/CallLimitTests.swift": (1, "a client that gives up early"),
     "RuntimeTests/HandlerErrorTests.swift": (1, "a handler that hangs until it is cancelled"),
     "RuntimeTests/ManyTasksTests.swift": (2, "a handler that returns while its tasks write; a sender that pauses"),
+    "RuntimeTests/LoadReportCallTests.swift": (1, "a stream of the server's that stays open"),
     "RuntimeTests/RawEcho.swift": (1, "a handler that hangs"),
     "RuntimeTests/HedgingTests.swift": (1, "a handler that hangs"),
     "RuntimeTests/SlowServerTests.swift": (1, "a handler that is slow, which is what is looked for"),

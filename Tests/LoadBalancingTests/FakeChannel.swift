@@ -13,6 +13,8 @@ final class FakeChannel {
   private let ejectsSlow: Bool
   private let clock = TestClock()
   private(set) var timers: [PolicyTimer: ContinuousClock.Instant] = [:]
+  /// Those that want to hear of the load.
+  private(set) var loadWatches: [LoadWatch] = []
   /// What children have been told off for.
   private(set) var complaints: [String] = []
   /// As a resolver's answer has it.
@@ -86,11 +88,14 @@ final class FakeChannel {
       case .connect(let id): if states[id] == .idle { change(id, .connecting) }
       case .remove(let id):
         subchannels[id] = nil
+        loadWatches.removeAll { $0.subchannel == id }
         states[id] = nil
       case .publish(let state, let picker):
         self.state = state
         self.picker = picker
       case .resolveNow, .tellEjection: break
+      case .watchLoad(let watch): loadWatches.append(watch)
+      case .endLoadWatch(let watch): loadWatches.removeAll { $0 === watch }
       case .startTimer(let timer, let delay): timers[timer] = clock.now().advanced(by: delay)
       case .cancelTimer(let timer): timers[timer] = nil
       case .complain(let text): complaints.append(text)

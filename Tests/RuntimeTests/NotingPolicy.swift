@@ -94,11 +94,18 @@ struct NotingPicker: Picker {
 /// Sends back what it got as `x-in`, with a load report.
 struct Reporting: Service {
   static let call = Method<[UInt8], [UInt8]>(service: "test.Reporting", name: "Call", kind: .unary)
+  static var report: LoadReport {
+    var report = LoadReport()
+    report.cpuUtilization = 0.5
+    return report
+  }
+
   var handlers: [MethodHandler] {
     [
       .unary(Reporting.call) { _, context in
         var trailing = Metadata()
-        trailing[binary: "endpoint-load-metrics-bin"] = [9, 0, 0, 0]
+        // A half of the processors.
+        trailing[binary: "endpoint-load-metrics-bin"] = [9, 0, 0, 0, 0, 0, 0, 0xe0, 0x3f]
         context.trailingMetadata = trailing
         return Array((context.metadata.values("x-in").joined(separator: ",")).utf8)
       }

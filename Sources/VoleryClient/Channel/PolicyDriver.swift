@@ -222,6 +222,8 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
     case .cancelTimer(let timer): timers.removeValue(forKey: timer)?.cancel()
     case .startTimer(let timer, let delay): start(timer, after: delay)
     case .tellEjection(let id, let method): tellEjection(id, method)
+    case .watchLoad(let watch): members[watch.subchannel]?.driver.watchLoad(watch)
+    case .endLoadWatch(let watch): members[watch.subchannel]?.driver.endLoadWatch(watch)
     case .complain(let text): complain(text)
     }
   }

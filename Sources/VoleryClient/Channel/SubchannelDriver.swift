@@ -26,10 +26,9 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
   private var renewal: ConnectionRenewal?
   /// Of the next connection, when the last one has ended: the subchannel's own dial, should it want one.
   private var headStart: EndpointDial?
-  private var health: HealthMonitor?
+  private var monitors = SubchannelMonitors()
   /// What the policy was told last.
   private var reported = ConnectivityState.idle
-  private var hasAnswered: Bool { standing?.hasAnswered ?? false }
 
   /// Connections beyond the first: what is decided of them, and what is under way.
   private struct FurtherConnections {
@@ -65,20 +64,21 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
   }
 
   /// The first one since the last connection was opened.
-  func callAnswered() { health?.callAnswered() }
+  func callAnswered() { monitors.callAnswered() }
 
   /// Asks the server of its health from now on, or no more.
   func watchHealth(_ question: HealthQuestion?) {
-    health?.stop()
-    health = question.map { question in
-      HealthMonitor(service: question.service, hasAnswered: hasAnswered, core: core) {
-        [weak self] verdict in
-        guard let self else { return }
-        owner.heard(verdict, of: id)
+    let monitor = question.map { question in
+      let hasAnswered = standing?.hasAnswered ?? false
+      return HealthMonitor(service: question.service, hasAnswered: hasAnswered, core: core) { [weak self] verdict in
+        if let self { owner.heard(verdict, of: id) }
       }
     }
-    health?.connectionsChanged(connections)
+    monitors.set(monitor, connections)
   }
+
+  func watchLoad(_ watch: LoadWatch) { monitors.watchLoad(watch, connections, of: endpoint, core) }
+  func endLoadWatch(_ watch: LoadWatch) { monitors.endLoadWatch(watch) }
 
   // MARK: What is wanted
 
@@ -103,7 +103,7 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
     timer.take()?.cancel()
     dial.take()?.cancel()
     further.stop()
-    health.take()?.stop()
+    monitors.stop()
     renewal.take()?.stop()
     for connection in connections { connection.drain() }
     connections = []
@@ -144,7 +144,7 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
     case .opened(let connection):
       state.connectionOpened(now: core.clock.now())
       standing?.connected()
-      health?.connectionOpened()
+      monitors.connectionOpened()
       adopt(connection)
       report()
     case .failed(let error):
@@ -201,7 +201,7 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
   }
 
   private func connectionsChanged() {
-    health?.connectionsChanged(connections)
+    monitors.connectionsChanged(connections)
     noteRoom()
     let offer = offer
     further.isOffered = offer?.mayGrow ?? false

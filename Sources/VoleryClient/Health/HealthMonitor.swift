@@ -15,7 +15,7 @@ final class HealthMonitor: @unchecked Sendable {  // Isolation: loop
   private let heard: (HealthGate.Verdict) -> Void
   private weak var connection: ChannelConnection?
   private var hasAnswered: Bool
-  private var watch: HealthWatch?
+  private var watch: ServerWatch?
   private var watchNumber = 0
   private var timer: (any TransportTimer)?
   private var backoff = Backoff()
@@ -72,9 +72,11 @@ final class HealthMonitor: @unchecked Sendable {  // Isolation: loop
     guard let connection = connection?.connection else { return }
     startedAt = core.clock.now()
     watchNumber += 1
+    let question = ServerWatch.Question(
+      path: HealthMessages.path, authority: core.authority, message: HealthMessages.request(service: service ?? ""),
+      maxAnswerBytes: 1024, isOnlyAdvice: service == nil)
     // The channel lives at least until what was heard is told.
-    let watch = HealthWatch(on: connection, service: service, authority: core.authority) {
-      [weak self, weak core, watchNumber] event in
+    let watch = ServerWatch(on: connection, question) { [weak self, weak core, watchNumber] event in
       guard let core else { return }
       core.loop.execute { [weak self] in withExtendedLifetime(core) { self?.happened(event, to: watchNumber) } }
     }
@@ -82,18 +84,20 @@ final class HealthMonitor: @unchecked Sendable {  // Isolation: loop
     watch.start()
   }
 
-  private func happened(_ event: HealthWatch.Event, to number: Int) {
-    guard watch != nil, number == watchNumber else { return }
+  private func happened(_ event: ServerWatch.Event, to number: Int) {
+    guard let watch, number == watchNumber else { return }
     switch event {
-    case .status(let status):
+    case .message(let message):
+      guard let status = HealthMessages.status(of: message) else {
+        watch.cancel()
+        return ended(ServerWatch.unreadable)
+      }
       backoff.reset()
       heard(verdict(status))
     case .noRoom:
-      watch = nil
+      self.watch = nil
       heard(.serving)
-    case .ended(let status):
-      watch = nil
-      ended(status)
+    case .ended(let status): ended(status)
     }
   }
 
@@ -106,6 +110,7 @@ final class HealthMonitor: @unchecked Sendable {  // Isolation: loop
   }
 
   private func ended(_ status: Status) {
+    watch = nil
     if status.code == .unimplemented {
       if service != nil {
         core.options.logger.error(
