@@ -11,7 +11,7 @@ struct InteropCase: Sendable {
 enum InteropCases {
   static let all: [InteropCase] =
     unaryCases + streamingCases + endingCases + compressionCases + soakCases + http2Cases + fieldCases
-    + toolCases
+    + toolCases + orcaCases
   static let named = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
   static func payload(_ size: Int) -> Payload { Payload(body: [UInt8](repeating: 0, count: size)) }

@@ -68,10 +68,13 @@ struct CaseEnvironment: Sendable {
     channel = try CaseEnvironment.makeChannel(flags)
   }
 
-  static func makeChannel(_ flags: InteropClient) throws -> Channel {
+  static func makeChannel(
+    _ flags: InteropClient, _ adjust: (inout ChannelOptions) -> Void = { _ in }
+  ) throws -> Channel {
     var options = ChannelOptions()
     options.authority = flags.hostOverride
     if let json = flags.serviceConfig { options.serviceConfig = try ServiceConfig(json: json) }
+    adjust(&options)
     let host = flags.host.contains(":") && !flags.host.hasPrefix("[") ? "[\(flags.host)]" : flags.host
     let credentials = flags.usesTLS ? flags.tls.credentials(serverName: flags.hostOverride) : .plaintext
     return try Channel("dns:///\(host):\(flags.port)", credentials: credentials, options: options)

@@ -18,6 +18,8 @@ struct InteropServer: AsyncParsableCommand {
   @Option(name: .customLong("key"), help: "Its private key.") var key: String?
   @Option(name: .customLong("client_ca"), help: "Mutual TLS: who may have signed clients' certificates.") var clientCA:
     String?
+  @Option(name: .customLong("load"), help: "CPU,QPS: what it reports of its load, with calls and by itself.") var load:
+    String?
   @Option(name: .customLong("address_type"), help: "Ignored; every address is listened on.") var addressType: String?
 
   func validate() throws {
@@ -34,8 +36,12 @@ struct InteropServer: AsyncParsableCommand {
     var options = ServerOptions()
     options.maxConnectionAge = maxConnectionAge.map { .milliseconds($0) }
     if let maxConcurrentStreams { options.maxConcurrentStreams = maxConcurrentStreams }
-    let service = TestServer(id: serverID ?? "\(hostName())-\(getpid())")
-    let server = Server(services: [service, Health(), Reflection()], credentials: credentials, options: options)
+    // What calls report is what their requests want, and nothing of what other calls have had the server say by itself.
+    options.loadRecorder = LoadRecorder(loadReport)
+    let service = TestServer(id: serverID ?? "\(hostName())-\(getpid())", load: LoadRecorder(loadReport))
+    let reporting = LoadReporting(service.load, minInterval: load == nil ? .seconds(1) : .milliseconds(100))
+    let server = Server(
+      services: [service, Health(), Reflection(), reporting], credentials: credentials, options: options)
     var addresses = bind.compactMap { HostPort($0) }.map { ListenAddress.tcp($0.host, $0.port) }
     if let port { addresses.append(.tcp("::", port)) }
     let bound = try server.start(listeningOn: addresses)
@@ -45,6 +51,13 @@ struct InteropServer: AsyncParsableCommand {
 }
 
 extension InteropServer {
+  private var loadReport: LoadReport {
+    var report = LoadReport()
+    let numbers = (load ?? "").split(separator: ",").compactMap { Double($0) }
+    if numbers.count == 2 { (report.cpuUtilization, report.queriesPerSecond) = (numbers[0], numbers[1]) }
+    return report
+  }
+
   private var credentials: ServerCredentials {
     guard usesTLS, let certificate, let key else { return .plaintext }
     return .tls(

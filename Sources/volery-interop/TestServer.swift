@@ -3,9 +3,14 @@ import Volery
 /// grpc.testing.TestService with fault injection by metadata.
 struct TestServer: TestService {
   let id: String
+  /// What the server says of its load by itself.
+  let load: LoadRecorder
   private let faults = FaultInjector()
 
-  init(id: String) { self.id = id }
+  init(id: String, load: LoadRecorder = LoadRecorder()) {
+    self.id = id
+    self.load = load
+  }
 
   /// Without the method that must not be implemented.
   var handlers: [MethodHandler] {
@@ -36,6 +41,7 @@ struct TestServer: TestService {
     try check(request.responseStatus)
     try check(expectCompressed: request.expectCompressed, context)
     if request.responseCompressed?.value == true { context.responseCompression = .gzip }
+    if let report = request.orcaPerQueryReport { context.loadReport = LoadReport(report) }
     var response = SimpleResponse()
     if request.responseSize > 0 { response.payload = try payload(request.responseSize) }
     if request.fillServerID { response.serverID = id }
@@ -96,6 +102,7 @@ struct TestServer: TestService {
     _ context: ServerContext
   ) async throws {
     try check(request.responseStatus)
+    if let report = request.orcaOobReport { load.report = LoadReport(report) }
     if request.responseParameters.contains(where: { $0.compressed?.value == true }) {
       context.responseCompression = .gzip
     }

@@ -5,6 +5,7 @@ any failed."""
 import pathlib
 import sys
 import threading
+import time
 from concurrent import futures
 
 import grpc
@@ -15,6 +16,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 empty_pb2, messages_pb2, test_pb2_grpc = stubs.load()
+report_pb2, orca_pb2 = stubs.load_orca()
 Payload = messages_pb2.Payload
 Parameters = messages_pb2.ResponseParameters
 Request = messages_pb2.StreamingOutputCallRequest
@@ -263,12 +265,41 @@ def server_reflection(_, channel):
         assert [answers[index].error_response.error_code for index in (1, 3, 4)] == [5, 5, 3], answers
 
 
+def orca_reports():
+    """What the test's requests ask for, and what has to come for it."""
+    for cpu, memory, util in ((0.8210, 0.5847, 0.30499), (0.29309, 0.2, 0.2039)):
+        asked = messages_pb2.TestOrcaReport(cpu_utilization=cpu, memory_utilization=memory, utilization={"util": util})
+        yield asked, report_pb2.OrcaLoadReport(cpu_utilization=cpu, mem_utilization=memory, utilization={"util": util})
+
+
+def orca_oob(stub, channel):
+    """Without a policy: grpcio's have no way in. It keeps calls' reports to its own policies, too, which weighted.py tries."""
+    watch = channel.unary_stream(
+        "/xds.service.orca.v3.OpenRcaService/StreamCoreMetrics",
+        request_serializer=orca_pb2.OrcaLoadReportRequest.SerializeToString,
+        response_deserializer=report_pb2.OrcaLoadReport.FromString)
+    request = orca_pb2.OrcaLoadReportRequest()
+    request.report_interval.seconds = 1
+    came = watch(request, timeout=TIMEOUT)
+    feed = Feed()
+    call = stub.FullDuplexCall(iter(feed), timeout=TIMEOUT)
+    for asked, wanted in orca_reports():
+        feed.put(Request(response_parameters=[Parameters(size=1)], orca_oob_report=asked))
+        next(call)
+        begun = time.monotonic()
+        while next(came) != wanted:
+            assert time.monotonic() < begun + 10, "the report has not come within 10 s"
+    feed.finish()
+    assert list(call) == []
+    came.cancel()
+
+
 CASES = [
     empty_unary, large_unary, concurrent_large_unary, pick_first_unary, client_streaming, server_streaming, ping_pong,
     empty_stream, custom_metadata, status_code_and_message, special_status_message, unimplemented_method,
     unimplemented_service, cancel_after_begin, cancel_after_first_response, timeout_on_sleeping_server, client_compressed_unary,
     client_compressed_streaming, server_compressed_unary, server_compressed_streaming, rpc_soak,
-    health_check, health_list, health_watch, server_reflection,
+    health_check, health_list, health_watch, server_reflection, orca_oob,
 ]
 
 

@@ -16,13 +16,39 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 empty_pb2, messages_pb2, test_pb2_grpc = stubs.load()
+report_pb2, orca_pb2 = stubs.load_orca()
 SERVICE = "grpc.testing.TestService"
 INITIAL, TRAILING = "x-grpc-test-echo-initial", "x-grpc-test-echo-trailing-bin"
 
 
+def load_report(asked):
+    return report_pb2.OrcaLoadReport(
+        cpu_utilization=asked.cpu_utilization, mem_utilization=asked.memory_utilization,
+        request_cost=asked.request_cost, utilization=asked.utilization)
+
+
+class LoadReports:
+    """xds.service.orca.v3.OpenRcaService, which grpcio's Python does not have."""
+
+    def __init__(self):
+        self.report = report_pb2.OrcaLoadReport()
+
+    def stream(self, request, context):
+        interval = max(1, request.report_interval.seconds + request.report_interval.nanos / 1e9)
+        while context.is_active():
+            yield self.report
+            time.sleep(interval)
+
+    def handlers(self):
+        method = grpc.unary_stream_rpc_method_handler(
+            self.stream, orca_pb2.OrcaLoadReportRequest.FromString, report_pb2.OrcaLoadReport.SerializeToString)
+        return grpc.method_handlers_generic_handler("xds.service.orca.v3.OpenRcaService", {"StreamCoreMetrics": method})
+
+
 class TestService(test_pb2_grpc.TestServiceServicer):
-    def __init__(self, name):
+    def __init__(self, name, load):
         self.name = name
+        self.load = load
 
     def begin(self, context):
         for key, value in context.invocation_metadata():
@@ -47,6 +73,9 @@ class TestService(test_pb2_grpc.TestServiceServicer):
         self.status(request, context)
         if request.response_compressed.value:
             context.set_compression(grpc.Compression.Gzip)
+        if request.HasField("orca_per_query_report"):
+            report = load_report(request.orca_per_query_report).SerializeToString()
+            context.set_trailing_metadata((("endpoint-load-metrics-bin", report),))
         response = messages_pb2.SimpleResponse(payload=messages_pb2.Payload(body=bytes(request.response_size)))
         if request.fill_server_id:
             response.server_id = self.name
@@ -76,6 +105,8 @@ class TestService(test_pb2_grpc.TestServiceServicer):
         self.begin(context)
         for request in requests:
             self.status(request, context)
+            if request.HasField("orca_oob_report"):
+                self.load.report = load_report(request.orca_oob_report)
             yield from self.stream(request, context)
 
     def HalfDuplexCall(self, requests, context):
@@ -98,7 +129,9 @@ def main():
     if len(sys.argv) > 3:
         options.append(("grpc.max_connection_age_ms", int(sys.argv[3])))
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=32), options=options)
-    test_pb2_grpc.add_TestServiceServicer_to_server(TestService(name), server)
+    load = LoadReports()
+    test_pb2_grpc.add_TestServiceServicer_to_server(TestService(name, load), server)
+    server.add_generic_rpc_handlers((load.handlers(),))
     health_servicer = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
 

@@ -10,6 +10,25 @@ from grpc_tools import protoc
 PROTOS = pathlib.Path(__file__).resolve().parents[2] / "Protos"
 
 
+ORCA = ("xds/data/orca/v3/orca_load_report.proto", "xds/service/orca/v3/orca.proto")
+
+
+def load_orca():
+    """The messages of load reports and of the service that sends them by themselves (grpcio has neither)."""
+    out = tempfile.mkdtemp(prefix="volery-stubs-")
+    # protoc's own google/protobuf/duration.proto: grpcio's Python has its module already.
+    sources = pathlib.Path(out) / "protos"
+    for name in ORCA:
+        copy = sources / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text((PROTOS / name).read_text())
+    wellknown = pathlib.Path(importlib.import_module("grpc_tools").__file__).parent / "_proto"
+    if protoc.main(["protoc", f"-I{sources}", f"-I{wellknown}", f"--python_out={out}", *ORCA]) != 0:
+        raise SystemExit("protoc failed")
+    sys.path.insert(0, out)
+    return tuple(importlib.import_module(name.replace(".proto", "_pb2").replace("/", ".")) for name in ORCA)
+
+
 def load():
     out = tempfile.mkdtemp(prefix="volery-stubs-")
     files = [f"grpc/testing/{name}.proto" for name in ("empty", "messages", "test")]
