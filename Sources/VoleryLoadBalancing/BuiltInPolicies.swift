@@ -23,8 +23,9 @@ extension LoadBalancingRegistry {
   /// What a channel uses where neither its options nor a service config name a policy.
   public static let defaultPolicyName = "rr_least_request"
 
-  /// `rr_least_request` (the default), `round_robin`, `least_request`, `random`, `pick_first`, `outlier_detection`, which
-  /// wraps another one, `ring_hash_experimental`, `priority_experimental` and `weighted_target_experimental`.
+  /// `rr_least_request` (the default), `round_robin`, `least_request`, `random`, `weighted_round_robin`, `pick_first`,
+  /// `outlier_detection`, which wraps another one, `ring_hash_experimental`, `priority_experimental` and
+  /// `weighted_target_experimental`.
   public static let builtIn = LoadBalancingRegistry(
     [
       BuiltInPolicyFactory(name: "rr_least_request") { _, context in
@@ -42,6 +43,9 @@ extension LoadBalancingRegistry {
         SpreadingPolicy(
           context: context, makeWeightedPicker: { WeightedRandomPicker($0, seed: $1) },
           makePicker: { RandomPicker($0, seed: $1) })
+      },
+      BuiltInPolicyFactory(name: "weighted_round_robin") { configuration, context in
+        WeightedRoundRobinPolicy(try WeightedRoundRobinConfiguration(configuration), context: context)
       },
       leastRequest("least_request"),
       leastRequest("least_request_experimental"),

@@ -14,6 +14,9 @@ struct BenchLoop: AsyncParsableCommand {
     case decodeOrder = "decode-order"
     /// The default policy's choice among five ready servers, and the count of the call that it chooses for.
     case pick
+    /// The same among a hundred, and the choice of `weighted_round_robin` among as many with weights of 1 to 3.
+    case pickOf100 = "pick-of-100"
+    case weightedPickOf100 = "weighted-pick-of-100"
   }
 
   @Argument var kind: Kind
@@ -26,7 +29,9 @@ struct BenchLoop: AsyncParsableCommand {
     case .decodeEcho: try decode(Echo.self, echo.encoded())
     case .encodeOrder: try encode(Order.example)
     case .decodeOrder: try decode(Order.self, Order.example.encoded())
-    case .pick: try pick()
+    case .pick: try pick(ReadyServers(5))
+    case .pickOf100: try pick(ReadyServers(100))
+    case .weightedPickOf100: try pick(ReadyServers(100, policy: "weighted_round_robin", weights: 1...3))
     }
   }
 
@@ -51,12 +56,16 @@ struct BenchLoop: AsyncParsableCommand {
     print("\(unlike) unlike")
   }
 
-  private func pick() throws {
-    let picker = try ReadyServers(5).picker
+  private func pick(_ servers: ReadyServers) throws {
+    let picker = servers.picker
     let request = PickRequest(path: "/volery.benchmark.Benchmark/Unary", metadata: Metadata())
     var missed = 0
     for _ in 0..<count {
-      guard case .pick(let subchannel) = picker.pick(for: request) else {
+      let subchannel: Subchannel
+      switch picker.pick(for: request) {
+      case .pick(let picked): subchannel = picked
+      case .attempt(let pick): subchannel = pick.subchannel
+      case .queue, .fail, .drop:
         missed += 1
         continue
       }
@@ -67,22 +76,30 @@ struct BenchLoop: AsyncParsableCommand {
   }
 }
 
-/// The default policy, told that all its servers are ready.
+/// A policy, the default as a rule, told that all its servers are ready.
 private struct ReadyServers {
   private final class NoConnection: Sendable {}
 
   private(set) var picker: any Picker
 
-  init(_ count: Int) throws {
+  /// - Parameter weights: Of the servers, one after the other, again and again.
+  init(
+    _ count: Int, policy name: String = LoadBalancingRegistry.defaultPolicyName, weights: ClosedRange<UInt32> = 1...1
+  ) throws {
     let registry = LoadBalancingRegistry.builtIn
-    var policy = try registry[LoadBalancingRegistry.defaultPolicyName]!.makePolicy(
+    var policy = try registry[name]!.makePolicy(
       configuration: .null, context: PolicyContext(registry: registry, random: { 1 }))
     var made = 0
     var effects = PolicyEffects { endpoint in
       made += 1
       return Subchannel(id: made, endpoint: endpoint, connection: NoConnection())
     }
-    _ = policy.update((1...count).map { Endpoint(.tcp("127.0.0.1", $0)) }, &effects)
+    let endpoints = (1...count).map { port in
+      var endpoint = Endpoint(.tcp("127.0.0.1", port))
+      endpoint.attributes.weight = weights.lowerBound + UInt32(port % weights.count)
+      return endpoint
+    }
+    _ = policy.update(endpoints, &effects)
     for id in 1...count { policy.subchannelChanged(id, to: .ready, error: nil, &effects) }
     let pickers = effects.effects.compactMap { effect in
       if case .publish(.ready, let picker) = effect { picker } else { nil }

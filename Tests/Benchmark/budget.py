@@ -161,6 +161,8 @@ ROWS = {
     "encode-order": Row("encode an order: 5 messages, 395 B", 2_000, 6_000, loop("encode-order")),
     "decode-order": Row("decode the same", 2_000, 6_000, loop("decode-order")),
     "pick": Row("pick one of 5 servers, count the call", 10_000, 30_000, loop("pick")),
+    "pick-of-100": Row("the same of 100", 10_000, 30_000, loop("pick-of-100")),
+    "weighted-pick-of-100": Row("the same of 100 by weighted_round_robin, weights 1 to 3", 10_000, 30_000, loop("weighted-pick-of-100")),
 }
 
 

@@ -16,6 +16,7 @@ struct ClientCommand: AsyncParsableCommand {
   @Option(help: "How long to call.") var seconds = 10.0
   @Option(help: "The number of calls; instead of --seconds.") var calls: Int?
   @Option(help: "call, or read, which may be repeated.") var method = "call"
+  @Option(help: "Each so-manieth call is a read, the others are as --method says; 0: none.") var readEach = 0
   @Option(help: "Channels of their own; calls go to one after the other.") var channels = 1
   @Option(help: "Bidirectional streams that are kept open, a message each 100 ms.") var streams = 0
   @Option(help: "Milliseconds after which a stream is ended and opened again; none: never.") var streamLife: Int?
@@ -32,7 +33,9 @@ struct ClientCommand: AsyncParsableCommand {
   @Option(help: "The resolver throws this long after each answer, in milliseconds.") var resolverThrows: Int?
 
   func validate() throws {
-    guard rate >= 0, seconds >= 0, channels > 0 else { throw ValidationError("a number is out of range") }
+    guard rate >= 0, seconds >= 0, channels > 0, readEach >= 0 else {
+      throw ValidationError("a number is out of range")
+    }
   }
 
   func run() async throws {
@@ -54,7 +57,7 @@ struct ClientCommand: AsyncParsableCommand {
     writeLine("READY")
     let total = calls ?? Int(rate * seconds)
     let steady = SteadyCalls(
-      channels: channels, rate: rate, total: rate > 0 ? total : 0, repeatable: method == "read",
+      channels: channels, rate: rate, total: rate > 0 ? total : 0, repeatable: method == "read", readEach: readEach,
       timeout: .milliseconds(timeout), waitForReady: waitForReady, log: log)
     let limit: Duration? = rate > 0 ? nil : .seconds(seconds)
     await withTaskGroup(of: Void.self) { group in

@@ -5,6 +5,8 @@ import Volery
 /// How a pod treats its calls now.
 struct PodConduct: Sendable {
   var delay: Duration
+  /// Of `read`, where it is another one.
+  var readDelay: Duration?
   /// The delay is the mean of an exponential distribution, as of a server that has much and little to do.
   var isExponential = false
   /// Every call ends with this; OK or nil: it is answered.
@@ -21,8 +23,11 @@ final class LabPod: LabService {
   private let name: String?
   private let health: Health
   private let state: Mutex<State>
+  /// Nil: it works on as many calls at once as come.
+  private let desk: PodDesk?
 
-  init(name: String?, conduct: PodConduct, health: Health) {
+  init(name: String?, conduct: PodConduct, health: Health, desk: PodDesk? = nil) {
+    self.desk = desk
     self.health = health
     self.name = name
     state = Mutex(State(conduct: conduct))
@@ -32,6 +37,7 @@ final class LabPod: LabService {
     let number = words.count > 1 ? Int(words[1]) : nil
     switch words.first {
     case "delay": state.withLock { $0.conduct.delay = .milliseconds(number ?? 0) }
+    case "read-delay": state.withLock { $0.conduct.readDelay = .milliseconds(number ?? 0) }
     case "fail": state.withLock { $0.conduct.code = StatusCode(rawValue: number ?? 0) }
     case "health": health.set(words.dropFirst().first == "off" ? .notServing : .serving)
     case "counts":
@@ -43,7 +49,9 @@ final class LabPod: LabService {
 
   func call(_ request: Question, context: ServerContext) async throws -> Answer { try await answer(request, context) }
 
-  func read(_ request: Question, context: ServerContext) async throws -> Answer { try await answer(request, context) }
+  func read(_ request: Question, context: ServerContext) async throws -> Answer {
+    try await answer(request, context, isRead: true)
+  }
 
   func chat(
     _ requests: RequestStream<Question>, responses: ResponseWriter<Answer>, context: ServerContext
@@ -51,7 +59,7 @@ final class LabPod: LabService {
     for try await _ in requests { try await responses.write(Answer(pod: ownName(context))) }
   }
 
-  private func answer(_ request: Question, _ context: ServerContext) async throws -> Answer {
+  private func answer(_ request: Question, _ context: ServerContext, isRead: Bool = false) async throws -> Answer {
     let conduct = state.withLock { state in
       state.calls += 1
       if !request.key.isEmpty { state.keys.insert(request.key) }
@@ -62,7 +70,10 @@ final class LabPod: LabService {
       throw StatusError(code, "this pod fails every call")
     }
     let factor = conduct.isExponential ? -log(1 - Double.random(in: 0..<1)) : 1
-    if conduct.delay > .zero { try await Task.sleep(for: conduct.delay * factor) }
+    let delay = isRead ? conduct.readDelay ?? conduct.delay : conduct.delay
+    await desk?.begin()
+    defer { desk?.end() }
+    if delay > .zero { try await Task.sleep(for: delay * factor) }
     return Answer(pod: ownName(context))
   }
 

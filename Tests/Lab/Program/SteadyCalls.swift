@@ -7,6 +7,8 @@ struct SteadyCalls: Sendable {
   let rate: Double
   let total: Int
   let repeatable: Bool
+  /// Each so-manieth call is a `read`, whatever `repeatable` says; 0: none.
+  let readEach: Int
   let timeout: Duration
   let waitForReady: Bool
   let log: CallLog
@@ -32,7 +34,7 @@ struct SteadyCalls: Sendable {
     let question = Question(key: "\(index)")
     do throws(StatusError) {
       let response =
-        repeatable
+        repeatable || readEach > 0 && index % readEach == 0
         ? try await client.readResponse(to: question, options: options)
         : try await client.callResponse(to: question, options: options)
       log.call(due: due, channel: channel, pod: response.message.pod, peer: response.peer)

@@ -1,5 +1,6 @@
 """B: balancing."""
 
+import json
 import time
 from collections import Counter
 
@@ -82,6 +83,67 @@ def returned(calls, name, since):
             return step
         step += 0.5
     return None
+
+
+@case("B3", "methods of 1 ms and of 1 s, clients with many and with few calls: no pod is taken for slow", limit=90, part="mixed")
+def b3_mixed(lab):
+    pods = lab.pods(range(1, 6), exponential=True)
+    for pod in pods:
+        pod.say("delay 1")
+        pod.say("read-delay 1000")
+    lab.publish(pods)
+    seconds = 12 if lab.quick else 40
+    # Every 50th call takes a second; of the small clients' calls, too.
+    flags = [{"rate": 400}] + [{"rate": rate} for rate in (3, 5, 8, 13, 21)]
+    clients = [
+        lab.client(seconds=seconds, read_each=50, timeout=20_000, metrics=f"{lab.folder}/metrics-{number}", **flag)
+        for number, flag in enumerate(flags)
+    ]
+    calls = [client.wait(seconds + 40) for client in clients]
+    lab.check_no_failures([call for each in calls for call in each])
+    ejections = sum(
+        sum(int(float(value)) for value in ejected(f"{lab.folder}/metrics-{number}")) for number in range(len(flags))
+    )
+    lab.check("pods taken for slow or failing, by all clients", ejections, equal=0)
+    lab.check("busiest pod over the mean, of the big client's calls", skew(calls[0], 5), at_most=1.15)
+    short = [call for call in calls[0] if call.ended - call.due < 0.5]
+    lab.note(f"p99 of the calls that take less than half a second: {percentile(short, 0.99):.1f} ms")
+
+
+def ejected(path):
+    """The values of the metric that counts ejections, in Prometheus' text format."""
+    with open(path) as file:
+        return [line.split()[-1] for line in file if "eject" in line.split("{")[0] and not line.startswith("#")]
+
+
+@case("B14", "two pods of different capacity, weighted_round_robin by reports that come with calls", limit=60, quick=True)
+def b14(lab):
+    capacities(lab, {})
+
+
+@case("B14", "the same by reports that come by themselves", limit=60, part="oob")
+def b14_oob(lab):
+    capacities(lab, {"enableOobLoadReport": True, "oobReportingPeriod": "0.5s"})
+
+
+def capacities(lab, more):
+    """2 and 8 calls of 20 ms at once: 100 and 400 calls/s at the most. Equal shares of 220 calls/s are too many for the one."""
+    small = lab.pods([1], slots=2, delay=20, exponential=True)[0]
+    large = lab.pods([2], slots=8, delay=20, exponential=True)[0]
+    lab.publish([small, large])
+    configuration = {"blackoutPeriod": "1s", "weightUpdatePeriod": "0.2s", **more}
+    policies = [{"weighted_round_robin": configuration}]
+    client = lab.client(rate=220, seconds=40, service_config=json.dumps({"loadBalancingConfig": policies}))
+    lab.pause(4)
+    settled = time.monotonic()
+    lab.pause(6)
+    calls = client.stop()
+    lab.check_no_failures(calls)
+    after = between(calls, settled)
+    share = 100 * shares(after)[small.name] / max(1, len(after))
+    lab.check("share of the small pod after 4 s, 20 % by its capacity", share, at_least=14, at_most=26, unit=" %")
+    lab.check("p95 after 4 s", percentile(after, 0.95), at_most=120, unit=" ms")
+    lab.note(f"p99 after 4 s {percentile(after, 0.99):.1f} ms, of the first 2 s {percentile(between(calls, 0, calls[0].due + 2), 0.99):.1f} ms")
 
 
 @case("B4", "one pod is frozen and stays in DNS", limit=120, quick=True, variants=BOTH)

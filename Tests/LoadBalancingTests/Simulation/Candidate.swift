@@ -11,6 +11,8 @@ enum Candidate: CaseIterable {
   case roundRobin
   case leastRequest
   case random
+  /// With reports that come with calls, a blackout period of 1 s instead of 10, and the weights of these taken each 0.5 s.
+  case weightedRoundRobin
   /// Finagle's: the lower product of calls outstanding and the peak-sensitive moving average of times, of two at random.
   case peakEWMA
   /// Smooth weighted round robin, by the inverse of the moving average of times.
@@ -23,6 +25,7 @@ enum Candidate: CaseIterable {
     case .roundRobin: "`round_robin`"
     case .leastRequest: "`least_request`"
     case .random: "`random`"
+    case .weightedRoundRobin: "`weighted_round_robin`"
     case .peakEWMA: "peak EWMA of two (decay 10 s)"
     case .inverseLatency: "shares by the inverse of the times"
     }
@@ -32,11 +35,15 @@ enum Candidate: CaseIterable {
 extension FakeChannel {
   convenience init(_ candidate: Candidate, seed: UInt64) throws {
     let name: String
+    var configuration = JSONValue.null
     switch candidate {
     case .roundRobinLeastRequest, .withoutSlowEjection: name = "rr_least_request"
     case .roundRobin: name = "round_robin"
     case .leastRequest: name = "least_request"
     case .random: name = "random"
+    case .weightedRoundRobin:
+      name = "weighted_round_robin"
+      configuration = .object(["blackoutPeriod": .string("1s"), "weightUpdatePeriod": .string("0.5s")])
     case .peakEWMA:
       self.init(seed: seed) { context in
         SpreadingPolicy(context: context) { [now = context.now] in PeakEWMAPicker($0, seed: $1, now: now) }
@@ -47,8 +54,8 @@ extension FakeChannel {
       }
       return
     }
-    try self.init(seed: seed, ejectsSlow: candidate != .withoutSlowEjection) { context in
-      try LoadBalancingRegistry.builtIn[name]!.makePolicy(configuration: .null, context: context)
+    try self.init(seed: seed, ejectsSlow: candidate != .withoutSlowEjection) { [configuration] context in
+      try LoadBalancingRegistry.builtIn[name]!.makePolicy(configuration: configuration, context: context)
     }
   }
 }

@@ -17,7 +17,9 @@ struct SimulationTable {
     let coldPodRatio: Double
   }
 
-  static let candidates: [Candidate] = [.roundRobinLeastRequest, .roundRobin, .leastRequest, .random]
+  static let candidates: [Candidate] = [
+    .roundRobinLeastRequest, .roundRobin, .leastRequest, .random, .weightedRoundRobin,
+  ]
   static let start = "<!-- simulation: written by `make balancing` -->"
   static let end = "<!-- end of simulation -->"
 

@@ -30,6 +30,10 @@ final class Simulator {
     var coldSeconds: Double
     fileprivate var busy = 0
     fileprivate var waiting: [Int] = []
+    /// Over the last second or so: the share of its places that was busy, and the calls that have ended.
+    fileprivate var utilization = 0.0
+    fileprivate var callsPerSecond = 0.0
+    fileprivate var measuredAt = 0.0
 
     init(joins: Double = 0, coldSeconds: Double = 0) {
       self.joins = joins
@@ -77,6 +81,8 @@ final class Simulator {
   }
 
   private let deadline: Double
+  /// Whether anybody does.
+  private let readsReports: Bool
 
   private let channel: FakeChannel
   private(set) var pods: [Pod]
@@ -102,6 +108,7 @@ final class Simulator {
     methods: [Method] = [Method()], slots: Int = 8, deadline: Double = 2
   ) throws {
     self.deadline = deadline
+    readsReports = candidate == .weightedRoundRobin
     channel = try FakeChannel(candidate, seed: seed &* 7919 &+ 11)
     self.pods = pods
     self.spread = spread
@@ -162,6 +169,7 @@ final class Simulator {
   }
 
   private func begin(_ call: Int) {
+    measure(calls[call].pod)
     let pod = pods[calls[call].pod]
     pods[calls[call].pod].busy += 1
     let isCold = now < pod.joins + pod.coldSeconds
@@ -195,9 +203,28 @@ final class Simulator {
   private func finish(_ call: Int, _ code: StatusCode) {
     let pod = calls[call].pod
     if case .failsFast = pods[pod].conduct { return end(call, .unavailable, .peer) }
+    measure(pod)
     pods[pod].busy -= 1
+    pods[pod].callsPerSecond += 1
     end(call, code, .peer)
     if !pods[pod].waiting.isEmpty { begin(pods[pod].waiting.removeFirst()) }
+  }
+
+  /// What a server would say of itself in load reports.
+  private func measure(_ pod: Int) {
+    let decay = exp(pods[pod].measuredAt - now)
+    pods[pod].measuredAt = now
+    pods[pod].utilization = pods[pod].utilization * decay + Double(pods[pod].busy) / Double(slots) * (1 - decay)
+    pods[pod].callsPerSecond *= decay
+  }
+
+  private func trailers(of pod: Int) -> Metadata {
+    var report = LoadReport()
+    report.cpuUtilization = pods[pod].utilization
+    report.queriesPerSecond = pods[pod].callsPerSecond
+    var trailers = Metadata()
+    trailers[binary: "endpoint-load-metrics-bin"] = report.protobuf()
+    return trailers
   }
 
   /// For the caller; a pod works on what its caller has given up.
@@ -217,8 +244,10 @@ final class Simulator {
       case .readmitted: readmissions.append(now)
       }
     }
-    calls[call].ended.take()?(
-      PickEnd(code: code, origin: origin, wasSent: true, trailingMetadata: Metadata(), duration: duration))
+    if let ended = calls[call].ended.take() {
+      let trailers = origin == .peer && readsReports ? trailers(of: calls[call].pod) : Metadata()
+      ended(PickEnd(code: code, origin: origin, wasSent: true, trailingMetadata: trailers, duration: duration))
+    }
     channel.ended([CallReport(subchannel: subchannel.id, code: code, origin: origin, duration: duration)])
   }
 
