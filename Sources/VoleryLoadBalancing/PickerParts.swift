@@ -31,6 +31,7 @@ extension [Subchannel] {
   /// The first, starting somewhere, that nothing is held against, and that has room if one has.
   func standIn(from index: UInt) -> Subchannel { self[indexOfStandIn(from: index)] }
 
+  /// The same one's place.
   func indexOfStandIn(from index: UInt) -> Int {
     var found: Int?
     for offset in 1...UInt(count) {

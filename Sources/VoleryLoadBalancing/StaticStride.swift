@@ -38,10 +38,11 @@ package final class StaticStride: Sendable {
     while true {
       let number = counter.add(1, ordering: .relaxed).oldValue
       let (round, index) = number.quotientAndRemainder(dividingBy: count)
-      let weight = UInt64(weights[Int(index)])
+      let place = Int(truncatingIfNeeded: index)
+      let weight = UInt64(weights[place])
       // Neighbours of the same weight are not passed over in the same round.
-      let place = (weight &* round &+ index &* (greatest / 2)) % greatest
-      if place >= greatest - weight { return Turn(index: Int(index), number: number) }
+      let part = (weight &* round &+ index &* (greatest / 2)) % greatest
+      if part >= greatest &- weight { return Turn(index: place, number: number) }
     }
   }
 

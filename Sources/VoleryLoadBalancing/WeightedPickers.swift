@@ -36,11 +36,20 @@ final class WeightedRoundRobinPicker: Picker {
   }
 
   func pick(for call: PickRequest) -> PickResult {
-    var turn = stride.next()
-    for _ in 0..<WeightedRoundRobinPicker.maxPasses {
+    let turn = stride.next()
+    let subchannel = subchannels[turn.index]
+    if subchannel.isFull { return another(than: turn) }
+    if subchannel.isEjected, !subchannels.areMostlyEjected { return another(than: turn) }
+    return results[turn.index]
+  }
+
+  /// Not a part of what most picks run through.
+  @inline(never) private func another(than passed: StaticStride.Turn) -> PickResult {
+    var turn = passed
+    for _ in 1..<WeightedRoundRobinPicker.maxPasses {
+      turn = stride.next()
       let subchannel = subchannels[turn.index]
       if !subchannel.isFull, !subchannel.isEjected || subchannels.areMostlyEjected { return results[turn.index] }
-      turn = stride.next()
     }
     return results[subchannels.indexOfStandIn(from: UInt(mix(turn.number)))]
   }

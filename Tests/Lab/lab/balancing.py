@@ -105,7 +105,9 @@ def b3_mixed(lab):
         sum(int(float(value)) for value in ejected(f"{lab.folder}/metrics-{number}")) for number in range(len(flags))
     )
     lab.check("pods taken for slow or failing, by all clients", ejections, equal=0)
-    lab.check("busiest pod over the mean, of the big client's calls", skew(calls[0], 5), at_most=1.15)
+    # From second to second the pods with fewer of the long calls get more of the short ones, up to twice the mean: over 40 s
+    # that leaves a tenth (one standard deviation). A pod that is ejected for ten seconds makes much more of it.
+    lab.check("busiest pod over the mean, of the big client's calls", skew(calls[0], 5), at_most=1.4)
     short = [call for call in calls[0] if call.ended - call.due < 0.5]
     lab.note(f"p99 of the calls that take less than half a second: {percentile(short, 0.99):.1f} ms")
 
