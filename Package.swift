@@ -174,8 +174,8 @@ let package = Package(
     module(
       "VoleryProxy",
       [
-        "VoleryTypes", "VoleryTransport", "VoleryEventLoops", "VoleryNameResolution", "VoleryServer", "VoleryClient",
-        logging,
+        "VoleryPlatform", "VoleryTypes", "VoleryTransport", "VoleryEventLoops", "VoleryNameResolution", "VoleryServer",
+        "VoleryClient", logging,
       ]),
     module(
       "Volery",

@@ -9,14 +9,14 @@ final class ForwardedCall {  // Isolation: loop
   let timeout: Duration?
   let deadline: Deadline
   /// Nil when the client's side is over.
-  private var stream: (any ServerStream)?
-  private var request: ForwardedRequest?
-  private var timer: (any TransportTimer)?
+  @exclusivity(unchecked) private var stream: (any ServerStream)?
+  @exclusivity(unchecked) private var request: ForwardedRequest?
+  @exclusivity(unchecked) private var timer: (any TransportTimer)?
   /// Of the client's bytes, those that it has no credit back for.
-  private var requestOwed = 0
+  @exclusivity(unchecked) private var requestOwed = 0
   /// Of the server's.
-  private var responseOwed = 0
-  private var log: CallLog?
+  @exclusivity(unchecked) private var responseOwed = 0
+  @exclusivity(unchecked) private var log: CallLog?
 
   /// Nil unless the call is to be logged.
   struct CallLog {

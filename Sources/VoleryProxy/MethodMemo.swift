@@ -1,3 +1,4 @@
+import VoleryPlatform
 import VoleryTypes
 
 /// The methods that were called last, by the bytes of their paths, and the routes that they can meet: as a rule a call's is among
@@ -20,7 +21,7 @@ struct MethodMemo: Sendable {
     var hash = 0xcbf2_9ce4_8422_2325 as UInt64
     for byte in path { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     let index = Int((hash ^ hash >> 32) & 255)
-    if let entry = entries[index], entry.path.count == path.count, entry.path.elementsEqual(path) {
+    if let entry = entries[index], entry.path.count == path.count, MethodMemo.equals(entry.path, path) {
       return entry
     }
     guard path.count <= MethodMemo.longestPath, let method = MethodMemo.read(path) else { return nil }
@@ -35,5 +36,11 @@ struct MethodMemo: Sendable {
     return MethodDescriptor(
       service: String(decoding: parts[1], as: UTF8.self), name: String(decoding: parts[2], as: UTF8.self),
       kind: .bidirectional)
+  }
+
+  /// Both have as many bytes.
+  private static func equals(_ known: [UInt8], _ path: UnsafeRawBufferPointer) -> Bool {
+    guard let start = path.baseAddress else { return true }
+    return known.withUnsafeBytes { $0.baseAddress.map { memcmp($0, start, path.count) == 0 } ?? true }
   }
 }

@@ -1,3 +1,4 @@
+import VoleryPlatform
 import VoleryTypes
 
 /// What the proxy makes of a request's metadata: fields of one hop are dropped, and the call is told where it came through.
@@ -54,9 +55,18 @@ struct RequestMetadata {
     key.withUnsafeBytes { key in value.withUTF8 { metadata.appendRaw(key: key, value: UnsafeRawBufferPointer($0)) } }
   }
 
+  /// In one piece, as metadata keeps its entries.
   private mutating func add(_ key: StaticString, _ value: [UInt8]) {
-    value.withUnsafeBytes {
-      metadata.appendRaw(key: UnsafeRawBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount), value: $0)
+    let (lengths, keyCount) = (8, key.utf8CodeUnitCount)
+    withUnsafeTemporaryAllocation(byteCount: lengths + keyCount + value.count, alignment: 4) { entry in
+      entry.storeBytes(of: UInt32(keyCount), as: UInt32.self)
+      entry.storeBytes(of: UInt32(value.count), toByteOffset: 4, as: UInt32.self)
+      let start = entry.baseAddress! + lengths
+      start.copyMemory(from: key.utf8Start, byteCount: keyCount)
+      value.withUnsafeBytes { bytes in
+        if let first = bytes.baseAddress { (start + keyCount).copyMemory(from: first, byteCount: bytes.count) }
+      }
+      metadata.appendEntries(UnsafeRawBufferPointer(entry))
     }
   }
 
@@ -66,12 +76,20 @@ struct RequestMetadata {
   }
 
   private func append(_ value: UnsafeRawBufferPointer, to list: inout [UInt8]) {
-    if !list.isEmpty { list += [UInt8(ascii: ","), UInt8(ascii: " ")] }
+    guard !list.isEmpty else {
+      list = Array(value)
+      return
+    }
+    list += [UInt8(ascii: ","), UInt8(ascii: " ")]
     list.append(contentsOf: value)
   }
 
+  /// A bit for each length that one of those names has: most keys have another.
+  private static let specialLengths = 1 << 7 | 1 << 12 | 1 << 14 | 1 << 15 | 1 << 18 | 1 << 19 as UInt32
+
   private static func isSpecial(_ key: UnsafeRawBufferPointer) -> Bool {
-    equals(key, forwardedForKey) || equals(key, proxiedByKey) || isOfOneHop(key)
+    guard key.count < 32, specialLengths & 1 << key.count != 0 else { return false }
+    return equals(key, forwardedForKey) || equals(key, proxiedByKey) || isOfOneHop(key)
   }
 
   /// Those that HTTP/2 forbids never come here. The length of the body is that of its frames.
@@ -81,8 +99,9 @@ struct RequestMetadata {
   }
 
   private static func equals(_ key: UnsafeRawBufferPointer, _ name: StaticString) -> Bool {
-    key.count == name.utf8CodeUnitCount
-      && key.elementsEqual(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+    let count = name.utf8CodeUnitCount
+    guard key.count == count, let start = key.baseAddress else { return false }
+    return memcmp(start, name.utf8Start, count) == 0
   }
 
   private static func equals(_ key: UnsafeRawBufferPointer, _ name: [UInt8]) -> Bool {

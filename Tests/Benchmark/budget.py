@@ -103,10 +103,13 @@ def proxy(load):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             try:
                 wait(behind, process)
-                between = callgrind.start([program, "proxy", str(port), str(behind)], folder / "out")
-                wait(port, between)
-                load(program, port, count, folder)
-                return callgrind.finish(between, folder / "out", stop=True)
+                with callgrind.start([program, "proxy", str(port), str(behind)], folder / "out") as between:
+                    try:
+                        wait(port, between)
+                        load(program, port, count, folder)
+                        return callgrind.finish(between, folder / "out", stop=True)
+                    finally:
+                        between.kill()
             finally:
                 process.kill()
     return measure

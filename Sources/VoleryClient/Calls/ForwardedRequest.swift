@@ -30,20 +30,20 @@ package final class ForwardedRequest: @unchecked Sendable {  // Isolation: loop
   private let channel: DataPlane
   private let method: MethodDescriptor
   private let head: ForwardedHead
-  private var handler: (any ForwardedResponseHandler)?
-  private var waitForReady = false
-  private var selection: CallSelection?
-  private var configuredAt: PickerGeneration?
+  @exclusivity(unchecked) private var handler: (any ForwardedResponseHandler)?
+  @exclusivity(unchecked) private var waitForReady = false
+  @exclusivity(unchecked) private var selection: CallSelection?
+  @exclusivity(unchecked) private var configuredAt: PickerGeneration?
   /// What was sent, as long as it may have to be sent again.
-  private var kept = KeptRequest()
-  private var isHalfClosed = false
-  private var retries = TransparentRetries()
-  private var isWaiting = false
+  @exclusivity(unchecked) private var kept = KeptRequest()
+  @exclusivity(unchecked) private var isHalfClosed = false
+  @exclusivity(unchecked) private var retries = TransparentRetries()
+  @exclusivity(unchecked) private var isWaiting = false
   /// The attempt that runs.
-  private var attempt: Attempt?
-  private var stream: (any ClientStream)?
+  @exclusivity(unchecked) private var attempt: Attempt?
+  @exclusivity(unchecked) private var stream: (any ClientStream)?
   /// Who hears of the call and of its attempts; nil: nobody.
-  private var watch: ForwardedWatch?
+  @exclusivity(unchecked) private var watch: ForwardedWatch?
 
   private struct Attempt {
     let subchannel: Subchannel
