@@ -23,9 +23,9 @@ extension LoadBalancingRegistry {
   /// What a channel uses where neither its options nor a service config name a policy.
   public static let defaultPolicyName = "rr_least_request"
 
-  /// `rr_least_request` (the default), `round_robin`, `least_request`, `random`, `weighted_round_robin`, `pick_first`,
-  /// `outlier_detection`, which wraps another one, `ring_hash_experimental`, `priority_experimental` and
-  /// `weighted_target_experimental`.
+  /// `rr_least_request` (the default), `round_robin`, `least_request`, `random`, `weighted_round_robin`, `peak_ewma`,
+  /// `pick_first` and `ring_hash_experimental`; and those with others below them: `outlier_detection`, `slow_start`, `zone_aware`,
+  /// `random_subsetting_experimental`, `deterministic_subsetting`, `priority_experimental`, `weighted_target_experimental`.
   public static let builtIn = LoadBalancingRegistry(
     [
       BuiltInPolicyFactory(name: "rr_least_request") { _, context in
@@ -48,7 +48,6 @@ extension LoadBalancingRegistry {
         WeightedRoundRobinPolicy(try WeightedRoundRobinConfiguration(configuration), context: context)
       },
       leastRequest("least_request"),
-      leastRequest("least_request_experimental"),
       outlierDetection("outlier_detection"),
       outlierDetection("outlier_detection_experimental"),
       BuiltInPolicyFactory(name: "pick_first") { configuration, context in

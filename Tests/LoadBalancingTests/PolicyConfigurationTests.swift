@@ -75,4 +75,35 @@ import VoleryTypes
     }
     try make("outlier_detection", #"{"childPolicy": [{"unknown": 7}, {"round_robin": {}}]}"#)
   }
+
+  @Test(
+    "what the policies with keys, priorities, weights, zones and subsets refuse",
+    arguments: [
+      ("ring_hash_experimental", #"{"minRingSize": 0}"#, "minRingSize"),
+      ("ring_hash_experimental", #"{"max_ring_size": 8388609}"#, "maxRingSize"),
+      ("ring_hash_experimental", #"{"minRingSize": 20, "maxRingSize": 10}"#, "minRingSize"),
+      ("ring_hash_experimental", #"{"requestHashHeader": "x-key-bin"}"#, "requestHashHeader"),
+      ("ring_hash_experimental", #"{"requestHashHeader": "x key"}"#, "requestHashHeader"),
+      ("ring_hash_experimental", #"{"request_hash_header": 7}"#, "request_hash_header"),
+      ("priority_experimental", #"{"priorities": ["a"]}"#, "priorities[0]"),
+      ("priority_experimental", #"{"children": {"a": {"config": []}}}"#, "a"),
+      ("priority_experimental", #"{"children": {"a": {"config": [{"no_such": {}}]}}}"#, "no_such"),
+      ("priority_experimental", #"{"children": {"a": {}}, "priorities": ["a", "a"]}"#, "priorities[1]"),
+      (
+        "priority_experimental", #"{"children": {"a": {"ignoreReresolutionRequests": 1}}}"#,
+        "ignoreReresolutionRequests"
+      ),
+      ("weighted_target_experimental", #"{"targets": {"a": {}}}"#, "weight"),
+      ("weighted_target_experimental", #"{"targets": {"a": {"weight": -1}}}"#, "weight"),
+      ("weighted_target_experimental", #"{"targets": {"a": {"weight": 4294967295}, "b": {"weight": 1}}}"#, "sum"),
+      ("random_subsetting_experimental", #"{"subset_size": 0}"#, "subsetSize"),
+      ("random_subsetting_experimental", #"{"childPolicy": [{"no_such": {}}]}"#, "no_such"),
+      ("deterministic_subsetting", #"{"clientIndex": -1}"#, "clientIndex"),
+      ("zone_aware", #"{"zone": 7}"#, "zone"), ("zone_aware", #"{"tolerance": 0.5}"#, "tolerance"),
+      ("zone_aware", #"{"clientShare": 0}"#, "clientShare"),
+      ("peak_ewma", #"{"decay": "0s"}"#, "decay"), ("peak_ewma", #"{"failurePenalty": 5}"#, "failurePenalty"),
+      ("slow_start", #"{"window": -1}"#, "window"), ("slow_start", #"{"aggression": 0}"#, "aggression"),
+      ("slow_start", #"{"minWeightPercent": 101}"#, "minWeightPercent"),
+    ])
+  func refused(_ name: String, _ json: String, _ member: String) { refuse(name, json, naming: member) }
 }

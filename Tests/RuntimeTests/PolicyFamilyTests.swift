@@ -99,4 +99,30 @@ import Volery
       }
     }
   }
+
+  @Test(
+    "the others by their configurations: each finds as many servers as it should",
+    arguments: [
+      ("random_subsetting_experimental", #"{"subsetSize": 2}"#, 2),
+      ("deterministic_subsetting", #"{"subsetSize": 2, "clientIndex": 1}"#, 2),
+      ("zone_aware", #"{"zone": "b"}"#, 2), ("least_request_experimental", "{}", 4), ("peak_ewma", "{}", 4),
+      ("slow_start", #"{"childPolicy": [{"round_robin": {}}]}"#, 4),
+    ])
+  func others(_ name: String, _ json: String, _ expected: Int) async throws {
+    let group = try Servers(4)
+    defer { group.shutDown() }
+    let resolver = ManualResolver(scheme: "others")
+    let endpoints = zip(group.addresses, ["a", "a", "b", "b"]).map { address, zone in
+      var endpoint = Endpoint(address)
+      endpoint.attributes.zone = zone
+      return endpoint
+    }
+    resolver.publish(.resolved(Resolution(endpoints: endpoints)))
+    let channel = try channel(resolver, #"{"loadBalancingConfig": [{"\#(name)": \#(json)}]}"#)
+    try await eventually("\(expected) servers are used, and no other one any more") {
+      var used: Set<SocketAddress> = []
+      for _ in 0..<40 { if let address = try await call(channel) { used.insert(address) } }
+      return used.count == expected
+    }
+  }
 }

@@ -17,6 +17,19 @@ enum Candidate: CaseIterable {
   case peakEWMA
   /// Smooth weighted round robin, by the inverse of the moving average of times.
   case inverseLatency
+  case builtInPeakEWMA
+  /// As gRFC A48 has it.
+  case sampledLeastRequest
+  /// Five seconds, around the default.
+  case slowStart
+
+  /// Whether the second table has it.
+  var isComparedWhenSlow: Bool {
+    switch self {
+    case .builtInPeakEWMA, .sampledLeastRequest, .slowStart: false
+    default: true
+    }
+  }
 
   var name: String {
     switch self {
@@ -28,6 +41,9 @@ enum Candidate: CaseIterable {
     case .weightedRoundRobin: "`weighted_round_robin`"
     case .peakEWMA: "peak EWMA of two (decay 10 s)"
     case .inverseLatency: "shares by the inverse of the times"
+    case .builtInPeakEWMA: "`peak_ewma`"
+    case .sampledLeastRequest: "`least_request_experimental`"
+    case .slowStart: "`slow_start` of 5 s, `rr_least_request`"
     }
   }
 }
@@ -44,6 +60,11 @@ extension FakeChannel {
     case .weightedRoundRobin:
       name = "weighted_round_robin"
       configuration = .object(["blackoutPeriod": .string("1s"), "weightUpdatePeriod": .string("0.5s")])
+    case .builtInPeakEWMA: name = "peak_ewma"
+    case .sampledLeastRequest: name = "least_request_experimental"
+    case .slowStart:
+      name = "slow_start"
+      configuration = .object(["window": .string("5s")])
     case .peakEWMA:
       self.init(seed: seed) { context in
         SpreadingPolicy(context: context) { [now = context.now] in PeakEWMAPicker($0, seed: $1, now: now) }

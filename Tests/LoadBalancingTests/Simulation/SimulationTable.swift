@@ -18,7 +18,8 @@ struct SimulationTable {
   }
 
   static let candidates: [Candidate] = [
-    .roundRobinLeastRequest, .roundRobin, .leastRequest, .random, .weightedRoundRobin,
+    .roundRobinLeastRequest, .roundRobin, .leastRequest, .random, .weightedRoundRobin, .builtInPeakEWMA, .sampledLeastRequest,
+    .slowStart,
   ]
   static let start = "<!-- simulation: written by `make balancing` -->"
   static let end = "<!-- end of simulation -->"

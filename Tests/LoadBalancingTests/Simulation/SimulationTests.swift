@@ -20,6 +20,11 @@ import Testing
     #expect(row.fastFailShare <= 5)
     #expect(row.newPodRatio <= 2)
     #expect(row.coldPodRatio <= 2)
+    let peak = try #require(table.rows.first { $0.candidate == .builtInPeakEWMA })
+    #expect(peak.slowShare <= 8 && peak.slowP99Ratio <= 5)
+    #expect(peak.fastFailShare <= 5, "who fails fast does not look fast")
+    let warming = try #require(table.rows.first { $0.candidate == .slowStart })
+    #expect(warming.newPodRatio <= 1 && warming.coldPodRatio < row.coldPodRatio)
     try SimulationTests.compare(table.text, from: SimulationTable.start, to: SimulationTable.end)
   }
 

@@ -24,7 +24,7 @@ struct SlownessTable {
 
   let rows: [Row]
 
-  init() throws { rows = try Candidate.allCases.map(SlownessTable.row) }
+  init() throws { rows = try Candidate.allCases.filter(\.isComparedWhenSlow).map(SlownessTable.row) }
 
   private static func row(_ candidate: Candidate) throws -> Row {
     func simulate(
