@@ -57,6 +57,7 @@ let package = Package(
     .library(name: "VoleryStatus", targets: ["VoleryStatus"]),
     .library(name: "VoleryTesting", targets: ["VoleryTesting"]),
     .library(name: "VoleryProxy", targets: ["VoleryProxy"]),
+    .library(name: "VoleryXDS", targets: ["VoleryXDS"]),
     .executable(name: "volery-proxy", targets: ["volery-proxy"]),
     .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
     .executable(name: "volery-interop", targets: ["volery-interop"]),
@@ -178,6 +179,12 @@ let package = Package(
         "VoleryClient", logging,
       ]),
     module(
+      "VoleryXDS",
+      [
+        "VoleryPlatform", "VoleryPrimitives", "VoleryTypes", "VoleryNameResolution", "VoleryLoadBalancing",
+        "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryClient", logging,
+      ]),
+    module(
       "Volery",
       [
         "VoleryTypes", "VoleryDNS", "VoleryFileResolver", "VoleryServices", "VoleryProtobuf", "VoleryWellKnownTypes",
@@ -266,6 +273,10 @@ let package = Package(
         "VoleryPlatform", "TestSupport", "Volery", "VoleryMetrics", "VoleryProxy", "VoleryProxyConfiguration",
         "VoleryTypes", "MetricsExposition", "volery-proxy", configuration, coreMetrics,
       ]),
+    tests(
+      "XDSTests",
+      ["TestSupport", "Volery", "VoleryXDS", "VoleryTypes", "VoleryWellKnownTypes", "VoleryProtobuf"],
+      exclude: ["control_plane.py", "environment.sh", "requirements.txt"]),
     tests("PrimitivesTests", ["VoleryPrimitives"]),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryPlatform", "VoleryNameResolution", "VoleryTypes"]),

@@ -1,0 +1,111 @@
+import VoleryLoadBalancing
+import VoleryTypes
+
+/// `xds_cluster_manager_experimental` (gRFC A31): a child for each cluster of the routes; a call goes to that of its route. What
+/// the clusters are comes with the resolver's answer. A cluster that no route names any more lives on for a while: calls that
+/// have been given it may still be on their way.
+struct ClusterManagerPolicy: LoadBalancingPolicy {
+  static let name = "xds_cluster_manager_experimental"
+  static let retention = Duration.seconds(20)
+
+  private let context: PolicyContext
+  private var children = PolicyChildren<String>()
+  /// Clusters that are to go, by the number of their timer.
+  private var leaving: [Int: String] = [:]
+  private var lastToken = 0
+
+  init(context: PolicyContext) { self.context = context }
+
+  var observesCalls: Bool { children.observesCalls }
+
+  mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
+    let entries = effects.attributes.clusterSet?.entries ?? [:]
+    for name in Array(children.keys) where entries[name] == nil && !leaving.values.contains(name) {
+      lastToken += 1
+      leaving[lastToken] = name
+      effects.startTimer(token: lastToken, after: ClusterManagerPolicy.retention)
+    }
+    for (token, name) in leaving where entries[name] != nil {
+      leaving[token] = nil
+      effects.cancelTimer(token: token)
+    }
+    for (name, entry) in entries.sorted(by: { $0.key < $1.key }) {
+      if children[name] == nil {
+        children.add(SingleClusterPolicy(name, context: context), name: "the cluster \(name)", for: name, &effects)
+      }
+      var all = effects.attributes
+      all.clusterSet = ClusterSet([name: entry])
+      let outer = effects.attributes
+      effects.attributes = all
+      children.with(name) { _ = $0.update([], &effects) }
+      effects.attributes = outer
+    }
+    publish(&effects)
+    return !endpoints.isEmpty
+  }
+
+  mutating func subchannelChanged(
+    _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
+  ) {
+    _ = children.subchannelChanged(id, to: state, error: error, &effects)
+    publishNews(&effects)
+  }
+
+  mutating func timerFired(_ token: Int, _ effects: inout PolicyEffects) {
+    guard let name = leaving.removeValue(forKey: token) else { return }
+    children.remove(name, &effects)
+    publish(&effects)
+  }
+
+  mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {
+    _ = children.timerFired(timer, &effects)
+    publishNews(&effects)
+  }
+
+  mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
+    children.callsEnded(calls, &effects)
+    publishNews(&effects)
+  }
+
+  mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
+    effects.publish(.transientFailure, FailingPicker(error: error))
+  }
+
+  mutating func exitIdle(_ effects: inout PolicyEffects) {
+    children.exitIdle(&effects)
+    publishNews(&effects)
+  }
+
+  private mutating func publishNews(_ effects: inout PolicyEffects) {
+    if !children.takeNews().isEmpty { publish(&effects) }
+  }
+
+  private mutating func publish(_ effects: inout PolicyEffects) {
+    _ = children.takeNews()
+    var pickers: [String: any Picker] = [:]
+    var states: Set<ConnectivityState> = []
+    let gone = Set(leaving.values)
+    for name in children.keys {
+      guard let child = children[name] else { continue }
+      pickers[name] = child.picker
+      if !gone.contains(name) { states.insert(child.state) }
+    }
+    let order: [ConnectivityState] = [.ready, .connecting, .idle]
+    effects.publish(order.first(where: states.contains) ?? .transientFailure, ClusterPicker(pickers: pickers))
+  }
+}
+
+/// Asks the picker of the call's cluster.
+struct ClusterPicker: Picker {
+  let pickers: [String: any Picker]
+
+  func pick(for call: PickRequest) -> PickResult {
+    guard let cluster = call.attributes.cluster else {
+      return .fail(StatusError(.unavailable, "xds: no route has been chosen for the call"))
+    }
+    guard let picker = pickers[cluster] else {
+      return .fail(StatusError(.unavailable, "xds: the cluster \"\(cluster)\" is not there any more"))
+    }
+    return picker.pick(for: call)
+  }
+}

@@ -1,0 +1,122 @@
+package import VoleryTypes
+
+/// What a channel goes by: its routes and the clusters behind them.
+package struct XDSConfiguration: Equatable, Sendable {
+  package let routes: [RouteTable.Route]
+  package let maxStreamDuration: Duration?
+  package let clusters: [String: Cluster]
+
+  package struct Cluster: Equatable, Sendable {
+    package var name: String
+    /// With their endpoints, the first to be used first; one of its own for a cluster that is no aggregate.
+    package var parts: [Part]
+    /// Why calls to it fail; nil: they don't.
+    package var failure: StatusError?
+  }
+
+  package struct Part: Equatable, Sendable {
+    package let name: String
+    package let cluster: ClusterResource
+    package let endpoints: EndpointsResource
+  }
+}
+
+/// From a listener to the last endpoint: what has to be asked for, and what comes of it as soon as all of it is there.
+package struct DependencyWalk {
+  package enum Outcome: Equatable {
+    case waiting
+    /// Calls of the whole channel fail.
+    case failed(StatusError)
+    case ready(XDSConfiguration)
+  }
+
+  /// What was looked at, and has to go on being asked for.
+  package private(set) var keys: Set<ResourceKey> = []
+  private let view: (ResourceKey) -> ResourceView
+  private var isWaiting = false
+
+  /// gRFC A37.
+  private static let maxDepth = 16
+  /// Of one channel.
+  private static let maxClusters = 1000
+
+  package init(_ view: @escaping (ResourceKey) -> ResourceView) { self.view = view }
+
+  /// - Parameter authority: What the virtual host is chosen by.
+  package mutating func run(listener: String, authority: String) -> Outcome {
+    switch look(ResourceKey(.listener, listener)) {
+    case .waiting: return .waiting
+    case .failed(let error): return .failed(error)
+    case .known(.listener(let listener)):
+      switch listener.routes {
+      case .inline(let table): return clusters(of: table, listener, authority)
+      case .named(let name):
+        switch look(ResourceKey(.routes, name)) {
+        case .waiting: return .waiting
+        case .failed(let error): return .failed(error)
+        case .known(.routes(let table)): return clusters(of: table, listener, authority)
+        case .known: return .waiting
+        }
+      }
+    case .known: return .waiting
+    }
+  }
+
+  private mutating func clusters(
+    of table: RouteTable, _ listener: ListenerResource, _ authority: String
+  ) -> Outcome {
+    guard let host = Domain.find(authority, in: table.virtualHosts) else {
+      return .failed(
+        StatusError(.unavailable, "xds: no virtual host of the routes is for \(XDSResourceError.quote(authority))"))
+    }
+    let names = Set(host.routes.flatMap { $0.clusters.map(\.name) })
+    guard names.count <= DependencyWalk.maxClusters else {
+      return .failed(StatusError(.unavailable, "xds: the routes name over \(DependencyWalk.maxClusters) clusters"))
+    }
+    var clusters: [String: XDSConfiguration.Cluster] = [:]
+    for name in names.sorted() {
+      var cluster = XDSConfiguration.Cluster(name: name, parts: [], failure: nil)
+      var seen: Set<String> = []
+      collect(name, into: &cluster, &seen, depth: 0)
+      if !cluster.parts.isEmpty { cluster.failure = nil }
+      clusters[name] = cluster
+    }
+    guard !isWaiting else { return .waiting }
+    return .ready(
+      XDSConfiguration(routes: host.routes, maxStreamDuration: listener.maxStreamDuration, clusters: clusters))
+  }
+
+  private mutating func collect(
+    _ name: String, into whole: inout XDSConfiguration.Cluster, _ seen: inout Set<String>, depth: Int
+  ) {
+    guard depth < DependencyWalk.maxDepth else {
+      whole.failure = StatusError(.unavailable, "xds: the cluster \(XDSResourceError.quote(whole.name)) nests too deep")
+      return
+    }
+    // A cluster that is named twice counts where it is named first.
+    guard seen.insert(name).inserted else { return }
+    switch look(ResourceKey(.cluster, name)) {
+    case .waiting: isWaiting = true
+    case .failed(let error): whole.failure = error
+    case .known(.cluster(let cluster)):
+      switch cluster.kind {
+      case .aggregate(let names):
+        for name in names { collect(name, into: &whole, &seen, depth: depth + 1) }
+      case .endpoints(let resource):
+        switch look(ResourceKey(.endpoints, resource)) {
+        case .waiting: isWaiting = true
+        case .failed(let error): whole.failure = error
+        case .known(.endpoints(let endpoints)):
+          whole.parts.append(XDSConfiguration.Part(name: name, cluster: cluster, endpoints: endpoints))
+        case .known: isWaiting = true
+        }
+      }
+    case .known: isWaiting = true
+    }
+  }
+
+  private mutating func look(_ key: ResourceKey) -> ResourceView {
+    keys.insert(key)
+    return view(key)
+  }
+}

@@ -1,0 +1,113 @@
+import VoleryPlatform
+package import VoleryTypes
+import VoleryWellKnownTypes
+
+/// What a client reads of a cluster's endpoints: groups of servers by place and priority, and how many calls are dropped.
+package struct EndpointsResource: Equatable, Sendable {
+  package struct Locality: Equatable, Sendable {
+    /// `region:zone:sub zone`.
+    package let name: String
+    package let zone: String
+    package let weight: UInt32
+    package let priority: Int
+    package let endpoints: [Endpoint]
+  }
+
+  /// A share of the calls that is to fail at once.
+  package struct Drop: Equatable, Sendable {
+    package let category: String
+    package let perMillion: UInt32
+  }
+
+  package let localities: [Locality]
+  package let drops: [Drop]
+
+  package static let maxEndpoints = 10_000
+  private static let maxLocalities = 1000
+
+  init(_ wire: WireClusterLoadAssignment) throws(XDSResourceError) {
+    guard wire.endpoints.count <= EndpointsResource.maxLocalities else {
+      throw XDSResourceError("endpoints", "over \(EndpointsResource.maxLocalities) localities")
+    }
+    var localities: [Locality] = []
+    var names: Set<String> = []
+    var sums: [Int: UInt64] = [:]
+    var addresses: Set<SocketAddress> = []
+    for (index, group) in wire.endpoints.enumerated() {
+      // gRFC A27: a locality without a weight is none.
+      guard let weight = group.loadBalancingWeight?.value, weight > 0 else { continue }
+      let place = "endpoints[\(index)]"
+      guard let wireLocality = group.locality else { throw XDSResourceError("\(place).locality", "missing") }
+      let priority = Int(group.priority)
+      guard priority < 128 else { throw XDSResourceError("\(place).priority", "is above 127") }
+      let parts = [wireLocality.region, wireLocality.zone, wireLocality.subZone]
+      let name = parts.map { $0.replacing("/", with: "|") }.joined(separator: ":")
+      guard names.insert("\(priority) \(name)").inserted else {
+        throw XDSResourceError("\(place).locality", "\(XDSResourceError.quote(name)) comes twice in its priority")
+      }
+      sums[priority, default: 0] += UInt64(weight)
+      var endpoints: [Endpoint] = []
+      for (index, endpoint) in group.lbEndpoints.enumerated() {
+        do throws(XDSResourceError) {
+          guard let read = try EndpointsResource.endpoint(endpoint, zone: wireLocality.zone) else { continue }
+          for address in read.addresses where !addresses.insert(address).inserted {
+            throw XDSResourceError("endpoint.address", "\(address) comes twice")
+          }
+          endpoints.append(read)
+        } catch {
+          throw error.within("\(place).lb_endpoints[\(index)]")
+        }
+      }
+      localities.append(
+        Locality(name: name, zone: wireLocality.zone, weight: weight, priority: priority, endpoints: endpoints))
+    }
+    guard addresses.count <= EndpointsResource.maxEndpoints else {
+      throw XDSResourceError("endpoints", "over \(EndpointsResource.maxEndpoints) addresses")
+    }
+    for priority in 0..<sums.count {
+      guard let sum = sums[priority] else {
+        throw XDSResourceError("endpoints", "there is no locality of the priority \(priority), but of a later one")
+      }
+      guard sum <= UInt32.max else {
+        throw XDSResourceError("endpoints", "the weights of the priority \(priority) add up to over 2^32-1")
+      }
+    }
+    self.localities = localities
+    var drops: [Drop] = []
+    for drop in wire.policy?.dropOverloads ?? [] {
+      let share = try drop.dropPercentage?.perMillion("policy.drop_overloads.drop_percentage") ?? 0
+      if share > 0 { drops.append(Drop(category: drop.category, perMillion: share)) }
+    }
+    self.drops = drops
+  }
+
+  /// Nil for one that is not healthy (UNKNOWN and HEALTHY are).
+  private static func endpoint(_ wire: WireLbEndpoint, zone: String) throws(XDSResourceError) -> Endpoint? {
+    guard wire.healthStatus <= 1 else { return nil }
+    guard case .endpoint(let endpoint)? = wire.hostIdentifier else { throw XDSResourceError("endpoint", "missing") }
+    var addresses = [try address(endpoint.address, "endpoint.address")]
+    for additional in endpoint.additionalAddresses {
+      addresses.append(try address(additional.address, "endpoint.additional_addresses"))
+    }
+    let weight = wire.loadBalancingWeight?.value ?? 1
+    guard weight > 0 else { throw XDSResourceError("load_balancing_weight", "is 0") }
+    var attributes = Attributes()
+    attributes.weight = weight
+    if !zone.isEmpty { attributes.zone = zone }
+    return Endpoint(addresses, attributes: attributes)
+  }
+
+  private static func address(_ wire: WireAddress?, _ field: String) throws(XDSResourceError) -> SocketAddress {
+    guard case .socketAddress(let socket)? = wire?.address else {
+      throw XDSResourceError(field, "has no socket_address")
+    }
+    guard AddressLiteral.isAddress(socket.address) else {
+      throw XDSResourceError(
+        "\(field).socket_address.address", "\(XDSResourceError.quote(socket.address)) is no IP address")
+    }
+    guard case .portValue(let port)? = socket.portSpecifier, port > 0, port <= 65535 else {
+      throw XDSResourceError("\(field).socket_address.port_value", "is not 1 to 65535")
+    }
+    return .tcp(socket.address, Int(port))
+  }
+}

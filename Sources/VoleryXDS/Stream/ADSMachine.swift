@@ -1,0 +1,221 @@
+import VoleryPrimitives
+package import VoleryTypes
+
+/// The client's side of a stream of aggregated discovery (xDS transport protocol, state of the world): which resources are
+/// wanted, what was accepted, what to send, and who has to hear of it. A value that decides.
+///
+///     subscribe/unsubscribe ──> .send (all names of the type, the version and nonce that hold)
+///     received ──> .send (ACK: the new version; NACK: the one before, with the reason for each resource), .changed
+///     no answer within 15 s ──> .changed (the resource does not exist, gRFC A57)
+///
+/// What was accepted is kept whatever happens to the stream.
+package struct ADSMachine {
+  package enum Action: Equatable {
+    case send(Request)
+    /// Whoever wants it should look again.
+    case changed(ResourceKey)
+    /// For the log.
+    case complain(String)
+  }
+
+  /// What goes to the control plane.
+  package struct Request: Equatable, Sendable {
+    package let type: XDSResourceType
+    /// Sorted.
+    package let names: [String]
+    /// The last that was accepted; empty at first.
+    package let version: String
+    /// Of the response that this answers; empty on a new stream.
+    package let nonce: String
+    /// Nil: accepted, or nothing to say of it.
+    package let error: String?
+
+    package init(type: XDSResourceType, names: [String], version: String, nonce: String, error: String?) {
+      self.type = type
+      self.names = names
+      self.version = version
+      self.nonce = nonce
+      self.error = error
+    }
+  }
+
+  package struct Response {
+    package let type: XDSResourceType
+    package let version: String
+    package let nonce: String
+    package let resources: [ReadResource]
+
+    package init(_ type: XDSResourceType, version: String, nonce: String, resources: [ReadResource]) {
+      self.type = type
+      self.version = version
+      self.nonce = nonce
+      self.resources = resources
+    }
+  }
+
+  private struct Record {
+    var view = ResourceView.waiting
+    /// When it counts as one that does not exist; nil: it has been heard of, or there is no stream.
+    var limit: ContinuousClock.Instant?
+  }
+
+  private struct Subscription {
+    var records: [String: Record] = [:]
+    var version = ""
+    var nonce = ""
+  }
+
+  package static let doesNotExistTimeout = Duration.seconds(15)
+  /// Of each type.
+  package static let maxNames = 10_000
+  /// Bytes of the reasons that the control plane is told.
+  private static let maxErrorLength = 4000
+
+  private var types: [XDSResourceType: Subscription] = [:]
+  private var isConnected = false
+  private let keepsDeleted: Bool
+  private var actions: [Action] = []
+
+  /// - Parameter keepsDeleted: `ignore_resource_deletion` (gRFC A53): what a response leaves out stays.
+  package init(keepsDeleted: Bool = false) { self.keepsDeleted = keepsDeleted }
+
+  /// What has to be done now, in order.
+  package mutating func takeActions() -> [Action] {
+    defer { actions = [] }
+    return actions
+  }
+
+  package func view(_ key: ResourceKey) -> ResourceView { types[key.type]?.records[key.name]?.view ?? .waiting }
+
+  package var isIdle: Bool { types.values.allSatisfy(\.records.isEmpty) }
+
+  // MARK: Who wants what
+
+  /// Exactly these are wanted from now on.
+  package mutating func want(_ keys: Set<ResourceKey>, now: ContinuousClock.Instant) {
+    for type in XDSResourceType.allCases {
+      let names = Set(keys.lazy.filter { $0.type == type }.map(\.name))
+      var subscription = types[type] ?? Subscription()
+      let old = Set(subscription.records.keys)
+      guard names != old else { continue }
+      for name in old.subtracting(names) { subscription.records[name] = nil }
+      for name in names.subtracting(old).sorted() {
+        guard subscription.records.count < ADSMachine.maxNames else {
+          actions.append(.complain("more than \(ADSMachine.maxNames) resources of the type \(type) are wanted"))
+          break
+        }
+        let limit = isConnected ? now.advanced(by: ADSMachine.doesNotExistTimeout) : nil
+        subscription.records[name] = Record(limit: limit)
+      }
+      types[type] = subscription
+      if isConnected { send(type, error: nil) }
+    }
+  }
+
+  // MARK: The stream
+
+  package mutating func connected(now: ContinuousClock.Instant) {
+    isConnected = true
+    for type in XDSResourceType.allCases {
+      guard var subscription = types[type] else { continue }
+      subscription.nonce = ""
+      for (name, record) in subscription.records where record.view == .waiting {
+        subscription.records[name]?.limit = now.advanced(by: ADSMachine.doesNotExistTimeout)
+      }
+      types[type] = subscription
+      if !subscription.records.isEmpty { send(type, error: nil) }
+    }
+  }
+
+  /// - Parameter error: Why; nil: it ended after it had brought something (gRFC A57), which is nobody's business.
+  package mutating func disconnected(_ error: StatusError?) {
+    isConnected = false
+    for type in XDSResourceType.allCases {
+      for (name, record) in types[type]?.records ?? [:] {
+        types[type]?.records[name]?.limit = nil
+        guard let error, case .waiting = record.view else { continue }
+        change(ResourceKey(type, name), to: .failed(error))
+      }
+    }
+  }
+
+  package mutating func received(_ response: Response) {
+    let type = response.type
+    guard types[type] != nil else { return }
+    var reasons: [String] = []
+    var seen: Set<String> = []
+    for (index, resource) in response.resources.enumerated() {
+      if case .failure(let error) = resource.result {
+        reasons.append("\(resource.name.map { "\(ResourceKey(type, $0))" } ?? "resources[\(index)]"): \(error)")
+      }
+      guard let name = resource.name, let record = types[type]?.records[name] else { continue }
+      guard seen.insert(name).inserted else { continue }
+      types[type]?.records[name]?.limit = nil
+      switch resource.result {
+      case .success(let value): change(ResourceKey(type, name), to: .known(value))
+      case .failure(let error):
+        // The last good one holds.
+        guard case .known = record.view else {
+          change(ResourceKey(type, name), to: .failed(refusal(ResourceKey(type, name), error)))
+          continue
+        }
+      }
+    }
+    if type.isWholeWorld, !keepsDeleted {
+      for (name, record) in types[type]?.records ?? [:] where !seen.contains(name) {
+        guard case .known = record.view else { continue }
+        change(ResourceKey(type, name), to: .failed(absence(ResourceKey(type, name))))
+      }
+    }
+    types[type]?.nonce = response.nonce
+    if reasons.isEmpty {
+      types[type]?.version = response.version
+      send(type, error: nil)
+    } else {
+      let text = String(reasons.joined(separator: "; ").prefix(ADSMachine.maxErrorLength))
+      actions.append(.complain("refused: \(text)"))
+      send(type, error: text)
+    }
+  }
+
+  /// A response of a type that nobody knows, or that can't be read at all, is passed over.
+  package mutating func expire(now: ContinuousClock.Instant) {
+    for (type, subscription) in types {
+      for (name, record) in subscription.records {
+        guard let limit = record.limit, limit <= now else { continue }
+        types[type]?.records[name]?.limit = nil
+        change(ResourceKey(type, name), to: .failed(absence(ResourceKey(type, name))))
+      }
+    }
+  }
+
+  /// When `expire` should be called; nil: nothing is waited for.
+  package var nextLimit: ContinuousClock.Instant? {
+    types.values.lazy.flatMap(\.records.values).compactMap(\.limit).min()
+  }
+
+  // MARK: Parts
+
+  private mutating func change(_ key: ResourceKey, to view: ResourceView) {
+    guard types[key.type]?.records[key.name]?.view != view else { return }
+    types[key.type]?.records[key.name]?.view = view
+    actions.append(.changed(key))
+  }
+
+  private mutating func send(_ type: XDSResourceType, error: String?) {
+    guard isConnected, let subscription = types[type] else { return }
+    actions.append(
+      .send(
+        Request(
+          type: type, names: subscription.records.keys.sorted(), version: subscription.version,
+          nonce: subscription.nonce, error: error)))
+  }
+
+  private func absence(_ key: ResourceKey) -> StatusError {
+    StatusError(.unavailable, "xds: \(key) does not exist")
+  }
+
+  private func refusal(_ key: ResourceKey, _ error: XDSResourceError) -> StatusError {
+    StatusError(.unavailable, "xds: \(key) is refused: \(String(line: error.description, limit: 500))")
+  }
+}

@@ -1,0 +1,65 @@
+public import Logging
+import Synchronization
+public import VoleryClient
+import VoleryLoadBalancing
+public import VoleryNameResolution
+import VoleryTypes
+
+/// Resolves `xds:` targets by a control plane: all channels whose options have the same factory share one stream to it.
+public final class XDSResolverFactory: ResolverFactory {
+  /// `xds`.
+  public var scheme: String { "xds" }
+  private let bootstrap: XDSBootstrap?
+  private let client = Mutex<XDSClient?>(nil)
+  private let credentials: ChannelCredentials?
+  private let logger: Logger
+
+  /// - Parameters:
+  ///   - bootstrap: Where the control plane is; nil, the default: as the environment says, read when the first channel is made
+  ///     (`XDSBootstrap.fromEnvironment`).
+  ///   - credentials: For the control plane; nil, the default: as the bootstrap says.
+  ///   - logger: Hears what the control plane sends and is refused.
+  public init(
+    bootstrap: XDSBootstrap? = nil, credentials: ChannelCredentials? = nil, logger: Logger = Logger(label: "volery.xds")
+  ) {
+    self.bootstrap = bootstrap
+    self.credentials = credentials
+    self.logger = logger
+  }
+
+  /// The one of the process, by its environment.
+  public static let shared = XDSResolverFactory()
+
+  /// - Throws: `XDSBootstrapError`, when there is no usable bootstrap.
+  public func makeResolver(for target: Target) throws -> any Resolver {
+    let client = try client.withLock { client throws(XDSBootstrapError) in
+      if let client { return client }
+      let known: XDSBootstrap
+      if let bootstrap { known = bootstrap } else { known = try XDSBootstrap.fromEnvironment() }
+      let made = XDSClient(known, credentials: credentials, logger: logger)
+      client = made
+      return made
+    }
+    return XDSResolver(
+      client, listener: try client.bootstrap.listenerName(for: target), authority: target.endpoint)
+  }
+}
+
+/// Makes the policy that has a child for each cluster.
+struct ClusterManagerFactory: LoadBalancingPolicyFactory {
+  let name = ClusterManagerPolicy.name
+
+  func makePolicy(configuration: JSONValue, context: PolicyContext) throws -> any LoadBalancingPolicy {
+    ClusterManagerPolicy(context: context)
+  }
+}
+
+extension ChannelOptions {
+  /// Makes `xds:///orders` a target that channels with these options know.
+  ///
+  /// - Parameter factory: Shared by all channels that are to share a stream to the control plane; the process's by default.
+  public mutating func useXDS(_ factory: XDSResolverFactory = .shared) {
+    resolvers.register(factory)
+    loadBalancingPolicies.register(ClusterManagerFactory())
+  }
+}
