@@ -19,9 +19,8 @@ import Volery
       let program = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
         .deletingLastPathComponent().appendingPathComponent("volery-interop").path
       process = try ChildProcess([program, "server", "--bind", "127.0.0.1:0"])
-      let line = process.read()
-      let port = try #require(
-        line.split(separator: "\n").first?.split(separator: ":").last.flatMap { Int($0) }, "\(program): \(line)")
+      let line = try process.readLine().line
+      let port = try #require(line.split(separator: ":").last.flatMap { Int($0) }, "\(program): \(line)")
       address = .tcp("127.0.0.1", port)
     }
 

@@ -18,8 +18,7 @@ import Testing
 
   private func startServer(_ name: String) throws -> (ChildProcess, port: String) {
     let process = try ChildProcess([InteropTests.program, "server", "--bind", "127.0.0.1:0", "--server_id", name])
-    let line = process.read()
-    let port = try #require(line.split(separator: "\n").first?.split(separator: ":").last.map(String.init))
+    let port = try #require(process.readLine().line.split(separator: ":").last.map(String.init))
     return (process, port)
   }
 
@@ -42,7 +41,7 @@ import Testing
       InteropTests.program, "load", "--target", target, "--rate", "200", "--duration", "9", "--timeout_ms", "1000",
       "--out", log.path,
     ])
-    #expect(load.read().hasPrefix("READY"))
+    #expect(try load.readLine().line.hasPrefix("READY"))
     try await eventually("the client has a connection to each server") { try areConnected(servers.map(\.port)) }
     let frozenAt = Date().timeIntervalSince1970
     servers[1].0.signal(SIGSTOP)

@@ -162,7 +162,7 @@ import Volery
   @Test("a client's: grpcio's server sees what they have made of each call, and they see its answer")
   func client() async throws {
     let process = try ChildProcess([InteropTests.python(), InteropTests.script("interceptors.py"), "server"])
-    let port = try #require(process.read().split(separator: "\n").first?.split(separator: ":").last)
+    let port = try #require(process.readLine().line.split(separator: ":").last)
     let journal = Journal()
     let timely = CallOptions(timeout: .seconds(30))
     var options = ChannelOptions()

@@ -23,18 +23,15 @@ import Testing
   /// Starts a server, waits for "LISTENING address:port", and gives `body` the port; ends it with SIGTERM.
   static func withServer(_ arguments: [String], _ body: (String) throws -> Void) throws {
     let process = try ChildProcess(arguments)
-    var text = ""
-    while !text.contains("\n") {
-      let more = process.read()
-      try #require(!more.isEmpty, "the server has ended: \(arguments)")
-      text += more
-    }
-    let port = try #require(text.split(separator: "\n").first?.split(separator: ":").last.map(String.init))
-    try body(port)
+    let line = try process.readLine().line
+    try body(try #require(line.split(separator: ":").last.map(String.init), "\(arguments): \(line)"))
     #expect(process.stop(SIGTERM) == 0, "a server that is drained ends with 0")
   }
 
-  static func check(_ output: String, _ code: Int32, atLeast count: Int) {
+  /// - Parameter names: Cases that have to be among those that passed.
+  static func check(_ output: String, _ code: Int32, atLeast count: Int, _ names: String...) {
+    let passed = Set(output.split(separator: "\n").filter { $0.hasPrefix("PASS ") }.map { $0.split(separator: " ")[1] })
+    for name in names { #expect(passed.contains(name[...]), "\(name) is missing in \(output)") }
     let failed = output.split(separator: "\n").filter { $0.hasPrefix("FAIL") }
     #expect(failed.isEmpty, "\(failed.joined(separator: "\n"))")
     #expect(output.split(separator: "\n").filter { $0.hasPrefix("PASS") }.count >= count)
@@ -50,7 +47,7 @@ import Testing
       // grpcio-health-checking 1.85 has List in its schema, but no servicer of it.
       #expect(output.contains("SKIP health_list"))
       #expect(output.contains("PASS orca_per_rpc") && output.contains("PASS orca_oob"))
-      Self.check(output, code, atLeast: 27)
+      Self.check(output, code, atLeast: 27, "server_reflection", "health_check", "health_watch")
     }
   }
 
@@ -58,7 +55,7 @@ import Testing
     try Self.withServer([Self.program, "server", "--bind", "127.0.0.1:0"]) { port in
       let (output, code) = try Self.run([Self.python(), Self.script("client.py"), "127.0.0.1:\(port)"])
       #expect(output.contains("PASS orca_oob"))
-      Self.check(output, code, atLeast: 26)
+      Self.check(output, code, atLeast: 26, "server_reflection", "health_check", "health_list", "health_watch")
     }
   }
 
@@ -88,7 +85,7 @@ import Testing
         Self.program, "client", "--server_host", "127.0.0.1", "--server_port", port, "--test_case", "all",
         "--soak_per_iteration_max_acceptable_latency_ms", "5000",
       ])
-      Self.check(output, code, atLeast: 30)
+      Self.check(output, code, atLeast: 30, "server_reflection", "health_check", "health_list", "health_watch")
       #expect(!output.contains("SKIP"))
     }
   }
@@ -106,6 +103,21 @@ import Testing
       ])
       Self.check(output, code, atLeast: 1)
     }
+  }
+
+  @Test("a program that says nothing, or that does not end, is waited for with a limit") func limits() throws {
+    let silent = try ChildProcess(["sleep", "60"])
+    #expect(silent.read(within: .milliseconds(50)) == "")
+    #expect(silent.stop() == 128 + SIGKILL)
+    let slow = try ChildProcess(["sh", "-c", "echo first; exec sleep 60"])
+    #expect(slow.readToEnd(within: .seconds(1)) == "first\n")
+    #expect(slow.stop() == 128 + SIGKILL)
+    let stubborn = try ChildProcess(["sh", "-c", "trap '' TERM; echo ready; echo more; while :; do sleep 0.1; done"])
+    #expect(try stubborn.readLine().line == "ready")
+    #expect(stubborn.stop(SIGTERM, within: .milliseconds(50)) == 128 + SIGKILL)
+    let ended = try ChildProcess(["true"])
+    #expect(throws: ChildProcess.Failure.self) { try ended.readLine() }
+    #expect(ended.stop() == 0)
   }
 
   @Test("a wrong command line names what is wrong and ends with 2") func wrongCommandLine() throws {

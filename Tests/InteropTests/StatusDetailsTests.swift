@@ -84,8 +84,7 @@ import Volery
   func ourClient(_ index: Int) async throws {
     let status = try Self.statuses()[index]
     let process = try ChildProcess([InteropTests.python(), InteropTests.script("status_details.py"), "server"])
-    let line = process.read()
-    let port = try #require(line.split(separator: "\n").first?.split(separator: ":").last)
+    let port = try #require(process.readLine().line.split(separator: ":").last)
     let channel = try Channel("ipv4:127.0.0.1:\(port)")
     let request = try Self.json(status)
     let options = CallOptions(timeout: .seconds(30))

@@ -16,13 +16,7 @@ import Volery
 
   /// Waits for it.
   static func firstAddress(of process: ChildProcess) throws -> String {
-    var output = ""
-    while !output.contains("\n") {
-      let more = process.read()
-      guard !more.isEmpty else { throw NeverHappened("a first line; it ended: \(output)") }
-      output += more
-    }
-    return String(output.split(separator: "\n")[0].dropFirst("LISTENING ".count))
+    String(try process.readLine().line.dropFirst("LISTENING ".count))
   }
 
   @Test("it forwards calls, and SIGTERM ends it with 0 once they have ended") func termination() async throws {

@@ -44,37 +44,87 @@ package final class ChildProcess: Sendable {
     close(output)
   }
 
-  /// What the program has written since, at least something; empty once it has closed its output.
-  package func read() -> String {
+  /// What the program has written since, at least something; empty once it has closed its output. One that says nothing for so long
+  /// is killed, so that whoever waits for it goes on: its output ends, and its code is SIGKILL's.
+  package func read(within limit: Duration = .seconds(60)) -> String {
+    guard waits(for: limit) else {
+      kill(pid, SIGKILL)
+      return ""
+    }
     var buffer = [UInt8](repeating: 0, count: 65536)
-    let count = VoleryPlatform.read(output, &buffer, buffer.count)
+    var count = 0
+    repeat {
+      count = VoleryPlatform.read(output, &buffer, buffer.count)
+    } while count == -1 && errno == EINTR
     return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : ""
   }
 
-  package func readToEnd() -> String {
+  /// Whether there is something to read, or an end.
+  private func waits(for limit: Duration) -> Bool {
+    let end = ContinuousClock.now.advanced(by: limit)
+    while true {
+      let left = ContinuousClock.now.duration(to: end)
+      guard left > .zero else { return false }
+      var place = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
+      if poll(&place, 1, Int32(min(left / .milliseconds(1) + 1, 1000))) > 0 { return true }
+    }
+  }
+
+  /// All that the program writes from now on. One that takes longer is killed, as by `read`.
+  package func readToEnd(within limit: Duration = .seconds(240)) -> String {
+    let end = ContinuousClock.now.advanced(by: limit)
     var text = ""
     while true {
-      let more = read()
+      let more = read(within: ContinuousClock.now.duration(to: end))
       if more.isEmpty { return text }
+      text += more
+    }
+  }
+
+  /// The line that it writes first, without its end, and what has come behind that.
+  ///
+  /// - Throws: `Failure` where the program ends before, or says nothing for as long as `read` waits.
+  package func readLine() throws -> (line: String, rest: String) {
+    var text = ""
+    while true {
+      if let end = text.firstIndex(of: "\n") {
+        return (String(text[..<end]), String(text[text.index(after: end)...]))
+      }
+      let more = read()
+      guard !more.isEmpty else {
+        throw Failure(
+          description: "the program has ended, or said nothing for too long, before its first line: \(text)")
+      }
       text += more
     }
   }
 
   package func signal(_ number: Int32) { kill(pid, number) }
 
-  /// Sends a signal, or none, and waits for the end; the exit code, or 128 and the signal that ended it.
-  package func stop(_ number: Int32? = nil) -> Int32 {
+  /// Sends a signal, or none, and waits for the end; the exit code, or 128 and the signal that ended it: SIGKILL's of one that takes
+  /// longer.
+  package func stop(_ number: Int32? = nil, within limit: Duration = .seconds(60)) -> Int32 {
     if let number { kill(pid, number) }
+    let end = ContinuousClock.now.advanced(by: limit)
     var status: Int32 = 0
-    while waitpid(pid, &status, 0) == -1, errno == EINTR {}
+    while true {
+      let isLate = ContinuousClock.now >= end
+      if isLate { kill(pid, SIGKILL) }
+      let ended = waitpid(pid, &status, isLate ? 0 : WNOHANG)
+      if ended == pid || ended == -1 && errno != EINTR { break }
+      // Nothing tells of a child's end but a signal, which is the whole process'.
+      if ended == 0 { poll(nil, 0, 2) }
+    }
     hasEnded.withLock { $0 = true }
     return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
   }
 
-  /// Runs a program to its end.
-  package static func run(_ arguments: [String]) throws -> (output: String, code: Int32) {
+  /// Runs a program to its end, which it has to come to in time (`readToEnd`).
+  package static func run(
+    _ arguments: [String], within limit: Duration = .seconds(240)
+  ) throws -> (output: String, code: Int32) {
     let child = try ChildProcess(arguments)
-    let output = child.readToEnd()
+    let output = child.readToEnd(within: limit)
     return (output, child.stop())
   }
 }

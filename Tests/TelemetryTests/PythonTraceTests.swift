@@ -47,13 +47,7 @@ import VoleryTracing
 
   func withPythonServer(_ body: (Channel, W3CTracer) async throws -> Void) async throws {
     let process = try ChildProcess([Self.python(), Self.script("telemetry.py"), "server"])
-    var text = ""
-    while !text.contains("\n") {
-      let more = process.read()
-      try #require(!more.isEmpty, "the server has ended")
-      text += more
-    }
-    let port = try #require(text.split(separator: "\n").first?.split(separator: ":").last)
+    let port = try #require(process.readLine().line.split(separator: ":").last)
     let tracer = W3CTracer()
     var options = ChannelOptions()
     options.observers = [TracingObserver(tracer: tracer)]
