@@ -191,4 +191,31 @@ import VoleryTypes
     for _ in 0..<20 { servers.call(2, milliseconds: 100) }
     #expect(servers.ejected == [2])
   }
+
+  @Test("a method's record is made with its first call, for good, and there are 64 at most") func records() throws {
+    let records = MethodRecords()
+    #expect(records.count == 0)
+    let first = try #require(records[7])
+    #expect(records[7] === first && records.count == 1)
+    // A hash of nothing but zeroes is one, too.
+    #expect(records[0] != nil && records[0] === records[0])
+    let others = try [7 + 64, 7 + 128, 7 + 192].map { try #require(records[$0]) }
+    #expect(Set(([first] + others).map(\.key)).count == 4)
+    #expect(records[7 + 256] == nil, "no place of those where it may stand is left")
+    #expect(records[7] === first)
+    var state = SeededGenerator(state: 2)
+    for _ in 0..<10_000 { _ = records[Int(truncatingIfNeeded: state.next())] }
+    #expect(records.count == MethodRecords.limit)
+  }
+
+  @Test("of a method whose first calls come at once there is one record") func firstCalls() async {
+    for method in 1...200 {
+      let records = MethodRecords()
+      let found = await withTaskGroup(of: ObjectIdentifier?.self) { group in
+        for _ in 0..<4 { group.addTask { records[method].map { ObjectIdentifier($0) } } }
+        return await group.reduce(into: Set<ObjectIdentifier?>()) { $0.insert($1) }
+      }
+      #expect(found.count == 1 && !found.contains(nil) && records.count == 1)
+    }
+  }
 }
