@@ -120,10 +120,11 @@ import VoleryBinaryLog
 
   /// A channel to a server, with a log on each side.
   func with(
-    client: BinaryLog?, server: BinaryLog?, _ body: (Channel) async throws -> Void
+    client: BinaryLog?, server: BinaryLog?, inside: [any ServerInterceptor] = [],
+    _ body: (Channel) async throws -> Void
   ) async throws {
     var serverOptions = ServerOptions()
-    serverOptions.interceptors = [server].compactMap { $0 }
+    serverOptions.interceptors = [server].compactMap { $0 } + inside
     let pod = Server(services: [Kinds()], options: serverOptions)
     defer { pod.shutDown() }
     let address = try pod.start(listeningOn: .tcp("127.0.0.1", 0))[0]
@@ -236,6 +237,92 @@ import VoleryBinaryLog
       #expect(calls[1].filter { $0.event == "CLIENT_HALF_CLOSE" }.isEmpty)
       #expect(calls[2].last?.trailer?.status_code == 12)
     }
+  }
+
+  /// An earlier deadline than the client's, for calls that hang.
+  struct Impatience: ServerInterceptor {
+    func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {
+      call.deadline = .after(.milliseconds(50))
+      try await next()
+    }
+  }
+
+  @Test(
+    "a deadline that passes is DEADLINE_EXCEEDED in the trailer, whichever side's it is; the timeout is in the header")
+  func deadlines() async throws {
+    let folder = try Folder()
+    // The server's own: both ends know it as such, however late the client is.
+    let client = try BinaryLog(folder.path("client"), filter: BinaryLogFilter("*"))
+    let server = try BinaryLog(folder.path("server"), filter: BinaryLogFilter("*"))
+    try await with(client: client, server: server, inside: [Impatience().only { $0.name == "Hangs" }]) { channel in
+      let error = await #expect(throws: StatusError.self) {
+        let call = channel.bidirectional(Kinds.hangs, options: CallOptions(timeout: .seconds(30)))
+        for try await _ in call {}
+      }
+      #expect(error?.code == .deadlineExceeded && error?.origin == .peer)
+    }
+    for side in ["client", "server"] {
+      let entries = try read(folder.path(side))
+      let timeout = try #require(Double(entries[0].client_header?.timeout?.dropLast() ?? ""))
+      #expect(timeout > 25 && timeout <= 30)
+      #expect(entries.last?.event == "SERVER_TRAILER" && entries.last?.trailer?.status_code == 4, "\(side): \(entries)")
+    }
+    // The client's: it makes the trailer up, and has no server's word.
+    let own = try BinaryLog(folder.path("own"), filter: BinaryLogFilter("*"))
+    try await with(client: own, server: nil) { channel in
+      await #expect(throws: StatusError.self) {
+        let call = channel.bidirectional(Kinds.hangs, options: CallOptions(timeout: .milliseconds(50)))
+        for try await _ in call {}
+      }
+    }
+    let entries = try read(folder.path("own"))
+    #expect(try #require(Double(entries[0].client_header?.timeout?.dropLast() ?? "")) <= 0.05)
+    let last = try #require(entries.last)
+    #expect(last.event == "SERVER_TRAILER" && last.trailer?.status_code == 4 && last.metadata.isEmpty)
+    #expect(entries.count { $0.event == "SERVER_TRAILER" } == 1 && !entries.contains { $0.event == "CANCEL" })
+    #expect(last.trailer?.status_message?.contains("deadline") == true)
+  }
+
+  @Test(
+    "grpc-trace-bin is always in the file, and counts for no limit; what else gRPC and HTTP/2 have put there never is")
+  func reservedKeys() async throws {
+    let folder = try Folder()
+    // Room for x-app and its value, and for nothing more.
+    let log = try BinaryLog(folder.path("log"), filter: BinaryLogFilter("*{h:9}"))
+    var options = ServerOptions()
+    options.interceptors = [log]
+    let server = Server(services: [Kinds()], options: options)
+    defer { server.shutDown() }
+    let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    let trace = [UInt8](repeating: 7, count: 29)
+    let request = ScriptedPeer.request.map { $0.0 == ":path" ? ($0.0, "/test.Kinds/Unary") : $0 }
+    let never = [
+      ("grpc-timeout", "20S"), ("grpc-encoding", "identity"), ("grpc-accept-encoding", "gzip"), ("grpc-own", "1"),
+      ("user-agent", "scripted/1"), ("lb-token", "hush"), ("lb-cost-bin", "AQ"), ("content-encoding", "identity"),
+      ("accept-encoding", "identity"),
+    ]
+    let added =
+      never + [("x-app", "shop"), ("x-more", "cut off"), ("grpc-trace-bin", Data(trace).base64EncodedString())]
+    // Blocking waits, each with a limit.
+    try await Task.detached {
+      let peer = try ScriptedPeer.client(of: address)
+      peer.say(
+        .headers(1, request + added), .data(1, [0, 0, 0, 0, 1, 9], ends: true))
+      try peer.listen("the answer") { $0.blocks.count == 2 }
+    }.value
+    await server.drain(limit: .seconds(5))
+    await log.flush()
+    let entries = try read(folder.path("log"))
+    let header = try #require(entries.first { $0.event == "CLIENT_HEADER" })
+    let pairs = try #require(header.client_header?.metadata?.entry)
+    #expect(pairs.map(\.key) == ["x-app", "grpc-trace-bin"])
+    #expect(pairs.last?.value == Data(trace))
+    #expect(header.isTruncated, "x-more was left out for its size")
+    #expect(header.client_header?.timeout != nil)
+    let rest =
+      entries.flatMap { $0.server_header?.metadata?.entry ?? [] }
+      + entries.flatMap { $0.trailer?.metadata?.entry ?? [] }
+    #expect(!rest.contains { pair in pair.key.hasPrefix("grpc-") || never.contains { $0.0 == pair.key } })
   }
 
   @Test("messages and metadata are cut where the filter says, and methods are left out") func filters() async throws {
