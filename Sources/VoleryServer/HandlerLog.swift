@@ -10,7 +10,9 @@ final class HandlerLog: Sendable {
   enum Kind: Hashable, Sendable {
     /// The handler has thrown what is no `StatusError`.
     case failed
-    /// It has let the failure of a call through that it had made.
+    /// The same of an interceptor, or it has done what it may not.
+    case interceptor
+    /// The handler has let the failure of a call through that it had made.
     case innerCall
     case unreadable
     case unserializable
@@ -28,14 +30,19 @@ final class HandlerLog: Sendable {
 
   /// Called once for each failure.
   ///
-  /// - Parameter isOver: The call has ended before: what its handler throws then is the consequence as a rule, and told to
-  ///   those only who look closely.
-  func report(_ kind: Kind, _ error: any Error, of call: ServerCall, isOver: Bool) {
+  /// - Parameters:
+  ///   - isOver: The call has ended before: what its handler throws then is the consequence as a rule, and told to those only who
+  ///     look closely.
+  ///   - interceptor: Whose fault it is, where that is known.
+  func report(
+    _ kind: Kind, _ error: any Error, of call: ServerCall, isOver: Bool, by interceptor: Any.Type? = nil
+  ) {
     let level = level(of: kind, isOver: isOver)
     guard logger.logLevel <= level, let leftOut = admit(Key(tag: call.tag, kind: kind)) else { return }
     var metadata: Logger.Metadata = [
       "method": "\(String(foreign: call.method.path))", "error": "\(String(foreign: "\(error)", limit: 1000))",
     ]
+    if let interceptor { metadata["interceptor"] = "\(Interception.name(of: interceptor))" }
     if leftOut > 0 { metadata["left out before"] = "\(leftOut)" }
     logger.log(level: level, message(kind), metadata: metadata)
   }
@@ -53,6 +60,7 @@ final class HandlerLog: Sendable {
   private func message(_ kind: Kind) -> Logger.Message {
     switch kind {
     case .failed: "a handler has failed"
+    case .interceptor: "an interceptor has failed"
     case .innerCall: "a handler has failed with a call that it made"
     case .unreadable: "a request can't be read"
     case .unserializable: "a response can't be serialized"

@@ -36,7 +36,9 @@ extension ServerCall {
 
   /// What a hook has thrown.
   private func thrown(_ error: any Error) -> StatusError {
-    error as? StatusError ?? StatusError(.unknown, "an interceptor has failed")
+    if let error = error as? StatusError { return error }
+    if !(error is CancellationError) { interceptorFailed(error) }
+    return StatusError(.unknown, "an interceptor has failed")
   }
 
   /// When the call has to be over: as the client has it, or an interceptor, whichever comes first.

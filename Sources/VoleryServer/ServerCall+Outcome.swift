@@ -16,7 +16,10 @@ extension ServerCall {
   ///
   /// - Throws: It, where interceptors are to see it.
   @usableFromInline func handlerFailed(_ error: any Error) throws {
-    guard !isIntercepted else { throw error }
+    guard !isIntercepted else {
+      interception.handlerFailed()
+      throw error
+    }
     settle(with: error)
   }
 
@@ -66,14 +69,29 @@ extension ServerCall {
       return StatusError(.unknown, "a call that the handler made has failed")
     case is CancellationError: return StatusError(.cancelled, "the handler was cancelled")
     default:
-      dispatcher.log.report(.failed, error, of: self, isOver: isCancelled)
+      if isIntercepted, !interception.hasHandlerFailed {
+        interceptorFailed(error)
+      } else {
+        dispatcher.log.report(.failed, error, of: self, isOver: isCancelled)
+      }
       return StatusError(.unknown, "the handler has failed")
     }
   }
 
+  /// An interceptor, or a hook of one, has thrown what is no `StatusError`. The log has its name where that is known: the one that has
+  /// the call, or the only one.
+  func interceptorFailed(_ error: any Error) {
+    let interceptors = entry.interceptors
+    let index = interception.firstThatHasNotGoneOn(of: interceptors.count) ?? (interceptors.count == 1 ? 0 : nil)
+    dispatcher.log.report(
+      .interceptor, error, of: self, isOver: isCancelled, by: index.map { type(of: interceptors[$0]) })
+  }
+
   /// An interceptor has done what it may not: the log has its name, the client has not.
   func answer(to fault: Interception.Fault, by interceptor: any ServerInterceptor) -> StatusError {
-    dispatcher.log.report(.failed, Interception.error(fault, by: interceptor), of: self, isOver: isCancelled)
+    dispatcher.log.report(
+      .interceptor, Interception.error(fault, by: interceptor), of: self, isOver: isCancelled, by: type(of: interceptor)
+    )
     return StatusError(.internal, "an interceptor of the server \(fault.rawValue)")
   }
 

@@ -27,6 +27,8 @@ struct ServerInterception: ~Copyable, Sendable {
     static let answer: UInt8 = 8
     static let deadline: UInt8 = 16
     static let requestsEnd: UInt8 = 32
+    /// The handler has thrown.
+    static let failure: UInt8 = 64
   }
 
   private let changes = AtomicLazyReference<Changes>()
@@ -56,6 +58,17 @@ struct ServerInterception: ~Copyable, Sendable {
   func mayReturn(_ index: Int) -> Bool {
     goneOn.load(ordering: .relaxed) & 1 &<< UInt64(index) != 0 || has(Mark.answer)
   }
+
+  /// Those that go on come before it: the first one that has not, if there is one, has the call.
+  func firstThatHasNotGoneOn(of count: Int) -> Int? {
+    let goneOn = goneOn.load(ordering: .relaxed)
+    return (0..<count).first { goneOn & 1 &<< UInt64($0) == 0 }
+  }
+
+  /// The handler has thrown.
+  func handlerFailed() { marks.bitwiseOr(Mark.failure, ordering: .releasing) }
+
+  var hasHandlerFailed: Bool { has(Mark.failure) }
 
   func answered() { marks.bitwiseOr(Mark.answer, ordering: .releasing) }
 

@@ -113,19 +113,37 @@ package struct MessagesEnd: Sendable {
 package struct MessageHooks: Sendable {
   package typealias Hook = @Sendable (inout InterceptedMessage) throws -> Void
 
-  private var hooks: [Hook] = []
+  private struct Entry {
+    let hook: Hook
+    /// Whose it is; nil where that is not known.
+    let interceptor: Any.Type?
+  }
+
+  private var entries: [Entry] = []
 
   package init() {}
 
-  package var isEmpty: Bool { hooks.isEmpty }
+  package var isEmpty: Bool { entries.isEmpty }
 
   /// The last one that a message comes to.
-  package mutating func append(_ hook: @escaping Hook) { hooks.append(hook) }
+  package mutating func append(_ hook: @escaping Hook, of interceptor: Any.Type? = nil) {
+    entries.append(Entry(hook: hook, interceptor: interceptor))
+  }
 
   /// The first one.
-  package mutating func prepend(_ hook: @escaping Hook) { hooks.insert(hook, at: 0) }
+  package mutating func prepend(_ hook: @escaping Hook, of interceptor: Any.Type? = nil) {
+    entries.insert(Entry(hook: hook, interceptor: interceptor), at: 0)
+  }
 
+  /// - Throws: What a hook throws; where it is known whose it is, as `Interception.failure` says it.
   package func apply(to message: inout InterceptedMessage) throws {
-    for hook in hooks { try hook(&message) }
+    for entry in entries {
+      do {
+        try entry.hook(&message)
+      } catch {
+        guard let interceptor = entry.interceptor else { throw error }
+        throw Interception.failure(error, by: interceptor)
+      }
+    }
   }
 }

@@ -344,7 +344,12 @@ struct Around: ClientInterceptor {
         _ = try await CallInvoker(channel, interceptors: [foreign]).unary(Reflector.unary, [])
       }
       #expect(unknown?.code == .unknown)
-      #expect(unknown?.message.contains("Mine()") == true)
+      #expect(unknown?.message == "the interceptor Around has failed: Mine()")
+      let cancelled = Around { _, _ in throw CancellationError() }
+      let gone = await failure {
+        _ = try await CallInvoker(channel, interceptors: [cancelled]).unary(Reflector.unary, [])
+      }
+      #expect(gone?.code == .cancelled && gone?.message == "the interceptor Around was cancelled")
       let swallowed = Around { _, next in try? await next() }
       let nothing = await failure {
         _ = try await CallInvoker(channel, interceptors: [swallowed]).unary(Reflector.fails, [])
@@ -352,6 +357,54 @@ struct Around: ClientInterceptor {
       #expect(nothing?.code == .internal)
       #expect(nothing?.message.contains("without a message") == true)
     }
+  }
+
+  @Test(
+    "an error of the program's own is a status with the name of the interceptor that threw it, also for those in front of it",
+    arguments: Place.allCases)
+  func foreignErrors(_ there: Place) async throws {
+    struct Surprise: Error {}
+    struct Thrower: ClientInterceptor {
+      enum Where: CaseIterable { case before, after, request, response }
+      let place: Where
+      func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {
+        if place == .before { throw Surprise() }
+        if place == .request { call.onRequest { _ in throw Surprise() } }
+        if place == .response { call.onResponse { _ in throw Surprise() } }
+        try await next()
+        throw Surprise()
+      }
+    }
+    let text = "the interceptor Thrower has failed: Surprise()"
+    for place in Thrower.Where.allCases {
+      let seen = Journal()
+      let outer = Around { _, next in
+        do {
+          try await next()
+        } catch {
+          seen.note((error as? StatusError)?.message ?? "no StatusError: \(error)")
+          throw error
+        }
+      }
+      let thrower = Thrower(place: place).only(services: ["test.Reflector"])
+      try await with(there) { channel, _ in
+        let invoker = CallInvoker(channel, interceptors: [outer, thrower])
+        let error = await failure { _ = try await invoker.unary(Reflector.unary, [1], options: Self.timely) }
+        #expect(
+          error?.code == .unknown && error?.message.hasPrefix(text) == true, "\(place): \(String(describing: error))")
+        #expect(seen.lines.count == 1 && seen.lines[0].hasPrefix(text), "\(place): \(seen.lines)")
+      }
+    }
+    // Around attempts, too.
+    var options = ChannelOptions()
+    options.attemptInterceptors = [Thrower(place: .before)]
+    let server = Server(services: [Reflector()])
+    defer { server.shutDown() }
+    let name: ListenAddress =
+      there == .socket ? .tcp("127.0.0.1", 0) : .inProcess("foreign-\(UInt64.random(in: 0 ... .max))")
+    let channel = try Channel(try server.start(listeningOn: name)[0].target, options: options)
+    let error = await failure { _ = try await channel.unary(Reflector.unary, [1], options: Self.timely) }
+    #expect(error?.message.contains(text) == true)
   }
 
   @Test("a fault of theirs ends its own call, and names them", arguments: Place.allCases) func faults(_ place: Place)

@@ -256,7 +256,8 @@ struct Guard: ServerInterceptor {
     }
     for (interceptor, code, words) in [
       (Idle() as any ServerInterceptor, StatusCode.internal, "Idle neither went on nor answered"),
-      (Twice(), .internal, "Twice went on twice"), (Broken(), .unknown, "Secret()"),
+      (Twice(), .internal, "Twice went on twice"), (Broken(), .unknown, "interceptor: Broken"),
+      (Broken(), .unknown, "error: Secret()"),
     ] {
       let log = LogRecorder()
       try await with([interceptor.only { $0.name == "Unary" }], at: place, log: log) { channel, mirror in
@@ -268,7 +269,48 @@ struct Guard: ServerInterceptor {
         #expect(other?.code == .notFound, "other calls go on")
         let line = try await log.line(containing: words)
         #expect(line.hasPrefix("error ") && line.contains("method: /test.Reflector/Unary"), "\(line)")
+        #expect(line.contains("an interceptor has failed"), "\(line)")
       }
+    }
+  }
+
+  @Test("the log tells an interceptor's error from a handler's, and a hook's is there too", arguments: Place.allCases)
+  func whoseError(_ place: Place) async throws {
+    struct Surprise: Error {}
+    struct Thrower: ServerInterceptor {
+      func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {
+        if call.metadata["x-where"] == "before" { throw Surprise() }
+        if call.metadata["x-where"] == "request" { call.onRequest { _ in throw Surprise() } }
+        if call.metadata["x-where"] == "response" { call.onResponse { _ in throw Surprise() } }
+        try await next()
+      }
+    }
+    struct Passing: ServerInterceptor {
+      func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws { try await next() }
+    }
+    for (name, count) in [("before", 1), ("request", 1), ("response", 1)] {
+      let log = LogRecorder()
+      try await with([Passing(), Thrower()], at: place, log: log) { channel, _ in
+        let options = CallOptions(metadata: ["x-where": name], timeout: .seconds(20))
+        let error = await failure { _ = try await channel.unary(Reflector.unary, [1], options: options) }
+        #expect(error?.code == .unknown && error?.message.contains("Surprise") == false)
+        let line = try await log.line(containing: "Surprise()")
+        #expect(line.contains("an interceptor has failed"), "\(line)")
+        // A hook's owner is not known where there are several.
+        if name == "before" { #expect(line.contains("interceptor: Thrower"), "\(line)") }
+        #expect(log.lines.count { $0.contains("Surprise()") } == count, "\(log.lines)")
+      }
+    }
+    struct Broken: Service {
+      static let method = Method<[UInt8], [UInt8]>(service: "test.Broken", name: "Break", kind: .unary)
+      var handlers: [MethodHandler] { [.unary(Broken.method) { _, _ in throw Surprise() }] }
+    }
+    let log = LogRecorder()
+    try await with([Passing()], services: [Broken()], at: place, log: log) { channel, _ in
+      let error = await failure { _ = try await channel.unary(Broken.method, [1], options: Self.timely) }
+      #expect(error?.code == .unknown)
+      let line = try await log.line(containing: "Surprise()")
+      #expect(line.hasPrefix("error a handler has failed"), "\(line)")
     }
   }
 

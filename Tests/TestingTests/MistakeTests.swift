@@ -179,6 +179,28 @@ import VoleryTesting
     #expect(line.contains(ParcelsMethods.track.descriptor.path), "\(line)")
   }
 
+  @Test("an interceptor that lets an error of its own through: the caller of a client hears whose, a server's log does")
+  func interceptors() async throws {
+    struct Surprise: Error {}
+    struct Tokens: ClientInterceptor, ServerInterceptor {
+      func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws { throw Surprise() }
+      func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws { throw Surprise() }
+    }
+    let client = ParcelsClient(try .inProcess(Depot()), interceptors: [Tokens()])
+    MistakePage.check(
+      await MistakePage.text { _ = try await client.track(Parcel(id: "1")) },
+      ["the interceptor Tokens has failed", "UNKNOWN", "Surprise()"])
+    let log = LogRecorder()
+    var options = ServerOptions()
+    options.logger = log.logger
+    options.interceptors = [Tokens()]
+    let served = ParcelsClient(try .inProcess(Depot(), serverOptions: options))
+    MistakePage.check(
+      await MistakePage.text { _ = try await served.track(Parcel(id: "1")) }, ["the handler has failed", "UNKNOWN"])
+    let line = try await log.line(containing: "Surprise()")
+    #expect(line.contains("an interceptor has failed") && line.contains("interceptor: Tokens"), "\(line)")
+  }
+
   @Test("a handler that asks who calls, where nobody has found out") func caller() async throws {
     let parcels = ParcelsClient(try .inProcess(Careless(next: try .answering())))
     let said = await MistakePage.text { _ = try await parcels.track(Parcel(id: "who")) }

@@ -62,7 +62,7 @@ extension ClientCall {
   /// The outermost one has thrown: the same.
   @usableFromInline func interceptorsFailed(_ error: any Error) {
     defer { forgetHooks() }
-    let error = ClientInterception.outcome(of: error)
+    let error = Interception.failure(error, by: type(of: interception[0]))
     let changes = interception.changes
     if let initial = changes?.initialMetadata { state.withLock { $0.incoming.metadata = initial } }
     settle(
@@ -169,7 +169,7 @@ extension ClientCall {
       guard let hooked = try hooked(response: bytes) else { return }
       state.withLock { $0.response = ReceivedMessage(hooked, isCompressed: false) }
     } catch {
-      throw ClientInterception.outcome(of: error)
+      throw Interception.failure(error, by: nil)
     }
   }
 

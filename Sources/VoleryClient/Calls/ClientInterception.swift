@@ -122,13 +122,4 @@ struct ClientInterception: ~Copyable, Sendable {
     try hooks.apply(to: &message)
     return try message.bytes()
   }
-
-  /// What an interceptor, or what it stands around, has thrown.
-  static func outcome(of error: any Error) -> StatusError {
-    switch error {
-    case let error as StatusError: error
-    case is CancellationError: StatusError(.cancelled, "an interceptor was cancelled")
-    default: StatusError(.unknown, "an interceptor has failed: \(error)")
-    }
-  }
 }

@@ -19,10 +19,11 @@ public import VoleryTypes
 ///     options.interceptors = [RequestID()]
 ///     let greeter = GreeterClient(try Channel("dns:///greeter:50051", options: options))
 ///
-/// `next()` runs the rest: the interceptors behind this one, and at last the call. It returns when the call has ended with
-/// OK, all of a stream's messages included, and throws `StatusError` otherwise. What `intercept` throws is how the call ends
-/// for whoever is in front: a `StatusError` as it is, CANCELLED for a `CancellationError`, UNKNOWN with the error's text for
-/// anything else.
+/// `next()` runs the rest: the interceptors behind this one, and at last the call. It returns when the server has ended the call
+/// with OK, and throws `StatusError` when the call has ended otherwise. Of a server's stream every response has come by then, and
+/// waits for the caller, who may have read none of it yet. What `intercept` throws is how the call ends for whoever is in front: a
+/// `StatusError` as it is, CANCELLED for a `CancellationError`, UNKNOWN with the interceptor's type and the error's text for anything
+/// else.
 ///
 /// Where interceptors stand: those of the channel (`ChannelOptions.interceptors`) before those of a `CallInvoker`, each list
 /// from the outside in, around the call as the caller sees it. `ChannelOptions.attemptInterceptors` stand around each attempt

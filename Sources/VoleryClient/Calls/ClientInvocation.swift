@@ -70,10 +70,14 @@ public struct ClientInvocation: Sendable {
 
   // MARK: Messages
 
+  /// The type of the interceptor whose turn it is.
+  private var holder: (any ClientInterceptor.Type)? { withInterception { $0.heldBy } }
+
   /// Sees each request on its way out, and may replace it; what it throws ends the call. The hook of an interceptor that
   /// stands before another one sees a request first. Say it before `next`.
   public func onRequest(_ hook: @escaping @Sendable (inout InterceptedMessage) throws -> Void) {
-    change { $0.requestHooks.append(hook) }
+    let interceptor = holder
+    change { $0.requestHooks.append(hook, of: interceptor) }
   }
 
   /// Called once, when there are no more requests: behind the last one's hooks. Say it before `next`; where the caller of a stream has
@@ -91,7 +95,8 @@ public struct ClientInvocation: Sendable {
 
   /// As `onRequest`, for each response on its way in: the hook of an interceptor that stands before another one sees it last.
   public func onResponse(_ hook: @escaping @Sendable (inout InterceptedMessage) throws -> Void) {
-    change { $0.responseHooks.prepend(hook) }
+    let interceptor = holder
+    change { $0.responseHooks.prepend(hook, of: interceptor) }
   }
 
   /// Answers in the server's place, without `next`: once for a method whose server does not stream, else any number of
@@ -141,9 +146,10 @@ public struct ClientInvocation: Sendable {
 
     // One function, and nothing in it that waits but what has to: each interceptor of each call comes through here.
 
-    /// Runs the interceptors behind this one and the call, to its end. Once.
+    /// Runs the interceptors behind this one and the call, to its end. Once. Of a call whose server streams that is when its last
+    /// response and the status are here: the caller may have read none of it yet (`onResponsesEnd` says when it has).
     ///
-    /// - Throws: How the call ended, if not with OK.
+    /// - Throws: `StatusError`: how the call ended, if not with OK.
     public func callAsFunction() async throws {
       if !invocation.isLast(index) {
         try await invocation.runInterceptor(behind: index)
@@ -178,7 +184,7 @@ public struct ClientInvocation: Sendable {
       try await interceptor.intercept(self, Next(self, index: next))
     } catch {
       isBack(at: index)
-      throw error
+      throw Interception.failure(error, by: type(of: interceptor))
     }
     isBack(at: index)
     guard withInterception({ $0.mayReturn(next) }) else { throw Interception.error(.neither, by: interceptor) }

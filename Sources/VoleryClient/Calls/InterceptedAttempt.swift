@@ -42,7 +42,7 @@ final class InterceptedAttempt: @unchecked Sendable {  // Isolation: loop
       guard interception.mayReturn(0) else { throw Interception.error(.neither, by: interception[0]) }
       return StreamOutcome(status: .ok, trailingMetadata: invocation.trailingMetadata, origin: .peer)
     } catch {
-      let thrown = ClientInterception.outcome(of: error)
+      let thrown = Interception.failure(error, by: type(of: interception[0]))
       // What the transport said of it (may it be repeated?) holds as long as no interceptor says something else.
       if let outcome = ending.withLock({ $0.outcome }), outcome.error == thrown.ofCall { return outcome }
       let trailing = interception.changes?.trailingMetadata ?? thrown.metadata
@@ -125,7 +125,7 @@ final class InterceptedAttempt: @unchecked Sendable {  // Isolation: loop
     do {
       return try ClientInterception.apply(hooks, to: bytes, codec)
     } catch {
-      throw ClientInterception.outcome(of: error)
+      throw Interception.failure(error, by: nil)
     }
   }
 }
