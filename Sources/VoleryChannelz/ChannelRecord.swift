@@ -9,7 +9,7 @@ final class ChannelRecord: CallObserver {
     var connectivity = ConnectivityState.idle
     var trace: EventTrace
     var isClosed = false
-    /// By the channel's own numbers.
+    /// By their ids.
     var subchannels: [Int: SubchannelRecord] = [:]
     /// Connections, those that outlive their subchannels included.
     var connections: Set<Int> = []

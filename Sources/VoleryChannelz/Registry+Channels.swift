@@ -48,7 +48,7 @@ extension Registry {
   private func subchannelEvent(_ event: ChannelEvent, _ channel: ChannelRecord, _ time: WallClockTime) {
     switch event {
     case .subchannelCreated(let number, let endpoint):
-      let subchannel = SubchannelRecord(endpoint, maxTraceEvents: options.maxTraceEvents, at: time)
+      let subchannel = SubchannelRecord(id: number, endpoint, maxTraceEvents: options.maxTraceEvents, at: time)
       guard add(subchannel) else { return }
       channel.change { $0.subchannels[number] = subchannel }
       channel.log("subchannel created", at: time, child: subchannel.child)

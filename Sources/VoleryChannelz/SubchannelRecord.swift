@@ -11,14 +11,14 @@ final class SubchannelRecord: AttemptObserver {
     var sockets: [Int: SocketRecord] = [:]
   }
 
-  /// Among all ids of channelz; the channel's own number for it is another.
-  let id = ObservedID.next()
+  let id: Int
   /// The endpoint's addresses, the first ones.
   let target: String
   private let calls = Mutex(CallTally())
   private let state: Mutex<State>
 
-  init(_ endpoint: Endpoint, maxTraceEvents: Int, at time: WallClockTime) {
+  init(id: Int, _ endpoint: Endpoint, maxTraceEvents: Int, at time: WallClockTime) {
+    self.id = id
     let addresses = endpoint.addresses.prefix(4).map(\.description).joined(separator: ",")
     target = addresses + (endpoint.addresses.count > 4 ? ",…" : "")
     state = Mutex(State(trace: EventTrace(limit: maxTraceEvents, at: time)))

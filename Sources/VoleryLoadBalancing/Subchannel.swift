@@ -7,7 +7,8 @@ public import VoleryTypes
 ///
 /// Immutable but for the count of calls, which is atomic: pickers read it on callers' tasks.
 public final class Subchannel: Sendable {
-  /// Unique in the process.
+  /// Unique in the process, so that a picker which names another channel's subchannel is found out; of no channel, connection or
+  /// server that observers are told of either.
   public let id: Int
   /// The server, as the policy has given it.
   public let endpoint: Endpoint
@@ -36,11 +37,6 @@ public final class Subchannel: Sendable {
     self.owner = owner
     self.connection = connection
   }
-
-  private static let lastID = Atomic<Int>(0)
-
-  /// For the next one. No two channels have the same, so that a picker which names another channel's is found out.
-  package static func nextID() -> Int { lastID.add(1, ordering: .relaxed).newValue }
 
   /// Calls picked for this subchannel that have not ended: what least-request policies compare.
   public var outstandingCalls: Int { outstanding.load(ordering: .relaxed) }

@@ -37,8 +37,8 @@ public struct RetryBudget: Hashable, Sendable {
   }
 }
 
-/// What happens to a channel beside its calls. Subchannels and connections have numbers that are unlike those of any others of
-/// this process.
+/// What happens to a channel beside its calls. Channels, subchannels, connections and servers have numbers of one row: in this process
+/// no two of them have the same, whatever kind they are of.
 public enum ChannelEvent: Sendable {
   /// The channel is made: the first that is heard of it.
   case created

@@ -93,7 +93,8 @@ public struct MessageCount: Hashable, Sendable {
   }
 }
 
-/// Numbers for what observers are told of, from 1, in the process.
+/// Numbers for all that observers are told of, from 1, in the process: one row for channels, subchannels, connections and servers, so
+/// that a number says which of them is meant (channelz has one row, too).
 package enum ObservedID {
   private static let last = Atomic<Int>(0)
 

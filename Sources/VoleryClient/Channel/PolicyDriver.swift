@@ -190,7 +190,7 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
   // MARK: What the policy wants
 
   private func makeSubchannel(_ request: SubchannelRequest) -> Subchannel {
-    let driver = SubchannelDriver(id: Subchannel.nextID(), endpoint: request.endpoint, owner: self, core: core)
+    let driver = SubchannelDriver(id: ObservedID.next(), endpoint: request.endpoint, owner: self, core: core)
     let subchannel = driver.makeSubchannel(for: request)
     core.dataPlane.observe(.subchannelCreated(id: driver.id, request.endpoint))
     if members.count < PolicyDriver.maxSubchannels {
