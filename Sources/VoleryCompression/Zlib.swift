@@ -24,6 +24,17 @@ package enum Zlib {
     return try inflater.inflate(input, limit: limit)
   }
 
+  /// How many bytes the inflated ones are, for people; nil where that can't be said, or they are more than `limit`. Of gzip that stands
+  /// behind them and is taken as it is (of several members, the last one's); zlib's format is inflated to count.
+  package static func inflatedByteCount(
+    _ input: UnsafeRawBufferPointer, _ format: CompressionFormat, limit: Int
+  ) -> Int? {
+    if format == .gzip { return Inflater.gzipByteCount(input).flatMap { $0 <= limit ? $0 : nil } }
+    guard let inflater = zlibInflaters.take() ?? Inflater(format) else { return nil }
+    defer { zlibInflaters.give(inflater) }
+    return inflater.inflatedByteCount(input, limit: limit)
+  }
+
   private static let gzipDeflaters = StatePool<Deflater>()
   private static let zlibDeflaters = StatePool<Deflater>()
   private static let gzipInflaters = StatePool<Inflater>()

@@ -27,6 +27,17 @@ extension Compression {
     return MessageFrame(compressed)
   }
 
+  /// How many bytes a compressed message has for its sender, for people: nil where that can't be said, or it is more than `limit`. What
+  /// a peer claims is not looked into.
+  ///
+  /// - Parameter prefix: Bytes before the message, which are not its own.
+  package func inflatedByteCount(of message: [UInt8], behind prefix: Int = 0, limit: Int = .max) -> Int? {
+    guard let format, message.count > prefix else { return nil }
+    return message.withUnsafeBytes { bytes in
+      Zlib.inflatedByteCount(UnsafeRawBufferPointer(rebasing: bytes[prefix...]), format, limit: limit)
+    }
+  }
+
   /// A message's bytes as its sender had them. `limit` bounds them: a small message may promise gigabytes.
   ///
   /// - Throws: INTERNAL for a compressed message on a stream that names no algorithm, or one that is damaged;

@@ -31,7 +31,7 @@ public struct ObservedAttempt: Sendable {
 }
 
 /// Hears what becomes of one attempt, on its connection's loop.
-public protocol AttemptObserver: AnyObject, Sendable {
+public protocol AttemptObserver: MessageObserver {
   /// A request is handed to the connection.
   func sent(_ message: ObservedMessage)
 

@@ -66,12 +66,38 @@ public struct ObservedMessage: Sendable {
   public let byteCount: Int
   /// Whether the compressed flag of its prefix is set.
   public let isCompressed: Bool
+  /// The message's bytes before it was compressed, or as they will be; `byteCount` of one that is not. Nil of a compressed one where
+  /// nobody asked for it (`hearsUncompressedSizes`), or where it can't be said: it is damaged, say. What a peer's gzip claims is taken
+  /// as it is, before anybody has inflated it.
+  @inlinable public var uncompressedByteCount: Int? { knownByteCount < 0 ? nil : knownByteCount }
+  /// Below 0: not known. Four words are what a function returns without memory.
+  @usableFromInline var knownByteCount: Int
 
   @inlinable package init(index: Int, byteCount: Int, isCompressed: Bool) {
     self.index = index
     self.byteCount = byteCount
     self.isCompressed = isCompressed
+    knownByteCount = isCompressed ? -1 : byteCount
   }
+
+  /// The same, with what it is when it is not compressed.
+  @inlinable package func uncompressed(_ byteCount: Int?) -> ObservedMessage {
+    var message = self
+    message.knownByteCount = byteCount ?? -1
+    return message
+  }
+}
+
+/// What those have in common who hear of a stream's messages: of an attempt's, or of a server's call's.
+public protocol MessageObserver: AnyObject, Sendable {
+  /// Whether it wants to know of compressed messages what they are uncompressed (`ObservedMessage.uncompressedByteCount`). Asked for
+  /// each compressed one; with gzip it costs next to nothing, with deflate each message is inflated once more. False by default.
+  var hearsUncompressedSizes: Bool { get }
+}
+
+extension MessageObserver {
+  /// False.
+  public var hearsUncompressedSizes: Bool { false }
 }
 
 /// Messages and their bytes of one direction of a stream, counted as in `ObservedMessage`.

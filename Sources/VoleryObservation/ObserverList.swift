@@ -79,6 +79,8 @@ private final class AttemptObserverList: AttemptObserver {
   func ended(_ end: AttemptEnd) {
     for observer in observers { observer.ended(end) }
   }
+
+  var hearsUncompressedSizes: Bool { observers.contains(where: \.hearsUncompressedSizes) }
 }
 
 private final class ServerCallObserverList: ServerCallObserver {
@@ -105,4 +107,6 @@ private final class ServerCallObserverList: ServerCallObserver {
   var handlerBinding: HandlerBinding? { HandlerBinding(observers.compactMap(\.handlerBinding)) }
 
   var hearsMessages: Bool { observers.contains(where: \.hearsMessages) }
+
+  var hearsUncompressedSizes: Bool { observers.contains(where: \.hearsUncompressedSizes) }
 }

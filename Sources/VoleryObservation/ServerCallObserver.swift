@@ -33,7 +33,7 @@ package protocol ObservedServerCallFacts: AnyObject, Sendable {
 }
 
 /// Hears what becomes of one call of a server, on its connection's loop.
-public protocol ServerCallObserver: AnyObject, Sendable {
+public protocol ServerCallObserver: MessageObserver {
   /// A whole request is here.
   func received(_ message: ObservedMessage)
 

@@ -11,6 +11,16 @@ extension ServerCall {
     return try requestCompression.inflate(received, limit: dispatcher.maxRequestMessageBytes)
   }
 
+  /// For observers.
+  func inflatedByteCount(ofRequest message: [UInt8]) -> Int? {
+    requestCompression.inflatedByteCount(of: message, limit: dispatcher.maxRequestMessageBytes)
+  }
+
+  /// For observers.
+  func inflatedByteCount(ofResponse frame: MessageFrame) -> Int? {
+    responseCompression.current.inflatedByteCount(of: frame.head, behind: MessageSink.prefixByteCount)
+  }
+
   @inlinable func message<Message>(
     _ bytes: [UInt8], _ serializer: Serializer<Message>
   ) throws(StatusError) -> Message {

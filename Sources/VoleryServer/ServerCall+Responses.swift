@@ -80,7 +80,9 @@ extension ServerCall {
       sendHeaders()
       guard !isFinished else { return }
     }
-    watch?.sent(byteCount: frame.messageByteCount, isCompressed: frame.isCompressed)
+    watch?.sent(
+      byteCount: frame.messageByteCount, isCompressed: frame.isCompressed,
+      uncompressed: inflatedByteCount(ofResponse: frame))
     stream.send(frame)
   }
 

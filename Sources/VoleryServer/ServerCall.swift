@@ -167,7 +167,8 @@ import VoleryTypes
   func messageReceived(_ message: [UInt8], isCompressed: Bool) {
     let byteCount = message.count + MessageSink.prefixByteCount
     guard !isFinished else { return stream.consume(byteCount) }
-    watch?.received(byteCount: message.count, isCompressed: isCompressed)
+    watch?.received(
+      byteCount: message.count, isCompressed: isCompressed, uncompressed: inflatedByteCount(ofRequest: message))
     if entry.hasOneRequest, !inbox.isEmpty {
       return refuse(.unimplemented, "more than one request for \(method.path)")
     }

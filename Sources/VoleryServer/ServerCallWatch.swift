@@ -46,10 +46,13 @@ struct ServerCallWatch: ~Copyable {
     }
   }
 
+  /// - Parameter uncompressed: How many bytes a compressed one has for its sender; asked where somebody wants to know.
   @inline(__always)
-  mutating func received(byteCount: Int, isCompressed: Bool) {
+  mutating func received(byteCount: Int, isCompressed: Bool, uncompressed: @autoclosure () -> Int?) {
     let message = received.add(byteCount: byteCount, isCompressed: isCompressed)
-    if hearsMessages { tell { $0.received(message) } }
+    guard hearsMessages else { return }
+    let told = isCompressed && observer.hearsUncompressedSizes ? message.uncompressed(uncompressed()) : message
+    tell { $0.received(told) }
   }
 
   func sent(_ initialMetadata: Metadata) {
@@ -57,9 +60,11 @@ struct ServerCallWatch: ~Copyable {
   }
 
   @inline(__always)
-  mutating func sent(byteCount: Int, isCompressed: Bool) {
+  mutating func sent(byteCount: Int, isCompressed: Bool, uncompressed: @autoclosure () -> Int?) {
     let message = sent.add(byteCount: byteCount, isCompressed: isCompressed)
-    if hearsMessages { tell { $0.sent(message) } }
+    guard hearsMessages else { return }
+    let told = isCompressed && observer.hearsUncompressedSizes ? message.uncompressed(uncompressed()) : message
+    tell { $0.sent(told) }
   }
 
   mutating func answers(_ status: Status) { answer = status }

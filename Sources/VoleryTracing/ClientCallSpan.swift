@@ -73,5 +73,6 @@ private final class AttemptSpan: AttemptObserver {
 
   func sent(_ message: ObservedMessage) { messages.sent(message, on: span) }
   func received(_ message: ObservedMessage) { messages.received(message, on: span) }
+  var hearsUncompressedSizes: Bool { messages.wantsSizes(on: span) }
   func ended(_ end: AttemptEnd) { names.end(span, end.status, isError: end.code != .ok) }
 }

@@ -27,6 +27,7 @@ final class ServerCallSpan: ServerCallObserver {
 
   func received(_ message: ObservedMessage) { messages.received(message, on: span) }
   func sent(_ message: ObservedMessage) { messages.sent(message, on: span) }
+  var hearsUncompressedSizes: Bool { messages.wantsSizes(on: span) }
 
   func ended(_ end: ServerCallEnd) { names.end(span, end.status, isError: end.code.isServerError) }
 }

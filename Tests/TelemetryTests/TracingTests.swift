@@ -194,19 +194,74 @@ import VoleryTracing
     }
   }
 
-  @Test("of a compressed message there is its size as it travels") func compressed() async throws {
-    try await run { channel in
-      var options = Subject.timely
-      options.compression = .gzip
-      _ = try await channel.unary(Subject.echo, [UInt8](repeating: 1, count: 10_000), options: options)
+  @Test(
+    "of a compressed message there are both sizes, at both ends and in both directions",
+    arguments: [Compression.gzip, .deflate])
+  func compressed(_ compression: Compression) async throws {
+    var serverOptions = ServerOptions()
+    serverOptions.compression = compression
+    serverOptions.observers = [TracingObserver(tracer: server)]
+    let pod = Server(services: [Subject()], options: serverOptions)
+    defer { pod.shutDown() }
+    let address = try pod.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    var channelOptions = ChannelOptions()
+    channelOptions.observers = [TracingObserver(tracer: client)]
+    let channel = try Channel("ipv4:\(address)", options: channelOptions)
+    var options = Subject.timely
+    options.compression = compression
+    let chat = channel.bidirectional(Subject.chat, options: options)
+    var answers = chat.makeAsyncIterator()
+    let sizes = [10_000, 70_000]
+    for size in sizes {
+      try await chat.send([UInt8](repeating: 1, count: size))
+      #expect(try await answers.next()?.count == size)
     }
+    // Too short to get smaller: it travels as it is.
+    try await chat.send([1, 2, 3])
+    _ = try await answers.next()
+    chat.finish()
+    #expect(try await answers.next() == nil)
+    try await eventually("every span has ended") {
+      client.spans.activeSpans.isEmpty && server.spans.activeSpans.isEmpty
+    }
+    for span in client.finished("Attempt.") + server.finished() {
+      for name in ["Inbound message", "Outbound message"] {
+        let events = span.events.filter { $0.name == name }
+        #expect(events.map { $0.attributes.get("sequence-number") } == (0...2).map { .int64($0) })
+        #expect(events.map { $0.attributes.get("message-size") } == (sizes + [3]).map { .int64(Int64($0)) })
+        for event in events.prefix(2) {
+          guard case .int64(let size) = event.attributes.get("message-size-compressed") else {
+            Issue.record("\(name) has no compressed size")
+            continue
+          }
+          #expect(size > 10 && size < 1000)
+        }
+        #expect(events.last?.attributes.get("message-size-compressed") == nil)
+      }
+    }
+  }
+
+  @Test("a compressed message that is damaged has the size as it travels, and its call fails") func damaged()
+    async throws
+  {
+    var options = ServerOptions()
+    options.observers = [TracingObserver(tracer: server)]
+    let pod = Server(services: [Subject()], options: options)
+    defer { pod.shutDown() }
+    let address = try pod.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    // Blocking waits, each with a limit.
+    try await Task.detached {
+      let peer = try ScriptedPeer.client(of: address)
+      let request = ScriptedPeer.request.map { $0.0 == ":path" ? ($0.0, "/test.Subject/Echo") : $0 }
+      peer.say(
+        .headers(1, request + [("grpc-encoding", "gzip")]), .data(1, [1, 0, 0, 0, 4, 9, 9, 9, 9], ends: true))
+      try peer.listen("the end") { $0.blocks.contains { $0.fields.contains { $0.0 == "grpc-status" } } }
+    }.value
+    try await eventually("the span has ended") { server.spans.activeSpans.isEmpty && !server.finished().isEmpty }
     let event = try #require(server.finished().first?.events.first)
     #expect(event.name == "Inbound compressed message")
-    guard case .int64(let size) = event.attributes.get("message-size-compressed") else {
-      Issue.record("no size")
-      return
-    }
-    #expect(size > 10 && size < 1000)
+    #expect(event.attributes.get("message-size-compressed") == .int64(4) && event.attributes.get("message-size") == nil)
+    #expect(server.finished().first?.status?.code == .error)
   }
 
   @Test("a method that the server has not gives the span no name of the client's choice") func unregistered()

@@ -1,3 +1,4 @@
+import VoleryHTTP2Transport
 import VoleryObservation
 import VoleryTransport
 import VoleryTypes
@@ -8,17 +9,30 @@ final class AttemptWatch {  // Isolation: loop
   private let startedAt = Moment.now
   @exclusivity(unchecked) private var sent = MessageCount()
   @exclusivity(unchecked) private var received = MessageCount()
+  /// The server's `grpc-encoding`.
+  @exclusivity(unchecked) private var encoding: String?
 
   init(_ observer: any AttemptObserver) { self.observer = observer }
 
-  func sent(_ frame: MessageFrame) {
-    observer.sent(sent.add(byteCount: frame.messageByteCount, isCompressed: frame.isCompressed))
+  func sent(_ frame: MessageFrame, _ compression: Compression) {
+    var message = sent.add(byteCount: frame.messageByteCount, isCompressed: frame.isCompressed)
+    if message.isCompressed, observer.hearsUncompressedSizes {
+      message = message.uncompressed(compression.inflatedByteCount(of: frame.head, behind: MessageSink.prefixByteCount))
+    }
+    observer.sent(message)
   }
 
-  func received(_ initialMetadata: Metadata) { observer.received(initialMetadata) }
+  func received(_ initialMetadata: Metadata, encoding: String?) {
+    self.encoding = encoding
+    observer.received(initialMetadata)
+  }
 
-  func received(_ message: [UInt8], isCompressed: Bool) {
-    observer.received(received.add(byteCount: message.count, isCompressed: isCompressed))
+  func received(_ bytes: [UInt8], isCompressed: Bool, limit: Int) {
+    var message = received.add(byteCount: bytes.count, isCompressed: isCompressed)
+    if isCompressed, observer.hearsUncompressedSizes, let compression = encoding.flatMap(Compression.init(name:)) {
+      message = message.uncompressed(compression.inflatedByteCount(of: bytes, limit: limit))
+    }
+    observer.received(message)
   }
 
   func ended(_ outcome: borrowing StreamOutcome) {

@@ -160,14 +160,14 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
   /// Returns false when an interceptor does not let it pass.
   private func send(_ frame: MessageFrame, endsStream: Bool, on stream: any ClientStream) -> Bool {
     guard let interception else {
-      watch?.sent(frame)
+      watch?.sent(frame, call.compression)
       stream.send(frame, endsStream: endsStream)
       return true
     }
     do throws(StatusError) {
       let frame = try interception.request(frame)
       if endsStream { interception.requestsEnded() }
-      watch?.sent(frame)
+      watch?.sent(frame, call.compression)
       stream.send(frame, endsStream: endsStream)
       return true
     } catch {
@@ -185,7 +185,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
 
   func initialMetadataReceived(_ metadata: Metadata, messageEncoding: String?) {
     guard !isOver else { return }
-    watch?.received(metadata)
+    watch?.received(metadata, encoding: messageEncoding)
     interception?.received(metadata, messageEncoding)
     if call.terms.keepsAnswerOnAttempt {
       answer.initialMetadata = metadata
@@ -198,7 +198,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
 
   func messageReceived(_ message: [UInt8], isCompressed: Bool) {
     guard !isOver else { return }
-    watch?.received(message, isCompressed: isCompressed)
+    watch?.received(message, isCompressed: isCompressed, limit: call.terms.maxResponseBytes)
     var message = ReceivedMessage(message, isCompressed: isCompressed)
     if let interception {
       do throws(StatusError) { message = try interception.response(message) } catch { return close(error) }
