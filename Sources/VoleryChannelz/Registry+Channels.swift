@@ -18,7 +18,7 @@ extension Registry {
     case .resolved(let endpoints): resolved(endpoints, channel, time)
     case .resolutionFailed(let error): resolutionFailed(error, channel, time)
     case .subchannelCreated, .subchannelChanged, .subchannelEjected, .subchannelReadmitted, .outlierEjected,
-      .outlierReadmitted, .subchannelRemoved:
+      .outlierReadmitted, .outlierSpared, .subchannelRemoved:
       subchannelEvent(event, channel, time)
     case .connecting, .connectFailed, .connectAbandoned, .connected, .disconnecting, .disconnected:
       connectionEvent(event, channel, time)
@@ -65,6 +65,10 @@ extension Registry {
     case .outlierEjected(let number, let method):
       note("ejected by outlier_detection: \(method.rawValue)", .warning, channel, number, time)
     case .outlierReadmitted(let number): note("readmitted by outlier_detection", .info, channel, number, time)
+    case .outlierSpared(let number, let method, let reason):
+      // In its own trace alone: it comes again with each interval.
+      channel.subchannel(number)?.log(
+        "found by outlier_detection (\(method.rawValue)) and not ejected: \(reason.rawValue)", at: time)
     default: break
     }
   }

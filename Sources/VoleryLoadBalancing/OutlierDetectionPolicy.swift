@@ -81,10 +81,20 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
     effects.startTimer(token: token, after: detector.configuration.interval)
     members = members.filter { child.subchannels[$0.key] != nil }
     let changed = detector.sweep(at: context.now())
+    tellSpared(&effects)
     guard !changed.isEmpty else { return }
     for (id, member) in members.sorted(by: { $0.key < $1.key }) where changed.contains(member.key) {
       effects.append(.tellEjection(id, by: detector.method(ofEjecting: member.key)))
       if member.state == .ready { subchannelChanged(id, to: .ready, error: nil, &effects) }
+    }
+  }
+
+  /// Of each subchannel once: a server has one as a rule.
+  private func tellSpared(_ effects: inout PolicyEffects) {
+    for spared in detector.spared {
+      for (id, member) in members.sorted(by: { $0.key < $1.key }) where member.key == spared.key {
+        effects.append(.tellSpared(id, by: spared.method, spared.reason))
+      }
     }
   }
 

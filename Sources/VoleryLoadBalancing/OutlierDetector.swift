@@ -26,6 +26,15 @@ struct OutlierDetector {
   let configuration: OutlierDetectionConfiguration
   private let random: () -> UInt64
   private var servers: [Key: Server] = [:]
+  /// Of the last sweep: those that were found, and let go.
+  private(set) var spared: [Spared] = []
+
+  /// A server that was found and is not ejected.
+  struct Spared: Equatable {
+    let key: Key
+    let method: OutlierDetectionMethod
+    let reason: UnenforcedReason
+  }
 
   init(_ configuration: OutlierDetectionConfiguration, random: @escaping () -> UInt64) {
     self.configuration = configuration
@@ -50,6 +59,7 @@ struct OutlierDetector {
   /// An interval is over. Returns whose ejection has begun or ended.
   mutating func sweep(at now: Instant) -> Set<Key> {
     let before = ejected
+    spared = []
     for key in servers.keys { servers[key]?.startInterval() }
     if let rate = configuration.successRate { judge(rate, now) }
     if let failures = configuration.failurePercentage { judge(failures, now) }
@@ -84,16 +94,24 @@ struct OutlierDetector {
     judged.sorted { $0.value.successRate < $1.value.successRate }.map(\.key)
   }
 
-  /// Unless too many are, or it is the only one (the specification lets at least one go, however few there are).
   private mutating func eject(_ key: Key, _ method: OutlierDetectionMethod, enforcement: Int, _ now: Instant) {
     guard servers[key]?.ejectedAt == nil else { return }
-    let count = ejected.count
-    guard servers.count > count + 1 else { return }
-    guard count == 0 || count * 100 < configuration.maxEjectionPercent * servers.count else { return }
-    guard configuration.maxEjectionPercent > 0, Int(random() % 100) < enforcement else { return }
+    guard mayEjectOneMore else {
+      return spared.append(Spared(key: key, method: method, reason: .maxEjectionOverflow))
+    }
+    guard Int(random() % 100) < enforcement else {
+      return spared.append(Spared(key: key, method: method, reason: .enforcementPercentage))
+    }
     servers[key]?.ejectedAt = now
     servers[key]?.method = method
     servers[key]?.multiplier += 1
+  }
+
+  /// Not where too many are, or where it would be the last one (the specification lets at least one go, however few there are).
+  private var mayEjectOneMore: Bool {
+    let count = ejected.count
+    return configuration.maxEjectionPercent > 0 && servers.count > count + 1
+      && (count == 0 || count * 100 < configuration.maxEjectionPercent * servers.count)
   }
 
   private func settled(_ server: Server, _ now: Instant) -> Server {

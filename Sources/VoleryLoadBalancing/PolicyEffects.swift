@@ -44,6 +44,8 @@ public struct PolicyEffects {
     case watchLoad(LoadWatch)
     /// No more of that.
     case endLoadWatch(LoadWatch)
+    /// Outlier detection has found a subchannel's server, and lets it go on; for observers.
+    case tellSpared(Int, by: OutlierDetectionMethod, UnenforcedReason)
     /// A child has done what can't be: a line for the log, which says whose fault it was.
     case complain(String)
   }

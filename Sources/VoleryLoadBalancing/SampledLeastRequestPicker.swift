@@ -28,7 +28,7 @@ final class SampledLeastRequestPicker: Picker {
     }
     // Drawn twice, or all that were drawn are ejected.
     if best.isEjected, !subchannels.areMostlyEjected {
-      return .pick(subchannels.standIn(from: UInt(truncatingIfNeeded: random.next(below: UInt64(Int64.max)))))
+      return .pick(subchannels.standIn(from: UInt(truncatingIfNeeded: random.next())))
     }
     return .pick(best)
   }

@@ -5,10 +5,27 @@ import VoleryTypes
 final class ChannelCallMetrics: CallObserver {
   private let method: ClientMethodMetrics
   private let channel: ChannelMetrics
+  /// By the custom label's values; nil where nobody has asked for the label.
+  private let labelled: BoundedTable<String, ChannelCallMetrics>?
 
-  init(_ method: ClientMethodMetrics, _ channel: ChannelMetrics) {
+  init(_ method: ClientMethodMetrics, _ channel: ChannelMetrics, _ options: MetricsOptions) {
     self.method = method
     self.channel = channel
+    guard options.optionalLabels.contains(.custom) else {
+      labelled = nil
+      return
+    }
+    var options = options
+    options.optionalLabels.remove(.custom)
+    labelled = BoundedTable(limit: options.maxCustomLabels) { [options] in
+      ChannelCallMetrics(method.labelled[$0], channel, options)
+    }
+  }
+
+  /// Who counts calls of this name.
+  func of(_ label: String?) -> ChannelCallMetrics {
+    guard let labelled, let label, !label.isEmpty else { return self }
+    return labelled[label]
   }
 
   func attemptStarted(_ attempt: ObservedAttempt, metadata: inout Metadata) -> (any AttemptObserver)? {

@@ -65,6 +65,10 @@ final class ChannelMetrics: Sendable {
     case .subchannelReadmitted(let id): change(id) { $0.isEjected = false }
     case .outlierEjected(let id, let method): outlierEjected(id, method)
     case .outlierReadmitted(let id): change(id) { $0.isOutlier = false }
+    case .outlierSpared(let id, let method, let reason):
+      target.count(
+        .outliersSpared,
+        outlierLabels(id, method, [("grpc.lb.outlier_detection.unenforced_reason", reason.rawValue)]))
     case .subchannelRemoved(let id): removed(id)
     case .connectFailed(let connection, _, _):
       target.count(.subchannelAttemptsFailed, labels(of: connection.subchannel))
@@ -130,11 +134,14 @@ final class ChannelMetrics: Sendable {
   }
 
   private func outlierEjected(_ id: Int, _ method: OutlierDetectionMethod) {
-    var labels: Labels = [("grpc.lb.outlier_detection.detection_method", method.rawValue)]
-    let place = state.withLock { $0.members[id]?.place } ?? EndpointPlace()
-    labels += target.instruments.optional([.backendService: place.backendService])
-    target.count(.outlierEjections, labels)
+    target.count(.outlierEjections, outlierLabels(id, method))
     change(id) { $0.isOutlier = true }
+  }
+
+  private func outlierLabels(_ id: Int, _ method: OutlierDetectionMethod, _ more: Labels = []) -> Labels {
+    let place = state.withLock { $0.members[id]?.place } ?? EndpointPlace()
+    return [("grpc.lb.outlier_detection.detection_method", method.rawValue)] + more
+      + target.instruments.optional([.backendService: place.backendService])
   }
 
   private func change(_ id: Int, _ body: (inout Member) -> Void) {

@@ -2,7 +2,7 @@ import CoreMetrics
 import VoleryObservation
 import VoleryTypes
 
-/// One method's at one target.
+/// One method's at one target, and of one value of the custom label where there is that.
 final class ClientMethodMetrics: Sendable {
   private struct CallOutcome {
     let duration: (any TimerHandler)?
@@ -19,10 +19,19 @@ final class ClientMethodMetrics: Sendable {
   private let hedges: MadeLater<any RecorderHandler>
   private let retryDelay: MadeLater<any TimerHandler>
   private let queueTime: MadeLater<any TimerHandler>
+  /// Of the same method, by the custom label's values but for the empty one, which is this. Asked where the label is asked for.
+  let labelled: BoundedTable<String, ClientMethodMetrics>
 
-  /// - Parameter method: Nil: all that have no name of their own.
-  init(_ method: MethodDescriptor?, _ target: String, _ instruments: Instruments) {
-    let labels = [("grpc.method", method?.fullName ?? Instruments.other), ("grpc.target", target)]
+  /// - Parameters:
+  ///   - method: Nil: all that have no name of their own.
+  ///   - custom: The custom label (gRFC A108).
+  init(_ method: MethodDescriptor?, _ target: String, custom: String = "", _ instruments: Instruments) {
+    labelled = BoundedTable(limit: custom.isEmpty ? instruments.options.maxCustomLabels : 0) {
+      ClientMethodMetrics(method, target, custom: $0 ?? Instruments.other, instruments)
+    }
+    let labels =
+      [("grpc.method", method?.fullName ?? Instruments.other), ("grpc.target", target)]
+      + instruments.optional([.custom: custom])
     started = instruments.counter(.clientAttemptStarted, labels)
     let conventions = instruments.options.conventions
     calls = Outcomes { code in

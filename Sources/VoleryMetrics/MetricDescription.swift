@@ -57,6 +57,8 @@ public enum OptionalLabel: String, Hashable, Sendable, CaseIterable {
   case disconnectError = "grpc.disconnect_error"
   /// `privacy_and_integrity` with TLS, else `none` (gRFC A94).
   case securityLevel = "grpc.security_level"
+  /// The caller's own (`CallOptions.telemetryLabel`, gRFC A108); empty where it says none.
+  case custom = "grpc.client.call.custom"
 }
 
 /// Upper bounds of the histograms' buckets.

@@ -8,6 +8,7 @@ extension MetricDescription {
   private static let ofEndpoint = ["grpc.target", "volery.endpoint"]
   private static let ofOpenTelemetry = ["rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type"]
   private static let places: [OptionalLabel] = [.locality, .backendService]
+  private static let ofAttempt: [OptionalLabel] = [.custom] + places
 
   /// Every metric that `MetricsObserver` may make, whichever options are set.
   public static let all: [MetricDescription] = [
@@ -15,7 +16,7 @@ extension MetricDescription {
     serverCallStarted, serverCallDuration, serverCallSent, serverCallReceived,
     clientCallRetries, clientCallTransparentRetries, clientCallHedges, clientCallRetryDelay,
     subchannelDisconnections, subchannelAttemptsSucceeded, subchannelAttemptsFailed, subchannelOpenConnections,
-    outlierEjections,
+    outlierEjections, outliersSpared,
     rpcClientCallDuration, rpcServerCallDuration,
     endpointPicks, endpointOutstanding, channelEndpoints, channelSubchannels, subchannelsEjected, ejections,
     resolverAnswers, resolverFailures, resolverLastAnswer, queueTime, retryBudget, connectionsDrained,
@@ -25,18 +26,20 @@ extension MetricDescription {
   // MARK: gRFC A66
 
   static let clientAttemptStarted = MetricDescription(
-    .counter, "grpc.client.attempt.started", "{attempt}", ofClientCall, "Attempts started, also those that run.")
+    .counter, "grpc.client.attempt.started", "{attempt}", ofClientCall, optional: [.custom],
+    "Attempts started, also those that run.")
   static let clientAttemptDuration = MetricDescription(
-    .histogram, "grpc.client.attempt.duration", "s", ofClientOutcome, optional: places, bounds: HistogramBounds.latency,
+    .histogram, "grpc.client.attempt.duration", "s", ofClientOutcome, optional: ofAttempt,
+    bounds: HistogramBounds.latency,
     "From an attempt's beginning to its end.")
   static let clientAttemptSent = MetricDescription(
-    .histogram, "grpc.client.attempt.sent_total_compressed_message_size", "By", ofClientOutcome, optional: places,
+    .histogram, "grpc.client.attempt.sent_total_compressed_message_size", "By", ofClientOutcome, optional: ofAttempt,
     bounds: HistogramBounds.size, "Bytes of an attempt's requests, as they travel.")
   static let clientAttemptReceived = MetricDescription(
-    .histogram, "grpc.client.attempt.rcvd_total_compressed_message_size", "By", ofClientOutcome, optional: places,
+    .histogram, "grpc.client.attempt.rcvd_total_compressed_message_size", "By", ofClientOutcome, optional: ofAttempt,
     bounds: HistogramBounds.size, "Bytes of an attempt's responses, as they travel.")
   static let clientCallDuration = MetricDescription(
-    .histogram, "grpc.client.call.duration", "s", ofClientOutcome, bounds: HistogramBounds.latency,
+    .histogram, "grpc.client.call.duration", "s", ofClientOutcome, optional: [.custom], bounds: HistogramBounds.latency,
     "From a call's beginning to the caller's answer, over all attempts.")
   static let serverCallStarted = MetricDescription(
     .counter, "grpc.server.call.started", "{call}", ofMethod, "Calls that came, also those that run.")
@@ -53,16 +56,18 @@ extension MetricDescription {
   // MARK: gRFC A96
 
   static let clientCallRetries = MetricDescription(
-    .histogram, "grpc.client.call.retries", "{retry}", ofClientCall, bounds: HistogramBounds.retries,
+    .histogram, "grpc.client.call.retries", "{retry}", ofClientCall, optional: [.custom],
+    bounds: HistogramBounds.retries,
     "Retries of a call that had any.")
   static let clientCallTransparentRetries = MetricDescription(
-    .histogram, "grpc.client.call.transparent_retries", "{transparent_retry}", ofClientCall,
+    .histogram, "grpc.client.call.transparent_retries", "{transparent_retry}", ofClientCall, optional: [.custom],
     bounds: HistogramBounds.transparentRetries, "Transparent retries of a call that had any.")
   static let clientCallHedges = MetricDescription(
-    .histogram, "grpc.client.call.hedges", "{hedge}", ofClientCall, bounds: HistogramBounds.retries,
+    .histogram, "grpc.client.call.hedges", "{hedge}", ofClientCall, optional: [.custom],
+    bounds: HistogramBounds.retries,
     "Hedges of a call that had any.")
   static let clientCallRetryDelay = MetricDescription(
-    .histogram, "grpc.client.call.retry_delay", "s", ofClientCall, bounds: HistogramBounds.latency,
+    .histogram, "grpc.client.call.retry_delay", "s", ofClientCall, optional: [.custom], bounds: HistogramBounds.latency,
     "How long a call with several attempts had none under way.")
 
   // MARK: gRFC A94, A91
@@ -83,6 +88,13 @@ extension MetricDescription {
     .counter, "grpc.lb.outlier_detection.ejections_enforced", "{ejection}",
     ["grpc.target", "grpc.lb.outlier_detection.detection_method"], optional: [.backendService],
     "Servers that outlier_detection has ejected.")
+  static let outliersSpared = MetricDescription(
+    .counter, "grpc.lb.outlier_detection.ejections_unenforced", "{ejection}",
+    [
+      "grpc.target", "grpc.lb.outlier_detection.detection_method", "grpc.lb.outlier_detection.unenforced_reason",
+    ], optional: [.backendService],
+    "Servers that outlier_detection has found and lets go on, once an interval: as many are ejected as may be, or chance let it go."
+  )
 
   // MARK: OpenTelemetry
 
@@ -118,7 +130,8 @@ extension MetricDescription {
     .gauge, "volery.resolver.last_answer", "s", ofTarget,
     "When the resolver has answered last, in seconds since 1970; the answer's age is now less that.")
   static let queueTime = MetricDescription(
-    .histogram, "volery.client.attempt.queue_time", "s", ofClientCall, bounds: HistogramBounds.latency,
+    .histogram, "volery.client.attempt.queue_time", "s", ofClientCall, optional: [.custom],
+    bounds: HistogramBounds.latency,
     "How long attempts waited for a server that had to: for the name, or for a connection.")
   static let retryBudget = MetricDescription(
     .gauge, "volery.channel.retry_budget", "{retry}", ofTarget,

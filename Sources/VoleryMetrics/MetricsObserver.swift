@@ -39,7 +39,7 @@ public final class MetricsObserver: Observer {
 
   /// Called by the channel or server that it observes; nil: nothing is to be told of this call.
   public func callStarted(_ call: ObservedCall) -> (any CallObserver)? {
-    record(of: call.channel).calls[call.method]
+    record(of: call.channel).calls[call.method].of(call.label)
   }
 
   /// Called by the channel or server that it observes; nil: nothing is to be told of this call.
@@ -72,7 +72,9 @@ public final class MetricsObserver: Observer {
     let metrics = ChannelMetrics(channel, target)
     let made = ChannelRecord(
       metrics: metrics,
-      calls: MethodTable(limit: options.maxMethods) { ChannelCallMetrics(target.methods[$0], metrics) })
+      calls: MethodTable(limit: options.maxMethods) { [options] in
+        ChannelCallMetrics(target.methods[$0], metrics, options)
+      })
     // What comes after the channel's end (the last calls, the last connections) does not bring it back.
     if isNew { channels.withLock { $0[channel.id] = made } }
     return made

@@ -23,6 +23,9 @@ public struct MetricsOptions: Sendable {
   /// further ones are `other`. 1000.
   public var maxEndpoints = 1000
 
+  /// Values of the label `OptionalLabel.custom`, of each method at each target; further ones are `other`. 100.
+  public var maxCustomLabels = 100
+
   /// Of the defaults.
   public init() {}
 

@@ -8,11 +8,16 @@ public struct ObservedCall: Sendable {
   public let method: MethodDescriptor
   /// The call's own or the service config's, whichever is sooner. An interceptor may have set another one since.
   public let deadline: Deadline
+  /// What the caller calls it in metrics (`CallOptions.telemetryLabel`); nil: nothing.
+  public let label: String?
 
-  @inlinable package init(channel: ObservedChannel, method: MethodDescriptor, deadline: Deadline) {
+  @inlinable package init(
+    channel: ObservedChannel, method: MethodDescriptor, deadline: Deadline, label: String? = nil
+  ) {
     self.channel = channel
     self.method = method
     self.deadline = deadline
+    self.label = label
   }
 }
 

@@ -67,6 +67,9 @@ public enum ChannelEvent: Sendable {
   case outlierEjected(id: Int, OutlierDetectionMethod)
   /// That is over.
   case outlierReadmitted(id: Int)
+  /// `outlier_detection` has found it, and lets it have calls: as many are ejected as may be, or chance has let it go (gRFC A91). At
+  /// each of its intervals, as long as it is so.
+  case outlierSpared(id: Int, OutlierDetectionMethod, UnenforcedReason)
   /// A policy has given it up; its connection may still finish its calls.
   case subchannelRemoved(id: Int)
 

@@ -21,6 +21,9 @@ public struct CallOptions: Sendable {
   public var compression: Compression?
   /// Replaces the channel's `:authority` for this call (gRFC A81).
   public var authority: String?
+  /// What metrics say of this call in the label `grpc.client.call.custom`, where they have it (gRFC A108): a few words of yours, the
+  /// tenant's tier say, of which there are few. Nothing of it is sent. Nil: nothing.
+  public var telemetryLabel: String?
   /// Says who makes this call, after what the channel's own credentials say.
   public var credentials: (any CallCredentials)?
 
@@ -58,6 +61,7 @@ extension CallOptions {
     options.maxResponseMessageBytes = maxResponseMessageBytes ?? defaults.maxResponseMessageBytes
     options.maxRequestMessageBytes = maxRequestMessageBytes ?? defaults.maxRequestMessageBytes
     options.compression = compression ?? defaults.compression
+    options.telemetryLabel = telemetryLabel ?? defaults.telemetryLabel
     options.authority = authority ?? defaults.authority
     options.credentials = credentials ?? defaults.credentials
     return options

@@ -15,6 +15,15 @@ final class FakeChannel {
   private(set) var timers: [PolicyTimer: ContinuousClock.Instant] = [:]
   /// Those that want to hear of the load.
   private(set) var loadWatches: [LoadWatch] = []
+  /// Of outlier detection: what it has found and let go, in order.
+  private(set) var spared: [Spared] = []
+
+  struct Spared: Hashable {
+    let id: Int
+    let method: OutlierDetectionMethod
+    let reason: UnenforcedReason
+  }
+
   /// What children have been told off for.
   private(set) var complaints: [String] = []
   /// As a resolver's answer has it.
@@ -93,6 +102,7 @@ final class FakeChannel {
       case .publish(let state, let picker):
         self.state = state
         self.picker = picker
+      case .tellSpared(let id, let method, let reason): spared.append(Spared(id: id, method: method, reason: reason))
       case .resolveNow, .tellEjection: break
       case .watchLoad(let watch): loadWatches.append(watch)
       case .endLoadWatch(let watch): loadWatches.removeAll { $0 === watch }

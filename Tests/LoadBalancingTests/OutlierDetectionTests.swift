@@ -80,6 +80,40 @@ import VoleryTypes
     #expect(used(channel) == [1, 2, 3, 4, 5])
   }
 
+  @Test("what is found and not ejected is told with its reason, at each sweep that finds it (gRFC A91)") func spared()
+    throws
+  {
+    for (members, method) in [
+      ("\"failurePercentageEjection\": {\"enforcementPercentage\": 0}", OutlierDetectionMethod.failurePercentage),
+      ("\"successRateEjection\": {\"enforcementPercentage\": 0}", .successRate),
+    ] {
+      let channel = try makeChannel(members)
+      let expected = FakeChannel.Spared(id: channel.id(3), method: method, reason: .enforcementPercentage)
+      for sweep in 1...2 {
+        call(channel, bad: [3])
+        channel.time = .seconds(10 * sweep)
+        #expect(channel.spared == Array(repeating: expected, count: sweep))
+      }
+      channel.time = .seconds(30)
+      #expect(channel.spared.count == 2, "without calls nothing is found")
+    }
+    // One of five is what 20 % allow.
+    let full = try makeChannel("\"maxEjectionPercent\": 20, \"failurePercentageEjection\": {\"threshold\": 50}")
+    call(full, bad: [2, 3, 4])
+    full.time = .seconds(10)
+    #expect(full.spared.count == 2 && used(full).count == 4)
+    #expect(full.spared.allSatisfy { $0.method == .failurePercentage && $0.reason == .maxEjectionOverflow })
+    let none = try makeChannel("\"maxEjectionPercent\": 0, \"failurePercentageEjection\": {\"threshold\": 50}")
+    call(none, bad: [2])
+    none.time = .seconds(10)
+    #expect(none.spared.map(\.reason) == [.maxEjectionOverflow])
+    // Whoever is ejected is not told as spared.
+    let ejected = try makeChannel(Self.failures)
+    call(ejected, bad: [3])
+    ejected.time = .seconds(10)
+    #expect(ejected.spared.isEmpty)
+  }
+
   @Test("a new connection does not end the ejection, and neither does a new list") func persistent() throws {
     let channel = try makeChannel(Self.failures)
     call(channel, bad: [3])

@@ -85,6 +85,7 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     case .subchannelReadmitted(let id): note("subchannel \(id) readmitted")
     case .outlierEjected(let id, let method): note("subchannel \(id) ejected by \(method)")
     case .outlierReadmitted(let id): note("subchannel \(id) not ejected any more")
+    case .outlierSpared(let id, let method, let reason): note("subchannel \(id) spared by \(method): \(reason)")
     case .subchannelRemoved(let id): note("subchannel \(id) removed")
     case .connecting(let connection): note("connection \(connection.id) begun")
     case .connectFailed(let connection, _, _): note("connection \(connection.id) ended: failed")
@@ -241,7 +242,6 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     #expect(client.last == "call OK r2 t0 h0")
   }
 
-  @Test("hedges are told as such, and those that lose as given up") func hedges() async throws {
   /// Answers the third call that comes; the others hang until they are cancelled.
   private final class ThirdAnswers: Service {
     static let method = Method<[UInt8], [UInt8]>(service: "test.Third", name: "Unary", kind: .unary)
@@ -265,6 +265,7 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     {"methodConfig": [{"name": [{}], "hedgingPolicy": {"maxAttempts": 3, "hedgingDelay": "0.01s"}}]}
     """
 
+  @Test("hedges are told as such, and those that lose as given up") func hedges() async throws {
     let (client, _, _) = try await record(services: [ThirdAnswers()], config: Self.hedging) { channel in
       _ = try await channel.unary(ThirdAnswers.method, [1], options: Self.timely)
     }
@@ -354,7 +355,6 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     #expect(lines.count { $0.hasSuffix("removed") } == lines.count { $0.wholeMatch(of: /subchannel \d+/) != nil })
   }
 
-  @Test("a server's own life is told: listening, connections, draining, the end") func serverLife() async throws {
   @Test("channels, subchannels, connections and servers are numbered in one row") func numbers() async throws {
     final class Numbers: Observer {
       let row = Mutex<[(kind: String, id: Int)]>([])
@@ -398,6 +398,7 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     #expect(made.map(\.id) == made.map(\.id).sorted(), "\(row)")
   }
 
+  @Test("a server's own life is told: listening, connections, draining, the end") func serverLife() async throws {
     let recorder = Recorder()
     var options = ServerOptions()
     options.observers = [recorder]

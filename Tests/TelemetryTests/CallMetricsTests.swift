@@ -144,6 +144,61 @@ import VoleryMetrics
     }
   }
 
+  @Test(
+    "a caller's own label (gRFC A108) is in its calls' series where it is asked for, and empty for those without one")
+  func customLabel() async throws {
+    var options = MetricsOptions()
+    options.optionalLabels = [.custom]
+    options.maxCustomLabels = 3
+    let config = """
+      {"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": 2, "initialBackoff": "0.01s",
+        "maxBackoff": "0.01s", "backoffMultiplier": 1, "retryableStatusCodes": ["UNAVAILABLE"]}}]}
+      """
+    // Two channels to the same target count together.
+    let metrics = MetricsObserver(factory: client, options: options)
+    try await Subject.run(client: [metrics], config: config) { channel in
+      var channelOptions = ChannelOptions()
+      channelOptions.observers = [metrics]
+      let second = try Channel(channel.target.description, options: channelOptions)
+      for channel in [channel, second] {
+        for label in [nil, "", "gold", "silver", "bronze", "tin", "lead"] {
+          var call = Subject.timely
+          call.telemetryLabel = label
+          _ = try await channel.unary(Subject.echo, [1], options: call)
+        }
+      }
+      // A client's defaults have it for all of its calls, and a call its own.
+      var defaults = CallOptions()
+      defaults.telemetryLabel = "gold"
+      let invoker = CallInvoker(channel, defaults: defaults)
+      _ = try await invoker.unary(Subject.echo, [1], options: Subject.timely)
+      second.close()
+    }
+    let name = "grpc.client.call.custom"
+    for (label, count) in [("", 4.0), ("gold", 3), ("silver", 2), ("bronze", 2), ("other", 4)] {
+      #expect(client.value("grpc.client.attempt.started", [name: label]) == count, "\(label)")
+      #expect(client.histogram("grpc.client.call.duration", [name: label])?.count == Int(count), "\(label)")
+    }
+    for metric in client.names where metric.hasPrefix("grpc.client.") {
+      #expect(client.labels(metric).allSatisfy { $0[name] != nil }, "\(metric)")
+    }
+    for metric in client.names where metric.hasPrefix("grpc.subchannel.") {
+      #expect(client.labels(metric).allSatisfy { $0[name] == nil }, "\(metric)")
+    }
+  }
+
+  @Test("a caller's own label goes nowhere where it is not asked for, and never to the server") func labelUnasked()
+    async throws
+  {
+    try await run { channel in
+      var call = Subject.timely
+      call.telemetryLabel = "gold"
+      _ = try await channel.unary(Subject.echo, [1], options: call)
+    }
+    #expect(client.labels("grpc.client.attempt.started").allSatisfy { $0.count == 2 && !$0.values.contains("gold") })
+    #expect(server.names.allSatisfy { name in server.labels(name).allSatisfy { !$0.values.contains("gold") } })
+  }
+
   @Test("methods that a server has not are `other`, however many names are tried") func unregistered() async throws {
     try await run { channel in
       for number in 0..<200 {

@@ -30,6 +30,13 @@ import VoleryMetrics
     "grpc.subchannel.open_connections": (.upDownCounter, "{connection}", ["grpc.target"]),
     "grpc.lb.outlier_detection.ejections_enforced":
       (.counter, "{ejection}", ["grpc.target", "grpc.lb.outlier_detection.detection_method"]),
+    "grpc.lb.outlier_detection.ejections_unenforced":
+      (
+        .counter, "{ejection}",
+        [
+          "grpc.target", "grpc.lb.outlier_detection.detection_method", "grpc.lb.outlier_detection.unenforced_reason",
+        ]
+      ),
   ]
 
   @Test("every metric of the gRFCs has its name, unit, kind and labels; no other one is named like them")
@@ -41,6 +48,19 @@ import VoleryMetrics
     for description in MetricDescription.all where Self.specified[description.name] == nil {
       #expect(["volery.", "rpc."].contains { description.name.hasPrefix($0) }, "\(description.name)")
     }
+  }
+
+  @Test(
+    "the custom label is of the metrics that gRFC A108 names, of what an attempt waits besides, and of no other one")
+  func customLabel() {
+    let named = [
+      "call.duration", "attempt.started", "attempt.duration", "attempt.sent_total_compressed_message_size",
+      "attempt.rcvd_total_compressed_message_size", "call.retries", "call.transparent_retries", "call.hedges",
+      "call.retry_delay",
+    ].map { "grpc.client.\($0)" }
+    #expect(
+      Set(MetricDescription.all.filter { $0.optionalLabels.contains(.custom) }.map(\.name))
+        == Set(named + ["volery.client.attempt.queue_time"]))
   }
 
   @Test("Docs/Metrics.md has them all, with their units and labels") func page() throws {

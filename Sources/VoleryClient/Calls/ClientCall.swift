@@ -64,7 +64,9 @@ import VoleryTypes
     // Interceptors come before the config selector, which sees what they have made of the metadata.
     if snapshot.selector == nil || !isIntercepted { configure(in: snapshot) }
     if let all = channel.observer {
-      watch = CallWatch(ObservedCall(channel: channel.observed, method: method, deadline: self.deadline), all)
+      let observed = ObservedCall(
+        channel: channel.observed, method: method, deadline: self.deadline, label: options.telemetryLabel)
+      watch = CallWatch(observed, all)
     }
     channel.callStarted()
   }

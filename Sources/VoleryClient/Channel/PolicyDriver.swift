@@ -224,6 +224,8 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
     case .tellEjection(let id, let method): tellEjection(id, method)
     case .watchLoad(let watch): members[watch.subchannel]?.driver.watchLoad(watch)
     case .endLoadWatch(let watch): members[watch.subchannel]?.driver.endLoadWatch(watch)
+    case .tellSpared(let id, let method, let reason):
+      if members[id] != nil { core.dataPlane.observe(.outlierSpared(id: id, method, reason)) }
     case .complain(let text): complain(text)
     }
   }
