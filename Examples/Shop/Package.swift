@@ -7,7 +7,7 @@ let package = Package(
   name: "shop",
   platforms: [.macOS(.v15)],
   dependencies: [
-    .package(name: "volery", path: "../.."),  // the address that you have Volery from
+    .package(name: "volery", path: "../.."),  // your address of it: see README
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],

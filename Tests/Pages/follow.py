@@ -116,6 +116,10 @@ def main():
         return write(shop, Path(sys.argv[2]))
     manifests = [step.text for step in hello + shop if isinstance(step, File) and step.path == "Package.swift"]
     [(address, version)] = {DEPENDENCY.search(manifest).groups() for manifest in manifests}
+    for page in ("README.md", "Docs/Production.md"):
+        # In the manifest, and where the page says what it stands for.
+        if (ROOT / page).read_text().count(address) < 2:
+            fail(f"{page} does not say what to write in the place of {address}")
     network = Network()
     with tempfile.TemporaryDirectory() as work:
         work = Path(work)
