@@ -3,7 +3,7 @@ import VoleryTypes
 /// `priority_experimental` (gRFC A56): a list of children, of which the first serves that can. A child is made when those before it
 /// have failed or have not connected within 10 s; one that is not needed any more lives on for 15 min, so that priorities
 /// which come and go don't open connections anew.
-struct PriorityPolicy: LoadBalancingPolicy {
+struct PriorityPolicy: ParentPolicy {
   static let failoverDelay = Duration.seconds(10)
   static let retention = Duration.seconds(900)
 
@@ -23,7 +23,7 @@ struct PriorityPolicy: LoadBalancingPolicy {
 
   private let context: PolicyContext
   private var configuration: PriorityConfiguration
-  private var children = PolicyChildren<String>()
+  var children = PolicyChildren<String>()
   private var records: [String: Record] = [:]
   private var endpoints: [String: [Endpoint]] = [:]
   private var lastNumber = 0
@@ -33,8 +33,6 @@ struct PriorityPolicy: LoadBalancingPolicy {
     self.configuration = configuration
     self.context = context
   }
-
-  var observesCalls: Bool { children.observesCalls }
 
   mutating func adopt(_ fresh: any LoadBalancingPolicy) -> Bool {
     guard let fresh = fresh as? PriorityPolicy else { return false }
@@ -62,12 +60,6 @@ struct PriorityPolicy: LoadBalancingPolicy {
     return !endpoints.isEmpty
   }
 
-  mutating func subchannelChanged(
-    _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
-  ) {
-    if children.subchannelChanged(id, to: state, error: error, &effects) != nil { heard(&effects) }
-  }
-
   mutating func timerFired(_ token: Int, _ effects: inout PolicyEffects) {
     guard let name = records.first(where: { $0.value.number == token / 2 })?.key else { return }
     if records[name]?.failoverToken == token {
@@ -79,21 +71,6 @@ struct PriorityPolicy: LoadBalancingPolicy {
     }
   }
 
-  mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {
-    if children.timerFired(timer, &effects) != nil { heard(&effects) }
-  }
-
-  mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
-    children.callsEnded(calls, &effects)
-    heard(&effects)
-  }
-
-  mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
-    guard !children.isEmpty else { return effects.publish(.transientFailure, FailingPicker(error: error)) }
-    children.resolverFailed(error, &effects)
-    heard(&effects)
-  }
-
   mutating func exitIdle(_ effects: inout PolicyEffects) {
     guard let current else { return }
     children.with(current) { $0.exitIdle(&effects) }
@@ -102,7 +79,7 @@ struct PriorityPolicy: LoadBalancingPolicy {
 
   // MARK: Children's states
 
-  private mutating func heard(_ effects: inout PolicyEffects) {
+  mutating func heard(_ effects: inout PolicyEffects) {
     let news = children.takeNews()
     guard !news.isEmpty else { return }
     for name in news { note(name, &effects) }

@@ -23,8 +23,8 @@ package struct SlowStart: Hashable, Sendable {
 
 /// `slow_start`: wraps any policy whose picks differ from call to call. A server that is new among others gets few calls at first,
 /// and its share at the end of the window. Where all are new nobody has to wait.
-struct SlowStartPolicy: LoadBalancingPolicy {
-  private var child: ChildPolicy
+struct SlowStartPolicy: WrappingPolicy {
+  var child: ChildPolicy
   private let settings: SlowStart
   private let context: PolicyContext
   /// Of each that is ready, when it became so.
@@ -37,12 +37,6 @@ struct SlowStartPolicy: LoadBalancingPolicy {
     self.context = context
   }
 
-  var observesCalls: Bool { child.observesCalls }
-
-  mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
-    ask(&effects) { $0.update(endpoints, &$1) }
-  }
-
   mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
   ) {
@@ -53,27 +47,8 @@ struct SlowStartPolicy: LoadBalancingPolicy {
   /// The newest one's window is over.
   mutating func timerFired(_ token: Int, _ effects: inout PolicyEffects) { publish(&effects) }
 
-  mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {
-    ask(&effects) { _ = $0.timerFired(timer, &$1) }
-  }
-
-  mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
-    ask(&effects) { $0.callsEnded(calls, &$1) }
-  }
-
-  mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
-    ask(&effects) { $0.resolverFailed(error, &$1) }
-  }
-
-  mutating func exitIdle(_ effects: inout PolicyEffects) { ask(&effects) { $0.exitIdle(&$1) } }
-
-  @discardableResult
-  private mutating func ask<Result>(
-    _ effects: inout PolicyEffects, _ body: (inout ChildPolicy, inout PolicyEffects) -> Result
-  ) -> Result {
-    let result = body(&child, &effects)
+  mutating func heard(_ effects: inout PolicyEffects) {
     if child.takeNews() { publish(&effects) }
-    return result
   }
 
   private mutating func publish(_ effects: inout PolicyEffects) {

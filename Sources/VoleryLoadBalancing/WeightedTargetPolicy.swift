@@ -30,10 +30,10 @@ struct WeightedTargetConfiguration: Hashable {
 
 /// `weighted_target_experimental` (gRFC A28): children with names and weights; each call goes to a ready one at random, as often as
 /// its weight says. A target that is taken from the configuration is given up at once, with its connections.
-struct WeightedTargetPolicy: LoadBalancingPolicy {
+struct WeightedTargetPolicy: ParentPolicy {
   private let context: PolicyContext
   private var configuration: WeightedTargetConfiguration
-  private var children = PolicyChildren<String>()
+  var children = PolicyChildren<String>()
   /// From a failure until it is ready again.
   private var failing: Set<String> = []
 
@@ -41,8 +41,6 @@ struct WeightedTargetPolicy: LoadBalancingPolicy {
     self.configuration = configuration
     self.context = context
   }
-
-  var observesCalls: Bool { children.observesCalls }
 
   mutating func adopt(_ fresh: any LoadBalancingPolicy) -> Bool {
     guard let fresh = fresh as? WeightedTargetPolicy else { return false }
@@ -71,27 +69,6 @@ struct WeightedTargetPolicy: LoadBalancingPolicy {
     return !endpoints.isEmpty
   }
 
-  mutating func subchannelChanged(
-    _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
-  ) {
-    if children.subchannelChanged(id, to: state, error: error, &effects) != nil { heard(&effects) }
-  }
-
-  mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {
-    if children.timerFired(timer, &effects) != nil { heard(&effects) }
-  }
-
-  mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
-    children.callsEnded(calls, &effects)
-    heard(&effects)
-  }
-
-  mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
-    guard !children.isEmpty else { return effects.publish(.transientFailure, FailingPicker(error: error)) }
-    children.resolverFailed(error, &effects)
-    heard(&effects)
-  }
-
   mutating func exitIdle(_ effects: inout PolicyEffects) {
     for name in Array(children.keys) where children[name]?.state == .idle {
       children.with(name) { $0.exitIdle(&effects) }
@@ -101,7 +78,7 @@ struct WeightedTargetPolicy: LoadBalancingPolicy {
 
   // MARK: What they add up to
 
-  private mutating func heard(_ effects: inout PolicyEffects) {
+  mutating func heard(_ effects: inout PolicyEffects) {
     let news = children.takeNews()
     guard !news.isEmpty else { return }
     for name in news { note(name) }
@@ -142,14 +119,14 @@ struct WeightedTargetPolicy: LoadBalancingPolicy {
 }
 
 /// One of several pickers at random, by weight.
-final class WeightedTargetPicker: Picker {
+package final class WeightedTargetPicker: Picker {
   private let pickers: [any Picker]
   /// The sum of the weights up to each of them.
   private let bounds: [UInt64]
   private let random: RandomSequence
 
   /// - Parameter weights: As many as pickers, each above 0.
-  init(_ pickers: [any Picker], weights: [UInt32], seed: UInt64) {
+  package init(_ pickers: [any Picker], weights: [UInt32], seed: UInt64) {
     self.pickers = pickers
     var sum: UInt64 = 0
     bounds = weights.map { weight in
@@ -159,7 +136,7 @@ final class WeightedTargetPicker: Picker {
     random = RandomSequence(seed: seed)
   }
 
-  func pick(for call: PickRequest) -> PickResult {
+  package func pick(for call: PickRequest) -> PickResult {
     guard pickers.count > 1 else { return pickers[0].pick(for: call) }
     let drawn = random.next(below: bounds[bounds.count - 1])
     var (low, high) = (0, bounds.count - 1)

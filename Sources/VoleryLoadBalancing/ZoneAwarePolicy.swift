@@ -3,7 +3,7 @@ import VoleryTypes
 
 /// `zone_aware`: calls stay in the client's own zone as far as its servers can carry them; what is above that goes to the other
 /// zones' servers in proportion (`ZoneSplit`). Two children, one for each side, of which each sees to its own servers.
-struct ZoneAwarePolicy: LoadBalancingPolicy {
+struct ZoneAwarePolicy: ParentPolicy {
   enum Side: Hashable { case own, others }
 
   struct Configuration: Hashable {
@@ -16,7 +16,7 @@ struct ZoneAwarePolicy: LoadBalancingPolicy {
 
   private let configuration: Configuration
   private let context: PolicyContext
-  private var children = PolicyChildren<Side>()
+  var children = PolicyChildren<Side>()
   /// Ready subchannels, and what they weigh.
   private var ready: [Int: Double] = [:]
   private var zones = 1
@@ -26,8 +26,6 @@ struct ZoneAwarePolicy: LoadBalancingPolicy {
     self.configuration = configuration
     self.context = context
   }
-
-  var observesCalls: Bool { children.observesCalls }
 
   // MARK: What happens
 
@@ -71,27 +69,6 @@ struct ZoneAwarePolicy: LoadBalancingPolicy {
     settle(isForced: old != ready[id], &effects)
   }
 
-  mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {
-    _ = children.timerFired(timer, &effects)
-    settle(&effects)
-  }
-
-  mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
-    children.callsEnded(calls, &effects)
-    settle(&effects)
-  }
-
-  mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
-    guard !children.isEmpty else { return effects.publish(.transientFailure, FailingPicker(error: error)) }
-    children.resolverFailed(error, &effects)
-    settle(&effects)
-  }
-
-  mutating func exitIdle(_ effects: inout PolicyEffects) {
-    children.exitIdle(&effects)
-    settle(&effects)
-  }
-
   // MARK: What they add up to
 
   private func capacity() -> ZoneSplit.Capacity {
@@ -100,6 +77,8 @@ struct ZoneAwarePolicy: LoadBalancingPolicy {
     }
     return ZoneSplit.Capacity(own: sum(.own), others: sum(.others), zones: zones)
   }
+
+  mutating func heard(_ effects: inout PolicyEffects) { settle(&effects) }
 
   private mutating func settle(isForced: Bool = false, _ effects: inout PolicyEffects) {
     for side in emptied where children[side == .own ? .others : .own]?.state == .ready {
