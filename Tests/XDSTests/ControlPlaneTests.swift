@@ -91,6 +91,23 @@ import VoleryXDS
     try await eventually("the first priority serves again") { try await Backend.ask(channel, calls: 1) == ["third": 1] }
   }
 
+  @Test("a locality that comes later is used, and a cluster that has been gone") func changes() async throws {
+    let backends = try ["one", "two"].map(Backend.init)
+    defer { for backend in backends { backend.server.shutDown() } }
+    try control.set("cluster", Resources.cluster("a"))
+    try control.set("routes", Resources.routes("r", Resources.to("a")))
+    try control.set("endpoints", Resources.endpoints("a", [(0, 1, [backends[0].port])]))
+    let channel = try channel(port: try await control.start())
+    defer { channel.close() }
+    #expect(try await Backend.ask(channel, calls: 10) == ["one": 10])
+    try control.set("endpoints", Resources.endpoints("a", backends.map { (0, 1, [$0.port]) }))
+    try await eventually("the new locality is called") { try await Backend.ask(channel, calls: 10)["two"] ?? 0 > 0 }
+    try control.set("cluster")
+    try await eventually("the cluster is gone") { (try? await Backend.ask(channel, calls: 1)) == nil }
+    try control.set("cluster", Resources.cluster("a"))
+    try await eventually("it is there again") { (try? await Backend.ask(channel, calls: 1)) != nil }
+  }
+
   @Test("a resource that makes no sense is refused with its name and field, and the last good one holds") func refusal()
     async throws
   {

@@ -4,19 +4,17 @@ import VoleryTypes
 /// `xds_cluster_manager_experimental` (gRFC A31): a child for each cluster of the routes; a call goes to that of its route. What
 /// the clusters are comes with the resolver's answer. A cluster that no route names any more lives on for a while: calls that
 /// have been given it may still be on their way.
-struct ClusterManagerPolicy: LoadBalancingPolicy {
+struct ClusterManagerPolicy: ParentPolicy {
   static let name = "xds_cluster_manager_experimental"
   static let retention = Duration.seconds(20)
 
   private let context: PolicyContext
-  private var children = PolicyChildren<String>()
+  var children = PolicyChildren<String>()
   /// Clusters that are to go, by the number of their timer.
   private var leaving: [Int: String] = [:]
   private var lastToken = 0
 
   init(context: PolicyContext) { self.context = context }
-
-  var observesCalls: Bool { children.observesCalls }
 
   mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
     let entries = effects.attributes.clusterSet?.entries ?? [:]
@@ -44,39 +42,17 @@ struct ClusterManagerPolicy: LoadBalancingPolicy {
     return !endpoints.isEmpty
   }
 
-  mutating func subchannelChanged(
-    _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
-  ) {
-    _ = children.subchannelChanged(id, to: state, error: error, &effects)
-    publishNews(&effects)
-  }
-
   mutating func timerFired(_ token: Int, _ effects: inout PolicyEffects) {
     guard let name = leaving.removeValue(forKey: token) else { return }
     children.remove(name, &effects)
     publish(&effects)
   }
 
-  mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {
-    _ = children.timerFired(timer, &effects)
-    publishNews(&effects)
-  }
-
-  mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
-    children.callsEnded(calls, &effects)
-    publishNews(&effects)
-  }
-
   mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
     effects.publish(.transientFailure, FailingPicker(error: error))
   }
 
-  mutating func exitIdle(_ effects: inout PolicyEffects) {
-    children.exitIdle(&effects)
-    publishNews(&effects)
-  }
-
-  private mutating func publishNews(_ effects: inout PolicyEffects) {
+  mutating func heard(_ effects: inout PolicyEffects) {
     if !children.takeNews().isEmpty { publish(&effects) }
   }
 

@@ -3,10 +3,10 @@ import VoleryTypes
 
 /// One cluster: drops (gRFC A27), the limit of its calls (gRFC A32), its priorities and their localities. A group of endpoints
 /// that stays keeps its connections, whatever its weight and the others become.
-struct SingleClusterPolicy: LoadBalancingPolicy {
+struct SingleClusterPolicy: ParentPolicy {
   private let name: String
   private let context: PolicyContext
-  private var children = PolicyChildren<String>()
+  var children = PolicyChildren<String>()
   private var policies: [String: JSONValue] = [:]
   private var targets: [ClusterTargets.Target] = []
   private var choice = PriorityChoice()
@@ -18,8 +18,6 @@ struct SingleClusterPolicy: LoadBalancingPolicy {
     self.context = context
   }
 
-  var observesCalls: Bool { children.observesCalls }
-
   mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
     guard let entry = effects.attributes.clusterSet?.entries[name] else { return false }
     self.entry = entry
@@ -30,30 +28,19 @@ struct SingleClusterPolicy: LoadBalancingPolicy {
       children.remove(gone, &effects)
       policies[gone] = nil
     }
-    for target in targets where children[target.name] != nil { give(target, &effects) }
+    // Those of a priority that has been begun exist, the new ones among them too.
+    let begun = choice.wanted
+    for target in targets where children[target.name] != nil || begun.contains(target.priority) {
+      give(target, &effects)
+    }
     publish(&effects)
     return !targets.isEmpty
-  }
-
-  mutating func subchannelChanged(
-    _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
-  ) {
-    if children.subchannelChanged(id, to: state, error: error, &effects) != nil { publishNews(&effects) }
   }
 
   /// A priority has had its time.
   mutating func timerFired(_ token: Int, _ effects: inout PolicyEffects) {
     choice.timeIsUp(token)
     publish(&effects)
-  }
-
-  mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {
-    if children.timerFired(timer, &effects) != nil { publishNews(&effects) }
-  }
-
-  mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
-    children.callsEnded(calls, &effects)
-    publishNews(&effects)
   }
 
   mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
@@ -64,7 +51,7 @@ struct SingleClusterPolicy: LoadBalancingPolicy {
     for name in Array(children.keys) where children[name]?.state == .idle {
       children.with(name) { $0.exitIdle(&effects) }
     }
-    publishNews(&effects)
+    heard(&effects)
   }
 
   // MARK: Parts
@@ -83,7 +70,7 @@ struct SingleClusterPolicy: LoadBalancingPolicy {
     children.with(target.name) { _ = $0.update(target.endpoints, &effects) }
   }
 
-  private mutating func publishNews(_ effects: inout PolicyEffects) {
+  mutating func heard(_ effects: inout PolicyEffects) {
     if !children.takeNews().isEmpty { publish(&effects) }
   }
 
@@ -130,36 +117,11 @@ struct SingleClusterPolicy: LoadBalancingPolicy {
       }
       guard let first = those.first else { continue }
       guard those.count > 1 else { return (state, first.picker) }
-      return (state, LocalityPicker(those.map(\.picker), weights: those.map(\.weight), random: context.random))
+      return (state, WeightedTargetPicker(those.map(\.picker), weights: those.map(\.weight), seed: context.random()))
     }
     let error =
       configurationError
       ?? StatusError(.unavailable, "xds: the cluster \(XDSResourceError.quote(name)) has no endpoints")
     return (.transientFailure, FailingPicker(error: error))
-  }
-}
-
-/// One of several pickers at random, by weight.
-struct LocalityPicker: Picker {
-  private let pickers: [any Picker]
-  /// The sum of the weights up to each of them.
-  private let bounds: [UInt64]
-  private let random: @Sendable () -> UInt64
-
-  /// - Parameter weights: As many as pickers, each above 0.
-  init(_ pickers: [any Picker], weights: [UInt32], random: @escaping @Sendable () -> UInt64) {
-    self.pickers = pickers
-    var sum: UInt64 = 0
-    bounds = weights.map { weight in
-      sum += UInt64(weight)
-      return sum
-    }
-    self.random = random
-  }
-
-  func pick(for call: PickRequest) -> PickResult {
-    let drawn = random() % bounds[bounds.count - 1]
-    let index = bounds.firstIndex { $0 > drawn } ?? 0
-    return pickers[index].pick(for: call)
   }
 }

@@ -1,28 +1,31 @@
+import VoleryLoadBalancing
 import VoleryTypes
 
 /// Chooses the route of each call, and says how that is made: cluster, timeout, retries, hash (gRFC A28, A31, A42, A44).
 final class RouteSelector: ConfigSelector {
-  private let configuration: XDSConfiguration
+  private let routes: [RouteTable.Route]
+  private let maxStreamDuration: Duration?
   private let channelHash: UInt64
   private let random: @Sendable () -> UInt64
 
   init(_ configuration: XDSConfiguration, channelHash: UInt64, random: @escaping @Sendable () -> UInt64) {
-    self.configuration = configuration
+    routes = configuration.routes
+    maxStreamDuration = configuration.maxStreamDuration
     self.channelHash = channelHash
     self.random = random
   }
 
   func configuration(of call: ConfigSelectorRequest) throws(StatusError) -> CallConfiguration {
-    let path = "/\(call.method.service)/\(call.method.name)"
+    let path = call.method.path
     guard
-      let route = configuration.routes.first(where: { route in
+      let route = routes.first(where: { route in
         route.match.fits(path, call.metadata) { UInt32(random() % 1_000_000) }
       })
     else { throw StatusError(.unavailable, "xds: no route is for \(path)") }
     guard let cluster = choose(route.clusters) else {
       throw StatusError(.unavailable, "xds: the route for \(path) is one for servers")
     }
-    let limit = route.maxStreamDuration ?? configuration.maxStreamDuration
+    let limit = route.maxStreamDuration ?? maxStreamDuration
     var result = CallConfiguration(
       methodConfig: MethodConfig(timeout: limit.flatMap { $0 > .zero ? $0 : nil }, retryPolicy: route.retryPolicy))
     result.attributes.cluster = cluster
@@ -49,7 +52,7 @@ final class RouteSelector: ConfigSelector {
       case .channel: found = channelHash
       case .header(let name):
         let values = name.hasSuffix("-bin") ? [] : metadata.values(name)
-        if !values.isEmpty { found = RouteSelector.hash(values.joined(separator: ",")) }
+        if !values.isEmpty { found = XXHash64.hash(values.joined(separator: ",")) }
       }
       guard let found else { continue }
       whole = whole.map { ($0 << 1 | $0 >> 63) ^ found } ?? found
@@ -57,14 +60,5 @@ final class RouteSelector: ConfigSelector {
     }
     // gRFC A42: without one, any server will do.
     return whole ?? (policies.isEmpty ? nil : random())
-  }
-
-  /// FNV-1a, its bits mixed.
-  private static func hash(_ text: String) -> UInt64 {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    hash ^= hash >> 33
-    hash = hash &* 0xff51_afd7_ed55_8ccd
-    return hash ^ hash >> 33
   }
 }

@@ -30,7 +30,7 @@ package struct ClusterResource: Equatable, Sendable {
     spansLocalities = choice.spansLocalities
     maxRequests =
       wire.circuitBreakers?.thresholds.first { $0.priority == 0 }?.maxRequests?.value ?? 1024
-    outlierDetection = wire.outlierDetection.flatMap(ClusterResource.outliers)
+    outlierDetection = try wire.outlierDetection.map(ClusterResource.outliers) ?? nil
   }
 
   private static func kind(_ wire: WireCluster) throws(XDSResourceError) -> Kind {
@@ -62,14 +62,27 @@ package struct ClusterResource: Equatable, Sendable {
   }
 
   /// gRFC A50: what a weight of enforcement of 0 switches off is left out.
-  private static func outliers(_ wire: WireOutlierDetection) -> JSONValue? {
+  private static func outliers(_ wire: WireOutlierDetection) throws(XDSResourceError) -> JSONValue? {
     var members: [String: JSONValue] = [:]
-    func set(_ name: String, _ value: Google_Protobuf_Duration?) {
-      if let value { members[name] = .string("\(value.seconds)s") }
+    let times = [
+      ("interval", wire.interval), ("baseEjectionTime", wire.baseEjectionTime),
+      ("maxEjectionTime", wire.maxEjectionTime),
+    ]
+    for (name, value) in times {
+      guard let value else { continue }
+      guard let text = TimeText(seconds: value.seconds, nanos: value.nanos).duration, value.seconds >= 0,
+        value.nanos >= 0,
+        name != "interval" || value.seconds > 0 || value.nanos > 0
+      else { throw XDSResourceError("outlier_detection", "\(name) is out of range") }
+      members[name] = .string(text)
     }
-    set("interval", wire.interval)
-    set("baseEjectionTime", wire.baseEjectionTime)
-    set("maxEjectionTime", wire.maxEjectionTime)
+    let percentages = [
+      wire.maxEjectionPercent, wire.enforcingSuccessRate, wire.failurePercentageThreshold,
+      wire.enforcingFailurePercentage,
+    ]
+    guard percentages.allSatisfy({ $0?.value ?? 0 <= 100 }) else {
+      throw XDSResourceError("outlier_detection", "a percentage is above 100")
+    }
     func number(_ value: UInt32) -> JSONValue { .number("\(value)") }
     if let percent = wire.maxEjectionPercent?.value { members["maxEjectionPercent"] = number(percent) }
     let enforcing = wire.enforcingSuccessRate?.value ?? 100
@@ -121,8 +134,8 @@ struct ClusterPolicy {
       }
       let smallest = config?.minimumRingSize?.value ?? 1024
       let largest = config?.maximumRingSize?.value ?? 8 << 20
-      guard smallest <= largest, largest <= 8 << 20 else {
-        throw XDSResourceError("ring_hash_lb_config", "the sizes of the ring must be at most 8388608, and in order")
+      guard smallest >= 1, smallest <= largest, largest <= 8 << 20 else {
+        throw XDSResourceError("ring_hash_lb_config", "the sizes of the ring must be 1 to 8388608, and in order")
       }
       self.init(
         "ring_hash_experimental", ["minRingSize": .number("\(smallest)"), "maxRingSize": .number("\(largest)")],

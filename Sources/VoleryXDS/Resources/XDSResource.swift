@@ -56,8 +56,9 @@ package struct ReadResource: Equatable {
     do throws(ProtobufError) {
       // A wrapper that carries a name (xDS transport protocol).
       if let wrapper = try any.unpack(WireResource.self) {
-        guard let inner = wrapper.resource else {
-          self.init(name: wrapper.name, error: XDSResourceError("resource", "missing"))
+        // One within another would have a depth that nobody limits.
+        guard let inner = wrapper.resource, !inner.isA(WireResource.self) else {
+          self.init(name: wrapper.name, error: XDSResourceError("resource", "missing, or a wrapper itself"))
           return
         }
         self.init(inner, type)

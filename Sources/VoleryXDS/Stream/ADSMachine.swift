@@ -87,8 +87,6 @@ package struct ADSMachine {
 
   package func view(_ key: ResourceKey) -> ResourceView { types[key.type]?.records[key.name]?.view ?? .waiting }
 
-  package var isIdle: Bool { types.values.allSatisfy(\.records.isEmpty) }
-
   // MARK: Who wants what
 
   /// Exactly these are wanted from now on.
@@ -139,6 +137,7 @@ package struct ADSMachine {
     }
   }
 
+  /// A response of a type that nobody wants is passed over.
   package mutating func received(_ response: Response) {
     let type = response.type
     guard types[type] != nil else { return }
@@ -178,7 +177,7 @@ package struct ADSMachine {
     }
   }
 
-  /// A response of a type that nobody knows, or that can't be read at all, is passed over.
+  /// What has not come by now does not exist (gRFC A57).
   package mutating func expire(now: ContinuousClock.Instant) {
     for (type, subscription) in types {
       for (name, record) in subscription.records {

@@ -13,6 +13,9 @@ final class XDSClient: Sendable {
     let signal: AsyncStream<Void>.Continuation
   }
 
+  /// Configurations, pickers and calls hold a counter; with the last of them it may go.
+  private struct WeakCounter { weak var counter: CallCounter? }
+
   private struct State {
     var machine: ADSMachine
     var watchers: [Int: Watcher] = [:]
@@ -21,7 +24,12 @@ final class XDSClient: Sendable {
     var task: Task<Void, Never>?
     /// Of the stream that counts: one that was given up says no more.
     var stream = 0
-    var counters: [String: CallCounter] = [:]
+    var counters: [String: WeakCounter] = [:]
+
+    mutating func wantedChanged() {
+      machine.want(watchers.values.reduce(into: []) { $0.formUnion($1.keys) }, now: .now)
+      counters = counters.filter { $0.value.counter != nil }
+    }
   }
 
   let bootstrap: XDSBootstrap
@@ -53,14 +61,14 @@ final class XDSClient: Sendable {
     perform { state in
       guard state.watchers[id] != nil else { return }
       state.watchers[id]?.keys = keys
-      state.machine.want(state.watchers.values.reduce(into: []) { $0.formUnion($1.keys) }, now: .now)
+      state.wantedChanged()
     }
   }
 
   func unwatch(_ id: Int) {
     perform { state in
       state.watchers[id] = nil
-      state.machine.want(state.watchers.values.reduce(into: []) { $0.formUnion($1.keys) }, now: .now)
+      state.wantedChanged()
       guard state.watchers.isEmpty else { return }
       state.task?.cancel()
       state.task = nil
@@ -75,9 +83,9 @@ final class XDSClient: Sendable {
   /// The calls that run to a cluster from all channels (gRFC A32).
   func counter(of cluster: String) -> CallCounter {
     state.withLock { state in
-      if let counter = state.counters[cluster] { return counter }
+      if let counter = state.counters[cluster]?.counter { return counter }
       let counter = CallCounter()
-      state.counters[cluster] = counter
+      state.counters[cluster] = WeakCounter(counter: counter)
       return counter
     }
   }
@@ -149,10 +157,13 @@ final class XDSClient: Sendable {
             }
             isFirst = false
           }
-          await self.untilCancelled()
         }
         group.addTask {
-          while (try? await Task.sleep(for: .seconds(1))) != nil {
+          while !Task.isCancelled {
+            // A limit that is set while there is none lies at least that far away.
+            let limit =
+              self.state.withLock { $0.machine.nextLimit } ?? .now.advanced(by: ADSMachine.doesNotExistTimeout)
+            guard (try? await Task.sleep(until: limit, clock: .continuous)) != nil else { return }
             self.perform { if $0.stream == number { $0.machine.expire(now: .now) } }
           }
         }
@@ -198,11 +209,5 @@ final class XDSClient: Sendable {
       state.machine.connected(now: .now)
     }
     return number
-  }
-
-  private func untilCancelled() async {
-    let (never, continuation) = AsyncStream.makeStream(of: Never.self)
-    for await _ in never {}
-    continuation.finish()
   }
 }
