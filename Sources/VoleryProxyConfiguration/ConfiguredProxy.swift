@@ -63,15 +63,7 @@ package actor ConfiguredProxy {
     }
   }
 
-  private func renew(_ signs: SettingSigns) async {
-    await withCheckedContinuation { waiter in
-      let isTaken = BlockingPool.files.run {
-        signs.renew()
-        waiter.resume()
-      }
-      if !isTaken { waiter.resume() }
-    }
-  }
+  private func renew(_ signs: SettingSigns) async { _ = await BlockingPool.files.value { signs.renew() } }
 
   private func read(_ sign: SettingSigns.Sign) async {
     do {

@@ -1,5 +1,6 @@
 import Configuration
 import VoleryProxy
+import VoleryTypes
 
 /// One key of a `server` or `channel` section.
 struct OptionText {
@@ -55,10 +56,7 @@ extension SectionReader {
   mutating func headerName(_ key: String) -> Located<String>? {
     guard let text = text(key) else { return nil }
     let name = text.value.lowercased()
-    let isGood = name.utf8.allSatisfy {
-      $0 &- 0x61 < 26 || $0 &- 0x30 < 10 || $0 == 0x2d || $0 == 0x5f || $0 == 0x2e
-    }
-    guard isGood, !name.hasPrefix("grpc-"), name.utf8.count <= 255 else {
+    guard name.utf8.allSatisfy(Metadata.isKeyByte), !name.hasPrefix("grpc-"), name.utf8.count <= 255 else {
       fault(text.place, key, "\"\(text.value)\" is no key of metadata: letters, digits, \"-\", \"_\", \".\", not grpc-")
       return nil
     }

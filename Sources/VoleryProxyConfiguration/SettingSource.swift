@@ -27,15 +27,8 @@ package struct SettingSource: Sendable {
   /// The file's bytes, read on a thread that may wait for its file system; empty where there is no file.
   func content() async throws(SettingFaults) -> [UInt8] {
     guard let file else { return [] }
-    let result: Result<[UInt8], SmallFile.Failure>? = await withCheckedContinuation { waiter in
-      let isTaken = BlockingPool.files.run {
-        do throws(SmallFile.Failure) {
-          waiter.resume(returning: .success(try SmallFile.content(of: file, limit: SettingSource.largestFile)))
-        } catch {
-          waiter.resume(returning: .failure(error))
-        }
-      }
-      if !isTaken { waiter.resume(returning: nil) }
+    let result = await BlockingPool.files.value {
+      Result { () throws(SmallFile.Failure) in try SmallFile.content(of: file, limit: SettingSource.largestFile) }
     }
     switch result {
     case .success(let bytes): return bytes

@@ -238,7 +238,8 @@ extension Metadata {
     return text
   }
 
-  private static func isKeyByte(_ byte: UInt8) -> Bool {
+  /// Of a key in lower case.
+  package static func isKeyByte(_ byte: UInt8) -> Bool {
     byte &- 0x61 < 26 || byte &- 0x30 < 10 || byte == 0x2d || byte == 0x5f || byte == 0x2e
   }
 }

@@ -16,16 +16,13 @@ struct ProxyProgram {
     let process = try ChildProcess(
       [ProxyProgram.path, "--listen", "127.0.0.1:0", "--target", target] + arguments)
     self.process = process
-    let port = try await blocking {
-      var output = ""
-      while !output.contains("\n") {
-        let more = process.read()
-        guard !more.isEmpty else { throw NeverHappened("a first line; it ended: \(output)") }
-        output += more
-      }
-      return output.split(separator: "\n")[0].split(separator: ":").last.flatMap { Int($0) } ?? 0
-    }
-    address = .tcp("127.0.0.1", port)
+    let text = try await blocking { try ProxyProgram.firstAddress(of: process) }
+    address = .tcp("127.0.0.1", text.split(separator: ":").last.flatMap { Int($0) } ?? 0)
+  }
+
+  /// Waits for it.
+  static func firstAddress(of process: ChildProcess) throws -> String {
+    String(try process.readLine().line.dropFirst("LISTENING ".count))
   }
 
   /// What it has in memory now.

@@ -73,8 +73,8 @@ import VoleryProxyConfiguration
     let path = temporaryFile()
     defer { try? FileManager.default.removeItem(atPath: path) }
     try write("listen: 127.0.0.1:0\ntarget: \(servers.addresses[0])\n", to: path)
-    let process = try ChildProcess([ProgramTests.path, "--config", path])
-    let address = try await blocking { try ProgramTests.firstAddress(of: process) }
+    let process = try ChildProcess([ProxyProgram.path, "--config", path])
+    let address = try await blocking { try ProxyProgram.firstAddress(of: process) }
     let channel = try Channel(address)
     #expect(try await channel.whoAnswers("shop.Stock") == "old")
     process.signal(SIGHUP)
@@ -89,15 +89,15 @@ import VoleryProxyConfiguration
     let path = temporaryFile()
     defer { try? FileManager.default.removeItem(atPath: path) }
     try write("target: dns:///orders:50051\n", to: path)
-    let right = try ChildProcess.run([ProgramTests.path, "--check", path])
+    let right = try ChildProcess.run([ProxyProgram.path, "--check", path])
     #expect(right.code == 0 && right.output == "\(path) is right\n")
     for wrong in [
       "target: a:1\nfoo: 1\n", "target: a:1\ntls: {certificate: /no/such, key: /no/such}\n", "[", "name: x",
     ] {
       try write(wrong, to: path)
-      #expect(try ChildProcess.run([ProgramTests.path, "--check", path]).code == 2, "\(wrong)")
-      #expect(try ChildProcess.run([ProgramTests.path, "--config", path]).code == 2, "\(wrong)")
+      #expect(try ChildProcess.run([ProxyProgram.path, "--check", path]).code == 2, "\(wrong)")
+      #expect(try ChildProcess.run([ProxyProgram.path, "--config", path]).code == 2, "\(wrong)")
     }
-    #expect(try ChildProcess.run([ProgramTests.path, "--check", path + ".none"]).code == 2)
+    #expect(try ChildProcess.run([ProxyProgram.path, "--check", path + ".none"]).code == 2)
   }
 }

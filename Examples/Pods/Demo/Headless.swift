@@ -11,6 +11,7 @@ struct Headless: AsyncParsableCommand {
 
   func run() async throws {
     var play = Play(Stage(options))
+    defer { play.stage.stopAll() }
     for number in 1...5 { try play.stage.start(.pod(number)) }
     try play.stage.publish()
     try await play.stage.waitUntilKnown(.pod)

@@ -14,6 +14,7 @@ struct OneAddress: AsyncParsableCommand {
     var play = Play(Stage(options, hasClusterIP: true)) { page, title in
       page.table(title, "client > pod", by: OneAddress.pair) + [page.summary]
     }
+    defer { play.stage.stopAll() }
     for number in 1...5 { try play.stage.start(.pod(number)) }
     try play.stage.start(.clusterIP)
     try play.stage.publish()

@@ -28,7 +28,6 @@ struct Play {
         await book.callSteadily(channel, perSecond: rate / clients.count, as: "client-\(index + 1)")
       }
     }
-    defer { stage.stopAll() }
     try await acts(&self)
     for call in calls { call.cancel() }
     for call in calls { await call.value }

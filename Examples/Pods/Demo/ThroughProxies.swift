@@ -14,6 +14,7 @@ struct ThroughProxies: AsyncParsableCommand {
     var play = Play(Stage(options)) { page, title in
       page.table(title, "proxy", by: ThroughProxies.proxy) + Array(page.table(title).dropFirst())
     }
+    defer { play.stage.stopAll() }
     for number in 1...5 { try play.stage.start(.pod(number)) }
     try play.stage.publish()
     try await play.stage.waitUntilKnown(.pod)

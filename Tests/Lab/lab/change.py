@@ -3,7 +3,7 @@
 import time
 
 from . import hostile, http2
-from .client import answered, between, causes, failed, first_call, shares, skew
+from .client import answered, between, causes, failed, latest_first, shares, skew
 from .scenario import BOTH, SLACK, case
 
 
@@ -50,8 +50,7 @@ def c1(lab, kind="volery"):
         lab.pause(max(0, step - (time.monotonic() - began)))
     calls = client.wait(seconds + 20)
     lab.check_no_failures(calls, kind=kind)
-    firsts = [(first_call(calls, pod), when) for pod, when in changes]
-    worst = None if any(first is None for first, _ in firsts) else max(first - when for first, when in firsts)
+    worst = latest_first(calls, changes)
     lab.check(
         "first call on a new pod after its DNS record, the latest of 5",
         worst,

@@ -108,6 +108,12 @@ def last_call(calls, pod):
     return max((call.due for call in calls if call.pod == pod and call.code == 0), default=None)
 
 
+def latest_first(calls, changes):
+    """How long after its change the first call on a pod came, of (pod, when) the latest; None where one never came."""
+    firsts = [(first_call(calls, pod), when) for pod, when in changes]
+    return None if any(first is None for first, _ in firsts) else max(first - when for first, when in firsts)
+
+
 def percentile(calls, share):
     """Of the latencies of answered calls, in milliseconds from when they were due."""
     latencies = sorted((call.ended - call.due) * 1000 for call in answered(calls))

@@ -6,7 +6,7 @@ import time
 
 from . import http2
 from .change import worst_share
-from .client import between, first_call, shares
+from .client import between, latest_first, shares
 from .hostile import HostileServer
 from .http2 import DATA, HEADERS, RST_STREAM, SETTINGS, frame, literal, message
 from .pods import PORT
@@ -55,7 +55,7 @@ def e1(lab):
     lab.check("memory that the proxy grew by meanwhile", growth.end(), at_most=16, unit=" MiB")
 
 
-class Scripted(HostileServer):
+class Speaker(HostileServer):
     """Speaks gRPC by a script: says `answer` of a stream to each call whose request is complete, or to its first bytes. What it hears
     is kept with the time."""
 
@@ -124,7 +124,7 @@ def trace(address, port):
 
 @case("E2", "what a proxy makes of responses: the same frames, the same metadata", quick=True)
 def e2(lab):
-    server = Scripted("127.0.1.9")
+    server = Speaker("127.0.1.9")
     proxy = lab.proxies([1], target=f"ipv4:127.0.1.9:{PORT}")[0]
     for words, answer in ANSWERS.items():
         server.answer = answer
@@ -141,7 +141,7 @@ def e2(lab):
 @case("E3", "who gives a call up is heard at the other side, with the same code", quick=True)
 def e3(lab):
     trials = 5 if lab.quick else 20
-    server = Scripted("127.0.1.9", at_once=True)
+    server = Speaker("127.0.1.9", at_once=True)
     proxy = lab.proxies([1], target=f"ipv4:127.0.1.9:{PORT}")[0]
     waits, codes = [], set()
     client = http2.Connection(proxy.address, PROXY_PORT)
@@ -163,9 +163,8 @@ def e3(lab):
     lab.check("codes that the server hears", sorted(codes, key=str), equal=[CANCEL])
     seen = {}
     for code in (1, 2, CANCEL, 11):
-        reset = frame(RST_STREAM, 0, 0, code.to_bytes(4, "big"))
-        server.answer = lambda stream, reset=reset: (
-            frame(HEADERS, 4, stream, FIRST) + reset[:5] + stream.to_bytes(4, "big") + reset[9:]
+        server.answer = lambda stream, code=code: (
+            frame(HEADERS, 4, stream, FIRST) + frame(RST_STREAM, 0, stream, code.to_bytes(4, "big"))
         )
         client = http2.Connection(proxy.address, PROXY_PORT)
         found = client.wait_reset(client.call(ECHO, b"x"), 3)
@@ -177,7 +176,7 @@ def e3(lab):
 @case("E4", "a call's deadline at the proxy: what is left of it goes on, and its end is an end at both sides", quick=True)
 def e4(lab):
     trials = 5 if lab.quick else 20
-    server = Scripted("127.0.1.9", at_once=True)
+    server = Speaker("127.0.1.9", at_once=True)
     proxy = lab.proxies([1], target=f"ipv4:127.0.1.9:{PORT}")[0]
     client = http2.Connection(proxy.address, PROXY_PORT, many=True)
     late, ends = [], 0
@@ -299,8 +298,7 @@ def e6(lab):
     calls = client.stop()
     lab.check_no_failures(calls)
     for words, changes in (("pod that was added", added), ("pod that replaces another", restarted)):
-        firsts = [(first_call(calls, pod), when) for pod, when in changes]
-        worst = None if any(first is None for first, _ in firsts) else max(first - when for first, when in firsts)
+        worst = latest_first(calls, changes)
         lab.check(f"first call on a {words}, the latest of {len(changes)}", worst, at_most=interval + SLACK, unit=" s")
     lab.check(
         "the last one's share of 1,000 calls (fair: 16.7 %)",

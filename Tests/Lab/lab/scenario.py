@@ -133,7 +133,7 @@ class Laboratory:
         lines = output.splitlines()
         if process.returncode != 0 or not lines:
             raise RuntimeError(f"{process.args} ended with {process.returncode}: {output[-2000:]}")
-        self.notes += [line for line in lines[:-1]]
+        self.notes += lines[:-1]
         return json.loads(lines[-1])
 
     def bytes(self, work, target, **flags):
