@@ -35,11 +35,17 @@ public final class LoadRecorder: Sendable {
 
   /// What a call sends: what its handler has recorded, over what the process says. Empty: nothing to say.
   func encoded(with own: LoadReport?) -> [UInt8] {
+    guard let own else { return encoded() }
+    var report = self.report
+    report.requestCost = [:]
+    return report.merging(own).protobuf()
+  }
+
+  private func encoded() -> [UInt8] {
     state.withLock { state in
+      if let encoded = state.encoded { return encoded }
       var report = state.report
       report.requestCost = [:]
-      if let own { return report.merging(own).protobuf() }
-      if let encoded = state.encoded { return encoded }
       let encoded = report.protobuf()
       state.encoded = encoded
       return encoded

@@ -46,12 +46,19 @@ struct ServerCallWatch: ~Copyable {
     }
   }
 
+  /// With its size uncompressed, where somebody wants to know.
+  @inline(__always)
+  private func sized(_ message: ObservedMessage, _ uncompressed: () -> Int?) -> ObservedMessage {
+    guard message.isCompressed, tell({ $0.hearsUncompressedSizes }) else { return message }
+    return message.uncompressed(uncompressed())
+  }
+
   /// - Parameter uncompressed: How many bytes a compressed one has for its sender; asked where somebody wants to know.
   @inline(__always)
   mutating func received(byteCount: Int, isCompressed: Bool, uncompressed: @autoclosure () -> Int?) {
     let message = received.add(byteCount: byteCount, isCompressed: isCompressed)
     guard hearsMessages else { return }
-    let told = isCompressed && observer.hearsUncompressedSizes ? message.uncompressed(uncompressed()) : message
+    let told = sized(message, uncompressed)
     tell { $0.received(told) }
   }
 
@@ -63,7 +70,7 @@ struct ServerCallWatch: ~Copyable {
   mutating func sent(byteCount: Int, isCompressed: Bool, uncompressed: @autoclosure () -> Int?) {
     let message = sent.add(byteCount: byteCount, isCompressed: isCompressed)
     guard hearsMessages else { return }
-    let told = isCompressed && observer.hearsUncompressedSizes ? message.uncompressed(uncompressed()) : message
+    let told = sized(message, uncompressed)
     tell { $0.sent(told) }
   }
 

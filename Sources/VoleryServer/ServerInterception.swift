@@ -61,6 +61,8 @@ struct ServerInterception: ~Copyable, Sendable {
 
   /// Those that go on come before it: the first one that has not, if there is one, has the call.
   func firstThatHasNotGoneOn(of count: Int) -> Int? {
+    // Where one has answered, any of those before it may have the call again.
+    guard !has(Mark.answer) else { return nil }
     let goneOn = goneOn.load(ordering: .relaxed)
     return (0..<count).first { goneOn & 1 &<< UInt64($0) == 0 }
   }

@@ -63,7 +63,7 @@ public struct ServerOptions: Sendable {
   /// A handler that keeps its event loop this long without suspending is named in the log, as a warning, at most once a
   /// minute each (Docs/BlockingHandlers.md). 500 milliseconds; nil: never.
   public var stallThreshold: Duration? = .milliseconds(500)
-  /// With one, each call's status brings a report of the load (gRFC A51, `endpoint-load-metrics-bin`, at most 4 KiB): what the
+  /// With one, the status with which a handler ends its call brings a report of the load (gRFC A51, `endpoint-load-metrics-bin`, at most 4 KiB): what the
   /// recorder says, and what the call's handler has said over it (`ServerContext.loadReport`). Nil, the default: none does.
   public var loadRecorder: LoadRecorder?
   /// Answers methods that no service has: what a proxy needs. Nil, the default: UNIMPLEMENTED.

@@ -37,19 +37,15 @@ extension ClientCall {
     guard interception.mayReturn(0) else {
       return interceptorsFailed(Interception.error(.neither, by: interception[0]))
     }
-    // As a rule there is nothing to add to how the call has ended, and there are no hooks.
-    guard interception.hasChanges else {
-      if let ended = state.withLock({ $0.settle() }) { self.ended(ended) } else { settleAsIntercepted() }
-      return
-    }
     settleAsIntercepted()
-    forgetHooks()
+    if interception.hasChanges { forgetHooks() }
   }
 
   /// Calls that stream have a handle, which does it when it is let go of.
   private func forgetHooks() { if hasOneRequest, hasOneResponse { interception.forgetHooks() } }
 
   private func settleAsIntercepted() {
+    // As a rule there is nothing to add to how the call has ended.
     if !interception.changesOutcome, let ended = state.withLock({ $0.settle() }) { return self.ended(ended) }
     let changes = interception.changes
     // One that has caught how the call failed, and says nothing else, has no message for its caller.
