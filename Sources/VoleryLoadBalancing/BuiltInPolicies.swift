@@ -66,9 +66,7 @@ extension LoadBalancingRegistry {
 
   private static func leastRequest(_ name: String) -> BuiltInPolicyFactory {
     BuiltInPolicyFactory(name: name) { configuration, context in
-      let choiceCount = try configuration.optional("choiceCount", ConfigReader.count) ?? 2
-      guard choiceCount >= 2 else { throw configuration.error("choiceCount", "must be at least 2") }
-      let count = min(choiceCount, 10)
+      let count = try configuration.choiceCount()
       return SpreadingPolicy(
         context: context, makeWeightedPicker: { WeightedLeastRequestPicker($0, choiceCount: count, seed: $1) },
         makePicker: { LeastRequestPicker($0, choiceCount: count, seed: $1) })

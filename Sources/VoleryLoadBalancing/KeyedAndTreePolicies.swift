@@ -7,11 +7,8 @@ extension LoadBalancingRegistry {
       RingHashPolicy(try RingHashConfiguration(configuration, environment: context.environment), context: context)
     },
     BuiltInPolicyFactory(name: "least_request_experimental") { configuration, context in
-      let choiceCount = try configuration.optional("choiceCount", ConfigReader.count) ?? 2
-      guard choiceCount >= 2 else { throw configuration.error("choiceCount", "must be at least 2") }
-      return SpreadingPolicy(context: context) {
-        SampledLeastRequestPicker($0, choiceCount: min(choiceCount, 10), seed: $1)
-      }
+      let count = try configuration.choiceCount()
+      return SpreadingPolicy(context: context) { SampledLeastRequestPicker($0, choiceCount: count, seed: $1) }
     },
     BuiltInPolicyFactory(name: "peak_ewma") { configuration, context in
       var settings = PeakEWMARecord.Settings()
@@ -76,10 +73,17 @@ extension LoadBalancingRegistry {
 }
 
 extension ConfigReader {
-  fileprivate var childPolicies: JSONValue? { value["childPolicy"] ?? value["child_policy"] }
+  var childPolicies: JSONValue? { value["childPolicy"] ?? value["child_policy"] }
 
   fileprivate func child(of owner: String, _ context: PolicyContext) throws -> any LoadBalancingPolicy {
     try context.registry.makeChild(childPolicies, of: owner, context: context)
+  }
+
+  /// gRFC A48: 2 where nothing is said; more than 10 count as 10.
+  func choiceCount() throws(ServiceConfigError) -> Int {
+    let count = try optional("choiceCount", ConfigReader.count) ?? 2
+    guard count >= 2 else { throw error("choiceCount", "must be at least 2") }
+    return min(count, 10)
   }
 
   /// An hour at most: what is longer is as good as for ever here.

@@ -54,6 +54,8 @@ final class PeakEWMARecord: Sendable {
 final class PeakEWMAPicker: Picker {
   private let subchannels: [Subchannel]
   private let records: [PeakEWMARecord]
+  /// Of the subchannels: they depend on nothing else.
+  private let results: [PickResult]
   private let settings: PeakEWMARecord.Settings
   private let now: @Sendable () -> ContinuousClock.Instant
   private let start: ContinuousClock.Instant
@@ -72,19 +74,18 @@ final class PeakEWMAPicker: Picker {
     self.start = start
     self.now = now
     random = RandomSequence(seed: seed)
+    results = zip(subchannels, records).map { subchannel, record in
+      .attempt(
+        Pick(subchannel) { end in
+          guard end.wasSent, !(end.code == .cancelled && end.origin == .local) else { return }
+          record.ended(
+            end.duration / .seconds(1), failed: end.isServersFault, now: PeakEWMAPicker.milliseconds(start, now()),
+            settings)
+        })
+    }
   }
 
-  func pick(for call: PickRequest) -> PickResult {
-    let index = choose()
-    let record = records[index]
-    return .attempt(
-      Pick(subchannels[index]) { [settings, start, now] end in
-        guard end.wasSent, !(end.code == .cancelled && end.origin == .local) else { return }
-        record.ended(
-          end.duration / .seconds(1), failed: end.isServersFault, now: PeakEWMAPicker.milliseconds(start, now()),
-          settings)
-      })
-  }
+  func pick(for call: PickRequest) -> PickResult { results[choose()] }
 
   static func milliseconds(_ start: ContinuousClock.Instant, _ now: ContinuousClock.Instant) -> UInt32 {
     let passed = start.duration(to: now).components
@@ -101,7 +102,9 @@ final class PeakEWMAPicker: Picker {
     let second = (first + 1 + Int(random.next(below: UInt64(count - 1)))) % count
     let (left, right) = (subchannels[first], subchannels[second])
     if left.isFull != right.isFull { return left.isFull ? second : first }
-    if left.isEjected != right.isEjected { return left.isEjected ? second : first }
+    // Once each: who asks after the pause has the probe.
+    let (leftIsOut, rightIsOut) = (left.isEjected, right.isEjected)
+    if leftIsOut != rightIsOut { return leftIsOut ? second : first }
     let time = PeakEWMAPicker.milliseconds(start, now())
     let (own, other) = (records[first].average(now: time, settings), records[second].average(now: time, settings))
     let (calls, others) = (Double(left.outstandingCalls + 1), Double(right.outstandingCalls + 1))

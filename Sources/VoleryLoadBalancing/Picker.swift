@@ -94,13 +94,10 @@ public struct PickEnd: Sendable {
   public let trailingMetadata: Metadata
   /// From the pick to the end.
   public let duration: Duration
-  /// Nil: there is none.
-  private let receivedReport: ReceivedLoadReport?
 
   package init(
     code: StatusCode, origin: StatusError.Origin, wasSent: Bool, trailingMetadata: Metadata, duration: Duration
   ) {
-    receivedReport = ReceivedLoadReport(trailingMetadata)
     self.code = code
     self.origin = origin
     self.wasSent = wasSent
@@ -108,28 +105,8 @@ public struct PickEnd: Sendable {
     self.duration = duration
   }
 
-  /// The server's load report (gRFC A51); nil where it has sent none that can be read. Read once, when somebody first asks.
-  public var loadReport: LoadReport? { receivedReport?.report }
-}
-
-/// A report that is read when somebody wants it.
-private final class ReceivedLoadReport: Sendable {
-  private let bytes: [UInt8]
-  private let read = Mutex<LoadReport??>(nil)
-
-  init?(_ metadata: Metadata) {
-    guard !metadata.isEmpty, let bytes = metadata[binary: LoadReport.metadataKey] else { return nil }
-    self.bytes = bytes
-  }
-
-  var report: LoadReport? {
-    read.withLock { read in
-      if let read { return read }
-      let report = LoadReport(protobuf: bytes)
-      read = .some(report)
-      return report
-    }
-  }
+  /// The server's load report (gRFC A51); nil where it has sent none that can be read. Read each time it is asked for.
+  public var loadReport: LoadReport? { trailingMetadata.isEmpty ? nil : trailingMetadata.loadReport }
 }
 
 /// What is left to do for a pick that wants more: says once how it ended, at the latest when nobody holds it any more.

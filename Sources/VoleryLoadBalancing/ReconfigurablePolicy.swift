@@ -27,21 +27,23 @@ struct ChildConfiguration: Hashable {
 /// the list.
 struct ReconfigurablePolicy: LoadBalancingPolicy {
   private var configuration: ChildConfiguration
+  private let context: PolicyContext
   private var children: GracefulSwitch<ChildPolicy>?
   /// Takes over with the next list.
   private var fresh: (any LoadBalancingPolicy)?
 
   init(_ configuration: ChildConfiguration, context: PolicyContext) {
     self.configuration = configuration
-    fresh = configuration.makePolicy(context)
+    self.context = context
   }
 
-  var observesCalls: Bool { children?.observesCalls ?? fresh?.observesCalls ?? false }
+  var observesCalls: Bool { children?.observesCalls ?? false }
 
   mutating func adopt(_ other: any LoadBalancingPolicy) -> Bool {
-    guard let other = other as? ReconfigurablePolicy, let new = other.fresh else { return false }
+    guard let other = other as? ReconfigurablePolicy else { return false }
     guard other.configuration != configuration else { return true }
     configuration = other.configuration
+    let new = configuration.makePolicy(context)
     var isAdopted = false
     children?.forEach { isAdopted = $0.adopt(new) }
     fresh = isAdopted ? nil : new
@@ -49,12 +51,10 @@ struct ReconfigurablePolicy: LoadBalancingPolicy {
   }
 
   mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
-    if let fresh = fresh.take() {
-      if children == nil {
-        children = GracefulSwitch(ChildPolicy(fresh, name: "its policy"))
-      } else {
-        children?.change(to: fresh, name: "its policy", &effects)
-      }
+    if children == nil {
+      children = GracefulSwitch(ChildPolicy(fresh.take() ?? configuration.makePolicy(context), name: "its policy"))
+    } else if let fresh = fresh.take() {
+      children?.change(to: fresh, name: "its policy", &effects)
     }
     return ask(&effects) { $0.update(endpoints, &$1) } ?? false
   }

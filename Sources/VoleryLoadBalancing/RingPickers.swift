@@ -12,7 +12,7 @@ final class RoundRobinPicker: Picker {
   }
 
   func pick(for call: PickRequest) -> PickResult {
-    let start = UInt(bitPattern: counter.add(1, ordering: .relaxed).oldValue)
+    let start = UInt(bitPattern: counter.wrappingAdd(1, ordering: .relaxed).oldValue)
     let count = UInt(subchannels.count)
     for offset in 0..<count {
       let subchannel = subchannels[Int((start &+ offset) % count)]
@@ -38,7 +38,7 @@ final class RoundRobinLeastRequestPicker: Picker {
   }
 
   func pick(for call: PickRequest) -> PickResult {
-    let turn = UInt(bitPattern: counter.add(1, ordering: .relaxed).oldValue)
+    let turn = UInt(bitPattern: counter.wrappingAdd(1, ordering: .relaxed).oldValue)
     let count = UInt(subchannels.count)
     let next = turn % count
     let candidate = subchannels[Int(next)]
@@ -72,7 +72,7 @@ final class LeastRequestPicker: Picker {
   }
 
   func pick(for call: PickRequest) -> PickResult {
-    var state = UInt64(UInt(bitPattern: counter.add(1, ordering: .relaxed).oldValue))
+    var state = UInt64(UInt(bitPattern: counter.wrappingAdd(1, ordering: .relaxed).oldValue))
     var best: Subchannel?
     // A random start and a random stride: distinct by construction where the stride and the count have no common factor;
     // a few repeated draws do no harm where they have.
@@ -103,7 +103,7 @@ final class RandomPicker: Picker {
   }
 
   func pick(for call: PickRequest) -> PickResult {
-    let turn = UInt64(UInt(bitPattern: counter.add(1, ordering: .relaxed).oldValue))
+    let turn = UInt64(UInt(bitPattern: counter.wrappingAdd(1, ordering: .relaxed).oldValue))
     let index = Int(mix(turn) % UInt64(subchannels.count))
     let drawn = subchannels[index]
     if drawn.isEjected, !subchannels.areMostlyEjected { return .pick(subchannels.standIn(from: UInt(mix(turn &+ 1)))) }

@@ -36,7 +36,7 @@ package final class StaticStride: Sendable {
     let count = UInt64(weights.count)
     let greatest = UInt64(StaticStride.greatest)
     while true {
-      let number = counter.add(1, ordering: .relaxed).oldValue
+      let number = counter.wrappingAdd(1, ordering: .relaxed).oldValue
       let (round, index) = number.quotientAndRemainder(dividingBy: count)
       let place = Int(truncatingIfNeeded: index)
       let weight = UInt64(weights[place])

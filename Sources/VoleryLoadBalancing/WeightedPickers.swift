@@ -104,7 +104,7 @@ final class WeightedLeastRequestPicker: Picker {
 
   func pick(for call: PickRequest) -> PickResult {
     let subchannels = weighted.subchannels
-    var random = mix(counter.add(1, ordering: .relaxed).oldValue)
+    var random = mix(counter.wrappingAdd(1, ordering: .relaxed).oldValue)
     var best = draw.index(random)
     for _ in 1..<choiceCount {
       random = mix(random)
@@ -132,7 +132,7 @@ final class WeightedRandomPicker: Picker {
   }
 
   func pick(for call: PickRequest) -> PickResult {
-    let random = mix(counter.add(1, ordering: .relaxed).oldValue)
+    let random = mix(counter.wrappingAdd(1, ordering: .relaxed).oldValue)
     let drawn = subchannels[draw.index(random)]
     if drawn.isEjected, !subchannels.areMostlyEjected { return .pick(subchannels.standIn(by: draw, random)) }
     return .pick(drawn)

@@ -18,8 +18,7 @@ struct WeightedTargetConfiguration: Hashable {
     var sum: UInt64 = 0
     for (key, target) in try reader.members("targets", atMost: WeightedTargetConfiguration.maxTargets) {
       let weight = UInt32(try target.required("weight", ConfigReader.count))
-      let policies = target.value["childPolicy"] ?? target.value["child_policy"]
-      let policy = try ChildConfiguration(policies, of: "\(name)'s target \"\(key)\"", context: context)
+      let policy = try ChildConfiguration(target.childPolicies, of: "\(name)'s target \"\(key)\"", context: context)
       sum += UInt64(weight)
       if weight > 0 { targets[key] = Target(weight: weight, policy: policy) }
     }

@@ -64,7 +64,7 @@ private struct LoadReportAnswers: WireOpenRcaService {
       throw StatusError(.resourceExhausted, "too many streams of load reports are open")
     }
     defer { streams.end() }
-    let wanted = request.reportInterval.map { Duration.seconds($0.seconds) + .nanoseconds(Int64($0.nanos)) } ?? .zero
+    let wanted = request.reportInterval?.duration ?? .zero
     let interval = min(max(wanted, minInterval), LoadReportAnswers.maxInterval)
     try await context.untilServerDrains { [recorder] in
       while true {
