@@ -58,6 +58,7 @@ let package = Package(
     .library(name: "VoleryTesting", targets: ["VoleryTesting"]),
     .library(name: "VoleryProxy", targets: ["VoleryProxy"]),
     .library(name: "VoleryXDS", targets: ["VoleryXDS"]),
+    .library(name: "VoleryKubernetes", targets: ["VoleryKubernetes"]),
     .executable(name: "volery-proxy", targets: ["volery-proxy"]),
     .executable(name: "protoc-gen-volery", targets: ["protoc-gen-volery"]),
     .executable(name: "volery-interop", targets: ["volery-interop"]),
@@ -173,6 +174,12 @@ let package = Package(
         "VoleryPrimitives", "VoleryTypes", "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryServer", "VoleryClient",
       ]),
     module(
+      "VoleryKubernetes",
+      [
+        "VoleryPlatform", "VoleryPrimitives", "VoleryTypes", "VoleryNameResolution", "VoleryEventLoops",
+        "VoleryTLSSession", "VoleryDNS", "VoleryClient", logging, yams,
+      ]),
+    module(
       "VoleryProxy",
       [
         "VoleryPlatform", "VoleryTypes", "VoleryTransport", "VoleryEventLoops", "VoleryNameResolution", "VoleryServer",
@@ -277,6 +284,12 @@ let package = Package(
       "XDSTests",
       ["TestSupport", "Volery", "VoleryXDS", "VoleryTypes", "VoleryWellKnownTypes", "VoleryProtobuf"],
       exclude: ["control_plane.py", "environment.sh", "requirements.txt"]),
+    tests(
+      "KubernetesTests",
+      [
+        "TestSupport", "Volery", "VoleryKubernetes", "VoleryClient", "VoleryNameResolution", "VoleryTypes", logging,
+      ],
+      exclude: ["api_server.py"]),
     tests("PrimitivesTests", ["VoleryPrimitives"]),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryPlatform", "VoleryNameResolution", "VoleryTypes"]),

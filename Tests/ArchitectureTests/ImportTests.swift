@@ -17,7 +17,7 @@ import Testing
       "VoleryServices", "VoleryServiceLifecycle", "VoleryInterceptors", "VoleryTesting", "VoleryMetrics",
       "VoleryTracing",
       "VoleryConfiguration", "VoleryFoundation", "VoleryReflection", "VoleryChannelz", "VoleryProxy", "VoleryStatus",
-      "VoleryBinaryLog", "VoleryXDS",
+      "VoleryBinaryLog", "VoleryXDS", "VoleryKubernetes",
     ],
     ["Volery", "VoleryProxyConfiguration"],
   ]
