@@ -200,6 +200,7 @@ let package = Package(
       ]),
 
     // 6: what programs have of their own.
+    module("VoleryPrometheus", ["VoleryPlatform", "VoleryEventLoops", "VoleryMetrics", coreMetrics]),
     module(
       "VoleryProxyConfiguration",
       [
@@ -223,14 +224,17 @@ let package = Package(
       dependencies: ["protoc-gen-volery"], path: "Sources/VoleryCommandPlugin"),
     program(
       "volery-proxy",
-      ["VoleryPlatform", "Volery", "VoleryProxy", "VoleryProxyConfiguration", argumentParser, logging]),
+      [
+        "VoleryPlatform", "Volery", "VoleryMetrics", "VoleryPrometheus", "VoleryProxy", "VoleryProxyConfiguration",
+        argumentParser, logging,
+      ]),
     program("volery-interop", ["VoleryPlatform", "Volery", "VoleryReflection", argumentParser, logging]),
     program("volery-binlog", ["VoleryBinaryLog", "VoleryProtobuf", argumentParser]),
     program(
       "volery-bench",
       [
         "VoleryPlatform", "Volery", "VoleryBinaryLog", "VoleryChannelz", "VoleryLoadBalancing", "VoleryMetrics",
-        "VoleryProxy", "VoleryStatus", "VoleryTracing", "VoleryTypes", "MetricsExposition", argumentParser, coreMetrics,
+        "VoleryProxy", "VoleryStatus", "VoleryTracing", "VoleryTypes", "VoleryPrometheus", argumentParser, coreMetrics,
         inMemoryTracing,
       ]),
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
@@ -244,12 +248,9 @@ let package = Package(
     program("zone-policy", path: "Examples/ZonePolicy", ["Volery"]),
     program("failover-policy", path: "Examples/FailoverPolicy", ["Volery"]),
     program("ports-resolver", path: "Examples/PortsResolver", ["Volery"]),
-    .target(
-      name: "MetricsExposition", dependencies: ["VoleryMetrics", coreMetrics], path: "Examples/Metrics/Exposition",
-      swiftSettings: strict),
     program(
       "prometheus-metrics", path: "Examples/Metrics/Program",
-      ["MetricsExposition", "Volery", "VoleryMetrics", coreMetrics]),
+      ["VoleryPrometheus", "Volery", "VoleryMetrics", coreMetrics]),
     program("route-guide", path: "Examples/RouteGuide/Sources", ["Volery", "VoleryReflection"]),
     program("watch", path: "Examples/Watch", ["Volery"]),
     program("in-memory-registry", path: "Examples/InMemoryRegistry", ["Volery"]),
@@ -258,7 +259,7 @@ let package = Package(
     // Tests.
     program(
       "volery-lab", path: "Tests/Lab/Program",
-      ["Volery", "VoleryMetrics", "MetricsExposition", argumentParser, logging]),
+      ["Volery", "VoleryMetrics", "VoleryPrometheus", argumentParser, logging]),
     .target(
       name: "TestSupport", dependencies: ["VoleryPlatform", "VoleryTypes", "CNGHTTP2", logging], path: "Tests/Support",
       exclude: ["certificates.sh"],
@@ -278,7 +279,7 @@ let package = Package(
       "ProxyTests",
       [
         "VoleryPlatform", "TestSupport", "Volery", "VoleryMetrics", "VoleryProxy", "VoleryProxyConfiguration",
-        "VoleryTypes", "MetricsExposition", "volery-proxy", configuration, coreMetrics,
+        "VoleryEventLoops", "VoleryTypes", "VoleryPrometheus", "volery-proxy", configuration, coreMetrics,
       ]),
     tests(
       "XDSTests",
@@ -342,7 +343,7 @@ let package = Package(
       [
         "TestSupport", "Volery", "VoleryBinaryLog", "VoleryInterceptors", "VoleryMetrics", "VoleryStatus",
         "VoleryTracing", "VoleryChannelz", "VoleryObservation", "VoleryTypes", "VoleryPlatform", "VoleryServer",
-        "MetricsExposition", "volery-binlog", coreMetrics, tracing, inMemoryTracing,
+        "VoleryPrometheus", "volery-binlog", coreMetrics, tracing, inMemoryTracing,
       ]),
     tests(
       "InteropTests",

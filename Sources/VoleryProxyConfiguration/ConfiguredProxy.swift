@@ -1,5 +1,5 @@
 package import Logging
-import VoleryEventLoops
+package import VoleryEventLoops
 import VoleryNameResolution
 package import VoleryObservation
 package import VoleryProxy
@@ -10,6 +10,8 @@ package import VoleryTypes
 /// is, and is one line of the log.
 package actor ConfiguredProxy {
   package nonisolated let proxy: Proxy
+  /// Where the settings want metrics to be told.
+  package nonisolated let metrics: SocketDestination?
   private let source: SettingSource
   private var settings: ProxySettings
   private var parts: ProxyParts
@@ -20,14 +22,16 @@ package actor ConfiguredProxy {
   /// A file is written in several steps, of which the first one is told already.
   private static let rest = Duration.milliseconds(30)
 
+  /// - Parameter metricsObserver: Made where the settings want metrics, for all channels and the server.
   /// - Throws: `SettingFaults` for what the settings say wrong, `TargetError` for what can't be used.
   package init(
-    _ source: SettingSource, services: [any Service], logger: Logger, observers: [any Observer] = []
+    _ source: SettingSource, services: [any Service], logger: Logger, metricsObserver: () -> (any Observer)? = { nil }
   ) async throws {
     content = try await source.content()
     settings = try await source.settings(of: content ?? [])
     try settings.checkServerCredentials()
-    parts = ProxyParts(logger: logger, observers: observers)
+    metrics = settings.metrics
+    parts = ProxyParts(logger: logger, observers: settings.metrics == nil ? [] : metricsObserver().map { [$0] } ?? [])
     proxy = try Proxy(routes: parts.routes(settings), services: services, options: parts.options(settings))
     self.source = source
     self.logger = logger

@@ -1,3 +1,4 @@
+import VoleryEventLoops
 import VoleryNameResolution
 package import VoleryServer
 
@@ -16,6 +17,18 @@ struct OwnAddresses {
       }
     }
     return nil
+  }
+
+  /// Whether somebody else can't listen there; ports that the system chooses are nobody's yet.
+  func isTaken(by destination: SocketDestination?) -> Bool {
+    addresses.contains { address in
+      switch (address, destination) {
+      case (.tcp(let host, let port), .tcp(let other, let otherPort)):
+        port == otherPort && port != 0 && (host == other || OwnAddresses.isEvery(host) || OwnAddresses.isEvery(other))
+      case (.unix(let path), .unix(let other)): path == other
+      default: false
+      }
+    }
   }
 
   private static func reaches(_ element: String, of scheme: String, _ address: ListenAddress) -> Bool {

@@ -1,5 +1,6 @@
 import VoleryClient
 import VoleryConfiguration
+import VoleryEventLoops
 import VoleryProxy
 import VoleryServer
 
@@ -16,6 +17,7 @@ extension ProxySettings {
     authority = reader.authority("authority")
     if let header = reader.headerName("identityHeader") { identityHeader = header.value == "none" ? nil : header.value }
     readListen(&reader)
+    readMetrics(&reader)
     serverTLS = reader.tls("tls", towards: .clients)
     let serverTexts = reader.options("server", ServerOptions.configurationKeys.map(\.name))
     server = await reader.made(of: serverTexts, ServerOptions()) { try await $0.configure(from: $1) }
@@ -57,6 +59,19 @@ extension ProxySettings {
     }
     if listen.isEmpty { listen = [.tcp("0.0.0.0", 8080)] }
     fixed["listen"] = listen.map { "\($0)" }
+  }
+
+  private mutating func readMetrics(_ reader: inout SectionReader) {
+    guard let text = reader.text("metrics") else { return }
+    switch ListenAddress(setting: text.value) {
+    case .tcp(let host, let port)?: metrics = .tcp(host: host, port: port)
+    case .unix(let path)?: metrics = .unix(path: path)
+    default: reader.fault(text.place, "metrics", "\"\(text.value)\" is neither ADDR:PORT nor unix:/path")
+    }
+    for address in listen where OwnAddresses([address]).isTaken(by: metrics) {
+      reader.fault(text.place, "metrics", "clients connect there: \(address.settingText)")
+    }
+    fixed["metrics"] = ["\(String(describing: metrics))"]
   }
 
   // MARK: Routes

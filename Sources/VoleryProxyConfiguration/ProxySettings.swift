@@ -1,10 +1,13 @@
 package import VoleryClient
+package import VoleryEventLoops
 package import VoleryProxy
 package import VoleryServer
 
 /// What a proxy is told by its file, the environment and the command line: a value, checked as a whole when it is made.
 package struct ProxySettings: Sendable {
   package var listen: [ListenAddress] = []
+  /// Where metrics are told. Nil: nowhere, and none are counted.
+  package var metrics: SocketDestination?
   package var targets: [String: TargetSettings] = [:]
   package var routes: [RouteSettings] = []
   package var server = ServerOptions()

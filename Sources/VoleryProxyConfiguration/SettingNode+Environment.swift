@@ -8,6 +8,7 @@ extension SettingNode {
   package static let singlePaths: [[String]] = {
     var paths: [[String]] = [
       ["listen"], ["target"], ["name"], ["maxHops"], ["loops"], ["authority"], ["accessLog"], ["identityHeader"],
+      ["metrics"],
       ["refreshRate"], ["balancer"], ["idleTimeout"], ["target", "host"], ["target", "port"], ["listen", "host"],
       ["listen", "port"],
     ]

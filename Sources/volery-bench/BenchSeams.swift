@@ -1,12 +1,12 @@
 import ArgumentParser
 import CoreMetrics
 import InMemoryTracing
-import MetricsExposition
 import Synchronization
 import Volery
 import VoleryBinaryLog
 import VoleryChannelz
 import VoleryMetrics
+import VoleryPrometheus
 import VoleryStatus
 import VoleryTracing
 

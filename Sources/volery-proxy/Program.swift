@@ -1,7 +1,9 @@
 import ArgumentParser
 import Logging
 import Volery
+import VoleryMetrics
 import VoleryPlatform
+import VoleryPrometheus
 import VoleryProxy
 import VoleryProxyConfiguration
 
@@ -29,6 +31,7 @@ struct Program: AsyncParsableCommand {
   @Option(help: "The :authority that servers get: client, target, or a name.") var authority: String?
   @Option(name: .customLong("access-log"), help: "Lines for calls, on standard error: none, compact or full.")
   var accessLog: String?
+  @Option(help: "Answer GET /metrics, for Prometheus, on ADDR:PORT or unix:/path. Nowhere.") var metrics: String?
   @OptionGroup(title: "TLS") var tls: TLSFlags
 
   static func main() async {
@@ -63,11 +66,27 @@ struct Program: AsyncParsableCommand {
   }
 
   private func serve(_ source: SettingSource) async throws {
-    let proxy = try await ConfiguredProxy(source, services: [Health()], logger: Logger(label: "volery.proxy"))
+    let backend = PrometheusBackend()
+    let proxy = try await ConfiguredProxy(source, services: [Health()], logger: Logger(label: "volery.proxy")) {
+      MetricsObserver(factory: backend, options: metricsOptions)
+    }
+    let port = try proxy.metrics.map { try MetricsPort(listeningOn: $0) { backend.text } }
+    defer { port?.stop() }
     try await proxy.following {
       for address in try await proxy.start() { printLine("LISTENING \(address)") }
+      if let port { printLine("METRICS \(port.address)") }
       await proxy.proxy.waitUntilStopped()
     }
+  }
+
+  /// A proxy does not look at messages: their sizes would be 0.
+  private var metricsOptions: MetricsOptions {
+    var options = MetricsOptions()
+    options.disabled = [
+      "grpc.client.attempt.sent_total_compressed_message_size",
+      "grpc.client.attempt.rcvd_total_compressed_message_size",
+    ]
+    return options
   }
 
   private var arguments: [SettingArgument] {
@@ -82,6 +101,7 @@ struct Program: AsyncParsableCommand {
     add("--max-hops", "maxHops", maxHops)
     add("--authority", "authority", authority)
     add("--access-log", "accessLog", accessLog)
+    add("--metrics", "metrics", metrics)
     return arguments
   }
 }

@@ -19,7 +19,7 @@ import Testing
       "VoleryConfiguration", "VoleryFoundation", "VoleryReflection", "VoleryChannelz", "VoleryProxy", "VoleryStatus",
       "VoleryBinaryLog", "VoleryXDS", "VoleryKubernetes",
     ],
-    ["Volery", "VoleryProxyConfiguration"],
+    ["Volery", "VoleryPrometheus", "VoleryProxyConfiguration"],
   ]
   /// C and I/O without gRPC words: these must not know VoleryTypes, nor anything of the package but its primitives.
   static let foundations = [

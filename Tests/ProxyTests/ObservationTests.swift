@@ -1,8 +1,8 @@
-import MetricsExposition
 import TestSupport
 import Testing
 import Volery
 import VoleryMetrics
+import VoleryPrometheus
 import VoleryProxy
 
 @Suite("What is told of a proxy", .timeLimit(.minutes(1))) struct ObservationTests {

@@ -10,14 +10,26 @@ struct ProxyProgram {
   let process: ChildProcess
   /// Where it listens.
   let address: Volery.SocketAddress
+  /// What it has said besides.
+  private let rest: String
 
   /// Starts it, and returns once it listens.
   init(target: String, _ arguments: String...) async throws {
     let process = try ChildProcess(
       [ProxyProgram.path, "--listen", "127.0.0.1:0", "--target", target] + arguments)
     self.process = process
-    let text = try await blocking { try ProxyProgram.firstAddress(of: process) }
-    address = .tcp("127.0.0.1", text.split(separator: ":").last.flatMap { Int($0) } ?? 0)
+    let (line, rest) = try await blocking { try process.readLine() }
+    address = .tcp("127.0.0.1", ProxyProgram.port(line))
+    self.rest = rest
+  }
+
+  private static func port(_ line: some StringProtocol) -> Int { line.split(separator: ":").last.flatMap { Int($0) } ?? 0 }
+
+  /// With `--metrics`: waits for the line that says which.
+  func metricsPort() async throws -> Int {
+    if let line = rest.split(separator: "\n").first { return ProxyProgram.port(line) }
+    let process = process
+    return ProxyProgram.port(try await blocking { try process.readLine().line })
   }
 
   /// Waits for it.

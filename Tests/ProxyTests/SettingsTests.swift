@@ -2,6 +2,7 @@ import Configuration
 import TestSupport
 import Testing
 import Volery
+import VoleryEventLoops
 import VoleryProxy
 import VoleryProxyConfiguration
 
@@ -25,6 +26,7 @@ import VoleryProxyConfiguration
       authority: target
       accessLog: full
       identityHeader: x-client
+      metrics: 127.0.0.1:9464
       tls: {certificate: a.crt, key: a.key, clients: ca.crt, clientCertificates: optional}
       server: {maxConcurrentStreams: 50, drainLimit: 7.5}
       channel: {connectTimeout: 3}
@@ -47,6 +49,7 @@ import VoleryProxyConfiguration
     #expect(found.listen == [.tcp("0.0.0.0", 8443), .unix("/run/proxy.sock")])
     #expect(found.name == "edge" && found.maxHops == 3 && found.loops == 1 && found.authority == .target)
     #expect(found.accessLog == .full && found.identityHeader == "x-client")
+    #expect(found.metrics == .tcp(host: "127.0.0.1", port: 9464))
     #expect(found.serverTLS?.certificate == "a.crt" && found.serverTLS?.roots == "ca.crt")
     #expect(found.serverTLS?.isOptional == true)
     #expect(found.server.maxConcurrentStreams == 50 && found.server.drainLimit == .seconds(7.5))
@@ -79,7 +82,7 @@ import VoleryProxyConfiguration
     #expect(target.target == "dns:///orders:50051")
     #expect(target.channel.refreshInterval == .seconds(15) && target.channel.loadBalancingPolicy == "pick_first")
     #expect(target.channel.idleTimeout == .seconds(300))
-    #expect(found.accessLog == .compact)
+    #expect(found.accessLog == .compact && found.metrics == nil)
     #expect(found.routes.count == 1 && found.routes[0].service == nil)
     for policy in ["random", "round_robin"] {
       let other = try await settings("{target: a:1, balancer: \(policy)}")
@@ -90,12 +93,14 @@ import VoleryProxyConfiguration
   @Test("the environment stands over the file, and the command line over both") func layers() async throws {
     let environment = [
       "VOLERY_PROXY_TARGET": "b:2", "VOLERY_PROXY_MAX_HOPS": "5", "VOLERY_PROXY_NAME": "env",
+      "VOLERY_PROXY_METRICS": "unix:/run/metrics",
       "VOLERY_PROXY_SERVER_MAX_CONCURRENT_STREAMS": "7", "VOLERY_PROXY_TARGET_TLS_ROOTS": "ca.crt", "OTHER": "x",
     ]
     let found = try await settings(
       "{target: a:1, maxHops: 2, name: file, loops: 1}", environment,
       [SettingArgument("--name", "name", values: .one("argument"))])
     #expect(found.targets.values.first?.target == "b:2" && found.maxHops == 5 && found.name == "argument")
+    #expect(found.metrics == .unix(path: "/run/metrics"))
     #expect(found.loops == 1 && found.server.maxConcurrentStreams == 7)
     #expect(found.targets.values.first?.tls?.roots == "ca.crt")
     let onlyEnvironment = try await settings("", ["VOLERY_PROXY_TARGET_HOST": "c", "VOLERY_PROXY_TARGET_PORT": "3"])
@@ -113,6 +118,8 @@ import VoleryProxyConfiguration
       ("target: a:1\nserver:\n  maxConcurrentStreams: 0", "proxy.yaml:3: server.maxConcurrentStreams: "),
       ("target: a:1\nserver:\n  maxStreams: 1", "proxy.yaml:3: server.maxStreams: there is no such key"),
       ("target: a:1\nchannel: 5", "proxy.yaml:2: channel: this has to be a section"),
+      ("target: a:1\nmetrics: 9464", "proxy.yaml:2: metrics: \"9464\" is neither ADDR:PORT nor unix:/path"),
+      ("target: a:1\nmetrics: 127.0.0.1:8080", "proxy.yaml:2: metrics: clients connect there: 0.0.0.0:8080"),
       ("target: a:1\nbalancer: best", "proxy.yaml:2: balancer: there is no policy \"best\""),
       ("target: nonsense://x", "proxy.yaml:1: target: "), ("target: in-process:x", "proxy.yaml:1: target: "),
       ("name: a", "proxy.yaml:1: there is no target"), ("", "proxy.yaml:1: there is no target"),

@@ -1,9 +1,9 @@
 import CoreMetrics
-import MetricsExposition
 import TestSupport
 import Testing
 import Volery
 import VoleryMetrics
+import VoleryPrometheus
 
 /// gRFC A66 and A96, over real sockets.
 @Suite("Metrics of calls", .timeLimit(.minutes(1))) struct CallMetricsTests {

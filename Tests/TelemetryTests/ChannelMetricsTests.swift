@@ -1,10 +1,10 @@
-import MetricsExposition
 import Synchronization
 import TestSupport
 import Testing
 import Volery
 import VoleryMetrics
 import VoleryObservation
+import VoleryPrometheus
 
 /// Who gets which call, and what becomes of connections.
 @Suite("Metrics of channels and servers", .timeLimit(.minutes(1))) struct ChannelMetricsTests {

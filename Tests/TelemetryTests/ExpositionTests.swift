@@ -1,9 +1,9 @@
 import Foundation
-import MetricsExposition
 import TestSupport
 import Testing
 import Volery
 import VoleryMetrics
+import VoleryPrometheus
 
 /// What the gRFCs say, and what a scrape reads.
 @Suite("Metrics as they are read") struct ExpositionTests {

@@ -1,7 +1,7 @@
 import CoreMetrics
-import MetricsExposition
 import Volery
 import VoleryMetrics
+import VoleryPrometheus
 
 /// Three servers, a channel that calls them, and their metrics in Prometheus' text format, on a page that Prometheus can read:
 ///

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Foundation
 import Logging
-import MetricsExposition
 import Volery
 import VoleryMetrics
+import VoleryPrometheus
 
 /// The client under test. Every option of the channel is at its default but those given. Prints READY and DONE; `stop` on
 /// standard input ends it early, `config JSON` (with --reconfigurable) is a service config as if the resolver had it.

@@ -1,10 +1,10 @@
-public import CoreMetrics
+package import CoreMetrics
 import Synchronization
 import VoleryMetrics
 
 /// A small backend of swift-metrics that keeps everything in memory and writes it in Prometheus' text format. It takes units, texts
 /// and histograms' bounds from `MetricDescription`; metrics of other libraries are written without.
-public final class PrometheusBackend: MetricsFactory {
+package final class PrometheusBackend: MetricsFactory {
   struct Key: Hashable {
     let name: String
     let labels: [Label]
@@ -18,7 +18,7 @@ public final class PrometheusBackend: MetricsFactory {
   /// By name, and by labels.
   private let series = Mutex<[String: [Key: any Series]]>([:])
 
-  public init() {}
+  package init() {}
 
   /// The series with this name and these labels, made if there is none: two handlers with the same labels are one.
   private func find<Kind: Series>(_ name: String, _ labels: [(String, String)], _ make: () -> Kind) -> Kind {
@@ -40,55 +40,55 @@ public final class PrometheusBackend: MetricsFactory {
 
   // MARK: MetricsFactory
 
-  public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
+  package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
     find(label, dimensions) { CounterSeries() }
   }
 
-  public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
+  package func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
     find(label, dimensions) { GaugeSeries() }
   }
 
-  public func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
+  package func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
     guard aggregate else { return find(label, dimensions) { GaugeSeries() } }
     let bounds = MetricDescription.named(label)?.bounds ?? HistogramSeries.defaultBounds
     return find(label, dimensions) { HistogramSeries(bounds) }
   }
 
-  public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
+  package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
     let bounds = MetricDescription.named(label)?.bounds ?? HistogramBounds.latency
     return find(label, dimensions) { HistogramSeries(bounds) }
   }
 
-  public func destroyCounter(_ handler: any CounterHandler) { remove(handler) }
-  public func destroyMeter(_ handler: any MeterHandler) { remove(handler) }
-  public func destroyRecorder(_ handler: any RecorderHandler) { remove(handler) }
-  public func destroyTimer(_ handler: any TimerHandler) { remove(handler) }
+  package func destroyCounter(_ handler: any CounterHandler) { remove(handler) }
+  package func destroyMeter(_ handler: any MeterHandler) { remove(handler) }
+  package func destroyRecorder(_ handler: any RecorderHandler) { remove(handler) }
+  package func destroyTimer(_ handler: any TimerHandler) { remove(handler) }
 
   // MARK: Reading
 
   /// Everything, in the text format (version 0.0.4).
-  public var text: String {
+  package var text: String {
     let all = series.withLock { $0 }
     return all.keys.sorted().map { name in Exposition.text(name, all[name] ?? [:]) }.joined()
   }
 
   /// The value of a counter or gauge; of a histogram, how many it has counted. Nil: there is no such series.
-  public func value(_ name: String, _ labels: [String: String] = [:]) -> Double? {
+  package func value(_ name: String, _ labels: [String: String] = [:]) -> Double? {
     let found = find(name, labels)
     return found.isEmpty ? nil : found.map(\.value.total).reduce(0, +)
   }
 
   /// The sum of a histogram's values, and how many are in each of its buckets, the last one beyond all bounds.
-  public func histogram(_ name: String, _ labels: [String: String] = [:]) -> HistogramValue? {
+  package func histogram(_ name: String, _ labels: [String: String] = [:]) -> HistogramValue? {
     find(name, labels).lazy.compactMap { ($0.value as? HistogramSeries)?.snapshot }.first
   }
 
   /// The series that have these labels, and perhaps others.
-  public func labels(_ name: String) -> [[String: String]] {
+  package func labels(_ name: String) -> [[String: String]] {
     find(name, [:]).map { Dictionary(uniqueKeysWithValues: $0.key.labels.map { ($0.name, $0.value) }) }
   }
 
-  public var names: [String] { series.withLock { $0.keys.sorted() } }
+  package var names: [String] { series.withLock { $0.keys.sorted() } }
 
   private func find(_ name: String, _ labels: [String: String]) -> [(key: Key, value: any Series)] {
     let all = series.withLock { $0[name] } ?? [:]
@@ -99,16 +99,16 @@ public final class PrometheusBackend: MetricsFactory {
 }
 
 /// What a histogram has counted.
-public struct HistogramValue: Sendable {
-  public let bounds: [Double]
+package struct HistogramValue: Sendable {
+  package let bounds: [Double]
   /// One more than bounds.
-  public let counts: [Int]
-  public let sum: Double
+  package let counts: [Int]
+  package let sum: Double
 
-  public var count: Int { counts.reduce(0, +) }
+  package var count: Int { counts.reduce(0, +) }
 
   /// The bounds between which this part of all values lies, as a dashboard would find it.
-  public func bucket(ofQuantile quantile: Double) -> ClosedRange<Double> {
+  package func bucket(ofQuantile quantile: Double) -> ClosedRange<Double> {
     var left = quantile * Double(count)
     for (index, count) in counts.enumerated() {
       left -= Double(count)
