@@ -121,6 +121,26 @@ struct NamedServers {
     }
   }
 
+  @Test("a thousand methods, more than a proxy remembers, each meet their own route") func manyMethods() async throws {
+    let servers = try NamedServers("one")
+    defer { servers.shutDown() }
+    var route = ProxyRoute(to: ProxyTarget(servers.addresses[0]))
+    route.service = "one.Orders"
+    try await with([route]) { (_: Proxy, channel: Channel) async throws -> Void in
+      for number in 1000..<1500 {
+        // Paths of one length, of which some have to share a place in whatever remembers them.
+        let known = await #expect(throws: StatusError.self) {
+          _ = try await channel.whoAnswers("one.Orders", "M\(number)")
+        }
+        #expect(known?.code == .unimplemented && known?.status.message.hasPrefix("the proxy") == false, "\(number)")
+        let unknown = await #expect(throws: StatusError.self) {
+          _ = try await channel.whoAnswers("two.Orders", "M\(number)")
+        }
+        #expect(unknown?.status.message == "the proxy: the method is not known here", "\(number)")
+      }
+    }
+  }
+
   @Test("a client of a target without servers learns neither its name nor its addresses") func nothingOfTheInside()
     async throws
   {

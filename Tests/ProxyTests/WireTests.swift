@@ -23,6 +23,35 @@ import VoleryProxy
     await stage.proxy.drain(limit: .zero)
   }
 
+  @Test("what either side says of its messages' form goes on as it is") func encodings() async throws {
+    let listener = try ScriptedListener()
+    let stage = try Stage(to: "127.0.0.1:\(listener.port)") { $0.eventLoops = 1 }
+    let own = [
+      ("grpc-encoding", "gzip"), ("grpc-accept-encoding", "identity,deflate,gzip"),
+      ("content-type", "application/grpc+json"),
+    ]
+    let (asked, answered, data) = try await blocking {
+      let client = try ScriptedPeer.client(of: stage.scriptedAddress)
+      // Compressed, says its flag: whether it can be unpacked is for the other end.
+      let message: [UInt8] = [1, 0, 0, 0, 2, 7, 7]
+      let request = ScriptedPeer.request.filter { $0.0 != "content-type" } + own
+      client.say(.headers(1, request), .data(1, message, ends: true))
+      let server = try listener.accept()
+      try server.listen("the call") { $0.heard.contains { $0.kind == .data } }
+      let stream = server.blocks[0].stream
+      server.say(
+        .headers(stream, [(":status", "200"), ("content-type", "application/grpc"), ("grpc-encoding", "deflate")]),
+        .data(stream, message), .headers(stream, [("grpc-status", "0")], ends: true))
+      try client.listen("the end of the call") { $0.hasEnded(1) }
+      return (
+        own.map { server.field($0.0, of: stream) }, client.field("grpc-encoding", of: 1), client.dataCount(of: 1)
+      )
+    }
+    #expect(asked == own.map(\.1))
+    #expect(answered == "deflate" && data == 7)
+    await stage.proxy.drain(limit: .zero)
+  }
+
   @Test("a server that is lost in the middle of a message is a failure of the call, never its end") func halfAMessage()
     async throws
   {
