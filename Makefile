@@ -32,15 +32,23 @@ help: ## List the targets
 deps: ## Install the system packages that are missing (Debian, Ubuntu)
 	@$(call install,$(PACKAGES))
 
-demo: deps ## Five pods behind a DNS name, called 1-N, changed under load (needs root for its own network)
+# HTTP in front of the pods (Examples/Front), a package of its own.
+FRONT := .build/front/debug/front
+build-front = swift build --package-path Examples/Front --scratch-path .build/front
+front-build = $(if $(PAGE),$(build-front))
+front-env = $(if $(PAGE),PAGE=$(PAGE) FRONT=$(FRONT))
+
+demo: deps ## Five pods behind a DNS name, called 1-N, changed under load (needs root for its own network); PAGE=8080 shows it in a browser, as with the other demos
 	swift build --product pod
 	swift build --product pods-demo
-	$(SUDO) Examples/Pods/demo.sh $(BUILD)
+	$(front-build)
+	$(SUDO) env $(front-env) Examples/Pods/demo.sh $(BUILD)
 
 demo-1: deps ## The same pods behind one address, as a Service with a cluster IP: each client sticks to one, and is told so
 	swift build --product pod
 	swift build --product pods-demo
-	$(SUDO) env KUBERNETES_SERVICE_HOST=10.96.0.1 Examples/Pods/demo.sh $(BUILD) one
+	$(front-build)
+	$(SUDO) env $(front-env) KUBERNETES_SERVICE_HOST=10.96.0.1 Examples/Pods/demo.sh $(BUILD) one
 
 demo-2: demo ## The same as demo
 
@@ -48,7 +56,8 @@ demo-3: deps ## Clients, two proxies, five pods: 1-M-N, with a rolling restart o
 	swift build --product pod
 	swift build --product pods-demo
 	swift build --product volery-proxy
-	$(SUDO) Examples/Pods/demo.sh $(BUILD) three
+	$(front-build)
+	$(SUDO) env $(front-env) Examples/Pods/demo.sh $(BUILD) three
 
 python: deps
 	@Tests/Interop/environment.sh >/dev/null
@@ -136,7 +145,7 @@ kubernetes: deps python ## Examples/Kubernetes: right for Kubernetes' schemas, a
 	swift build --product pod
 	swift build --product pods-client
 	swift build --product volery-proxy
-	timeout 300 .build/python/bin/python Tests/Kubernetes/check.py $(BUILD)
+	timeout 300 .build/python/bin/python Tests/Kubernetes/check.py $(BUILD) $(addprefix --front ,$(wildcard $(FRONT)))
 
 pages: deps ## README's quick start and Docs/Production.md (Examples/Shop), followed word for word from empty folders
 	Tests/Pages/follow.py
@@ -147,6 +156,14 @@ status-page: deps ## Look at the status page of Examples/StatusPage in Chromium 
 	@[ -x .build/browser/bin/python ] || { python3 -m venv .build/browser && .build/browser/bin/pip install -q playwright; }
 	timeout 300 .build/browser/bin/python Tests/StatusPage/check.py .build/status-page/debug/StatusDemo \
 	  $(if $(PICTURE),--picture Docs/Pictures/status-page.png)
+
+front: deps ## Look at the page of Examples/Front in Chromium without a window, and ask its paths; PICTURE=1 takes the picture of its page
+	@$(call install,chromium)
+	swift build --product pod
+	$(build-front)
+	@[ -x .build/browser/bin/python ] || { python3 -m venv .build/browser && .build/browser/bin/pip install -q playwright; }
+	timeout 300 .build/browser/bin/python Tests/Front/check.py $(FRONT) $(BUILD)/pod \
+	  $(if $(PICTURE),--picture Docs/Pictures/front.png)
 
 rotation: deps ## Replace a server's certificates 10 times in 20 s under 500 calls a second: none may fail
 	swift build --build-tests
@@ -166,4 +183,4 @@ balancing: ## Simulate the load balancing policies, and write the table of Docs/
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: kubernetes docs proxy-gigabyte proxy-clients status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo demo-1 demo-2 demo-3 python test generate format interop examples rotation balancing clean
+.PHONY: kubernetes front docs proxy-gigabyte proxy-clients status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo demo-1 demo-2 demo-3 python test generate format interop examples rotation balancing clean

@@ -27,6 +27,7 @@ Protos|grpc/binlog/v1/binarylog.proto|Sources/VoleryBinaryLog/Generated|FileNami
 Protos|envoy/config/cluster/v3/cluster.proto envoy/config/core/v3/core.proto envoy/config/endpoint/v3/endpoint.proto envoy/config/listener/v3/listener.proto envoy/config/route/v3/route.proto envoy/extensions/clusters/aggregate/v3/aggregate.proto envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality.proto envoy/type/matcher/v3/matcher.proto envoy/type/v3/type.proto|Sources/VoleryXDS/Generated|FileNaming=PathToUnderscores,Visibility=package,Prefix=Wire,Server=false,ModuleMappings=well-known-types.txt,Module=VoleryProtobuf
 Protos|envoy/service/discovery/v3/ads.proto|Sources/VoleryXDS/Generated|FileNaming=PathToUnderscores,Visibility=package,Prefix=Wire,Server=false,ModuleMappings=well-known-types.txt,Module=VoleryClient+VoleryProtobuf+VoleryTypes
 Examples/Pods/Protos|pods.proto|Examples/Pods/Shared|Visibility=package
+Examples/Pods/Protos|pods.proto|Examples/Front/Sources|Server=false
 Examples/RouteGuide/Protos|route_guide.proto|Examples/RouteGuide/Sources|FileNaming=DropPath
 Examples/HelloWorld/Protos|helloworld.proto|Examples/HelloWorld/Sources/Greeter|Visibility=package
 Examples/Codegen/Sources/Shipping|Protos/shipping.proto|Examples/Codegen/Sources/Shipping/Generated|Visibility=public,FileNaming=DropPath,Server=false

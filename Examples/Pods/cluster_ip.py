@@ -4,6 +4,7 @@
     cluster_ip.py ADDRESS PORT ENDPOINTS
 
 ENDPOINTS is a file with the pods' addresses, one a line; it is read at each connection. A pod that leaves it keeps its connections.
+An endpoint may be the path of a Unix domain socket, too.
 """
 
 import asyncio
@@ -27,7 +28,8 @@ async def main(address, port, endpoints):
     async def connect(reader, writer):
         try:
             pod = random.choice(Path(endpoints).read_text().split())
-            back, forth = await asyncio.open_connection(pod, port)
+            connection = asyncio.open_unix_connection(pod) if pod.startswith("/") else asyncio.open_connection(pod, port)
+            back, forth = await connection
         except (OSError, IndexError):
             writer.transport.abort()
             return

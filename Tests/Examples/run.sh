@@ -209,5 +209,36 @@ if [ "${1-}" != --quick ]; then
   contains "$work/headers" "content-security-policy: default-src 'none'"
   curl -sSf "${address}status.json" >"$work/status.json"
   contains "$work/status.json" '"target":"pods:///quotes"'
+
+  echo "Examples/Front"
+  # In the same scratch folder, so that neither Volery nor Hummingbird is built anew.
+  timeout 1200 swift build --package-path "$root/Examples/Front" --scratch-path "$work/status" >"$work/front.log" 2>&1 ||
+    { cat "$work/front.log" >&2; fail "Examples/Front does not build"; }
+  timeout 1200 swift build --package-path "$root" --product pod >"$work/pod.log" 2>&1 ||
+    { cat "$work/pod.log" >&2; fail "pod does not build"; }
+  "$(swift build --package-path "$root" --show-bin-path)/pod" --port 0 --name the-pod >"$work/pod.txt" 2>&1 &
+  server="$server $!"
+  for attempt in $(seq 1 50); do # until it says where it is
+    pod=$(sed -n 's/^LISTENING //p' "$work/pod.txt")
+    [ -z "$pod" ] || break
+    sleep 0.2
+  done
+  "$work/status/debug/front" "$pod" --port 0 >"$work/front.txt" 2>&1 &
+  server="$server $!"
+  for attempt in $(seq 1 50); do
+    address=$(sed -n 's/^LISTENING //p' "$work/front.txt")
+    [ -z "$address" ] || break
+    sleep 0.2
+  done
+  curl -sSf "${address}ok" >"$work/ok.json"
+  contains "$work/ok.json" '{"number":1,"pod":"the-pod"}'
+  [ "$(curl -sS -o "$work/fail.json" -w '%{http_code}' "${address}fail")" = 400 ] || fail "/fail has another status"
+  contains "$work/fail.json" '"code":"FAILED_PRECONDITION"'
+  curl -sSfN "${address}stream" >"$work/stream.txt"
+  [ "$(grep -c '"pod":"the-pod"' "$work/stream.txt")" = 10 ] || fail "/stream has other lines"
+  curl -sSf "$address" >"$work/front.html"
+  contains "$work/front.html" "Calls for each pod"
+  curl -sSf "${address}calls.json" >"$work/calls.json"
+  contains "$work/calls.json" '"calls":2,'
 fi
 echo "the examples are as they should be"

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Holds Examples/Kubernetes against Kubernetes' schemas, and against what the programs do: part of `make test`.
 
-    check.py BINARIES       (the folder with pod, pods-client and volery-proxy)
+    check.py BINARIES [--front PROGRAM] [--roots FOLDER]       (the folder with pod, pods-client and volery-proxy)
 
 Each container is started as its manifest says, in a network of its own (as root; elsewhere that part is skipped): it has to listen on
-its port, to answer the probes as Kubernetes asks them, to end with 0 on SIGTERM within the grace period.
+its port, to answer the probes as Kubernetes asks them, to end with 0 on SIGTERM within the grace period. With --roots (root.sh) each
+runs in the root folder of its image, as its user, and calls go through all of them.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import grpc
@@ -25,13 +27,16 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "Examples/Kubernetes"
 VERSION = "1.33"
 # The product of each image, and the stage of the Dockerfile that makes it.
-IMAGES = {"volery-pod:demo": ("pod", "pod"), "volery-client:demo": ("pods-client", "client"), "volery-proxy:demo": ("volery-proxy", "proxy")}
+IMAGES = {"volery-pod:demo": ("pod", "pod"), "volery-client:demo": ("pods-client", "client"), "volery-proxy:demo": ("volery-proxy", "proxy"),
+          "volery-front:demo": ("front", "front")}
 EXPECTED = {
-    "one": {"Namespace/volery-one", "Deployment/pods", "PodDisruptionBudget/pods", "Service/pods", "Deployment/client"},
-    "two": {"Namespace/volery-two", "Deployment/pods", "PodDisruptionBudget/pods", "Service/pods", "Deployment/client"},
+    "one": {"Namespace/volery-one", "Deployment/pods", "PodDisruptionBudget/pods", "Service/pods", "Deployment/client",
+            "Deployment/front"},
+    "two": {"Namespace/volery-two", "Deployment/pods", "PodDisruptionBudget/pods", "Service/pods", "Deployment/client",
+            "Deployment/front"},
     "three": {
         "Namespace/volery-three", "Deployment/pods", "PodDisruptionBudget/pods", "Service/pods", "Deployment/client",
-        "Deployment/proxies", "PodDisruptionBudget/proxies", "Service/proxies"},
+        "Deployment/front", "Deployment/proxies", "PodDisruptionBudget/proxies", "Service/proxies"},
     "endpointslices": {"ServiceAccount/client", "Role/read-endpointslices", "RoleBinding/client-reads-endpointslices"},
 }
 
@@ -75,11 +80,19 @@ class Demo:
             "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
         assert container["image"] in IMAGES and container["resources"]["limits"]["memory"]
         for name in ("startupProbe", "readinessProbe", "livenessProbe"):
-            ports = [port["containerPort"] for port in container.get("ports", [])]
-            assert not ports or container[name]["grpc"]["port"] in ports, name
+            ports = container.get("ports", [])
+            if ports and "httpGet" in container[name]:
+                assert container[name]["httpGet"]["port"] in [port["name"] for port in ports], name
+            elif ports:
+                assert container[name]["grpc"]["port"] in [port["containerPort"] for port in ports], name
+        annotations = spec["template"]["metadata"].get("annotations", {})
+        scraped = [int(annotations["prometheus.io/port"])] if annotations.get("prometheus.io/scrape") == "true" else []
+        assert scraped == [port["containerPort"] for port in container.get("ports", []) if port["name"] == "metrics"], annotations
+        assert not scraped or annotations["prometheus.io/path"] == "/metrics"
         if "ports" in container:
             assert pod["terminationGracePeriodSeconds"] >= drain_limit() + 5
-            for constraint in pod["topologySpreadConstraints"]:
+            assert spec["replicas"] == 1 or pod["topologySpreadConstraints"]
+            for constraint in pod.get("topologySpreadConstraints", []):
                 assert fits(spec["template"]["metadata"]["labels"], constraint["labelSelector"]["matchLabels"])
 
     def service(self, service):
@@ -116,6 +129,8 @@ def dockerfile():
     for product, stage in IMAGES.values():
         assert re.search(rf"^FROM runtime AS {stage}$", text, re.M), stage
         assert f'ENTRYPOINT ["/usr/local/bin/{product}"]' in text and f"/programs/{product} /usr/local/bin/{product}" in text
+    # Root.sh builds in the same way.
+    assert text.count("swift build -c release --static-swift-stdlib") == text.count("swift build")
     for port in {p["containerPort"] for c in containers() for p in c.get("ports", [])}:
         assert f"EXPOSE {port}\n" in text, port
 
@@ -136,15 +151,47 @@ def answers(port, service):
         return health_pb2_grpc.HealthStub(channel).Check(request, wait_for_ready=True, timeout=30).status
 
 
-def run(binaries, container):
+def page(port, path, process=None):
+    """An HTTP answer, waited for as long as the program runs."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+                return response.read().decode()
+        except (ConnectionError, urllib.error.URLError) as error:
+            assert not process or process.poll() is None, (process.returncode, process.stderr.read())
+            if isinstance(error, urllib.error.HTTPError) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def command(options, product):
+    """How a program is started; None: it is not there."""
+    if options.roots:
+        root = options.roots / IMAGES[next(image for image in IMAGES if IMAGES[image][0] == product)][1]
+        return ["chroot", "--userspec=65534:65534", root, f"/usr/local/bin/{product}"] if root.exists() else None
+    program = options.front if product == "front" else options.binaries / product
+    return [program.resolve()] if program else None
+
+
+def run(options, container):
     product, _ = IMAGES[container["image"]]
     args = [arg.replace("$(POD_NAME)", "pods-1") for arg in container["args"]]
-    process = subprocess.Popen([binaries / product, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    start = command(options, product)
+    if not start:
+        print(f"{product}: SKIPPED, it is not built (make front, and --front)")
+        return
+    process = subprocess.Popen([*start, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         for name in ("startupProbe", "readinessProbe", "livenessProbe"):
-            if probe := container.get(name):
+            if (probe := container.get(name)) and "httpGet" in probe:
+                (port,) = [p["containerPort"] for p in container["ports"] if p["name"] == probe["httpGet"]["port"]]
+                page(port, probe["httpGet"]["path"], process)
+            elif probe:
                 status = answers(probe["grpc"]["port"], probe["grpc"].get("service", ""))
                 assert status == health_pb2.HealthCheckResponse.SERVING, (product, name, status)
+        for port in container.get("ports", []):
+            assert port["name"] != "metrics" or "# TYPE " in page(port["containerPort"], "/metrics", process)
         if "ports" not in container:
             time.sleep(1)  # a wrong argument ends it at once
             assert process.poll() is None, process.stderr.read()
@@ -157,15 +204,61 @@ def run(binaries, container):
     print(f"{product} {' '.join(args)}: as its manifest says")
 
 
+def together(options):
+    """Two pods, a proxy, a client and HTTP in front of them, by the names that the manifests of demo 3 have: each name leads to
+    addresses on which its servers listen, as in a cluster."""
+    def start(product, *args):
+        process = subprocess.Popen([*command(options, product), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        processes.append(process)
+        return process
+
+    def ready(process):
+        line = process.stdout.readline()
+        assert "LISTENING" in line, (line, process.poll() is not None and process.stderr.read())
+
+    processes = []
+    hosts = options.roots / "hosts"
+    hosts.write_text("127.0.1.1 pods\n127.0.1.2 pods\n127.0.2.1 proxies\n")
+    dns = subprocess.Popen([
+        "dnsmasq", "-k", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--listen-address=127.0.0.1", "--bind-interfaces",
+        f"--addn-hosts={hosts}", "--user=root", "--pid-file="])
+    try:
+        for number in (1, 2):
+            ready(start("pod", "--host", f"127.0.1.{number}", "--port", "50051", "--name", f"pods-{number}"))
+        ready(start("volery-proxy", "--listen", "127.0.2.1:8080", "--target", "dns:///pods:50051", "--metrics", "127.0.2.1:9464"))
+        for target in ("dns:///pods:50051", "dns:///proxies:8080"):
+            client = start("pods-client", target, "--rate", "50", "--seconds", "3")
+            table, errors = client.communicate(timeout=30)
+            assert client.returncode == 0 and "pods-1" in table and "pods-2" in table and "errors 0" in table, (table, errors)
+            print(f"a client of {target}, in its image's root:", table, sep="\n")
+        if command(options, "front"):
+            ready(start("front", "dns:///proxies:8080", "--port", "8080"))
+            print("HTTP in front of it:", page(8080, "/ok").strip())
+        with urllib.request.urlopen("http://127.0.2.1:9464/metrics", timeout=10) as response:
+            assert "grpc_client_call_duration_seconds_count" in response.read().decode()
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            assert process.wait(timeout=40) == 0, process.args
+    finally:
+        for process in [*processes, dns]:
+            process.kill()
+            process.wait()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("binaries", type=Path)
+    parser.add_argument("--front", type=Path, help="the program of Examples/Front")
+    parser.add_argument("--roots", type=Path, help="a folder with the root folder of each image, instead of the programs alone")
     parser.add_argument("--inside", action="store_true", help="the network is the check's own")
     options = parser.parse_args()
     if options.inside:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         for container in containers():
-            run(options.binaries.resolve(), container)
+            run(options, container)
+        if options.roots:
+            together(options)
         return
     for name in EXPECTED:
         demo = Demo(name)
@@ -177,7 +270,7 @@ def main():
     if subprocess.run([*alone, "true"], stderr=subprocess.DEVNULL).returncode != 0:
         print("the programs: SKIPPED, this machine allows no namespaces")
         return
-    subprocess.run([*alone, sys.executable, __file__, str(options.binaries), "--inside"], check=True, timeout=200)
+    subprocess.run([*alone, sys.executable, __file__, *sys.argv[1:], "--inside"], check=True, timeout=200)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ struct Play {
   /// - Throws: An exit code of 1 where a promise was not kept.
   mutating func run(_ name: String, clients: [Channel], rate: Int, acts: (inout Play) async throws -> Void) async throws
   {
+    try stage.startFront()
     let calls = clients.enumerated().map { index, channel in
       Task { [book] in
         await book.callSteadily(channel, perSecond: rate / clients.count, as: "client-\(index + 1)")
@@ -32,6 +33,7 @@ struct Play {
     for call in calls { call.cancel() }
     for call in calls { await call.value }
     verdict.noFailures(book.current, "at the end")
+    if let report = try stage.frontReport() { verdict.noFailures(report) }
     writeLine("")
     for line in verdict.lines { writeLine(line) }
     writeLine("\(name): \(verdict.isGood ? "everything as promised" : "NOT as promised")")

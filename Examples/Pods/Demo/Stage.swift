@@ -24,7 +24,7 @@ struct Stage {
     if place.kind == .proxy { process.standardError = FileHandle.nullDevice }
     try process.run()
     processes[place] = process
-    published.insert(place)
+    if place.kind != .front { published.insert(place) }
     // The first line says that it listens; a process that dies closes the pipe.
     guard !output.fileHandleForReading.availableData.isEmpty else { throw CocoaError(.executableLoad) }
   }
@@ -54,6 +54,27 @@ struct Stage {
     throw CocoaError(.fileReadUnknown)
   }
 
+  /// HTTP in front of the pods, if the demo has it: one more client.
+  mutating func startFront() throws {
+    if options.front != nil { try start(.front) }
+  }
+
+  /// What the front has counted, by `GET /calls.json`; nil without one.
+  func frontReport() throws -> FrontReport? {
+    guard processes[.front] != nil else { return nil }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = [
+      "curl", "-sSf", "--max-time", "10", "--unix-socket", options.folder + "/front.socket", "http://front/calls.json",
+    ]
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let answer = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return try JSONDecoder().decode(FrontReport.self, from: answer)
+  }
+
   /// SIGTERM, and waits for the end.
   mutating func stop(_ place: Place) {
     guard let process = processes.removeValue(forKey: place) else { return }
@@ -71,6 +92,7 @@ struct Stage {
     case .pod: options.pod
     case .proxy: options.proxy
     case .clusterIP: options.clusterIP
+    case .front: options.front ?? ""
     }
   }
 
@@ -80,7 +102,14 @@ struct Stage {
     case .proxy:
       ["--listen", place.address, "--target", "dns:///\(Place.Kind.pod.name):\(Place.Kind.pod.port)", "--loops", "1"]
     case .clusterIP: [place.host, "\(place.kind.port)", options.folder + "/endpoints"]
+    case .front: [frontTarget, "--socket", options.folder + "/front.socket", "--rate", "50"]
     }
+  }
+
+  /// Through the proxies where there are some.
+  private var frontTarget: String {
+    let kind: Place.Kind = published.contains { $0.kind == .proxy } ? .proxy : .pod
+    return "dns:///\(kind.name):\(kind.port)"
   }
 
   private func write(_ lines: [String], to file: String) throws {

@@ -7,6 +7,8 @@ struct StageOptions: ParsableArguments {
   @Option(help: "The pod program.") var pod: String
   @Option(help: "The proxy program.") var proxy: String
   @Option(help: "The program that is one address in front of the pods.") var clusterIP: String
+  @Option(help: "The program of Examples/Front, HTTP in front of the pods: one more client, with a page. None.")
+  var front: String?
   @Option(help: "Calls per second.") var rate = 500
   @Option(help: "Calls over which the shares are judged.") var calls = 5000
 }

@@ -16,6 +16,13 @@ struct Verdict {
     )
   }
 
+  mutating func noFailures(_ front: FrontReport) {
+    let failed = front.failures.map(\.calls).reduce(0, +)
+    let total = front.pods.map(\.calls).reduce(0, +) + failed
+    let first = front.failures.first.map { ": \($0.code): \($0.message)" } ?? ""
+    add(failed == 0 && total > 0, "\(failed) of \(total) calls of the HTTP front failed, in all of it\(first)")
+  }
+
   /// Each of `count` has its share of the calls, `tolerance` per cent of all more or less.
   mutating func even(_ calls: [String: Int], of count: Int, _ what: String, within tolerance: Double) {
     let total = max(1, calls.values.reduce(0, +))
