@@ -70,6 +70,9 @@ public struct ChildPolicy {
   /// false when it can't.
   public mutating func adopt(_ fresh: any LoadBalancingPolicy) -> Bool { policy.adopt(fresh) }
 
+  /// The same with the policy of a child that nobody has asked anything.
+  mutating func adopt(unused fresh: ChildPolicy) -> Bool { adopt(fresh.policy) }
+
   /// Returns false when the child can't use the list.
   @discardableResult
   public mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {

@@ -27,6 +27,13 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
     detector = OutlierDetector(configuration, random: context.random)
   }
 
+  /// Takes over a configuration whose child's the child can take over: what was counted until now goes on to count.
+  public mutating func adopt(_ fresh: any LoadBalancingPolicy) -> Bool {
+    guard let fresh = fresh as? OutlierDetectionPolicy, child.adopt(unused: fresh.child) else { return false }
+    detector.configuration = fresh.detector.configuration
+    return true
+  }
+
   /// True unless neither ejection is configured and the child wants to hear nothing.
   public var observesCalls: Bool { detector.configuration.isOn || child.observesCalls }
 

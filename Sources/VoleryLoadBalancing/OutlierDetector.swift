@@ -23,7 +23,7 @@ struct OutlierDetector {
     var failurePercentage: Double { 100 * Double(lastFailures) / Double(max(1, lastVolume)) }
   }
 
-  let configuration: OutlierDetectionConfiguration
+  var configuration: OutlierDetectionConfiguration
   private let random: () -> UInt64
   private var servers: [Key: Server] = [:]
   /// Of the last sweep: those that were found, and let go.

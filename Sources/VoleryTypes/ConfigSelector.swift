@@ -43,9 +43,28 @@ public struct CallConfiguration: Sendable {
   public var metadata: Metadata?
   /// Called once, when no other server can follow for the call: it has an answer, or is over. On any thread; must not block.
   public var committed: (@Sendable () -> Void)?
+  /// What is to go wrong with the call before any server is chosen for it; nil: nothing.
+  package var injectedFault: InjectedFault?
 
   /// A call made as `methodConfig` says; nil: without limits, retries and a timeout of the resolver's.
   public init(methodConfig: MethodConfig? = nil) { self.methodConfig = methodConfig }
+}
+
+/// A fault that somebody wants calls to have (gRFC A33): a delay, an end, or one after the other. Once for each call, whatever its
+/// retries; its deadline holds meanwhile.
+package struct InjectedFault: Sendable {
+  /// Before anything else is done; zero for none.
+  package var delay: Duration
+  /// What the call ends with after the delay; nil: it goes on.
+  package var failure: StatusError?
+  /// Called once when the delay is over, or the call is gone before. On any thread; must not block.
+  package var isOver: (@Sendable () -> Void)?
+
+  package init(delay: Duration, failure: StatusError?, isOver: (@Sendable () -> Void)? = nil) {
+    self.delay = delay
+    self.failure = failure
+    self.isOver = isOver
+  }
 }
 
 extension Attributes {

@@ -6,6 +6,8 @@ import VoleryTypes
 final class CallSelection: Sendable {
   private let answer: Result<CallConfiguration.Selected, StatusError>
   private let isCommitted = Atomic<Bool>(false)
+  private let isDelayed = Atomic<Bool>(false)
+  private let isDelayOver = Atomic<Bool>(false)
 
   init(_ selector: any ConfigSelector, _ method: MethodDescriptor, _ metadata: Metadata) {
     do throws(StatusError) {
@@ -25,10 +27,28 @@ final class CallSelection: Sendable {
 
   /// No other server can follow; at the latest when the call is gone.
   func commit() {
+    endDelay()
     guard let committed = selected?.configuration.committed,
       !isCommitted.exchange(true, ordering: .relaxed)
     else { return }
     committed()
+  }
+
+  /// How long the call has to wait before it begins, or ends (gRFC A33); nil: nothing is to go wrong, or it has been told already.
+  func takeDelay() -> Duration? {
+    guard let fault = selected?.configuration.injectedFault, !isDelayed.exchange(true, ordering: .relaxed) else {
+      return nil
+    }
+    return fault.delay
+  }
+
+  /// The delay has passed, or the call is over. Returns what the call ends with.
+  @discardableResult func endDelay() -> StatusError? {
+    guard let fault = selected?.configuration.injectedFault, !isDelayOver.exchange(true, ordering: .relaxed) else {
+      return nil
+    }
+    fault.isOver?()
+    return fault.failure
   }
 
   deinit { commit() }

@@ -10,12 +10,31 @@ extension ClientCall {
   @usableFromInline func start(_ snapshot: PublishedPicker) {
     if channel.refusesCalls.load(ordering: .relaxed), let refusal = channel.refusal { return refuse(refusal) }
     // Most calls have nothing that could be refused.
-    if !metadata.isEmpty || selection.load() != nil, let refusal { return refuse(refusal) }
+    if !metadata.isEmpty || selection.load() != nil {
+      if let refusal { return refuse(refusal) }
+      if isDelayed() { return }
+    }
     if let timer = deadlineTimer.load(), !(startedAt < timer.deadline.moment) { return deadlinePassed() }
     begin(with: channel.pick(pickRequest, waitForReady: terms.waitForReady, in: snapshot), startedAt)
   }
 
   private func refuse(_ error: StatusError) { fail(error) }
+
+  /// The config selector wants the call to wait, or to fail (gRFC A33), before it looks for a server.
+  private func isDelayed() -> Bool {
+    guard let selection = selection.load(), let delay = selection.takeDelay() else { return false }
+    guard delay > .zero else {
+      guard let failure = selection.endDelay() else { return false }
+      refuse(failure)
+      return true
+    }
+    startDeadlineTimer(on: channel.loop)
+    schedule(after: delay) { call in
+      if let failure = call.selection.load()?.endDelay() { return call.refuse(failure) }
+      call.beginAttempt()
+    }
+    return true
+  }
 
   /// Somebody who waited for a server looks again.
   func pickerChanged() { beginAttempt() }
@@ -27,6 +46,7 @@ extension ClientCall {
     if avoided.isEmpty, configure(in: snapshot) {
       if let refusal { return refuse(refusal) }
       if !(.now < deadline.moment) { return deadlinePassed() }
+      if isDelayed() { return }
     }
     let pick = channel.pick(pickRequest, waitForReady: terms.waitForReady, avoiding: avoided, in: snapshot)
     begin(with: pick, .now)

@@ -90,7 +90,7 @@ package final class ForwardedRequest: @unchecked Sendable {  // Isolation: loop
     }
   }
 
-  /// Takes over what the channel says of the method. Returns false when that has ended the call.
+  /// Takes over what the channel says of the method. Returns false when that has ended the call, or lets it wait.
   private func configure(in snapshot: borrowing PublishedPicker) -> Bool {
     guard let known = snapshot.configuredAt, known != configuredAt else { return true }
     configuredAt = known
@@ -105,7 +105,13 @@ package final class ForwardedRequest: @unchecked Sendable {  // Isolation: loop
       configuration = selection.methodConfig
     }
     waitForReady = configuration?.waitForReady ?? false
-    return true
+    guard let delay = selection?.takeDelay() else { return true }
+    AttemptTimer(on: channel.loop).start(after: delay) { [weak self] in
+      guard let self, handler != nil else { return }
+      guard let failure = selection?.endDelay() else { return begin() }
+      end(StreamOutcome(status: failure.status, origin: .local))
+    }
+    return false
   }
 
   private func open(on connection: any ClientConnection, _ subchannel: Subchannel, _ ticket: PickTicket?) {

@@ -54,7 +54,19 @@ public final class Channel: Sendable {
       }
       byCluster[cluster] = try connector(credentials)
     }
-    let connectors = ClientConnectors(try connector(credentials), byCluster: byCluster)
+    var byEndpoint: EndpointConnectors?
+    if credentials.takesEndpointCredentials {
+      byEndpoint = EndpointConnectors { [options] credentials in
+        do {
+          let make = try Channel.makeSecurityMaker(credentials, parsed, options, on: loop)
+          return HTTP2Connector(group: group, options: options.connection, makeSecurity: make)
+        } catch {
+          return HTTP2Connector(group: group, options: options.connection) { _, _ in throw error }
+        }
+      }
+    }
+    let connectors = ClientConnectors(
+      try connector(credentials), byCluster: byCluster, byEndpoint: byEndpoint)
     core = try ChannelCore(target: parsed, options: options, connectors: connectors, loop: loop)
   }
 

@@ -74,13 +74,14 @@ final class ChannelConnection: ClientConnectionObserver, @unchecked Sendable {  
 
   // MARK: In the control plane
 
-  func start(timeout: Duration, serverName: String?, cluster: String?) {
+  /// - Parameter attributes: Of the endpoint.
+  func start(timeout: Duration, attributes: Attributes) {
     guard let core else { return }
     if let observer = core.dataPlane.observer {
       life = ConnectionLife(subchannel: subchannel, address: address, of: core.dataPlane.observed, observer)
     }
-    handle = core.connectors.connector(for: cluster).connect(
-      to: address, authority: core.authority, serverName: serverName, timeout: timeout, observer: self)
+    handle = core.connectors.connector(for: attributes).connect(
+      to: address, authority: core.authority, serverName: attributes.serverName, timeout: timeout, observer: self)
   }
 
   /// Gives the dial up; nothing more is heard of it.

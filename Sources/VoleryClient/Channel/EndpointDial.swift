@@ -74,8 +74,7 @@ final class EndpointDial: @unchecked Sendable {  // Isolation: loop
     starts[address] = now
     running[ObjectIdentifier(connection)] = connection
     core.report.dials.withLock { $0.started(address, at: now) }
-    let attributes = endpoint.attributes
-    connection.start(timeout: timeout, serverName: attributes.serverName, cluster: attributes.cluster)
+    connection.start(timeout: timeout, attributes: endpoint.attributes)
   }
 
   /// Others are still waited for: this address gets another chance meanwhile.

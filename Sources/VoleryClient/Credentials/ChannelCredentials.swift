@@ -14,6 +14,8 @@ public struct ChannelCredentials: Sendable {
   let configuration: TLSConfiguration?
   let serverName: String?
   var calls: [any CallCredentials] = []
+  /// Whether endpoints that bring credentials (`Attributes.endpointCredentials`) are connected to with those. False.
+  package var takesEndpointCredentials = false
 
   package var isSecure: Bool { configuration != nil }
 
