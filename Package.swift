@@ -189,7 +189,7 @@ let package = Package(
       "VoleryXDS",
       [
         "VoleryPlatform", "VoleryPrimitives", "VoleryTypes", "VoleryNameResolution", "VoleryLoadBalancing",
-        "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryClient", logging,
+        "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryTLSSession", "VoleryClient", "VoleryServer", logging,
       ]),
     module(
       "Volery",
@@ -283,7 +283,10 @@ let package = Package(
       ]),
     tests(
       "XDSTests",
-      ["TestSupport", "Volery", "VoleryXDS", "VoleryTypes", "VoleryWellKnownTypes", "VoleryProtobuf"],
+      [
+        "TestSupport", "Volery", "VoleryXDS", "VoleryTypes", "VoleryLoadBalancing", "VoleryWellKnownTypes",
+        "VoleryProtobuf",
+      ],
       exclude: ["control_plane.py", "environment.sh", "requirements.txt"]),
     tests(
       "KubernetesTests",

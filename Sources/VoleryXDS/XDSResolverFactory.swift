@@ -13,15 +13,19 @@ public final class XDSResolverFactory: ResolverFactory {
   private let client = Mutex<XDSClient?>(nil)
   private let credentials: ChannelCredentials?
   private let logger: Logger
+  private let resolvers: ResolverRegistry
 
   /// - Parameters:
   ///   - bootstrap: Where the control plane is; nil, the default: as the environment says, read when the first channel is made
   ///     (`XDSBootstrap.fromEnvironment`).
   ///   - credentials: For the control plane; nil, the default: as the bootstrap says.
+  ///   - resolvers: By which the names of LOGICAL_DNS clusters (gRFC A37) are looked up, as `dns:` targets; `standard` by default.
   ///   - logger: Hears what the control plane sends and is refused.
   public init(
-    bootstrap: XDSBootstrap? = nil, credentials: ChannelCredentials? = nil, logger: Logger = Logger(label: "volery.xds")
+    bootstrap: XDSBootstrap? = nil, credentials: ChannelCredentials? = nil, resolvers: ResolverRegistry = .standard,
+    logger: Logger = Logger(label: "volery.xds")
   ) {
+    self.resolvers = resolvers
     self.bootstrap = bootstrap
     self.credentials = credentials
     self.logger = logger
@@ -41,7 +45,8 @@ public final class XDSResolverFactory: ResolverFactory {
       return made
     }
     return XDSResolver(
-      client, listener: try client.bootstrap.listenerName(for: target), authority: target.endpoint)
+      client, listener: try client.bootstrap.listenerName(for: target), authority: target.endpoint,
+      resolvers: resolvers)
   }
 }
 
@@ -61,5 +66,6 @@ extension ChannelOptions {
   public mutating func useXDS(_ factory: XDSResolverFactory = .shared) {
     resolvers.register(factory)
     loadBalancingPolicies.register(ClusterManagerFactory())
+    loadBalancingPolicies.register(ClusterImplFactory())
   }
 }

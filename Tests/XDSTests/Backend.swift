@@ -4,6 +4,7 @@ import Volery
 final class Backend: Sendable {
   static let who = Method<[UInt8], [UInt8]>(service: "test.Backend", name: "Who", kind: .unary)
   static let other = Method<[UInt8], [UInt8]>(service: "test.Backend", name: "Other", kind: .unary)
+  static let hold = Method<[UInt8], [UInt8]>(service: "test.Backend", name: "Hold", kind: .bidirectional)
   static let path = "/test.Backend/Who"
 
   private struct Answers: Service {
@@ -12,6 +13,10 @@ final class Backend: Sendable {
       [
         .unary(Backend.who) { _, _ in Array(name.utf8) },
         .unary(Backend.other) { _, _ in Array("\(name) other".utf8) },
+        // Says what it is told, for as long as the client likes.
+        .bidirectional(Backend.hold) { requests, responses, _ in
+          for try await request in requests { try await responses.write(request) }
+        },
       ]
     }
   }

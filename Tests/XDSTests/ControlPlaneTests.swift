@@ -108,6 +108,29 @@ import VoleryXDS
     try await eventually("it is there again") { (try? await Backend.ask(channel, calls: 1)) != nil }
   }
 
+  @Test("a listener that is gone fails calls with its name, and they go on when it is there again") func listenerGone()
+    async throws
+  {
+    let backend = try Backend("one")
+    defer { backend.server.shutDown() }
+    try endpoints([("a", [backend])])
+    try control.set("routes", Resources.routes("r", Resources.to("a")))
+    let channel = try channel(port: try await control.start())
+    defer { channel.close() }
+    #expect(try await Backend.ask(channel, calls: 5) == ["one": 5])
+    try control.set("listener")
+    try await eventually("calls fail") {
+      do {
+        _ = try await Backend.ask(channel, calls: 1)
+        return false
+      } catch let error as StatusError {
+        return error.code == .unavailable && error.message.contains("the listener \"orders\" does not exist")
+      }
+    }
+    try control.set("listener", Resources.listener("orders", routes: "r"))
+    try await eventually("calls go on") { (try? await Backend.ask(channel, calls: 1)) == ["one": 1] }
+  }
+
   @Test("a resource that makes no sense is refused with its name and field, and the last good one holds") func refusal()
     async throws
   {

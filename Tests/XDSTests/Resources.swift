@@ -10,6 +10,31 @@ enum Resources {
     """
   }
 
+  /// With a fault filter.
+  static func faulty(_ name: String, routes: String, _ fault: String) -> String {
+    listener(name, routes: routes).replacing(
+      "\"http_filters\": [", with: "\"http_filters\": [{\"name\": \"fault\", \"typed_config\": \(fault)},")
+  }
+
+  static func host(_ name: String, _ host: String, _ port: Int) -> String {
+    """
+    {"name": "\(name)", "type": "LOGICAL_DNS", "load_assignment": {"cluster_name": "\(name)", "endpoints": [{"lb_endpoints": [
+      {"endpoint": {"address": {"socket_address": {"address": "\(host)", "port_value": \(port)}}}}]}]}}
+    """
+  }
+
+  static func aggregate(_ name: String, _ clusters: [String]) -> String {
+    """
+    {"name": "\(name)", "lb_policy": "CLUSTER_PROVIDED", "cluster_type": {"name": "envoy.clusters.aggregate", "typed_config": {
+      "@type": "type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig",
+      "clusters": [\(clusters.map { "\"\($0)\"" }.joined(separator: ","))]}}}
+    """
+  }
+
+  static func all(_ name: String, _ routes: [String]) -> String {
+    "{\"name\": \"\(name)\", \"virtual_hosts\": [{\"name\": \"all\", \"domains\": [\"*\"], \"routes\": [\(routes.joined(separator: ","))]}]}"
+  }
+
   /// - Parameter routes: Each a `Route`.
   static func routes(_ name: String, _ routes: String...) -> String {
     """

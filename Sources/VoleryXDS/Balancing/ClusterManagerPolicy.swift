@@ -17,26 +17,21 @@ struct ClusterManagerPolicy: ParentPolicy {
   init(context: PolicyContext) { self.context = context }
 
   mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
-    let entries = effects.attributes.clusterSet?.entries ?? [:]
-    for name in Array(children.keys) where entries[name] == nil && !leaving.values.contains(name) {
+    let clusters = effects.attributes.clusterSet?.clusters ?? [:]
+    for name in Array(children.keys) where clusters[name] == nil && !leaving.values.contains(name) {
       lastToken += 1
       leaving[lastToken] = name
       effects.startTimer(token: lastToken, after: ClusterManagerPolicy.retention)
     }
-    for (token, name) in leaving where entries[name] != nil {
+    for (token, name) in leaving where clusters[name] != nil {
       leaving[token] = nil
       effects.cancelTimer(token: token)
     }
-    for (name, entry) in entries.sorted(by: { $0.key < $1.key }) {
+    for name in clusters.keys.sorted() {
       if children[name] == nil {
         children.add(SingleClusterPolicy(name, context: context), name: "the cluster \(name)", for: name, &effects)
       }
-      var all = effects.attributes
-      all.clusterSet = ClusterSet([name: entry])
-      let outer = effects.attributes
-      effects.attributes = all
       children.with(name) { _ = $0.update([], &effects) }
-      effects.attributes = outer
     }
     publish(&effects)
     return !endpoints.isEmpty

@@ -4,12 +4,12 @@ public import VoleryTypes
 
 /// What a client has to know before it can ask a control plane (gRFC A27): where that is, and who asks.
 public struct XDSBootstrap: Hashable, Sendable {
-  /// The control plane, as a channel's target: `traffic-director:443`.
-  public var serverURI: String
-  /// The first of the server's `channel_creds` that is known: `tls` for TLS with the system's roots, `insecure` for plaintext.
-  public var isSecure: Bool
-  /// `server_features` of the server, such as `ignore_resource_deletion` (gRFC A53).
-  public var serverFeatures: Set<String>
+  /// The control planes; the first that answers is asked, and the ones before it are tried on (gRFC A71). Never none.
+  public var servers: [XDSServer]
+  /// By their names (gRFC A47).
+  public var authorities: [String: XDSAuthority] = [:]
+  /// By the names that control planes use for them (gRFC A29).
+  public var certificateProviders: [String: XDSCertificateProvider] = [:]
   /// The client's name for the control plane; empty where the bootstrap has none.
   public var nodeID = ""
   /// The group of clients that it belongs to.
@@ -32,11 +32,26 @@ public struct XDSBootstrap: Hashable, Sendable {
   ///   - isSecure: Whether it is asked over TLS.
   ///   - nodeID: The client's name for the control plane.
   public init(serverURI: String, isSecure: Bool, nodeID: String) {
-    self.serverURI = serverURI
-    self.isSecure = isSecure
-    self.nodeID = nodeID
-    serverFeatures = []
+    self.init(servers: [XDSServer(serverURI, isSecure: isSecure)], nodeID: nodeID)
   }
+
+  /// The same with several control planes.
+  ///
+  /// - Parameters:
+  ///   - servers: At least one.
+  ///   - nodeID: The client's name for the control planes.
+  public init(servers: [XDSServer], nodeID: String) {
+    precondition(!servers.isEmpty, "a bootstrap needs a control plane")
+    self.servers = servers
+    self.nodeID = nodeID
+  }
+
+  /// The first control plane, as a channel's target.
+  public var serverURI: String { servers[0].uri }
+  /// Whether the first control plane is asked over TLS.
+  public var isSecure: Bool { servers[0].isSecure }
+  /// Of the first control plane.
+  public var serverFeatures: Set<String> { servers[0].features }
 }
 
 /// A bootstrap that can't be used, or none at all: what is wrong, and where.
@@ -88,47 +103,26 @@ extension XDSBootstrap {
     }
   }
 
-  private init(_ reader: ConfigReader) throws(ServiceConfigError) {
-    guard let server = try reader.array("xds_servers").first else {
-      throw reader.error("xds_servers", "is missing or empty")
-    }
-    let uri = try server.required("server_uri", ConfigReader.string)
-    var isSecure: Bool?
-    for credentials in try server.array("channel_creds") where isSecure == nil {
-      switch try credentials.required("type", ConfigReader.string) {
-      case "insecure": isSecure = false
-      case "tls", "google_default": isSecure = true
-      default: continue  // Others are for other clients.
+  /// The name of the listener for a target (gRFC A47).
+  func listenerName(for target: Target) throws(XDSBootstrapError) -> String {
+    var template = listenerTemplate
+    if !target.authority.isEmpty {
+      guard let authority = authorities[target.authority] else {
+        throw XDSBootstrapError(
+          description: "the target \"\(target)\" has an authority that the xDS bootstrap does not name (gRFC A47)")
       }
+      template =
+        authority.listenerTemplate ?? "xdstp://\(target.authority)/envoy.config.listener.v3.Listener/%s"
     }
-    guard let isSecure else {
-      throw server.error("channel_creds", "has no type that is known here: insecure, tls, google_default")
-    }
-    self.init(serverURI: uri, isSecure: isSecure, nodeID: "")
-    for feature in try server.array("server_features") {
-      if let name = ConfigReader.string(feature.value) { serverFeatures.insert(name) }
-    }
-    if let node = try reader.object("node") {
-      nodeID = try node.optional("id", ConfigReader.string) ?? ""
-      nodeCluster = try node.optional("cluster", ConfigReader.string) ?? ""
-      nodeMetadata = try node.object("metadata")?.value
-      if let locality = try node.object("locality") {
-        region = try locality.optional("region", ConfigReader.string) ?? ""
-        zone = try locality.optional("zone", ConfigReader.string) ?? ""
-        subZone = try locality.optional("sub_zone", ConfigReader.string) ?? ""
-      }
-    }
-    let template = "client_default_listener_resource_name_template"
-    listenerTemplate = try reader.optional(template, ConfigReader.string) ?? "%s"
+    let name = template.hasPrefix("xdstp:") ? ResourceName.encoded(target.endpoint) : target.endpoint
+    let listener = template.split(separator: "%s", omittingEmptySubsequences: false).joined(separator: name)
+    return ResourceName.canonical(listener)
   }
 
-  /// The name of the listener for a target.
-  func listenerName(for target: Target) throws(XDSBootstrapError) -> String {
-    guard target.authority.isEmpty else {
-      throw XDSBootstrapError(
-        description: "the target \"\(target)\" has an authority, which needs federation (gRFC A47): not supported yet")
-    }
-    return listenerTemplate.split(separator: "%s", omittingEmptySubsequences: false)
-      .joined(separator: target.endpoint)
+  /// Who knows a resource of this name; nil: nobody, as its authority is not known.
+  func servers(for name: String) -> [XDSServer]? {
+    guard let authority = ResourceName.authority(of: name) else { return servers }
+    guard let known = authorities[authority] else { return nil }
+    return known.servers.isEmpty ? servers : known.servers
   }
 }

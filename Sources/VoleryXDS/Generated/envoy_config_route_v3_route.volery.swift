@@ -60,6 +60,10 @@ package nonisolated struct WireVirtualHost: VoleryProtobuf.Message {
     get { self._s.storage.fields.retryPolicy }
     _modify { yield &self._s.unique.retryPolicy }
   }
+  package var typedPerFilterConfig: [String: Google_Protobuf_Any] {
+    get { self._s.storage.fields.typedPerFilterConfig }
+    _modify { yield &self._s.unique.typedPerFilterConfig }
+  }
   package var unknownFields: VoleryProtobuf.UnknownFields {
     get { self._s.storage.fields.unknownFields }
     _modify { yield &self._s.unique.unknownFields }
@@ -71,6 +75,7 @@ package nonisolated struct WireVirtualHost: VoleryProtobuf.Message {
     var domains: [String] = []
     var routes: [WireRoute] = []
     var retryPolicy: WireRetryPolicy? = nil
+    var typedPerFilterConfig: [String: Google_Protobuf_Any] = [:]
     var unknownFields = VoleryProtobuf.UnknownFields()
 
     init() {}
@@ -80,6 +85,11 @@ package nonisolated struct WireVirtualHost: VoleryProtobuf.Message {
       m.storeArray(48, 56, self.domains, c)
       m.storeMessages(64, 72, self.routes, c)
       if let v = self.retryPolicy { m.store(80, message: v, c) }
+      m.storeMap(88, 96, self.typedPerFilterConfig, VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 2), c) {
+        e, k, v in
+        e.store(32, k, c); e.setHas(24)
+        e.store(48, message: v, c)
+      }
       m.storeUnknown(self.unknownFields, c)
     }
   }
@@ -89,12 +99,13 @@ package nonisolated struct WireVirtualHost: VoleryProtobuf.Message {
   package init() { self._s = Self._empty }
 
   /// A message with these fields; what is left out is not set.
-  package init(name: String = "", domains: [String] = [], routes: [WireRoute] = [], retryPolicy: WireRetryPolicy? = nil) {
+  package init(name: String = "", domains: [String] = [], routes: [WireRoute] = [], retryPolicy: WireRetryPolicy? = nil, typedPerFilterConfig: [String: Google_Protobuf_Any] = [:]) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.name = name
     _s.fields.domains = domains
     _s.fields.routes = routes
     _s.fields.retryPolicy = retryPolicy
+    _s.fields.typedPerFilterConfig = typedPerFilterConfig
     self._s = VoleryProtobuf.Stored(_s)
   }
 
@@ -107,12 +118,67 @@ package nonisolated struct WireVirtualHost: VoleryProtobuf.Message {
     if m.has(48) { s.fields.domains = try m.strings(48, 56) }
     if m.has(64) { s.fields.routes = try m.messages(64, 72, c) }
     if let p = m.pointer(80) { s.fields.retryPolicy = try c.message(p) }
+    if m.has(88) {
+      let entries = m.elements(88, 96, VoleryProtobuf.RawMessage.self)
+      var map = [String: Google_Protobuf_Any](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        var value = Google_Protobuf_Any()
+        if let p = e.pointer(48) { value = try c.message(p) }
+        map[try e.string(32)] = value
+      }
+      s.fields.typedPerFilterConfig = map
+    }
     if m.hasUnknownFields { s.fields.unknownFields = try m.unknownFields(c) }
     self._s = VoleryProtobuf.Stored(s)
   }
 
   package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
     self._s.storage.withFields { $0._fill(m, c) }
+  }
+}
+
+package nonisolated struct WireFilterConfig: VoleryProtobuf.Message {
+  package var config: Optional<Google_Protobuf_Any>
+  package var isOptional: Bool
+  package var disabled: Bool
+  package var unknownFields: VoleryProtobuf.UnknownFields
+
+  package init() {
+    self.config = nil
+    self.isOptional = false
+    self.disabled = false
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
+
+  /// A message with these fields; what is left out is not set.
+  package init(config: Google_Protobuf_Any? = nil, isOptional: Bool = false, disabled: Bool = false) {
+    self.config = config
+    self.isOptional = isOptional
+    self.disabled = disabled
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
+
+  package static var messageName: String { "envoy.config.route.v3.FilterConfig" }
+  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 3)
+
+  package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    let _config: Google_Protobuf_Any?
+    if let p = m.pointer(32) { _config = try c.message(p) } else { _config = nil }
+    let _isOptional = m.bool(40)
+    let _disabled = m.bool(48)
+    let _unknownFields = try m.unknownFields(c)
+    self.config = _config
+    self.isOptional = _isOptional
+    self.disabled = _disabled
+    self.unknownFields = _unknownFields
+  }
+
+  package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    if let v = self.config { m.store(32, message: v, c) }
+    if self.isOptional { m.store(40, self.isOptional); m.setHas(24) }
+    if self.disabled { m.store(48, self.disabled); m.setHas(28) }
+    m.storeUnknown(self.unknownFields, c)
   }
 }
 
@@ -124,7 +190,7 @@ package nonisolated struct WireNonForwardingAction: VoleryProtobuf.Message {
   }
 
   package static var messageName: String { "envoy.config.route.v3.NonForwardingAction" }
-  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 2)
+  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 4)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _unknownFields = try m.unknownFields(c)
@@ -145,6 +211,10 @@ package nonisolated struct WireRoute: VoleryProtobuf.Message {
     get { self._s.storage.fields.match }
     _modify { yield &self._s.unique.match }
   }
+  package var typedPerFilterConfig: [String: Google_Protobuf_Any] {
+    get { self._s.storage.fields.typedPerFilterConfig }
+    _modify { yield &self._s.unique.typedPerFilterConfig }
+  }
   package var action: Action? {
     get { self._s.storage.fields.action }
     _modify { yield &self._s.unique.action }
@@ -164,6 +234,7 @@ package nonisolated struct WireRoute: VoleryProtobuf.Message {
   nonisolated struct _Fields: Hashable, Sendable {
     var name: String = ""
     var match: WireRouteMatch? = nil
+    var typedPerFilterConfig: [String: Google_Protobuf_Any] = [:]
     var action: Action? = nil
     var unknownFields = VoleryProtobuf.UnknownFields()
 
@@ -172,6 +243,11 @@ package nonisolated struct WireRoute: VoleryProtobuf.Message {
     func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
       if !self.name.isEmpty { m.store(48, self.name, c); m.setHas(24) }
       if let v = self.match { m.store(64, message: v, c) }
+      m.storeMap(72, 80, self.typedPerFilterConfig, VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 6), c) {
+        e, k, v in
+        e.store(32, k, c); e.setHas(24)
+        e.store(48, message: v, c)
+      }
       switch self.action {
         case nil: break
         case .route(let v)?: m.store(32, message: v, c); m.setCase(28, 2)
@@ -186,21 +262,33 @@ package nonisolated struct WireRoute: VoleryProtobuf.Message {
   package init() { self._s = Self._empty }
 
   /// A message with these fields; what is left out is not set.
-  package init(name: String = "", match: WireRouteMatch? = nil, action: Action? = nil) {
+  package init(name: String = "", match: WireRouteMatch? = nil, typedPerFilterConfig: [String: Google_Protobuf_Any] = [:], action: Action? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.name = name
     _s.fields.match = match
+    _s.fields.typedPerFilterConfig = typedPerFilterConfig
     _s.fields.action = action
     self._s = VoleryProtobuf.Stored(_s)
   }
 
   package static var messageName: String { "envoy.config.route.v3.Route" }
-  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 3)
+  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 5)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let s = VoleryProtobuf.MessageStorage(_Fields())
     if m.has(24) { s.fields.name = try m.string(48) }
     if let p = m.pointer(64) { s.fields.match = try c.message(p) }
+    if m.has(72) {
+      let entries = m.elements(72, 80, VoleryProtobuf.RawMessage.self)
+      var map = [String: Google_Protobuf_Any](minimumCapacity: entries.count)
+      for e in entries {
+        try e.checkUnknownFields(c)
+        var value = Google_Protobuf_Any()
+        if let p = e.pointer(48) { value = try c.message(p) }
+        map[try e.string(32)] = value
+      }
+      s.fields.typedPerFilterConfig = map
+    }
     switch m.load(28, Int32.self) {
       case 2: s.fields.action = .route(try c.message(m.pointer(32)!))
       case 18: s.fields.action = .nonForwardingAction(try c.message(m.pointer(32)!))
@@ -231,7 +319,7 @@ package nonisolated struct WireQueryParameterMatcher: VoleryProtobuf.Message {
   }
 
   package static var messageName: String { "envoy.config.route.v3.QueryParameterMatcher" }
-  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 4)
+  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 7)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _name: String
@@ -282,7 +370,7 @@ package nonisolated struct WireRouteMatch: VoleryProtobuf.Message {
   }
 
   package static var messageName: String { "envoy.config.route.v3.RouteMatch" }
-  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 5)
+  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 8)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _caseSensitive: Google_Protobuf_BoolValue?
@@ -358,7 +446,7 @@ package nonisolated struct WireHeaderMatcher: VoleryProtobuf.Message {
   }
 
   package static var messageName: String { "envoy.config.route.v3.HeaderMatcher" }
-  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 6)
+  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 9)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _name: String
@@ -417,7 +505,7 @@ package nonisolated struct WireWeightedCluster: VoleryProtobuf.Message {
   }
 
   package static var messageName: String { "envoy.config.route.v3.WeightedCluster" }
-  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 7)
+  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 10)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _clusters: [WireWeightedCluster.ClusterWeight]
@@ -435,38 +523,59 @@ package nonisolated struct WireWeightedCluster: VoleryProtobuf.Message {
   package nonisolated struct ClusterWeight: VoleryProtobuf.Message {
     package var name: String
     package var weight: Optional<Google_Protobuf_UInt32Value>
+    package var typedPerFilterConfig: [String: Google_Protobuf_Any]
     package var unknownFields: VoleryProtobuf.UnknownFields
 
     package init() {
       self.name = ""
       self.weight = nil
+      self.typedPerFilterConfig = [:]
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     /// A message with these fields; what is left out is not set.
-    package init(name: String = "", weight: Google_Protobuf_UInt32Value? = nil) {
+    package init(name: String = "", weight: Google_Protobuf_UInt32Value? = nil, typedPerFilterConfig: [String: Google_Protobuf_Any] = [:]) {
       self.name = name
       self.weight = weight
+      self.typedPerFilterConfig = typedPerFilterConfig
       self.unknownFields = VoleryProtobuf.UnknownFields()
     }
 
     package static var messageName: String { "envoy.config.route.v3.WeightedCluster.ClusterWeight" }
-    package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 8)
+    package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 11)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
       let _name: String
       if m.has(24) { _name = try m.string(32) } else { _name = "" }
       let _weight: Google_Protobuf_UInt32Value?
       if let p = m.pointer(48) { _weight = try c.message(p) } else { _weight = nil }
+      var _typedPerFilterConfig: [String: Google_Protobuf_Any] = [:]
+      if m.has(56) {
+        let entries = m.elements(56, 64, VoleryProtobuf.RawMessage.self)
+        var map = [String: Google_Protobuf_Any](minimumCapacity: entries.count)
+        for e in entries {
+          try e.checkUnknownFields(c)
+          var value = Google_Protobuf_Any()
+          if let p = e.pointer(48) { value = try c.message(p) }
+          map[try e.string(32)] = value
+        }
+        _typedPerFilterConfig = map
+      }
       let _unknownFields = try m.unknownFields(c)
       self.name = _name
       self.weight = _weight
+      self.typedPerFilterConfig = _typedPerFilterConfig
       self.unknownFields = _unknownFields
     }
 
     package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
       if !self.name.isEmpty { m.store(32, self.name, c); m.setHas(24) }
       if let v = self.weight { m.store(48, message: v, c) }
+      m.storeMap(56, 64, self.typedPerFilterConfig, VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 12), c) {
+        e, k, v in
+        e.store(32, k, c); e.setHas(24)
+        e.store(48, message: v, c)
+      }
       m.storeUnknown(self.unknownFields, c)
     }
   }
@@ -494,7 +603,7 @@ package nonisolated struct WireRetryPolicy: VoleryProtobuf.Message {
   }
 
   package static var messageName: String { "envoy.config.route.v3.RetryPolicy" }
-  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 9)
+  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 13)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _retryOn: String
@@ -536,7 +645,7 @@ package nonisolated struct WireRetryPolicy: VoleryProtobuf.Message {
     }
 
     package static var messageName: String { "envoy.config.route.v3.RetryPolicy.RetryBackOff" }
-    package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 10)
+    package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 14)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
       let _baseInterval: Google_Protobuf_Duration?
@@ -627,7 +736,7 @@ package nonisolated struct WireRouteAction: VoleryProtobuf.Message {
   }
 
   package static var messageName: String { "envoy.config.route.v3.RouteAction" }
-  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 11)
+  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 15)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let s = VoleryProtobuf.MessageStorage(_Fields())
@@ -668,7 +777,7 @@ package nonisolated struct WireRouteAction: VoleryProtobuf.Message {
     }
 
     package static var messageName: String { "envoy.config.route.v3.RouteAction.MaxStreamDuration" }
-    package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 12)
+    package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 16)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
       let _maxStreamDuration: Google_Protobuf_Duration?
@@ -713,7 +822,7 @@ package nonisolated struct WireRouteAction: VoleryProtobuf.Message {
     }
 
     package static var messageName: String { "envoy.config.route.v3.RouteAction.HashPolicy" }
-    package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 13)
+    package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 17)
 
     package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
       let _terminal = m.bool(48)
@@ -755,7 +864,7 @@ package nonisolated struct WireRouteAction: VoleryProtobuf.Message {
       }
 
       package static var messageName: String { "envoy.config.route.v3.RouteAction.HashPolicy.Header" }
-      package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 14)
+      package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 18)
 
       package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
         let _headerName: String
@@ -787,7 +896,7 @@ package nonisolated struct WireRouteAction: VoleryProtobuf.Message {
       }
 
       package static var messageName: String { "envoy.config.route.v3.RouteAction.HashPolicy.FilterState" }
-      package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 15)
+      package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_route_v3_route_proto, 19)
 
       package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
         let _key: String
@@ -809,83 +918,102 @@ package nonisolated let _table_envoy_config_route_v3_route_proto = VoleryProtobu
   format: .version2,
   schema: [
     72, 2, 0, 1, 67109135, 24, 32, 0, 0, 2, 528, 48, 56, 2, 0,
-    88, 4, 0, 1, 67109135, 24, 32, 0, 0, 2, 67109391, 48, 56, 0, 0, 3, 528, 64, 72, 4, 0, 16, 272, 0, 80, 10, 0,
+    104, 5, 0, 1, 67109135, 24, 32, 0, 0, 2, 67109391, 48, 56, 0, 0, 3, 528, 64, 72, 6, 0, 15, 528, 88, 96, 3, 0, 16, 272, 0, 80, 14, 0,
+    56, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, -1, 0,
+    56, 3, 0, 1, 272, 0, 32, -1, 0, 2, 264, 24, 40, 0, 0, 3, 264, 28, 48, 0, 0,
     24, 0, 0,
-    72, 4, 0, 1, 272, 0, 64, 6, 0, 2, 262416, 28, 32, 12, 0, 14, 67109135, 24, 48, 0, 0, 18, 262416, 28, 32, 3, 0,
+    88, 5, 0, 1, 272, 0, 64, 9, 0, 2, 262416, 28, 32, 16, 0, 13, 528, 72, 80, 7, 0, 14, 67109135, 24, 48, 0, 0, 18, 262416, 28, 32, 5, 0,
+    56, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, -1, 0,
     56, 1, 0, 1, 67109135, 24, 32, 0, 0,
-    104, 7, 0, 1, 67371279, 24, 32, 0, 0, 2, 67371279, 24, 32, 0, 0, 4, 272, 0, 48, -1, 0, 6, 528, 64, 72, 7, 0, 7, 528, 80, 88, 5, 0, 9, 272, 0, 56, -2, 0, 10, 262416, 24, 32, -3, 0,
-    88, 10, 0, 1, 67109135, 24, 56, 0, 0, 4, 67371279, 32, 40, 0, 0, 6, 262416, 32, 40, -4, 0, 7, 262408, 32, 40, 0, 0, 8, 264, 28, 72, 0, 0, 9, 67371279, 32, 40, 0, 0, 10, 67371279, 32, 40, 0, 0, 11, 262416, 32, 40, -3, 0, 12, 67371279, 32, 40, 0, 0, 13, 262416, 32, 40, -5, 0,
-    40, 1, 0, 1, 528, 24, 32, 9, 0,
-    56, 2, 0, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, -6, 0,
-    72, 3, 0, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, -6, 0, 8, 272, 0, 56, 11, 0,
-    40, 2, 0, 1, 272, 0, 24, -7, 0, 2, 272, 0, 32, -7, 0,
-    88, 7, 0, 1, 67371279, 24, 32, 0, 0, 2, 67371279, 24, 32, 0, 0, 3, 262416, 24, 32, 8, 0, 9, 272, 0, 48, 10, 0, 15, 528, 56, 64, 14, 0, 36, 272, 0, 72, 13, 0, 37, 67371279, 24, 32, 0, 0,
-    40, 2, 0, 1, 272, 0, 24, -7, 0, 2, 272, 0, 32, -7, 0,
-    56, 3, 0, 1, 262416, 28, 32, 15, 0, 4, 264, 24, 48, 0, 0, 6, 262416, 28, 32, 16, 0,
+    104, 7, 0, 1, 67371279, 24, 32, 0, 0, 2, 67371279, 24, 32, 0, 0, 4, 272, 0, 48, -2, 0, 6, 528, 64, 72, 10, 0, 7, 528, 80, 88, 8, 0, 9, 272, 0, 56, -3, 0, 10, 262416, 24, 32, -4, 0,
+    88, 10, 0, 1, 67109135, 24, 56, 0, 0, 4, 67371279, 32, 40, 0, 0, 6, 262416, 32, 40, -5, 0, 7, 262408, 32, 40, 0, 0, 8, 264, 28, 72, 0, 0, 9, 67371279, 32, 40, 0, 0, 10, 67371279, 32, 40, 0, 0, 11, 262416, 32, 40, -4, 0, 12, 67371279, 32, 40, 0, 0, 13, 262416, 32, 40, -6, 0,
+    40, 1, 0, 1, 528, 24, 32, 12, 0,
+    72, 3, 0, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, -7, 0, 10, 528, 56, 64, 13, 0,
+    56, 2, 4, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, -1, 0,
+    72, 3, 0, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, -7, 0, 8, 272, 0, 56, 15, 0,
+    40, 2, 0, 1, 272, 0, 24, -8, 0, 2, 272, 0, 32, -8, 0,
+    88, 7, 0, 1, 67371279, 24, 32, 0, 0, 2, 67371279, 24, 32, 0, 0, 3, 262416, 24, 32, 11, 0, 9, 272, 0, 48, 14, 0, 15, 528, 56, 64, 18, 0, 36, 272, 0, 72, 17, 0, 37, 67371279, 24, 32, 0, 0,
+    40, 2, 0, 1, 272, 0, 24, -8, 0, 2, 272, 0, 32, -8, 0,
+    56, 3, 0, 1, 262416, 28, 32, 19, 0, 4, 264, 24, 48, 0, 0, 6, 262416, 28, 32, 20, 0,
     56, 1, 0, 1, 67109135, 24, 32, 0, 0,
     56, 1, 0, 1, 67109135, 24, 32, 0, 0,
   ],
-  imports: [Google_Protobuf_BoolValue._type, WireRuntimeFractionalPercent._type, WireRegexMatcher._type, WireInt64Range._type, WireStringMatcher._type, Google_Protobuf_UInt32Value._type, Google_Protobuf_Duration._type],
-  linked: [_table_envoy_config_core_v3_core_proto, _table_envoy_type_matcher_v3_matcher_proto, _table_envoy_type_v3_type_proto, _table_google_protobuf_duration_proto, _table_google_protobuf_wrappers_proto],
+  imports: [Google_Protobuf_Any._type, Google_Protobuf_BoolValue._type, WireRuntimeFractionalPercent._type, WireRegexMatcher._type, WireInt64Range._type, WireStringMatcher._type, Google_Protobuf_UInt32Value._type, Google_Protobuf_Duration._type],
+  linked: [_table_envoy_config_core_v3_core_proto, _table_envoy_type_matcher_v3_matcher_proto, _table_envoy_type_v3_type_proto, _table_google_protobuf_any_proto, _table_google_protobuf_duration_proto, _table_google_protobuf_wrappers_proto],
   fileDescriptor: """
   0a21656e766f792f636f6e6669672f726f7574652f76332f726f7574652e70726f746f1215656e766f792e636f6e6669672e726f7574652e
-  76331a1e676f6f676c652f70726f746f6275662f6475726174696f6e2e70726f746f1a1e676f6f676c652f70726f746f6275662f77726170
-  706572732e70726f746f1a1f656e766f792f636f6e6669672f636f72652f76332f636f72652e70726f746f1a23656e766f792f747970652f
-  6d6174636865722f76332f6d6174636865722e70726f746f1a18656e766f792f747970652f76332f747970652e70726f746f22710a12526f
-  757465436f6e66696775726174696f6e12120a046e616d6518012001280952046e616d6512470a0d7669727475616c5f686f737473180220
-  03280b32222e656e766f792e636f6e6669672e726f7574652e76332e5669727475616c486f7374520c7669727475616c486f73747322b801
-  0a0b5669727475616c486f737412120a046e616d6518012001280952046e616d6512180a07646f6d61696e731802200328095207646f6d61
-  696e7312340a06726f7574657318032003280b321c2e656e766f792e636f6e6669672e726f7574652e76332e526f7574655206726f757465
-  7312450a0c72657472795f706f6c69637918102001280b32222e656e766f792e636f6e6669672e726f7574652e76332e5265747279506f6c
-  696379520b7265747279506f6c69637922150a134e6f6e466f7277617264696e67416374696f6e22fc010a05526f75746512120a046e616d
-  65180e2001280952046e616d6512370a056d6174636818012001280b32212e656e766f792e636f6e6669672e726f7574652e76332e526f75
-  74654d6174636852056d61746368123a0a05726f75746518022001280b32222e656e766f792e636f6e6669672e726f7574652e76332e526f
-  757465416374696f6e48005205726f75746512600a156e6f6e5f666f7277617264696e675f616374696f6e18122001280b322a2e656e766f
-  792e636f6e6669672e726f7574652e76332e4e6f6e466f7277617264696e67416374696f6e480052136e6f6e466f7277617264696e674163
-  74696f6e42080a06616374696f6e222b0a155175657279506172616d657465724d61746368657212120a046e616d6518012001280952046e
-  616d6522cb030a0a526f7574654d6174636812180a067072656669781801200128094800520670726566697812140a047061746818022001
-  2809480052047061746812440a0a736166655f7265676578180a2001280b32232e656e766f792e747970652e6d6174636865722e76332e52
-  656765784d6174636865724800520973616665526567657812410a0e636173655f73656e73697469766518042001280b321a2e676f6f676c
-  652e70726f746f6275662e426f6f6c56616c7565520d6361736553656e73697469766512590a1072756e74696d655f6672616374696f6e18
-  092001280b322e2e656e766f792e636f6e6669672e636f72652e76332e52756e74696d654672616374696f6e616c50657263656e74520f72
-  756e74696d654672616374696f6e123e0a076865616465727318062003280b32242e656e766f792e636f6e6669672e726f7574652e76332e
-  4865616465724d61746368657252076865616465727312570a1071756572795f706172616d657465727318072003280b322c2e656e766f79
-  2e636f6e6669672e726f7574652e76332e5175657279506172616d657465724d617463686572520f7175657279506172616d657465727342
-  100a0e706174685f73706563696669657222f7030a0d4865616465724d61746368657212120a046e616d6518012001280952046e616d6512
-  210a0b65786163745f6d617463681804200128094800520a65786163744d61746368124f0a10736166655f72656765785f6d61746368180b
-  2001280b32232e656e766f792e747970652e6d6174636865722e76332e52656765784d6174636865724800520e7361666552656765784d61
-  746368123c0a0b72616e67655f6d6174636818062001280b32192e656e766f792e747970652e76332e496e74363452616e67654800520a72
-  616e67654d6174636812250a0d70726573656e745f6d617463681807200128084800520c70726573656e744d6174636812230a0c70726566
-  69785f6d617463681809200128094800520b7072656669784d6174636812230a0c7375666669785f6d61746368180a200128094800520b73
-  75666669784d6174636812270a0e636f6e7461696e735f6d61746368180c200128094800520d636f6e7461696e734d6174636812490a0c73
-  7472696e675f6d61746368180d2001280b32242e656e766f792e747970652e6d6174636865722e76332e537472696e674d61746368657248
-  00520b737472696e674d6174636812210a0c696e766572745f6d61746368180820012808520b696e766572744d6174636842180a16686561
-  6465725f6d617463685f73706563696669657222be010a0f5765696768746564436c757374657212500a08636c7573746572731801200328
-  0b32342e656e766f792e636f6e6669672e726f7574652e76332e5765696768746564436c75737465722e436c757374657257656967687452
-  08636c7573746572731a590a0d436c757374657257656967687412120a046e616d6518012001280952046e616d6512340a06776569676874
-  18022001280b321c2e676f6f676c652e70726f746f6275662e55496e74333256616c7565520677656967687422cd020a0b5265747279506f
-  6c69637912190a0872657472795f6f6e180120012809520772657472794f6e123d0a0b6e756d5f7265747269657318022001280b321c2e67
-  6f6f676c652e70726f746f6275662e55496e74333256616c7565520a6e756d5265747269657312550a0e72657472795f6261636b5f6f6666
-  18082001280b322f2e656e766f792e636f6e6669672e726f7574652e76332e5265747279506f6c6963792e52657472794261636b4f666652
-  0c72657472794261636b4f66661a8c010a0c52657472794261636b4f6666123e0a0d626173655f696e74657276616c18012001280b32192e
-  676f6f676c652e70726f746f6275662e4475726174696f6e520c62617365496e74657276616c123c0a0c6d61785f696e74657276616c1802
-  2001280b32192e676f6f676c652e70726f746f6275662e4475726174696f6e520b6d6178496e74657276616c22e5070a0b526f7574654163
-  74696f6e121a0a07636c757374657218012001280948005207636c757374657212270a0e636c75737465725f686561646572180220012809
-  4800520d636c757374657248656164657212550a1177656967687465645f636c75737465727318032001280b32262e656e766f792e636f6e
-  6669672e726f7574652e76332e5765696768746564436c7573746572480052107765696768746564436c757374657273123a0a18636c7573
-  7465725f7370656369666965725f706c7567696e18252001280948005216636c7573746572537065636966696572506c7567696e12450a0c
-  72657472795f706f6c69637918092001280b32222e656e766f792e636f6e6669672e726f7574652e76332e5265747279506f6c696379520b
-  7265747279506f6c696379124e0a0b686173685f706f6c696379180f2003280b322d2e656e766f792e636f6e6669672e726f7574652e7633
-  2e526f757465416374696f6e2e48617368506f6c696379520a68617368506f6c69637912640a136d61785f73747265616d5f647572617469
-  6f6e18242001280b32342e656e766f792e636f6e6669672e726f7574652e76332e526f757465416374696f6e2e4d617853747265616d4475
-  726174696f6e52116d617853747265616d4475726174696f6e1ab0010a114d617853747265616d4475726174696f6e12490a136d61785f73
-  747265616d5f6475726174696f6e18012001280b32192e676f6f676c652e70726f746f6275662e4475726174696f6e52116d617853747265
-  616d4475726174696f6e12500a17677270635f74696d656f75745f6865616465725f6d617818022001280b32192e676f6f676c652e70726f
-  746f6275662e4475726174696f6e52146772706354696d656f75744865616465724d61781ab8020a0a48617368506f6c696379124e0a0668
-  656164657218012001280b32342e656e766f792e636f6e6669672e726f7574652e76332e526f757465416374696f6e2e48617368506f6c69
-  63792e48656164657248005206686561646572125e0a0c66696c7465725f737461746518062001280b32392e656e766f792e636f6e666967
-  2e726f7574652e76332e526f757465416374696f6e2e48617368506f6c6963792e46696c74657253746174654800520b66696c7465725374
-  617465121a0a087465726d696e616c18042001280852087465726d696e616c1a290a06486561646572121f0a0b6865616465725f6e616d65
-  180120012809520a6865616465724e616d651a1f0a0b46696c746572537461746512100a036b657918012001280952036b657942120a1070
-  6f6c6963795f73706563696669657242130a11636c75737465725f737065636966696572620670726f746f33
+  76331a19676f6f676c652f70726f746f6275662f616e792e70726f746f1a1e676f6f676c652f70726f746f6275662f6475726174696f6e2e
+  70726f746f1a1e676f6f676c652f70726f746f6275662f77726170706572732e70726f746f1a1f656e766f792f636f6e6669672f636f7265
+  2f76332f636f72652e70726f746f1a23656e766f792f747970652f6d6174636865722f76332f6d6174636865722e70726f746f1a18656e76
+  6f792f747970652f76332f747970652e70726f746f22710a12526f757465436f6e66696775726174696f6e12120a046e616d651801200128
+  0952046e616d6512470a0d7669727475616c5f686f73747318022003280b32222e656e766f792e636f6e6669672e726f7574652e76332e56
+  69727475616c486f7374520c7669727475616c486f737473228c030a0b5669727475616c486f737412120a046e616d651801200128095204
+  6e616d6512180a07646f6d61696e731802200328095207646f6d61696e7312340a06726f7574657318032003280b321c2e656e766f792e63
+  6f6e6669672e726f7574652e76332e526f7574655206726f7574657312450a0c72657472795f706f6c69637918102001280b32222e656e76
+  6f792e636f6e6669672e726f7574652e76332e5265747279506f6c696379520b7265747279506f6c69637912730a1774797065645f706572
+  5f66696c7465725f636f6e666967180f2003280b323c2e656e766f792e636f6e6669672e726f7574652e76332e5669727475616c486f7374
+  2e547970656450657246696c746572436f6e666967456e7472795214747970656450657246696c746572436f6e6669671a5d0a1954797065
+  6450657246696c746572436f6e666967456e74727912100a036b657918012001280952036b6579122a0a0576616c756518022001280b3214
+  2e676f6f676c652e70726f746f6275662e416e79520576616c75653a02380122790a0c46696c746572436f6e666967122c0a06636f6e6669
+  6718012001280b32142e676f6f676c652e70726f746f6275662e416e795206636f6e666967121f0a0b69735f6f7074696f6e616c18022001
+  2808520a69734f7074696f6e616c121a0a0864697361626c6564180320012808520864697361626c656422150a134e6f6e466f7277617264
+  696e67416374696f6e22ca030a05526f75746512120a046e616d65180e2001280952046e616d6512370a056d6174636818012001280b3221
+  2e656e766f792e636f6e6669672e726f7574652e76332e526f7574654d6174636852056d61746368123a0a05726f75746518022001280b32
+  222e656e766f792e636f6e6669672e726f7574652e76332e526f757465416374696f6e48005205726f75746512600a156e6f6e5f666f7277
+  617264696e675f616374696f6e18122001280b322a2e656e766f792e636f6e6669672e726f7574652e76332e4e6f6e466f7277617264696e
+  67416374696f6e480052136e6f6e466f7277617264696e67416374696f6e126d0a1774797065645f7065725f66696c7465725f636f6e6669
+  67180d2003280b32362e656e766f792e636f6e6669672e726f7574652e76332e526f7574652e547970656450657246696c746572436f6e66
+  6967456e7472795214747970656450657246696c746572436f6e6669671a5d0a19547970656450657246696c746572436f6e666967456e74
+  727912100a036b657918012001280952036b6579122a0a0576616c756518022001280b32142e676f6f676c652e70726f746f6275662e416e
+  79520576616c75653a02380142080a06616374696f6e222b0a155175657279506172616d657465724d61746368657212120a046e616d6518
+  012001280952046e616d6522cb030a0a526f7574654d6174636812180a067072656669781801200128094800520670726566697812140a04
+  70617468180220012809480052047061746812440a0a736166655f7265676578180a2001280b32232e656e766f792e747970652e6d617463
+  6865722e76332e52656765784d6174636865724800520973616665526567657812410a0e636173655f73656e73697469766518042001280b
+  321a2e676f6f676c652e70726f746f6275662e426f6f6c56616c7565520d6361736553656e73697469766512590a1072756e74696d655f66
+  72616374696f6e18092001280b322e2e656e766f792e636f6e6669672e636f72652e76332e52756e74696d654672616374696f6e616c5065
+  7263656e74520f72756e74696d654672616374696f6e123e0a076865616465727318062003280b32242e656e766f792e636f6e6669672e72
+  6f7574652e76332e4865616465724d61746368657252076865616465727312570a1071756572795f706172616d657465727318072003280b
+  322c2e656e766f792e636f6e6669672e726f7574652e76332e5175657279506172616d657465724d617463686572520f7175657279506172
+  616d657465727342100a0e706174685f73706563696669657222f7030a0d4865616465724d61746368657212120a046e616d651801200128
+  0952046e616d6512210a0b65786163745f6d617463681804200128094800520a65786163744d61746368124f0a10736166655f7265676578
+  5f6d61746368180b2001280b32232e656e766f792e747970652e6d6174636865722e76332e52656765784d6174636865724800520e736166
+  6552656765784d61746368123c0a0b72616e67655f6d6174636818062001280b32192e656e766f792e747970652e76332e496e7436345261
+  6e67654800520a72616e67654d6174636812250a0d70726573656e745f6d617463681807200128084800520c70726573656e744d61746368
+  12230a0c7072656669785f6d617463681809200128094800520b7072656669784d6174636812230a0c7375666669785f6d61746368180a20
+  0128094800520b7375666669784d6174636812270a0e636f6e7461696e735f6d61746368180c200128094800520d636f6e7461696e734d61
+  74636812490a0c737472696e675f6d61746368180d2001280b32242e656e766f792e747970652e6d6174636865722e76332e537472696e67
+  4d6174636865724800520b737472696e674d6174636812210a0c696e766572745f6d61746368180820012808520b696e766572744d617463
+  6842180a166865616465725f6d617463685f73706563696669657222a6030a0f5765696768746564436c757374657212500a08636c757374
+  65727318012003280b32342e656e766f792e636f6e6669672e726f7574652e76332e5765696768746564436c75737465722e436c75737465
+  725765696768745208636c7573746572731ac0020a0d436c757374657257656967687412120a046e616d6518012001280952046e616d6512
+  340a0677656967687418022001280b321c2e676f6f676c652e70726f746f6275662e55496e74333256616c75655206776569676874128501
+  0a1774797065645f7065725f66696c7465725f636f6e666967180a2003280b324e2e656e766f792e636f6e6669672e726f7574652e76332e
+  5765696768746564436c75737465722e436c75737465725765696768742e547970656450657246696c746572436f6e666967456e74727952
+  14747970656450657246696c746572436f6e6669671a5d0a19547970656450657246696c746572436f6e666967456e74727912100a036b65
+  7918012001280952036b6579122a0a0576616c756518022001280b32142e676f6f676c652e70726f746f6275662e416e79520576616c7565
+  3a02380122cd020a0b5265747279506f6c69637912190a0872657472795f6f6e180120012809520772657472794f6e123d0a0b6e756d5f72
+  65747269657318022001280b321c2e676f6f676c652e70726f746f6275662e55496e74333256616c7565520a6e756d526574726965731255
+  0a0e72657472795f6261636b5f6f666618082001280b322f2e656e766f792e636f6e6669672e726f7574652e76332e5265747279506f6c69
+  63792e52657472794261636b4f6666520c72657472794261636b4f66661a8c010a0c52657472794261636b4f6666123e0a0d626173655f69
+  6e74657276616c18012001280b32192e676f6f676c652e70726f746f6275662e4475726174696f6e520c62617365496e74657276616c123c
+  0a0c6d61785f696e74657276616c18022001280b32192e676f6f676c652e70726f746f6275662e4475726174696f6e520b6d6178496e7465
+  7276616c22e5070a0b526f757465416374696f6e121a0a07636c757374657218012001280948005207636c757374657212270a0e636c7573
+  7465725f6865616465721802200128094800520d636c757374657248656164657212550a1177656967687465645f636c7573746572731803
+  2001280b32262e656e766f792e636f6e6669672e726f7574652e76332e5765696768746564436c7573746572480052107765696768746564
+  436c757374657273123a0a18636c75737465725f7370656369666965725f706c7567696e18252001280948005216636c7573746572537065
+  636966696572506c7567696e12450a0c72657472795f706f6c69637918092001280b32222e656e766f792e636f6e6669672e726f7574652e
+  76332e5265747279506f6c696379520b7265747279506f6c696379124e0a0b686173685f706f6c696379180f2003280b322d2e656e766f79
+  2e636f6e6669672e726f7574652e76332e526f757465416374696f6e2e48617368506f6c696379520a68617368506f6c69637912640a136d
+  61785f73747265616d5f6475726174696f6e18242001280b32342e656e766f792e636f6e6669672e726f7574652e76332e526f7574654163
+  74696f6e2e4d617853747265616d4475726174696f6e52116d617853747265616d4475726174696f6e1ab0010a114d617853747265616d44
+  75726174696f6e12490a136d61785f73747265616d5f6475726174696f6e18012001280b32192e676f6f676c652e70726f746f6275662e44
+  75726174696f6e52116d617853747265616d4475726174696f6e12500a17677270635f74696d656f75745f6865616465725f6d6178180220
+  01280b32192e676f6f676c652e70726f746f6275662e4475726174696f6e52146772706354696d656f75744865616465724d61781ab8020a
+  0a48617368506f6c696379124e0a0668656164657218012001280b32342e656e766f792e636f6e6669672e726f7574652e76332e526f7574
+  65416374696f6e2e48617368506f6c6963792e48656164657248005206686561646572125e0a0c66696c7465725f73746174651806200128
+  0b32392e656e766f792e636f6e6669672e726f7574652e76332e526f757465416374696f6e2e48617368506f6c6963792e46696c74657253
+  746174654800520b66696c7465725374617465121a0a087465726d696e616c18042001280852087465726d696e616c1a290a064865616465
+  72121f0a0b6865616465725f6e616d65180120012809520a6865616465724e616d651a1f0a0b46696c746572537461746512100a036b6579
+  18012001280952036b657942120a10706f6c6963795f73706563696669657242130a11636c75737465725f73706563696669657262067072
+  6f746f33
   """)

@@ -5,11 +5,19 @@ import VoleryTypes
 final class RouteSelector: ConfigSelector {
   private let routes: [RouteTable.Route]
   private let maxStreamDuration: Duration?
+  private let faults: [FaultFilter]
+  private let activeFaults: CallCounter
   private let channelHash: UInt64
   private let random: @Sendable () -> UInt64
 
-  init(_ configuration: XDSConfiguration, channelHash: UInt64, random: @escaping @Sendable () -> UInt64) {
+  /// - Parameter activeFaults: Of the client.
+  init(
+    _ configuration: XDSConfiguration, channelHash: UInt64, activeFaults: CallCounter,
+    random: @escaping @Sendable () -> UInt64
+  ) {
     routes = configuration.routes
+    faults = configuration.faults
+    self.activeFaults = activeFaults
     maxStreamDuration = configuration.maxStreamDuration
     self.channelHash = channelHash
     self.random = random
@@ -28,20 +36,43 @@ final class RouteSelector: ConfigSelector {
     let limit = route.maxStreamDuration ?? maxStreamDuration
     var result = CallConfiguration(
       methodConfig: MethodConfig(timeout: limit.flatMap { $0 > .zero ? $0 : nil }, retryPolicy: route.retryPolicy))
-    result.attributes.cluster = cluster
+    result.attributes.cluster = cluster.name
+    if !faults.isEmpty {
+      result.injectedFault = fault(for: call, route.filters.merging(cluster.filters))
+    }
     result.hash = hash(route.hashPolicies, call.metadata)
     return result
   }
 
-  private func choose(_ clusters: [RouteTable.WeightedCluster]) -> String? {
-    guard clusters.count > 1 else { return clusters.first?.name }
+  private func choose(_ clusters: [RouteTable.WeightedCluster]) -> RouteTable.WeightedCluster? {
+    guard clusters.count > 1 else { return clusters.first }
     let sum = clusters.reduce(UInt64(0)) { $0 + UInt64($1.weight) }
     var drawn = random() % sum
     for cluster in clusters {
-      if drawn < UInt64(cluster.weight) { return cluster.name }
+      if drawn < UInt64(cluster.weight) { return cluster }
       drawn -= UInt64(cluster.weight)
     }
-    return clusters.last?.name
+    return clusters.last
+  }
+
+  /// Delays add up; the first end is the last word.
+  private func fault(for call: ConfigSelectorRequest, _ overrides: FilterOverrides) -> InjectedFault? {
+    var delay = Duration.zero
+    var failure: StatusError?
+    var count = 0
+    for filter in faults where failure == nil {
+      guard let settings = overrides.settings(of: filter),
+        let fault = settings.fault(for: call.metadata, random: { UInt32(random() % 1_000_000) }),
+        activeFaults.begin(limit: settings.maxActive ?? .max)
+      else { continue }
+      count += 1
+      delay += fault.delay
+      failure = fault.code.map { StatusError($0, "xds: fault injection ends the call, as the control plane wants") }
+    }
+    guard count > 0 else { return nil }
+    return InjectedFault(delay: delay, failure: failure) { [activeFaults, count] in
+      for _ in 0..<count { activeFaults.end() }
+    }
   }
 
   private func hash(_ policies: [RouteHashPolicy], _ metadata: Metadata) -> UInt64? {

@@ -1,10 +1,13 @@
+package import VoleryClient
 package import VoleryTypes
 
 /// What a channel goes by: its routes and the clusters behind them.
 package struct XDSConfiguration: Equatable, Sendable {
   package let routes: [RouteTable.Route]
   package let maxStreamDuration: Duration?
-  package let clusters: [String: Cluster]
+  /// The listener's, in their order.
+  package let faults: [FaultFilter]
+  package var clusters: [String: Cluster]
 
   package struct Cluster: Equatable, Sendable {
     package var name: String
@@ -18,6 +21,14 @@ package struct XDSConfiguration: Equatable, Sendable {
     package let name: String
     package let cluster: ClusterResource
     package let endpoints: EndpointsResource
+    /// How connections are protected where the channel leaves that to the control plane (gRFC A29).
+    package var credentials: EndpointCredentials?
+
+    package init(name: String, cluster: ClusterResource, endpoints: EndpointsResource) {
+      self.name = name
+      self.cluster = cluster
+      self.endpoints = endpoints
+    }
   }
 }
 
@@ -32,7 +43,10 @@ package struct DependencyWalk {
 
   /// What was looked at, and has to go on being asked for.
   package private(set) var keys: Set<ResourceKey> = []
+  /// The same of hosts, each as `host:port`.
+  package private(set) var hosts: Set<String> = []
   private let view: (ResourceKey) -> ResourceView
+  private let host: (String) -> HostView
   private var isWaiting = false
 
   /// gRFC A37.
@@ -40,7 +54,12 @@ package struct DependencyWalk {
   /// Of one channel.
   private static let maxClusters = 1000
 
-  package init(_ view: @escaping (ResourceKey) -> ResourceView) { self.view = view }
+  package init(
+    _ view: @escaping (ResourceKey) -> ResourceView, host: @escaping (String) -> HostView = { _ in .waiting }
+  ) {
+    self.view = view
+    self.host = host
+  }
 
   /// - Parameter authority: What the virtual host is chosen by.
   package mutating func run(listener: String, authority: String) -> Outcome {
@@ -83,7 +102,9 @@ package struct DependencyWalk {
     }
     guard !isWaiting else { return .waiting }
     return .ready(
-      XDSConfiguration(routes: host.routes, maxStreamDuration: listener.maxStreamDuration, clusters: clusters))
+      XDSConfiguration(
+        routes: host.routes, maxStreamDuration: listener.maxStreamDuration, faults: listener.faults,
+        clusters: clusters))
   }
 
   private mutating func collect(
@@ -102,6 +123,15 @@ package struct DependencyWalk {
       switch cluster.kind {
       case .aggregate(let names):
         for name in names { collect(name, into: &whole, &seen, depth: depth + 1) }
+      case .host(let host):
+        hosts.insert(host)
+        switch self.host(host) {
+        case .waiting: isWaiting = true
+        case .failed(let error): whole.failure = error
+        case .known(let addresses):
+          let endpoints = EndpointsResource(addresses: addresses)
+          whole.parts.append(XDSConfiguration.Part(name: name, cluster: cluster, endpoints: endpoints))
+        }
       case .endpoints(let resource):
         switch look(ResourceKey(.endpoints, resource)) {
         case .waiting: isWaiting = true

@@ -7,20 +7,28 @@ final class XDSResolver: Resolver {
   private let client: XDSClient
   private let listener: String
   private let authority: String
+  private let hosts: HostLookups
+  private let signals: AsyncStream<Void>
+  private let signal: AsyncStream<Void>.Continuation
 
-  init(_ client: XDSClient, listener: String, authority: String) {
+  /// - Parameter resolvers: By which names of LOGICAL_DNS clusters are looked up.
+  init(_ client: XDSClient, listener: String, authority: String, resolvers: ResolverRegistry) {
     self.client = client
     self.listener = listener
     self.authority = authority
+    (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    hosts = HostLookups(resolvers, signal: signal)
   }
 
-  /// The control plane tells of changes by itself.
-  func resolveNow(_ cause: ResolveCause) {}
+  /// The control plane tells of changes by itself; names have to be looked up.
+  func resolveNow(_ cause: ResolveCause) { hosts.resolveNow(cause) }
 
   func run(_ publish: @escaping @Sendable (ResolverUpdate) -> Bool) async throws {
-    let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let id = client.watch(signal)
-    defer { client.unwatch(id) }
+    defer {
+      client.unwatch(id)
+      hosts.want([])
+    }
     var last: DependencyWalk.Outcome?
     var selector: RouteSelector?
     let channelHash = UInt64.random(in: .min ... .max)
@@ -30,8 +38,9 @@ final class XDSResolver: Resolver {
       var keys: Set<ResourceKey> = []
       var outcome = DependencyWalk.Outcome.waiting
       while true {
-        var walk = DependencyWalk { [client] in client.view($0) }
+        var walk = DependencyWalk({ [client] in client.view($0) }, host: { [hosts] in hosts.view($0) })
         outcome = walk.run(listener: listener, authority: authority)
+        hosts.want(walk.hosts)
         guard walk.keys != keys else { break }
         keys = walk.keys
         client.want(keys, by: id)
@@ -41,12 +50,14 @@ final class XDSResolver: Resolver {
       case .waiting: continue
       case .failed(let error):
         selector = nil
-        _ = publish(failure(error))
+        _ = publish(last == nil ? .failed(error) : .resolved(absence(error)))
       case .ready(let configuration):
         if case .ready(let old)? = last, let kept = selector, old.isRouted(like: configuration) {
           selector = kept
         } else {
-          selector = RouteSelector(configuration, channelHash: channelHash) { .random(in: .min ... .max) }
+          selector = RouteSelector(
+            configuration, channelHash: channelHash, activeFaults: client.accounts.faults
+          ) { .random(in: .min ... .max) }
         }
         _ = publish(.resolved(resolution(configuration, selector)))
       }
@@ -54,8 +65,15 @@ final class XDSResolver: Resolver {
     }
   }
 
-  /// Calls fail with it, those that run go on: the control plane has said that there is nothing (gRFC A57).
-  private func failure(_ error: StatusError) -> ResolverUpdate { .failed(error) }
+  /// What was there is not there any more (gRFC A53, A57): calls fail with it, those that run go on.
+  private func absence(_ error: StatusError) -> Resolution {
+    var resolution = Resolution(endpoints: [], serviceConfigJSON: XDSResolver.serviceConfig, note: error.message)
+    resolution.attributes.configSelector = FailingSelector(error)
+    resolution.attributes.clusterSet = ClusterSet([:], accounts: client.accounts)
+    return resolution
+  }
+
+  private static let serviceConfig = "{\"loadBalancingConfig\":[{\"\(ClusterManagerPolicy.name)\":{}}]}"
 
   private func resolution(_ configuration: XDSConfiguration, _ selector: RouteSelector?) -> Resolution {
     var endpoints: [Endpoint] = []
@@ -69,13 +87,10 @@ final class XDSResolver: Resolver {
     }
     var resolution = Resolution(
       endpoints: endpoints,
-      serviceConfigJSON: "{\"loadBalancingConfig\":[{\"\(ClusterManagerPolicy.name)\":{}}]}",
+      serviceConfigJSON: XDSResolver.serviceConfig,
       note: "xds: the listener \(XDSResourceError.quote(listener)) of \(client.bootstrap.serverURI)")
     resolution.attributes.configSelector = selector
-    resolution.attributes.clusterSet = ClusterSet(
-      configuration.clusters.mapValues { cluster in
-        ClusterSet.Entry(configuration: cluster, counter: client.counter(of: cluster.name))
-      })
+    resolution.attributes.clusterSet = ClusterSet(configuration.clusters, accounts: client.accounts)
     return resolution
   }
 }
@@ -83,6 +98,15 @@ final class XDSResolver: Resolver {
 extension XDSConfiguration {
   /// Whether calls are made alike, whatever the clusters are.
   fileprivate func isRouted(like other: XDSConfiguration) -> Bool {
-    routes == other.routes && maxStreamDuration == other.maxStreamDuration
+    routes == other.routes && maxStreamDuration == other.maxStreamDuration && faults == other.faults
   }
+}
+
+/// Fails every call.
+private final class FailingSelector: ConfigSelector {
+  private let error: StatusError
+
+  init(_ error: StatusError) { self.error = error }
+
+  func configuration(of call: ConfigSelectorRequest) throws(StatusError) -> CallConfiguration { throw error }
 }

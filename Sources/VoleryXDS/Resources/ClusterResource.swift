@@ -9,28 +9,54 @@ package struct ClusterResource: Equatable, Sendable {
     case endpoints(String)
     /// One after the other, the first that works (gRFC A37).
     case aggregate([String])
+    /// `host:port`: all of its addresses are one server's.
+    case host(String)
+  }
+
+  /// How the localities of a priority share its calls.
+  package enum Localities: Equatable, Sendable {
+    /// As their weights say; within each the policy sees to its own endpoints.
+    case byWeight
+    /// The policy sees all endpoints at once, each one's weight times its locality's (ring_hash).
+    case multiplied
+    /// The policy sees all endpoints at once; localities count for nothing.
+    case ignored
   }
 
   package let kind: Kind
   /// The policy over the endpoints of one locality, as a service config names it.
   package let policy: JSONValue
-  /// Whether the policy sees all localities at once, each endpoint's weight times its locality's (ring_hash).
-  package let spansLocalities: Bool
+  package let localities: Localities
   /// gRFC A32.
   package let maxRequests: UInt32
   /// gRFC A50, as `outlier_detection`'s configuration without its child; nil: none.
   package let outlierDetection: JSONValue?
+  /// What of its load is reported (gRFC A64, A85); nil: nothing.
+  package let reportedMetrics: ReportedMetrics?
 
+  /// By which its endpoints are asked for, where that is another name; empty where it is not.
+  package var serviceName: String { if case .endpoints(let name) = kind, name != self.name { name } else { "" } }
+  /// `host:port` of a cluster that is looked up.
+  package var host: String? { if case .host(let host) = kind { host } else { nil } }
+
+  private let name: String
   private static let maxAggregated = 100
 
   init(_ wire: WireCluster) throws(XDSResourceError) {
+    name = wire.name
     kind = try ClusterResource.kind(wire)
     let choice = try ClusterPolicy(wire)
     policy = choice.json
-    spansLocalities = choice.spansLocalities
+    localities = choice.localities
     maxRequests =
       wire.circuitBreakers?.thresholds.first { $0.priority == 0 }?.maxRequests?.value ?? 1024
     outlierDetection = try wire.outlierDetection.map(ClusterResource.outliers) ?? nil
+    if let server = wire.lrsServer {
+      guard case .self_p? = server.configSourceSpecifier else { throw XDSResourceError("lrs_server", "is not self") }
+      reportedMetrics = ReportedMetrics(wire.lrsReportEndpointMetrics)
+    } else {
+      reportedMetrics = nil
+    }
   }
 
   private static func kind(_ wire: WireCluster) throws(XDSResourceError) -> Kind {
@@ -56,9 +82,31 @@ package struct ClusterResource: Equatable, Sendable {
       } catch {
         throw XDSResourceError("cluster_type.typed_config", "\(error)")
       }
-    case .type(let type)?: throw XDSResourceError("type", "\(type) is not supported: EDS and aggregate clusters are")
-    case nil: throw XDSResourceError("type", "is not supported: EDS and aggregate clusters are")
+    case .type(.logicalDns)?: return .host(try host(wire.loadAssignment))
+    case .type(let type)?:
+      throw XDSResourceError("type", "\(type) is not supported: EDS, LOGICAL_DNS and aggregate clusters are")
+    case nil: throw XDSResourceError("type", "is not supported: EDS, LOGICAL_DNS and aggregate clusters are")
     }
+  }
+
+  /// gRFC A37: the one endpoint of the one locality.
+  private static func host(_ wire: WireClusterLoadAssignment?) throws(XDSResourceError) -> String {
+    guard let wire else { throw XDSResourceError("load_assignment", "missing") }
+    guard wire.endpoints.count == 1, wire.endpoints[0].lbEndpoints.count == 1 else {
+      throw XDSResourceError("load_assignment", "has not one locality with one endpoint")
+    }
+    let place = "load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address"
+    guard case .endpoint(let endpoint)? = wire.endpoints[0].lbEndpoints[0].hostIdentifier,
+      case .socketAddress(let address)? = endpoint.address?.address
+    else { throw XDSResourceError(place, "missing") }
+    guard address.resolverName.isEmpty else { throw XDSResourceError("\(place).resolver_name", "is not supported") }
+    guard !address.address.isEmpty, address.address.utf8.count <= 255 else {
+      throw XDSResourceError("\(place).address", "is not 1 to 255 bytes long")
+    }
+    guard case .portValue(let port)? = address.portSpecifier, port > 0, port <= 65535 else {
+      throw XDSResourceError("\(place).port_value", "is not 1 to 65535")
+    }
+    return address.address.contains(":") ? "[\(address.address)]:\(port)" : "\(address.address):\(port)"
   }
 
   /// gRFC A50: what a weight of enforcement of 0 switches off is left out.
@@ -103,81 +151,5 @@ package struct ClusterResource: Equatable, Sendable {
       ])
     }
     return enforcing > 0 || enforcingFailures > 0 ? .object(members) : nil
-  }
-}
-
-/// The policy of a cluster: what `load_balancing_policy` says (gRFC A52), or what `lb_policy` does.
-struct ClusterPolicy {
-  let json: JSONValue
-  let spansLocalities: Bool
-
-  private static let prefix = "envoy.extensions.load_balancing_policies."
-  private static let maxDepth = 16
-
-  init(_ wire: WireCluster) throws(XDSResourceError) {
-    if let policy = wire.loadBalancingPolicy {
-      do throws(XDSResourceError) { self = try ClusterPolicy(policy, depth: 0) } catch {
-        throw error.within("load_balancing_policy")
-      }
-      return
-    }
-    switch wire.lbPolicy {
-    case .roundRobin: self.init("round_robin")
-    case .leastRequest:
-      let count = wire.leastRequestLbConfig?.choiceCount?.value ?? 2
-      guard count >= 2 else { throw XDSResourceError("least_request_lb_config.choice_count", "is below 2") }
-      self.init("least_request", ["choiceCount": .number("\(min(count, 10))")])
-    case .ringHash:
-      let config = wire.ringHashLbConfig
-      guard config?.hashFunction ?? .xxHash == .xxHash else {
-        throw XDSResourceError("ring_hash_lb_config.hash_function", "is not XX_HASH")
-      }
-      let smallest = config?.minimumRingSize?.value ?? 1024
-      let largest = config?.maximumRingSize?.value ?? 8 << 20
-      guard smallest >= 1, smallest <= largest, largest <= 8 << 20 else {
-        throw XDSResourceError("ring_hash_lb_config", "the sizes of the ring must be 1 to 8388608, and in order")
-      }
-      self.init(
-        "ring_hash_experimental", ["minRingSize": .number("\(smallest)"), "maxRingSize": .number("\(largest)")],
-        spansLocalities: true)
-    default: throw XDSResourceError("lb_policy", "\(wire.lbPolicy) is not supported")
-    }
-  }
-
-  private init(_ name: String, _ configuration: [String: JSONValue] = [:], spansLocalities: Bool = false) {
-    json = .object([name: .object(configuration)])
-    self.spansLocalities = spansLocalities
-  }
-
-  /// The first that is known counts.
-  private init(_ wire: WireLoadBalancingPolicy, depth: Int) throws(XDSResourceError) {
-    guard depth < ClusterPolicy.maxDepth else { throw XDSResourceError("policies", "too many below one another") }
-    for policy in wire.policies {
-      guard let config = policy.typedExtensionConfig?.typedConfig else { continue }
-      switch config.typeName.dropFirst(ClusterPolicy.prefix.count) {
-      case "round_robin.v3.RoundRobin":
-        self.init("round_robin")
-        return
-      case "least_request.v3.LeastRequest":
-        self.init("least_request")
-        return
-      case "pick_first.v3.PickFirst":
-        self.init("pick_first")
-        return
-      case "ring_hash.v3.RingHash":
-        self.init("ring_hash_experimental", spansLocalities: true)
-        return
-      case "wrr_locality.v3.WrrLocality":
-        let wrr: WireWrrLocality?
-        do { wrr = try config.unpack() } catch { throw XDSResourceError("policies", "\(error)") }
-        guard let inner = wrr?.endpointPickingPolicy else {
-          throw XDSResourceError("endpoint_picking_policy", "missing")
-        }
-        self = try ClusterPolicy(inner, depth: depth + 1)
-        return
-      default: continue
-      }
-    }
-    throw XDSResourceError("policies", "none of them is known")
   }
 }

@@ -7,7 +7,7 @@ package struct EndpointsResource: Equatable, Sendable {
   package struct Locality: Equatable, Sendable {
     /// `region:zone:sub zone`.
     package let name: String
-    package let zone: String
+    package let place: XDSLocality
     package let weight: UInt32
     package let priority: Int
     package let endpoints: [Endpoint]
@@ -21,6 +21,13 @@ package struct EndpointsResource: Equatable, Sendable {
 
   package let localities: [Locality]
   package let drops: [Drop]
+
+  /// The addresses of a host (gRFC A37): one server, in no locality.
+  package init(addresses: [SocketAddress]) {
+    let endpoints = addresses.isEmpty ? [] : [Endpoint(addresses)]
+    localities = [Locality(name: "", place: XDSLocality(), weight: 1, priority: 0, endpoints: endpoints)]
+    drops = []
+  }
 
   package static let maxEndpoints = 10_000
   private static let maxLocalities = 1000
@@ -59,7 +66,10 @@ package struct EndpointsResource: Equatable, Sendable {
         }
       }
       localities.append(
-        Locality(name: name, zone: wireLocality.zone, weight: weight, priority: priority, endpoints: endpoints))
+        Locality(
+          name: name,
+          place: XDSLocality(region: wireLocality.region, zone: wireLocality.zone, subZone: wireLocality.subZone),
+          weight: weight, priority: priority, endpoints: endpoints))
     }
     guard addresses.count <= EndpointsResource.maxEndpoints else {
       throw XDSResourceError("endpoints", "over \(EndpointsResource.maxEndpoints) addresses")

@@ -11,6 +11,8 @@ package struct ListenerResource: Equatable, Sendable {
   package let routes: Routes
   /// The longest that a call may take where its route does not say (gRFC A31); nil: no limit.
   package let maxStreamDuration: Duration?
+  /// Filters that make things go wrong (gRFC A33), in their order.
+  package let faults: [FaultFilter]
 
   static let routerType = "envoy.extensions.filters.http.router.v3.Router"
 
@@ -48,13 +50,17 @@ package struct ListenerResource: Equatable, Sendable {
       }
     case nil: throw XDSResourceError("route_specifier", "is neither rds nor route_config")
     }
-    try ListenerResource.check(manager.httpFilters)
+    faults = try ListenerResource.faults(manager.httpFilters)
   }
 
+  private static let maxFilters = 100
+
   /// gRFC A39: a filter that is not known is passed over only if it is optional; the last one is the router.
-  private static func check(_ filters: [WireHttpFilter]) throws(XDSResourceError) {
+  private static func faults(_ filters: [WireHttpFilter]) throws(XDSResourceError) -> [FaultFilter] {
     guard let last = filters.last else { throw XDSResourceError("http_filters", "empty: the router is missing") }
+    guard filters.count <= maxFilters else { throw XDSResourceError("http_filters", "over \(maxFilters) filters") }
     var names: Set<String> = []
+    var faults: [FaultFilter] = []
     for filter in filters {
       let place = "http_filters[\(XDSResourceError.quote(filter.name))]"
       guard names.insert(filter.name).inserted else { throw XDSResourceError(place, "comes twice") }
@@ -62,15 +68,31 @@ package struct ListenerResource: Equatable, Sendable {
         guard filter.isOptional else { throw XDSResourceError(place, "has no typed_config") }
         continue
       }
-      guard config.typeName == routerType || filter.isOptional else {
-        throw XDSResourceError(place, "the filter type \(XDSResourceError.quote(config.typeURL)) is not known")
-      }
-      guard config.typeName != routerType || filter.name == last.name else {
-        throw XDSResourceError(place, "the router must be the last filter")
+      switch config.typeName {
+      case routerType:
+        guard filter.name == last.name else { throw XDSResourceError(place, "the router must be the last filter") }
+      case FaultSettings.type:
+        faults.append(FaultFilter(name: filter.name, settings: try fault(config, place)))
+      default:
+        guard filter.isOptional else {
+          throw XDSResourceError(place, "the filter type \(XDSResourceError.quote(config.typeURL)) is not known")
+        }
       }
     }
     guard case .typedConfig(let config)? = last.configType, config.typeName == routerType else {
       throw XDSResourceError("http_filters", "the last filter is not the router")
+    }
+    return faults
+  }
+
+  private static func fault(_ config: Google_Protobuf_Any, _ place: String) throws(XDSResourceError) -> FaultSettings {
+    do {
+      guard let wire = try config.unpack(WireHTTPFault.self) else { throw XDSResourceError(place, "is no HTTPFault") }
+      return try FaultSettings(wire)
+    } catch let error as XDSResourceError {
+      throw error.within(place)
+    } catch {
+      throw XDSResourceError(place, "\(error)")
     }
   }
 }

@@ -12,6 +12,8 @@ package struct RouteTable: Equatable, Sendable {
   package struct WeightedCluster: Equatable, Sendable {
     package let name: String
     package let weight: UInt32
+    /// In the place of the route's.
+    package let filters: FilterOverrides
   }
 
   package struct Route: Equatable, Sendable {
@@ -22,6 +24,8 @@ package struct RouteTable: Equatable, Sendable {
     package let maxStreamDuration: Duration?
     package let retryPolicy: RetryPolicy?
     package let hashPolicies: [RouteHashPolicy]
+    /// In the place of what the listener says of its filters.
+    package let filters: FilterOverrides
   }
 
   package let virtualHosts: [VirtualHost]
@@ -44,10 +48,14 @@ package struct RouteTable: Equatable, Sendable {
       }
       guard !host.domains.isEmpty else { throw XDSResourceError("\(place).domains", "empty") }
       let hostRetries = try RouteTable.retries(host.retryPolicy, "\(place).retry_policy")
+      let filters: FilterOverrides
+      do throws(XDSResourceError) { filters = try FilterOverrides(host.typedPerFilterConfig) } catch {
+        throw error.within(place)
+      }
       var routes: [Route] = []
       for (index, route) in host.routes.enumerated() {
         do throws(XDSResourceError) {
-          if let route = try Route(route, hostRetries) { routes.append(route) }
+          if let route = try Route(route, hostRetries, filters) { routes.append(route) }
         } catch {
           throw error.within("\(place).routes[\(index)]")
         }
@@ -89,10 +97,11 @@ package struct RouteTable: Equatable, Sendable {
 
 extension RouteTable.Route {
   /// Nil for routes that clients pass over (gRFC A28): those that look at a query, or take the cluster from a header.
-  init?(_ wire: WireRoute, _ hostRetries: RetryPolicy?) throws(XDSResourceError) {
+  init?(_ wire: WireRoute, _ hostRetries: RetryPolicy?, _ hostFilters: FilterOverrides) throws(XDSResourceError) {
     guard let match = wire.match else { throw XDSResourceError("match", "missing") }
     guard match.queryParameters.isEmpty else { return nil }
     do throws(XDSResourceError) { self.match = try RouteMatch(match) } catch { throw error.within("match") }
+    filters = hostFilters.merging(try FilterOverrides(wire.typedPerFilterConfig))
     guard case .route(let action)? = wire.action else {
       clusters = []
       maxStreamDuration = nil
@@ -103,7 +112,7 @@ extension RouteTable.Route {
     switch action.clusterSpecifier {
     case .cluster(let name)?:
       guard !name.isEmpty else { throw XDSResourceError("route.cluster", "empty") }
-      clusters = [RouteTable.WeightedCluster(name: name, weight: 1)]
+      clusters = [RouteTable.WeightedCluster(name: name, weight: 1, filters: FilterOverrides())]
     case .weightedClusters(let weighted)?: clusters = try RouteTable.Route.clusters(weighted)
     case .clusterHeader?, .clusterSpecifierPlugin?, nil: return nil
     }
@@ -124,7 +133,13 @@ extension RouteTable.Route {
       guard !cluster.name.isEmpty else { throw XDSResourceError("\(place).clusters[\(index)].name", "empty") }
       let weight = cluster.weight?.value ?? 0
       sum += UInt64(weight)
-      if weight > 0 { clusters.append(RouteTable.WeightedCluster(name: cluster.name, weight: weight)) }
+      let filters: FilterOverrides
+      do throws(XDSResourceError) { filters = try FilterOverrides(cluster.typedPerFilterConfig) } catch {
+        throw error.within("\(place).clusters[\(index)]")
+      }
+      if weight > 0 {
+        clusters.append(RouteTable.WeightedCluster(name: cluster.name, weight: weight, filters: filters))
+      }
     }
     guard sum > 0 else { throw XDSResourceError(place, "the sum of the weights is 0") }
     guard sum <= UInt32.max else { throw XDSResourceError(place, "the sum of the weights is above 2^32-1") }

@@ -13,9 +13,6 @@ final class XDSClient: Sendable {
     let signal: AsyncStream<Void>.Continuation
   }
 
-  /// Configurations, pickers and calls hold a counter; with the last of them it may go.
-  private struct WeakCounter { weak var counter: CallCounter? }
-
   private struct State {
     var machine: ADSMachine
     var watchers: [Int: Watcher] = [:]
@@ -24,15 +21,14 @@ final class XDSClient: Sendable {
     var task: Task<Void, Never>?
     /// Of the stream that counts: one that was given up says no more.
     var stream = 0
-    var counters: [String: WeakCounter] = [:]
 
     mutating func wantedChanged() {
       machine.want(watchers.values.reduce(into: []) { $0.formUnion($1.keys) }, now: .now)
-      counters = counters.filter { $0.value.counter != nil }
     }
   }
 
   let bootstrap: XDSBootstrap
+  let accounts = ClusterAccounts()
   private let logger: Logger
   private let credentials: ChannelCredentials?
   private let state: Mutex<State>
@@ -79,16 +75,6 @@ final class XDSClient: Sendable {
   }
 
   func view(_ key: ResourceKey) -> ResourceView { state.withLock { $0.machine.view(key) } }
-
-  /// The calls that run to a cluster from all channels (gRFC A32).
-  func counter(of cluster: String) -> CallCounter {
-    state.withLock { state in
-      if let counter = state.counters[cluster]?.counter { return counter }
-      let counter = CallCounter()
-      state.counters[cluster] = WeakCounter(counter: counter)
-      return counter
-    }
-  }
 
   private func perform(_ body: (inout State) -> Void) {
     let complaints = state.withLock { state in
