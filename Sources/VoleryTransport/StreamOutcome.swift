@@ -64,7 +64,11 @@ public import VoleryTypes
   }
 
   @inlinable package var isOK: Bool { code.rawValue == 0 }
-  @inlinable package var status: Status { Status(code: code, message: details?.message ?? "") }
+  @inlinable package var status: Status { Status(code: code, message: message) }
+  /// Neither text nor metadata came with the code.
+  @inlinable package var isBare: Bool { details == nil }
+  /// The status's text, for people.
+  @inlinable package var message: String { details?.message ?? "" }
   package var trailingMetadata: Metadata { details?.trailingMetadata ?? Metadata() }
   /// The server; set by the call, where it failed.
   package var peer: Peer? { details?.peer }
@@ -76,7 +80,7 @@ public import VoleryTypes
   package func with(message: String? = nil, peer: Peer?) -> StreamOutcome {
     var outcome = self
     outcome.details = Details(
-      message: message ?? details?.message ?? "", trailingMetadata: trailingMetadata, peer: peer,
+      message: message ?? self.message, trailingMetadata: trailingMetadata, peer: peer,
       resetCode: resetCode)
     return outcome
   }
@@ -85,7 +89,7 @@ public import VoleryTypes
   package func with(resetCode: UInt32) -> StreamOutcome {
     var outcome = self
     outcome.details = Details(
-      message: details?.message ?? "", trailingMetadata: trailingMetadata, peer: peer, resetCode: resetCode)
+      message: message, trailingMetadata: trailingMetadata, peer: peer, resetCode: resetCode)
     return outcome
   }
 }

@@ -100,7 +100,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
     guard !isOver, let flush = call.state.withLock({ $0.takeFlush(for: self) }) else { return }
     var metadata = metadata ?? call.metadata
     if let ticket, !ticket.metadata.isEmpty { metadata.append(contentsOf: ticket.metadata) }
-    if let watch = call.watch, watch.hearsAttempts { show(&metadata, to: watch.observer) }
+    if call.watch?.hearsAttempts == true, let observer = call.watch?.observer { show(&metadata, to: observer) }
     stream = connection.openStream(call.head(of: self, metadata), handler: self)
     send(flush)
   }

@@ -6,7 +6,7 @@ struct CallWatch {
   let hearsAttempts: Bool
 
   /// Nil where nobody wants to hear of the call.
-  init?(_ call: ObservedCall, _ observer: any Observer) {
+  init?(_ call: borrowing ObservedCall, _ observer: borrowing any Observer) {
     guard let found = observer.callStarted(call) else { return nil }
     self.observer = found
     hearsAttempts = found.hearsAttempts

@@ -141,14 +141,12 @@ extension ClientCall {
   /// - Throws: How, if not with OK.
   func isBack(at index: Int) throws(StatusError) {
     interception.isBack(at: index)
-    let failure = state.withLock { $0.failure }
-    // As a rule nobody wants to see messages.
-    guard interception.hasChanges, hasOneResponse else {
-      if let failure { throw failure }
-      return
-    }
-    defer { interception.responsesEnded() }
-    if let failure { throw failure }
+    // As a rule it has gone well, and nobody wants to see messages.
+    let hasFailed = state.withLock { $0.hasFailed }
+    let seesMessages = interception.hasChanges && hasOneResponse
+    guard hasFailed || seesMessages else { return }
+    defer { if seesMessages { interception.responsesEnded() } }
+    if hasFailed, let failure = state.withLock({ $0.failure }) { throw failure }
     try hookResponse()
   }
 

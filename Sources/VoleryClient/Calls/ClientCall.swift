@@ -200,17 +200,23 @@ import VoleryTypes
     ended.timer?.cancel()
     channel.callEnded()
     selection.load()?.commit()
-    if let watch { tell(watch.observer) }
+    if watch != nil { tell(ended.plainOrigin) }
     ended.waiters.resumeAll()
   }
 
-  private func tell(_ observer: any CallObserver) {
-    let (verdict, history) = state.withLock { ($0.verdict, $0.past.history) }
-    guard let verdict else { return }
-    observer.ended(
-      CallEnd(
-        status: verdict.status, origin: verdict.origin, nanoseconds: startedAt.nanoseconds(to: .now),
-        furtherAttempts: history?.count))
+  /// - Parameter plainOrigin: As in `Ended`.
+  private func tell(_ plainOrigin: StatusError.Origin?) {
+    var end: CallEnd?
+    let nanoseconds = startedAt.nanoseconds(to: .now)
+    if let plainOrigin {
+      end = CallEnd(status: Status(code: .ok), origin: plainOrigin, nanoseconds: nanoseconds, furtherAttempts: nil)
+    } else {
+      let (verdict, attempts) = state.withLock { ($0.verdict, $0.past.history?.count) }
+      end = verdict.map {
+        CallEnd(status: $0.status, origin: $0.origin, nanoseconds: nanoseconds, furtherAttempts: attempts)
+      }
+    }
+    if let end { watch?.observer.ended(end) }
   }
 
   // MARK: Waiting

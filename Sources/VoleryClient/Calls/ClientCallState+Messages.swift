@@ -157,9 +157,10 @@ extension ClientCallState {
 
   /// The same as the call has ended with OK, and they have nothing to add. Nil: it was settled before, or it is not so.
   mutating func settle() -> Ended? {
-    guard !hasVerdict, outcome?.isOK == true else { return nil }
+    guard !hasVerdict, let outcome, outcome.isOK else { return nil }
+    let plainOrigin = plainOrigin(of: outcome)
     interceptedOutcome = outcome
-    return Ended(waiters: takeWaiters(), timer: nil)
+    return Ended(waiters: takeWaiters(), timer: nil, plainOrigin: plainOrigin)
   }
 
   /// Interceptors have come to an end with OK.

@@ -55,8 +55,10 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
   /// The attempts are over: nothing more is sent or comes.
   var hasEnded: Bool { outcome != nil }
 
-  /// How they ended, if not with OK. Most end well: then nothing is copied.
-  var failure: StatusError? { outcome?.isOK == false ? outcome?.error : nil }
+  /// They ended otherwise than with OK.
+  @inline(__always) var hasFailed: Bool { outcome?.isOK == false }
+  /// How, if so.
+  var failure: StatusError? { outcome?.error }
 
   /// What the caller gets, once that is certain.
   var verdict: StreamOutcome? { isIntercepted ? interceptedOutcome : outcome }
@@ -183,15 +185,23 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
     let waiters: WaiterList
     /// Of an attempt that is not made any more.
     let timer: AttemptTimer?
+    /// Who has said OK, where observers need not be told more: no text, and one attempt.
+    let plainOrigin: StatusError.Origin?
+  }
+
+  /// Of what the caller gets, once that is certain.
+  @inline(__always) func plainOrigin(of outcome: borrowing StreamOutcome) -> StatusError.Origin? {
+    outcome.isOK && outcome.isBare && past.history == nil ? outcome.origin : nil
   }
 
   /// The attempts are over, once.
   mutating func end(_ outcome: consuming StreamOutcome) -> Ended {
     if !outcome.isOK, outcome.peer == nil { outcome = outcome.with(peer: lastPeer) }
+    let plainOrigin = plainOrigin(of: outcome)
     self.outcome = outcome
     outgoing.outbox.removeAll()
     if past.lastFailure != nil { _ = past.takeFailure() }
-    return Ended(waiters: takeWaiters(), timer: timer.take())
+    return Ended(waiters: takeWaiters(), timer: timer.take(), plainOrigin: plainOrigin)
   }
 
   mutating func takeWaiters() -> WaiterList {
@@ -223,7 +233,7 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
     if isIntercepted { interceptedOutcome = outcome }
     let attempts = running.isEmpty ? [] : running.removeAll()
     let wasRunning = !hasEnded
-    let ended = wasRunning ? end(outcome) : Ended(waiters: takeWaiters(), timer: nil)
+    let ended = wasRunning ? end(outcome) : Ended(waiters: takeWaiters(), timer: nil, plainOrigin: nil)
     return Settlement(attempts: attempts, ended: ended, wasRunning: wasRunning)
   }
 }
