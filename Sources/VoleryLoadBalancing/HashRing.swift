@@ -21,6 +21,11 @@ package struct HashRing: Sendable {
   package private(set) var hashes: [UInt64] = []
   /// Of each hash: the member's place in the list.
   package private(set) var members: [Int32] = []
+  /// Where in `hashes` those begin whose first bits are 0, 1, 2 and so on, and where the last of them end: about as many as there
+  /// are hashes, so that a look-up has one or two to compare.
+  private var starts: [Int32] = []
+  /// By how many bits a hash is shifted for its place in `starts`.
+  private var shift: UInt64 = 63
 
   /// As many hashes for a member as before and after another one is gone, so that then only that one's keys move: 128 for the
   /// lightest, which a power of two fewer have where they would be more than `limit` together.
@@ -68,22 +73,36 @@ package struct HashRing: Sendable {
     entries.sort { ($0.hash, $0.member) < ($1.hash, $1.member) }
     hashes = entries.map(\.hash)
     members = entries.map(\.member)
+    makeStarts()
+  }
+
+  private mutating func makeStarts() {
+    let bits = max(1, Int.bitWidth - hashes.count.leadingZeroBitCount)
+    shift = UInt64(64 - bits)
+    starts = []
+    starts.reserveCapacity(1 << bits + 1)
+    var place = 0
+    for first in 0..<UInt64(1 << bits) {
+      while place < hashes.count, hashes[place] >> shift < first { place += 1 }
+      starts.append(Int32(place))
+    }
+    starts.append(Int32(hashes.count))
   }
 
   /// The first entry at or after a hash, around the circle; the ring has entries.
-  func index(of hash: UInt64) -> Int {
-    hashes.withUnsafeBufferPointer { hashes in
-      var (low, count) = (0, hashes.count)
-      while count > 0 {
-        let half = count / 2
-        if hashes[low + half] < hash {
-          low += half + 1
-          count -= half + 1
-        } else {
-          count = half
-        }
+  package func index(of hash: UInt64) -> Int {
+    let first = Int(truncatingIfNeeded: hash &>> shift)
+    var low = Int(starts[first])
+    var count = Int(starts[first + 1]) - low
+    while count > 0 {
+      let half = count / 2
+      if hashes[low + half] < hash {
+        low += half + 1
+        count -= half + 1
+      } else {
+        count = half
       }
-      return low == hashes.count ? 0 : low
     }
+    return low == hashes.count ? 0 : low
   }
 }

@@ -61,6 +61,12 @@ public enum PickResult: Sendable {
     case .queue, .fail, .drop: nil
     }
   }
+
+  /// It is not used: who waits for the end of the attempt hears that nothing was sent. For pickers that ask another one and do
+  /// without its answer.
+  public func discard() {
+    if case .attempt(let pick) = self { pick.ended?(.unused) }
+  }
 }
 
 /// A pick with more to say than which subchannel.
@@ -105,6 +111,10 @@ public struct PickEnd: Sendable {
     self.duration = duration
   }
 
+  /// Of a pick that nothing came of.
+  static let unused = PickEnd(
+    code: .cancelled, origin: .local, wasSent: false, trailingMetadata: Metadata(), duration: .zero)
+
   /// The server's load report (gRFC A51); nil where it has sent none that can be read. Read each time it is asked for.
   public var loadReport: LoadReport? { trailingMetadata.isEmpty ? nil : trailingMetadata.loadReport }
 }
@@ -127,8 +137,7 @@ package final class PickTicket: Sendable {
 
   /// Nothing was sent.
   package func unused() {
-    end(
-      PickEnd(code: .cancelled, origin: .local, wasSent: false, trailingMetadata: Metadata(), duration: .zero))
+    end(.unused)
   }
 
   deinit { unused() }

@@ -11,6 +11,9 @@ final class RingHashPicker: Picker {
 
   private let ring: HashRing
   private let members: [Member]
+  /// Of the members: all that most picks look at.
+  private let subchannels: [Subchannel]
+  private let states: [ConnectivityState]
   /// In lower case; nil: the config selector says the hash.
   private let header: [UInt8]?
   private let random: RandomSequence
@@ -21,6 +24,8 @@ final class RingHashPicker: Picker {
   init(_ ring: HashRing, of members: [Member], header: String?, seed: UInt64) {
     self.ring = ring
     self.members = members
+    subchannels = members.map(\.subchannel)
+    states = members.map(\.state)
     self.header = header.map { Array($0.utf8) }
     random = RandomSequence(seed: seed)
     isConnecting = Atomic(members.contains { $0.state == .connecting })
@@ -38,19 +43,19 @@ final class RingHashPicker: Picker {
   private func pick(_ hash: UInt64) -> PickResult {
     let start = ring.index(of: hash)
     let first = Int(ring.members[start])
-    switch members[first].state {
-    case .ready:
-      let subchannel = members[first].subchannel
-      return .pick(subchannel.isEjected ? standIn(for: first, from: start) : subchannel)
-    // The channel connects what is picked without a connection, and the call waits for it.
-    case .idle: return .pick(members[first].subchannel)
-    case .connecting: return .queue
-    case .transientFailure, .shutdown: break
-    }
-    for offset in 1..<ring.members.count {
-      let member = members[Int(ring.members[(start + offset) % ring.members.count])]
-      switch member.state {
-      case .ready, .idle: return .pick(member.subchannel)
+    if states[first] == .ready { return .pick(ready(first, at: start)) }
+    return passed(first, at: start)
+  }
+
+  /// The server of a hash has no connection. Not a part of what most picks run through.
+  @inline(never) private func passed(_ first: Int, at start: Int) -> PickResult {
+    for offset in 0..<ring.members.count {
+      let place = (start + offset) % ring.members.count
+      let member = Int(ring.members[place])
+      switch states[member] {
+      case .ready: return .pick(ready(member, at: place))
+      // The channel connects what is picked without a connection, and the call waits for it.
+      case .idle: return .pick(subchannels[member])
       case .connecting: return .queue
       case .transientFailure, .shutdown: continue
       }
@@ -58,9 +63,18 @@ final class RingHashPicker: Picker {
     return failure(of: first)
   }
 
+  /// One that is ready, or another one while it is ejected.
+  ///
+  /// - Parameters:
+  ///   - member: Its number.
+  ///   - place: Where it was found in the ring.
+  private func ready(_ member: Int, at place: Int) -> Subchannel {
+    let subchannel = subchannels[member]
+    return subchannel.isEjected ? standIn(for: subchannel, from: place) : subchannel
+  }
+
   /// A ready one further on, unless as much is held against more than half of them.
-  private func standIn(for first: Int, from start: Int) -> Subchannel {
-    let own = members[first].subchannel
+  @inline(never) private func standIn(for own: Subchannel, from start: Int) -> Subchannel {
     let ready = members.filter { $0.state == .ready }
     guard ready.count(where: { $0.subchannel.isMarked }) * 2 <= ready.count else { return own }
     for offset in 1..<max(2, ring.members.count) {
@@ -75,10 +89,11 @@ final class RingHashPicker: Picker {
     let start = ring.index(of: random.next())
     var mayConnect = !isConnecting.load(ordering: .relaxed)
     for offset in 0..<ring.members.count {
-      let member = members[Int(ring.members[(start + offset) % ring.members.count])]
-      if member.state == .ready { return .pick(member.subchannel) }
-      if member.state == .idle, mayConnect, !isConnecting.exchange(true, ordering: .relaxed) {
-        member.subchannel.requestConnection()
+      let place = (start + offset) % ring.members.count
+      let member = Int(ring.members[place])
+      if states[member] == .ready { return .pick(ready(member, at: place)) }
+      if states[member] == .idle, mayConnect, !isConnecting.exchange(true, ordering: .relaxed) {
+        subchannels[member].requestConnection()
         mayConnect = false
       }
     }
@@ -95,22 +110,18 @@ final class RingHashPicker: Picker {
 
   /// Of the header's value, of several with commas between; nil where it is empty or there is none.
   private func hash(of metadata: Metadata, _ header: [UInt8]) -> UInt64? {
-    guard !metadata.isEmpty else { return nil }
     var found: UInt64?
-    var joined: [UInt8]?
     var count = 0
-    header.withUnsafeBytes { wanted in
-      metadata.forEachEntry { key, value in
-        guard key.count == wanted.count, key.elementsEqual(wanted) else { return }
+    header.withUnsafeBytes { header in
+      metadata.forEachValue(of: header) { value in
+        if count == 0, !value.isEmpty { found = XXHash64.hash(value) }
         count += 1
-        switch count {
-        case 1: found = value.isEmpty ? nil : XXHash64.hash(value)
-        default: joined = (joined ?? []) + [UInt8(ascii: ",")] + value
-        }
       }
     }
-    guard count > 1, let joined else { return found }
-    let first = metadata[String(decoding: header, as: UTF8.self)] ?? ""
-    return (Array(first.utf8) + joined).withUnsafeBytes { XXHash64.hash($0) }
+    return count > 1 ? RingHashPicker.hashOfAll(metadata.values(String(decoding: header, as: UTF8.self))) : found
+  }
+
+  @inline(never) private static func hashOfAll(_ values: [String]) -> UInt64 {
+    XXHash64.hash(values.joined(separator: ","))
   }
 }

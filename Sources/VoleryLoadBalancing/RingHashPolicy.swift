@@ -53,8 +53,10 @@ struct RingHashPolicy: LoadBalancingPolicy {
   mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
     var kept: [Identity: Int] = [:]
     var wanted: [Int] = []
+    // Weight 0 gets no calls, unless there is nothing else.
+    let isWeighty = endpoints.contains { !$0.addresses.isEmpty && $0.attributes.weight != 0 }
     for endpoint in endpoints where !endpoint.addresses.isEmpty {
-      let weight = UInt64(endpoint.attributes.weight ?? 1)
+      let weight = isWeighty ? UInt64(endpoint.attributes.weight ?? 1) : 1
       let identity = Identity(
         addresses: Set(endpoint.addresses), serverName: endpoint.attributes.serverName,
         cluster: endpoint.attributes.cluster)

@@ -96,6 +96,7 @@ final class SlowStartPicker: Picker {
       guard let subchannel = result.subchannel, let start = warming[subchannel.id],
         random.nextFraction() >= settings.part(after: start.duration(to: now()))
       else { return result }
+      result.discard()
       result = picker.pick(for: call)
     }
     return result

@@ -26,9 +26,10 @@ package enum XXHash64 {
       result = rotated(result, 23) &* prime2 &+ prime3
       offset += 4
     }
-    for byte in bytes[offset...] {
-      result ^= UInt64(byte) &* prime5
+    while offset < bytes.count {
+      result ^= UInt64(bytes[offset]) &* prime5
       result = rotated(result, 11) &* prime1
+      offset += 1
     }
     return avalanche(result)
   }
@@ -44,8 +45,14 @@ package enum XXHash64 {
       offset += 32
     }
     var result = rotated(a, 1) &+ rotated(b, 7) &+ rotated(c, 12) &+ rotated(d, 18)
-    for lane in [a, b, c, d] { result = (result ^ round(0, lane)) &* prime1 &+ prime4 }
-    return result
+    result = merged(result, a)
+    result = merged(result, b)
+    result = merged(result, c)
+    return merged(result, d)
+  }
+
+  private static func merged(_ result: UInt64, _ lane: UInt64) -> UInt64 {
+    (result ^ round(0, lane)) &* prime1 &+ prime4
   }
 
   private static func word(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> UInt64 {

@@ -30,8 +30,8 @@ struct RequestMetadata {
     if let identity, !identityKey.isEmpty { add(identityKey, identity) }
     append(client, to: &forwardedFor)
     append(name, to: &proxiedBy)
-    add(RequestMetadata.forwardedForKey, forwardedFor)
-    add(RequestMetadata.proxiedByKey, proxiedBy)
+    metadata.appendInOnePiece(RequestMetadata.forwardedForKey, forwardedFor)
+    metadata.appendInOnePiece(RequestMetadata.proxiedByKey, proxiedBy)
   }
 
   /// Lists are put together to one field; the rest stays as it is, in its order.
@@ -53,21 +53,6 @@ struct RequestMetadata {
   private mutating func add(_ key: [UInt8], _ value: String) {
     var value = value
     key.withUnsafeBytes { key in value.withUTF8 { metadata.appendRaw(key: key, value: UnsafeRawBufferPointer($0)) } }
-  }
-
-  /// In one piece, as metadata keeps its entries.
-  private mutating func add(_ key: StaticString, _ value: [UInt8]) {
-    let (lengths, keyCount) = (8, key.utf8CodeUnitCount)
-    withUnsafeTemporaryAllocation(byteCount: lengths + keyCount + value.count, alignment: 4) { entry in
-      entry.storeBytes(of: UInt32(keyCount), as: UInt32.self)
-      entry.storeBytes(of: UInt32(value.count), toByteOffset: 4, as: UInt32.self)
-      let start = entry.baseAddress! + lengths
-      start.copyMemory(from: key.utf8Start, byteCount: keyCount)
-      value.withUnsafeBytes { bytes in
-        if let first = bytes.baseAddress { (start + keyCount).copyMemory(from: first, byteCount: bytes.count) }
-      }
-      metadata.appendEntries(UnsafeRawBufferPointer(entry))
-    }
   }
 
   private func append(_ text: String, to list: inout [UInt8]) {

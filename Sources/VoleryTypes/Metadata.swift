@@ -111,21 +111,6 @@ public struct Metadata: Sendable, Hashable {
     withUnsafeBytes(of: UInt32(length)) { storage.append(contentsOf: UnsafeBufferPointer($0)) }
   }
 
-  /// Visits each entry in order; the pointers are valid during the call only.
-  package func forEachEntry(_ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
-    storage.withUnsafeBytes { bytes in
-      var offset = 0
-      while offset < bytes.count {
-        let keyLength = Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-        let valueLength = Int(bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
-        let key = offset + 8
-        let value = key + keyLength
-        offset = value + valueLength
-        body(.init(rebasing: bytes[key..<value]), .init(rebasing: bytes[value..<offset]))
-      }
-    }
-  }
-
   /// Folds the key as it compares, and makes no other string of it: interceptors ask for one in every call.
   private func firstValue(of key: String) -> [UInt8]? {
     guard !storage.isEmpty else { return nil }

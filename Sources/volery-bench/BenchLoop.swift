@@ -17,6 +17,8 @@ struct BenchLoop: AsyncParsableCommand {
     /// The same among a hundred, and the choice of `weighted_round_robin` among as many with weights of 1 to 3.
     case pickOf100 = "pick-of-100"
     case weightedPickOf100 = "weighted-pick-of-100"
+    /// The choice of `ring_hash` among as many, by a header of the call with keys that differ.
+    case ringHashPickOf100 = "ring-hash-pick-of-100"
   }
 
   @Argument var kind: Kind
@@ -32,6 +34,9 @@ struct BenchLoop: AsyncParsableCommand {
     case .pick: try pick(ReadyServers(5))
     case .pickOf100: try pick(ReadyServers(100))
     case .weightedPickOf100: try pick(ReadyServers(100, policy: "weighted_round_robin", weights: 1...3))
+    case .ringHashPickOf100:
+      let header = JSONValue.object(["requestHashHeader": .string("x-key")])
+      try pick(ReadyServers(100, policy: "ring_hash_experimental", configuration: header))
     }
   }
 
@@ -56,21 +61,28 @@ struct BenchLoop: AsyncParsableCommand {
     print("\(unlike) unlike")
   }
 
+  /// Different keys of calls, each for as many calls in a row: what making them costs does not count.
+  private static let keyCount = 50
+
   private func pick(_ servers: ReadyServers) throws {
     let picker = servers.picker
-    let request = PickRequest(path: "/volery.benchmark.Benchmark/Unary", metadata: Metadata())
+    let keys = servers.readsKeys ? BenchLoop.keyCount : 1
     var missed = 0
-    for _ in 0..<count {
-      let subchannel: Subchannel
-      switch picker.pick(for: request) {
-      case .pick(let picked): subchannel = picked
-      case .attempt(let pick): subchannel = pick.subchannel
-      case .queue, .fail, .drop:
-        missed += 1
-        continue
+    for key in 0..<keys {
+      let metadata: Metadata = servers.readsKeys ? ["x-tenant": "acme", "x-key": "customer-\(key)"] : Metadata()
+      let request = PickRequest(path: "/volery.benchmark.Benchmark/Unary", metadata: metadata)
+      for _ in 0..<count / keys {
+        let subchannel: Subchannel
+        switch picker.pick(for: request) {
+        case .pick(let picked): subchannel = picked
+        case .attempt(let pick): subchannel = pick.subchannel
+        case .queue, .fail, .drop:
+          missed += 1
+          continue
+        }
+        subchannel.callStarted()
+        subchannel.callEnded(code: .ok, origin: .peer)
       }
-      subchannel.callStarted()
-      subchannel.callEnded(code: .ok, origin: .peer)
     }
     print("\(missed) missed")
   }
@@ -81,14 +93,20 @@ private struct ReadyServers {
   private final class NoConnection: Sendable {}
 
   private(set) var picker: any Picker
+  /// Whether calls want a header that says which server is theirs.
+  let readsKeys: Bool
 
-  /// - Parameter weights: Of the servers, one after the other, again and again.
+  /// - Parameters:
+  ///   - configuration: Of the policy; one of `ring_hash` names the header `x-key`.
+  ///   - weights: Of the servers, one after the other, again and again.
   init(
-    _ count: Int, policy name: String = LoadBalancingRegistry.defaultPolicyName, weights: ClosedRange<UInt32> = 1...1
+    _ count: Int, policy name: String = LoadBalancingRegistry.defaultPolicyName, configuration: JSONValue = .null,
+    weights: ClosedRange<UInt32> = 1...1
   ) throws {
+    readsKeys = configuration != .null
     let registry = LoadBalancingRegistry.builtIn
     var policy = try registry[name]!.makePolicy(
-      configuration: .null, context: PolicyContext(registry: registry, random: { 1 }))
+      configuration: configuration, context: PolicyContext(registry: registry, random: { 1 }))
     var made = 0
     var effects = PolicyEffects { endpoint in
       made += 1

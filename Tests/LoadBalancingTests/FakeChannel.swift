@@ -156,8 +156,9 @@ final class FakeChannel {
   }
 
   /// The port of the picked subchannel.
-  func pickPort() -> Int? {
-    guard case .pick(let subchannel) = pick(), case .tcp(_, let port)? = subchannel.endpoint.addresses.first else {
+  func pickPort(_ metadata: Metadata = Metadata()) -> Int? {
+    let picked = picker.pick(for: PickRequest(path: "/a/b", metadata: metadata))
+    guard let subchannel = picked.subchannel, case .tcp(_, let port)? = subchannel.endpoint.addresses.first else {
       return nil
     }
     return port

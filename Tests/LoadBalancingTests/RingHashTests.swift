@@ -115,6 +115,25 @@ import VoleryTypes
       channel.subchannels[channel.id(2)]!.callEnded(code: .unavailable, origin: .peer)
     }
     #expect(channel.call(["x-key": key]) != 2)
+    #expect(!(0..<200).contains { _ in channel.call() == 2 }, "nor do calls without a key go there")
+  }
+
+  @Test("weights that are all zero are as good as none") func allZero() throws {
+    let channel = try makeReadyChannel(1...3, weights: [1: 0, 2: 0, 3: 0])
+    #expect(Set(owners(channel, keys: 200)) == [1, 2, 3])
+    update(channel, [1, 2, 3], weights: [1: 0, 2: 1, 3: 0])
+    #expect(Set(owners(channel, keys: 200)) == [2])
+  }
+
+  @Test("every hash finds the next one on the circle, in rings of any size") func next() {
+    for count in [1, 2, 3, 10, 700] {
+      let ring = HashRing((0..<count).map { HashRing.Place(key: "\($0)", weight: 1) }, limit: 4096)
+      for number in 0..<2000 {
+        let hash = number == 0 ? 0 : number == 1 ? .max : XXHash64.hash("\(number)")
+        #expect(ring.index(of: hash) == ring.hashes.firstIndex { $0 >= hash } ?? 0)
+      }
+      for (place, hash) in ring.hashes.enumerated() { #expect(ring.index(of: hash) == place) }
+    }
   }
 
   @Test("gRFC A61's states: two that fail make a failure; then one after the other is tried") func states() throws {

@@ -88,7 +88,7 @@ import VoleryTypes
 
   @Test("weight 0 gets no calls while another one is ready, keeps its connection, and is there when it is alone")
   func zero() throws {
-    for policy in Self.policies {
+    for policy in Self.policies + ["weighted_round_robin", "peak_ewma", "least_request_experimental"] {
       let channel = try Self.channel(policy, [0, 1, 3])
       let counts = Self.counts(channel, 400)
       #expect(counts[1] == nil && counts.count == 2, "\(policy): \(counts)")
