@@ -51,6 +51,17 @@ import Testing
     try SimulationTests.compare(table.text, from: SlownessTable.start, to: SlownessTable.end)
   }
 
+  @Test("who gets which server: by subsets, zones, keys and weights") func choices() throws {
+    let table = try ChoiceTable()
+    let numbered = table.subsets[0]
+    #expect(numbered.skew <= 1.10 && numbered.changedWhenReplaced <= 1 && numbered.mostChangedWhenGone <= 6)
+    #expect(table.subsets[1].changedWhenReplaced <= 1 && table.subsets[1].mostChangedWhenGone <= 1)
+    #expect(table.zones.local >= 90 && table.zones.alone <= 1.3)
+    #expect(table.keys.moved <= 12 && table.keys.needless == 0)
+    for row in table.weights.prefix(2) { #expect(row.after600 <= 1, "\(row.policy)") }
+    try SimulationTests.compare(table.text, from: ChoiceTable.start, to: ChoiceTable.end)
+  }
+
   /// The page has what the simulator says, or gets it.
   private static func compare(_ text: String, from startMark: String, to endMark: String) throws {
     let old = try String(contentsOf: page, encoding: .utf8)
