@@ -24,7 +24,9 @@ struct ClientCommand: AsyncParsableCommand {
   @Option(help: "Milliseconds between look-ups; the laboratory's own default, to be quick.") var refresh: Int?
   @Option(help: "Milliseconds without a call after which the channel is idle.") var idle: Int?
   @Option(help: "The load balancing policy.") var policy: String?
-  @Option(help: "The application's service config, as JSON.") var serviceConfig: String?
+  @Option(help: "The application's service config, as JSON; CHANNEL in it is the channel's number, from 0 on.")
+  var serviceConfig: String?
+  @Option(help: "Each call has a header x-key; of so many keys one after the other. 0: none has.") var keys = 0
   @Flag(help: "Calls wait for a connection.") var waitForReady = false
   @Flag(help: "The service config is read of TXT records.") var configFromDNS = false
   @Flag(help: "The channels log from level info on, not notice.") var verbose = false
@@ -33,7 +35,7 @@ struct ClientCommand: AsyncParsableCommand {
   @Option(help: "The resolver throws this long after each answer, in milliseconds.") var resolverThrows: Int?
 
   func validate() throws {
-    guard rate >= 0, seconds >= 0, channels > 0, readEach >= 0 else {
+    guard rate >= 0, seconds >= 0, channels > 0, readEach >= 0, keys >= 0 else {
       throw ValidationError("a number is out of range")
     }
   }
@@ -45,7 +47,7 @@ struct ClientCommand: AsyncParsableCommand {
       throwsAfter: resolverThrows.map { .milliseconds($0) })
     let backend = PrometheusBackend()
     let observers = metrics == nil ? [] : [MetricsObserver(factory: backend)]
-    let channels = try (0..<channels).map { _ in try makeChannel(configs, observers) }
+    let channels = try (0..<channels).map { try makeChannel($0, configs, observers) }
     let stop = StopSignal()
     followCommands { words in
       switch words.first {
@@ -58,6 +60,7 @@ struct ClientCommand: AsyncParsableCommand {
     let total = calls ?? Int(rate * seconds)
     let steady = SteadyCalls(
       channels: channels, rate: rate, total: rate > 0 ? total : 0, repeatable: method == "read", readEach: readEach,
+      keys: keys,
       timeout: .milliseconds(timeout), waitForReady: waitForReady, log: log)
     let limit: Duration? = rate > 0 ? nil : .seconds(seconds)
     await withTaskGroup(of: Void.self) { group in
@@ -74,7 +77,7 @@ struct ClientCommand: AsyncParsableCommand {
   }
 
   private func makeChannel(
-    _ configs: ConfigurableResolverFactory, _ observers: [any Observer]
+    _ number: Int, _ configs: ConfigurableResolverFactory, _ observers: [any Observer]
   ) throws -> Channel {
     var options = ChannelOptions()
     options.observers = observers
@@ -87,7 +90,9 @@ struct ClientCommand: AsyncParsableCommand {
     if configFromDNS { options.readsServiceConfigFromDNS = true }
     if let idle { options.idleTimeout = .milliseconds(idle) }
     if let policy { options.loadBalancingPolicy = policy }
-    if let serviceConfig { options.serviceConfig = try ServiceConfig(json: serviceConfig) }
+    if let serviceConfig {
+      options.serviceConfig = try ServiceConfig(json: serviceConfig.replacing("CHANNEL", with: "\(number)"))
+    }
     do {
       return try Channel(target, options: options)
     } catch {

@@ -9,6 +9,8 @@ struct SteadyCalls: Sendable {
   let repeatable: Bool
   /// Each so-manieth call is a `read`, whatever `repeatable` says; 0: none.
   let readEach: Int
+  /// Values of the header `x-key`: call number n has the key number n modulo this; 0: no call has the header.
+  let keys: Int
   let timeout: Duration
   let waitForReady: Bool
   let log: CallLog
@@ -30,7 +32,8 @@ struct SteadyCalls: Sendable {
   private func call(_ index: Int, due: Double) async {
     let channel = index % channels.count
     let client = LabClient(channels[channel])
-    let options = CallOptions(timeout: timeout, waitForReady: waitForReady ? true : nil)
+    var options = CallOptions(timeout: timeout, waitForReady: waitForReady ? true : nil)
+    if keys > 0 { options.metadata["x-key"] = "key-\(index % keys)" }
     let question = Question(key: "\(index)")
     do throws(StatusError) {
       let response =

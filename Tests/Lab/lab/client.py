@@ -1,5 +1,6 @@
 """The client under test, a process of its own, and what its log says."""
 
+import os
 import subprocess
 import time
 from collections import Counter, namedtuple
@@ -9,7 +10,7 @@ StreamEvent = namedtuple("StreamEvent", "time number what code pod message")
 
 
 class Client:
-    def __init__(self, command, folder, number, target, flags):
+    def __init__(self, command, folder, number, target, flags, environment=None):
         self.log = f"{folder}/client-{number}.log"
         self.errors = f"{folder}/client-{number}.errors"
         words = [*command, "client", target, "--out", self.log]
@@ -19,7 +20,12 @@ class Client:
             elif value is not None and value is not False:
                 words += ["--" + name.replace("_", "-"), str(value)]
         self.process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.errors, "wb"), text=True
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=open(self.errors, "wb"),
+            text=True,
+            env={**os.environ, **(environment or {})},
         )
         line = self.process.stdout.readline()
         if line.strip() != "READY":

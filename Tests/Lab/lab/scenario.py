@@ -141,7 +141,7 @@ class Laboratory:
 
     # Clients
 
-    def client(self, target="dns:///pods.test:50051", **flags):
+    def client(self, target="dns:///pods.test:50051", environment=None, **flags):
         if self._clients == 0:
             self._calm = time.monotonic()  # Starting many pods takes the machine's whole attention.
         self._clients += 1
@@ -151,7 +151,7 @@ class Laboratory:
         command = [self.options.program]
         if self.options.reference:
             command = [self.options.python, str(self.options.here / "grpcio_client.py")]
-        return clients.Client(command, self.folder, self._clients, target, flags)
+        return clients.Client(command, self.folder, self._clients, target, flags, environment)
 
     # Time
 
