@@ -19,6 +19,7 @@ import time
 import processes
 import report
 from groups import GROUPS, Bench
+from noise import QUIET, TOO_BUSY, condition
 from processes import LOAD_CORE
 from results import Row
 
@@ -53,6 +54,7 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path(".build/bench"))
     parser.add_argument("--first", action="store_true", help="before all else on the machine (SCHED_RR, needs root): where "
                         "it can't be had quiet")
+    parser.add_argument("--anyway", action="store_true", help="measure on a busy machine, too; its rows say so")
     parser.add_argument("--keep", action="store_true", help="keep the rows of earlier runs that are not measured now")
     parser.add_argument("--note", help="what else to say of the machine and the run")
     parser.add_argument("--page", type=pathlib.Path, help="write the table there too")
@@ -72,8 +74,17 @@ def main():
         folder = pathlib.Path(folder)
         bench = Bench(options, wanted, folder, certificate(folder))
         rows = []
+        busy = bench.noise.first()
+        if busy > TOO_BUSY and not options.anyway:
+            raise SystemExit(f"The machine is busy: a fixed piece of work takes {busy:.0%} longer than at its best. Wait until it is "
+                             "quiet, or measure with --anyway (make bench BENCH_OPTIONS=--anyway); the rows will say so.")
+        print(f"The machine is {'quiet' if busy <= QUIET else 'not quiet'}: {busy:.1%} over its best.", flush=True)
         for measure in GROUPS.values():
+            looks = []
             for row in measure(bench):
+                # Some rows are taken in the same rounds.
+                looks = bench.noise.taken() or looks
+                row.condition = condition(looks) if looks else ""
                 rows.append(row)
                 print(report.line(row), flush=True)
     if not rows:

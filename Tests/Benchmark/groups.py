@@ -9,6 +9,7 @@ import time
 
 from h2load import Load
 from idle_load import IdleLoad
+from noise import Noise
 from processes import LOAD_CORE, SERVER_CORE, Running, pinned
 from proxies import proxies
 from results import Row, latencies
@@ -24,6 +25,7 @@ MEBIBYTE = 1 << 20
 class Bench:
     def __init__(self, options, wanted, folder, certificate):
         self.rounds, self.seconds, self.wanted, self.folder = options.rounds, options.seconds, wanted, folder
+        self.noise = Noise((SERVER_CORE, LOAD_CORE), LOAD_CORE)
         self.certificate = [str(file) for file in certificate]
         self.volery, self.python, self.programs = options.volery, options.python, options.programs
         self.cpp = options.programs / "grpc-cpp/peer-grpc-cpp"
@@ -61,6 +63,7 @@ class Bench:
             done, rate, _ = load.run(server.port, int(rate * self.seconds / 4) + 1)
             calls[name] = int(rate * self.seconds) + 1
         for _ in range(self.rounds):
+            self.noise.look()
             for name, server in servers.items():
                 before = server.cpu()
                 done, rate, times = loads[name].run(server.port, calls[name])
@@ -120,6 +123,7 @@ def ping_pong(bench):
     with bench.running(bench.servers()) as servers:
         for row in rows:
             for round in range(bench.rounds + 1):
+                bench.noise.look()
                 for name, server in servers.items():
                     before = server.cpu()
                     found = client(
@@ -187,6 +191,7 @@ def clients(bench):
             }
             commands = {name: one for name, one in commands.items() if shutil.which(one[0])}
             for _ in range(bench.rounds):
+                bench.noise.look()
                 for name, command in commands.items():
                     found = client(command, SERVER_CORE)
                     row.add(name, found["cpu"], **found["more"])

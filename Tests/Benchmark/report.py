@@ -37,12 +37,13 @@ def cell(row, program):
     if value is None:
         return ""
     ours = row.median(OURS)
-    return number(value) + (f" ({ours / value:.2f})" if program != OURS and ours and value else "")
+    ratio = f" ({ours / value:.2f})" if program != OURS and ours and value else ""
+    return f"{number(value)}{ratio} ±{row.spread(program) / 2:.0%}"
 
 
 def line(row):
     parts = [f"{program} {cell(row, program)}" for program in row.rounds]
-    return f"{row.key}, {row.unit}: " + ", ".join(parts)
+    return f"{row.key}, {row.unit}: " + ", ".join(parts) + (f"; {row.condition}" if row.condition else "")
 
 
 def table(head, lines):
@@ -77,7 +78,9 @@ def page(rows, machine):
     parts = [
         "# Benchmarks\n",
         "Written by `make bench PAGE=Docs/Benchmarks.md`; don't edit. Every program gets the same load in turn, round after "
-        "round; a figure is the median of its rounds, and in brackets stands ours divided by theirs. The program under "
+        "round; a figure is the median of its rounds, in brackets stands ours divided by theirs, and behind ± half of what lies "
+        "between the highest and the lowest round. `machine` is what a fixed piece of work said before each round: quiet, or by how "
+        "much it took longer than at its best, on the worse of both cores (Tests/Benchmark/noise.py). The program under "
         "test has one core, the load the other; CPU is the process's own. Limits, UTF-8 checks, deadlines and flow control "
         "are on. Nothing here says how a program does on more cores, or over a real network.\n",
         "\n".join(f"- {name}: {value}" for name, value in machine.items()) + "\n",
@@ -101,8 +104,10 @@ def programs(rows):
 
 def figures(rows):
     names = programs(rows)
-    return table(["", *names], [
-        [row.title + ("" if rows[0].unit == row.unit else f", {row.unit}"), *(cell(row, name) for name in names)]
+    looked = any(row.condition for row in rows)
+    return table(["", *names, *(["machine"] if looked else [])], [
+        [row.title + ("" if rows[0].unit == row.unit else f", {row.unit}"), *(cell(row, name) for name in names),
+         *([row.condition] if looked else [])]
         for row in rows])
 
 

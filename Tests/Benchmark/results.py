@@ -12,6 +12,8 @@ class Row:
         self.rounds = {}
         """Of each program: a list of dictionaries, one for each round; "value" is what the table shows."""
         self.kept_values = {}
+        self.condition = ""
+        """What the machine was like meanwhile (noise.py); empty: nobody has looked."""
 
     def add(self, program, value, **more):
         self.rounds.setdefault(program, []).append({"value": value, **more})
@@ -35,6 +37,7 @@ class Row:
     def restored(found):
         """From what `json` made, with the medians as the only round."""
         row = Row(found["group"], found["row"], found["title"], found["unit"], found["higher_is_better"])
+        row.condition = found.get("condition", "")
         for program, figures in found["programs"].items():
             row.add(program, **{what: value for what, value in figures.items() if what not in ("spread", "rounds")})
             row.kept_values[program] = figures["rounds"]
@@ -43,7 +46,7 @@ class Row:
     def json(self):
         return {
             "group": self.group, "row": self.key, "title": self.title, "unit": self.unit,
-            "higher_is_better": self.higher_is_better,
+            "higher_is_better": self.higher_is_better, "condition": self.condition,
             "programs": {
                 program: {
                     **{what: self.median(program, what) for what in rounds[0]},
