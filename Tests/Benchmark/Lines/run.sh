@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Lines of the Swift that is generated for two services, by Volery and by grpc-swift-2 with swift-protobuf.
+# Lines of the Swift that is generated for the two services of Examples/Shop, by Volery and by grpc-swift-2 with swift-protobuf.
 # run.sh [FOLDER with protoc-gen-swift and protoc-gen-grpc-swift-2]: without one they are built first, which takes minutes.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd) root=$(cd "$(dirname "$0")/../../.." && pwd)
+root=$(cd "$(dirname "$0")/../../.." && pwd)
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 swift build --package-path "$root" --product protoc-gen-volery >&2
@@ -22,10 +22,10 @@ fi
 # lines FOLDER NAME
 lines() { printf '%-40s %6s\n' "$2" "$(find "$1" -name '*.swift' -exec cat {} + | wc -l)"; }
 mkdir "$out/volery" "$out/messages" "$out/services"
-cd "$here"
-protoc -I . --plugin="$volery" --volery_out="$out/volery" shop/v1/*.proto
-PATH=$peers:$PATH protoc -I . --swift_out="$out/messages" --grpc-swift-2_out="$out/services" shop/v1/*.proto
-printf '%-40s %6s\n' "the .proto files" "$(cat shop/v1/*.proto | wc -l)"
+cd "$root/Examples/Shop/Sources/ShopAPI"
+protoc -I . --plugin="$volery" --volery_out="$out/volery" ./*.proto
+PATH=$peers:$PATH protoc -I . --swift_out="$out/messages" --grpc-swift-2_out="$out/services" ./*.proto
+printf '%-40s %6s\n' "the .proto files" "$(cat ./*.proto | wc -l)"
 lines "$out/volery" "Volery: messages, client and server"
 lines "$out/messages" "swift-protobuf: messages"
 lines "$out/services" "grpc-swift-2: client and server"
