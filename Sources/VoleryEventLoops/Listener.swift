@@ -49,7 +49,13 @@ package final class Listener: @unchecked Sendable {  // Isolation: loop
     guard let result else {
       throw SocketError(code: UV_EINVAL.rawValue, description: destination.whyNoAddress)
     }
-    guard result == 0, listen(descriptor, backlog) == 0 else { throw .last("can't listen on \(destination)") }
+    guard result == 0, listen(descriptor, backlog) == 0 else {
+      let error = SocketError.last("can't listen on \(destination)")
+      guard error.code == UV_EADDRINUSE.rawValue, case .tcp = destination else { throw error }
+      throw SocketError(
+        code: error.code,
+        description: "\(error.description); end what has the port, or write another one: 0 takes a free one")
+    }
   }
 
   private static func name(of descriptor: Int32) -> SocketDestination? {

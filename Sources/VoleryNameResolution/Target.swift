@@ -59,7 +59,15 @@ extension Target {
   /// - Parameter knownSchemes: What the channel has resolvers for. A scheme that is none of them is an error that lists
   ///   them: a slip of the pen must not silently become a DNS name.
   public init(parsing text: String, knownSchemes: [String]) throws(TargetError) {
-    guard !text.isEmpty else { throw TargetError("the target is empty; write for example \"dns:///orders:50051\"") }
+    let bare = text.drop(while: \.isWhitespace)
+    guard let last = bare.lastIndex(where: { !$0.isWhitespace }) else {
+      throw TargetError("the target is empty; write for example \"dns:///orders:50051\"")
+    }
+    // The end of a line of a file or of a variable: it would be taken for a part of the name.
+    guard bare.count == text.count, bare.index(after: last) == bare.endIndex else {
+      throw TargetError(
+        "the target \(text.debugDescription) has white space around it; write \"\(bare[...last])\"")
+    }
     if let (scheme, rest) = Target.splitScheme(text) {
       guard knownSchemes.contains(scheme.lowercased()) else {
         throw TargetError(

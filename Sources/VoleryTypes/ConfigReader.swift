@@ -20,8 +20,22 @@ package struct ConfigReader {
   package func optional<Result>(_ name: String, _ convert: (JSONValue) -> Result?) throws(ServiceConfigError) -> Result?
   {
     guard let member = value[name], member != .null else { return nil }
-    guard let result = convert(member) else { throw error(name, "has a wrong type or value") }
+    guard let result = convert(member) else {
+      throw error(name, "has a wrong type or value\(ConfigReader.form(of: Result.self))")
+    }
     return result
+  }
+
+  /// What a member is written as, for errors.
+  private static func form<Result>(of type: Result.Type) -> String {
+    switch type {
+    case is Duration.Type: ": it takes a time such as \"1.5s\""
+    case is Bool.Type: ": it takes true or false"
+    case is Int.Type: ": it takes a whole number"
+    case is Double.Type: ": it takes a number"
+    case is String.Type: ": it takes text"
+    default: ""
+    }
   }
 
   package func required<Result>(_ name: String, _ convert: (JSONValue) -> Result?) throws(ServiceConfigError) -> Result

@@ -12,6 +12,12 @@ import VoleryTesting
     "a target that can't be one names itself, and what to write",
     arguments: [
       ("", ["the target is empty", "dns:///orders:50051"]),
+      (" \n", ["the target is empty", "dns:///orders:50051"]),
+      ("orders:50051\n", ["has white space around it", "\"orders:50051\\n\"", "write \"orders:50051\""]),
+      (
+        " dns:///orders:50051",
+        ["has white space around it", "\" dns:///orders:50051\"", "write \"dns:///orders:50051\""]
+      ),
       (
         "http://orders:50051",
         ["has the unknown scheme \"http\"", "\"http://orders:50051\"", "write \"dns:///orders:50051\""]
@@ -51,7 +57,7 @@ import VoleryTesting
     guard case .tcp(_, let port) = bound[0] else { return }
     let other = Server(services: [Depot()])
     let text = await MistakePage.text { try other.start(listeningOn: .tcp("127.0.0.1", port)) }
-    MistakePage.check(text, ["address already in use", "127.0.0.1:\(port)"])
+    MistakePage.check(text, ["address already in use", "127.0.0.1:\(port)", "0 takes a free one"])
     let second = await MistakePage.text { try other.start(listeningOn: .inProcess(name)) }
     MistakePage.check(second, ["another server of this process listens as", "\"\(name)\""])
   }
@@ -114,6 +120,12 @@ import VoleryTesting
     await channel.drain()
     MistakePage.check(
       await MistakePage.text { _ = try await channel.unary(unknown, []) }, ["the channel is closed"])
+    // At once, not when the channel's loop has come to it.
+    let open = try Channel.inProcess(Depot())
+    let parcels = ParcelsClient(open)
+    open.close()
+    MistakePage.check(
+      await MistakePage.text { _ = try await parcels.track(Parcel(id: "1")) }, ["the channel is closed"])
   }
 
   @Test("a name without addresses, and a socket that is not there") func missing() async throws {
@@ -131,13 +143,14 @@ import VoleryTesting
 
   @Test("a service config and a policy that can't be used name the place") func configuration() async {
     let json = await MistakePage.text { _ = try ServiceConfig(json: #"{"methodConfig": [{"timeout": "1"}]}"#) }
-    MistakePage.check(json, ["timeout"])
+    MistakePage.check(
+      json, ["has a wrong type or value", "service config.methodConfig[0].timeout", "it takes a time such as \"1.5s\""])
     let policy = await MistakePage.text {
       var options = ChannelOptions()
       options.loadBalancingPolicy = "round_robbin"
       _ = try Channel("ipv4:127.0.0.1:1", options: options)
     }
-    MistakePage.check(policy, ["\"round_robbin\"", "round_robin"])
+    MistakePage.check(policy, ["unknown load balancing policy \"round_robbin\"", "known are: ", "round_robin"])
   }
 
   // MARK: In handlers

@@ -154,14 +154,17 @@ public final class Channel: Sendable {
     core.loop.execute { [core] in core.enterIdle() }
   }
 
-  /// Takes no more calls; those that run finish, those that wait for a connection fail with UNAVAILABLE. Returns at once.
+  /// Takes no more calls from now on; those that run finish, those that wait for a connection fail with UNAVAILABLE. Returns
+  /// at once.
   public func close() {
+    core.refuseCalls()
     core.loop.execute { [core] in core.close() }
   }
 
-  /// Takes no more calls, waits until those that it has have ended, and closes. What runs longer than `limit` ends with
+  /// Takes no more calls from now on, waits until those that it has have ended, and closes. What runs longer than `limit` ends with
   /// UNAVAILABLE. May be called twice.
   public func drain(limit: Duration = .seconds(25)) async {
+    core.refuseCalls()
     await withCheckedContinuation { waiter in
       core.loop.execute { [core] in core.drain(limit: limit, waiter) }
     }

@@ -20,13 +20,17 @@ struct ChannelEnding {
 extension ChannelCore {
   static let closed = StatusError(.unavailable, "the channel is closed")
 
+  /// Calls that begin after this are refused. From any thread: a call of whoever closes a channel does not get in before the
+  /// control plane's turn.
+  func refuseCalls() { dataPlane.refusesCalls.store(true, ordering: .relaxed) }
+
   /// Takes no more calls; those that run finish.
   func close() {
     guard !ending.isClosed else { return }
     letGo()
     ending.isClosed = true
     ending.ownReference = nil
-    dataPlane.refusesCalls.store(true, ordering: .relaxed)
+    refuseCalls()
     ending.limit.take()?.cancel()
     publish()
     dataPlane.observe(.closed)
@@ -51,7 +55,7 @@ extension ChannelCore {
     guard !ending.isClosed else { return waiter.resume() }
     ending.waiters.append(waiter)
     ending.closesWhenQuiet = true
-    dataPlane.refusesCalls.store(true, ordering: .relaxed)
+    refuseCalls()
     dataPlane.activity.watch()
     if ending.limit == nil {
       ending.limit = loop.scheduleTimer(after: limit) { [weak self] in
