@@ -11,6 +11,18 @@ struct RequireToken: ServerInterceptor {
   }
 }
 
+enum RequestIDKey: ServerContextKey { typealias Value = String }
+enum Current { @TaskLocal static var requestID: String? }
+
+struct TakesRequestID: ServerInterceptor {
+  func intercept(_ call: ServerInvocation, _ next: ServerInvocation.Next) async throws {
+    let id = call.metadata["x-request-id"] ?? makeID()
+    call.context.initialMetadata["x-request-id"] = id  // The client gets it back.
+    call.context[RequestIDKey.self] = id
+    try await Current.$requestID.withValue(id) { try await next() }
+  }
+}
+
 struct RequestID: ClientInterceptor {
   func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {
     call.metadata["x-request-id"] = makeID()

@@ -12,7 +12,7 @@ struct TenLines {
         .unary(buy) { request, context in
           // Tea has to draw.
           if request.starts(with: Array("tea".utf8)) { try await Task.sleep(for: .milliseconds(60)) }
-          return Array("\(context.metadata["x-request-id"] ?? "-"): ".utf8) + request
+          return Array("\(context[RequestIDKey.self] ?? "-"): ".utf8) + request
         }
       ]
     }
@@ -20,7 +20,9 @@ struct TenLines {
 
   static func main() async throws {
     var serverOptions = ServerOptions()
-    serverOptions.interceptors = [RequireToken().only { $0.service != "grpc.health.v1.Health" }, SoldOut()]
+    serverOptions.interceptors = [
+      TakesRequestID(), RequireToken().only { $0.service != "grpc.health.v1.Health" }, SoldOut(),
+    ]
     serverOptions.observers = [SlowCalls()]
     let server = Server(services: [Shop()], options: serverOptions)
     let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
@@ -34,6 +36,7 @@ struct TenLines {
       do throws(StatusError) {
         let response = try await channel.unary(buy, Array(request.utf8), options: CallOptions(metadata: metadata))
         print(String(decoding: response.message, as: UTF8.self))
+        if response.initialMetadata["x-request-id"] != "r1" { print("the id has not come back") }
       } catch {
         print("\(error.code): \(error.message)")
       }
