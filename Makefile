@@ -147,6 +147,10 @@ kubernetes: deps python ## Examples/Kubernetes: right for Kubernetes' schemas, a
 	swift build --product volery-proxy
 	timeout 300 .build/python/bin/python Tests/Kubernetes/check.py $(BUILD) $(addprefix --front ,$(wildcard $(FRONT)))
 
+image-root: deps python ## Examples/Kubernetes/Dockerfile, proven without Docker: its images' root folders by debootstrap, the programs run in them (needs root; STAGES="pod client proxy")
+	@$(call install,debootstrap)
+	$(SUDO) env "PATH=$$PATH" Tests/Kubernetes/root.sh .build/python/bin/python $(STAGES)
+
 pages: deps ## README's quick start and Docs/Production.md (Examples/Shop), followed word for word from empty folders
 	Tests/Pages/follow.py
 
@@ -183,4 +187,4 @@ balancing: ## Simulate the load balancing policies, and write the table of Docs/
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: kubernetes front docs proxy-gigabyte proxy-clients status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo demo-1 demo-2 demo-3 python test generate format interop examples rotation balancing clean
+.PHONY: kubernetes image-root front docs proxy-gigabyte proxy-clients status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo demo-1 demo-2 demo-3 python test generate format interop examples rotation balancing clean
