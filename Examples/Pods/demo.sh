@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a demo in a network of its own: a namespace with nothing but a loopback device, a real DNS server (dnsmasq) that
-# knows the demo's names, and a resolv.conf that leads there. Nothing outside is touched. Needs root.
+# knows the demo's names, and a resolv.conf that leads there. Nothing outside is touched, and nothing is left. Needs root.
 #   demo.sh BINARIES [one | two | three] [OPTION...]    (the folder with pod, pods-demo and, for three, volery-proxy)
 # With FRONT, the program of Examples/Front, and PAGE, a port, there is a page of it while it runs: http://127.0.0.1:PAGE/.
 set -euo pipefail
@@ -22,7 +22,7 @@ if [ -n "${FRONT-}" ]; then
   for _ in $(seq 100); do [ ! -s "$work/page" ] || break; kill -0 $page; sleep 0.05; done
   echo "a page of this demo, while it runs: http://$(sed 's/^LISTENING //' "$work/page")/"
 fi
-unshare -m -n bash -euo pipefail -c '
+unshare -m -n --pid --fork --mount-proc --kill-child bash -euo pipefail -c '
   work=$1 binaries=$2 here=$3 front=$4
   shift 4
   ip link set lo up

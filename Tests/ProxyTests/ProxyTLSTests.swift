@@ -48,6 +48,23 @@ import VoleryProxy
     #expect(seen == [])
   }
 
+  @Test(
+    "servers get the client's authority on plaintext, and on TLS the one that their certificate is for",
+    arguments: [false, true])
+  func authority(_ isTLS: Bool) async throws {
+    let named = try NamedServers("a", credentials: isTLS ? Self.server() : .plaintext)
+    defer { named.shutDown() }
+    var options = ProxyOptions()
+    if isTLS { options.channelCredentials = .tls(roots: Self.roots) }
+    let proxy = try Proxy(to: named.addresses[0], options: options)
+    let address = try proxy.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    let channel = try Channel("\(address)")
+    let response = try await channel.unary(
+      Named.method("shop.Orders"), [], options: CallOptions(timeout: .seconds(20), waitForReady: true))
+    #expect(response.trailingMetadata["authority-seen"] == (isTLS ? named.addresses[0] : "\(address)"))
+    await proxy.drain(limit: .zero)
+  }
+
   @Test("a server that wants certificates gets the proxy's, not the client's") func mutualBehind() async throws {
     let seen = try await identities(
       clients: .plaintext, client: .plaintext, servers: Self.server(.required(Self.roots)),

@@ -17,6 +17,7 @@ struct Headless: AsyncParsableCommand {
     try await play.stage.waitUntilKnown(.pod)
     let channel = try Channel("dns:///pods.test:50051")
     try await play.run("demo", clients: [channel], rate: options.rate) { [calls = options.calls] play in
+      try await play.begin { $0.calls.count == 5 }
       let page = try await play.show("five pods behind one name") { $0.total >= calls }
       play.verdict.even(page.calls, of: 5, "pods", within: 1)
       play.verdict.noFailures(page, "with five pods")

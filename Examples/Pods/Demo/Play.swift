@@ -40,6 +40,13 @@ struct Play {
     if !verdict.isGood { throw ExitCode(1) }
   }
 
+  /// Until all connections are made, 30 seconds at the most. On a busy machine that takes a while, in which calls go where there is
+  /// one already: shares are of the time after that.
+  mutating func begin(until isConnected: (CallBook.Page) -> Bool) async throws {
+    for _ in 0..<300 where !isConnected(book.current) { try await Task.sleep(for: .milliseconds(100)) }
+    verdict.noFailures(book.turnPage(), "while connections were made")
+  }
+
   /// Shows the table until `isDone` says so, 30 seconds at the most.
   func show(_ title: String, until isDone: (CallBook.Page) -> Bool) async throws -> CallBook.Page {
     var live = LiveTable()

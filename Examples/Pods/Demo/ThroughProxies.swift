@@ -23,6 +23,10 @@ struct ThroughProxies: AsyncParsableCommand {
     try await play.stage.waitUntilKnown(.proxy)
     let clients = try (1...3).map { _ in try Channel("dns:///proxies.test:8080") }
     try await play.run("demo 3", clients: clients, rate: options.rate) { [calls = options.calls] play in
+      try await play.begin { page in
+        page.counts(by: { "\($0.client) > \($0.address)" }).count == 6
+          && page.counts(by: { "\($0.address) > \($0.pod)" }).count == 10
+      }
       let page = try await play.show("three clients, two proxies, five pods") { $0.total >= calls }
       play.verdict.even(page.counts(by: ThroughProxies.proxy), of: 2, "proxies", within: 2.5)
       play.verdict.even(page.calls, of: 5, "pods behind them", within: 1)
