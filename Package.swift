@@ -225,8 +225,8 @@ let package = Package(
     program(
       "volery-proxy",
       [
-        "VoleryPlatform", "Volery", "VoleryMetrics", "VoleryPrometheus", "VoleryProxy", "VoleryProxyConfiguration",
-        argumentParser, logging,
+        "VoleryPlatform", "Volery", "VoleryKubernetes", "VoleryMetrics", "VoleryPrometheus", "VoleryProxy",
+        "VoleryProxyConfiguration", argumentParser, logging,
       ]),
     program("volery-interop", ["VoleryPlatform", "Volery", "VoleryReflection", argumentParser, logging]),
     program("volery-binlog", ["VoleryBinaryLog", "VoleryProtobuf", argumentParser]),
@@ -239,7 +239,7 @@ let package = Package(
       ]),
     .target(name: "PodsShared", dependencies: ["Volery"], path: "Examples/Pods/Shared", swiftSettings: strict),
     program("pod", path: "Examples/Pods/Pod", ["PodsShared", "Volery", argumentParser, logging]),
-    program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", argumentParser]),
+    program("pods-client", path: "Examples/Pods/Client", ["PodsShared", "Volery", "VoleryKubernetes", argumentParser]),
     program("bearer-token", path: "Examples/BearerToken", ["Volery"]),
     program("own-messages", path: "Examples/OwnMessages", ["Volery"]),
     program("interceptors", path: "Examples/Interceptors", ["Volery"]),

@@ -1,14 +1,19 @@
 import VoleryClient
 import VoleryConfiguration
 import VoleryEventLoops
+package import VoleryNameResolution
 import VoleryProxy
 import VoleryServer
 
 extension ProxySettings {
   /// Reads all of it, and finds all that is wrong with it.
   ///
+  /// - Parameter resolvers: Know targets besides those that every channel knows.
   /// - Throws: `SettingFaults`, at least one.
-  package init(reading root: SettingNode) async throws(SettingFaults) {
+  package init(
+    reading root: SettingNode, resolvers others: [any ResolverFactory] = []
+  ) async throws(SettingFaults) {
+    for other in others { resolvers.register(other) }
     var reader = SectionReader(root, path: "")
     name = reader.text("name")?.value
     maxHops = reader.number("maxHops", in: 1...1000)

@@ -77,7 +77,9 @@ extension ProxySettings {
 
   private func finish(_ target: inout TargetSettings, _ texts: [OptionText], _ reader: inout SectionReader) async {
     target.channelTexts = Dictionary(texts.map { ($0.name, $0.text) }) { first, _ in first }
-    target.channel = await reader.made(of: texts, ChannelOptions()) { try await $0.configure(from: $1) }
+    var defaults = ChannelOptions()
+    defaults.resolvers = resolvers
+    target.channel = await reader.made(of: texts, defaults) { try await $0.configure(from: $1) }
     let policies = target.channel.loadBalancingPolicies
     if policies[target.channel.loadBalancingPolicy] == nil,
       let text = texts.first(where: { $0.name == "loadBalancingPolicy" })
@@ -107,7 +109,7 @@ extension ProxySettings {
       return nil
     }
     do throws(TargetError) {
-      let parsed = try Target(parsing: text, knownSchemes: ChannelOptions().resolvers.schemes)
+      let parsed = try Target(parsing: text, knownSchemes: resolvers.schemes)
       guard parsed.scheme != "in-process" else {
         throw TargetError("a proxy's servers have sockets, and \(parsed) has none")
       }

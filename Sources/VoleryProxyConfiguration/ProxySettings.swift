@@ -18,6 +18,8 @@ package struct ProxySettings: Sendable {
   package var authority: ProxyAuthority?
   package var accessLog = AccessLog.none
   package var identityHeader: String? = ProxyOptions().identityHeader
+  /// Who knows the targets' names.
+  var resolvers = ChannelOptions().resolvers
   /// Names of targets that have a fault of their own: a route to one is none more.
   var unreadable: Set<String> = []
   /// What a running proxy can't change, as text: what differs needs a new start.

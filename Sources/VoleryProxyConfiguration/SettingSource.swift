@@ -1,5 +1,6 @@
 package import Configuration
 import VoleryEventLoops
+package import VoleryNameResolution
 import VoleryPlatform
 
 /// Where a proxy's settings come from: a file, over it the environment, over that the command line.
@@ -8,17 +9,20 @@ package struct SettingSource: Sendable {
   package let file: String?
   private let environment: Configuration.ConfigReader
   private let arguments: [SettingArgument]
+  private let resolvers: [any ResolverFactory]
 
   private static let largestFile = 1 << 20
 
+  /// - Parameter resolvers: Know targets besides those that every channel knows.
   package init(
     file: String?,
     environment: Configuration.ConfigReader = Configuration.ConfigReader(provider: EnvironmentVariablesProvider()),
-    arguments: [SettingArgument] = []
+    arguments: [SettingArgument] = [], resolvers: [any ResolverFactory] = []
   ) {
     self.file = file
     self.environment = environment
     self.arguments = arguments
+    self.resolvers = resolvers
   }
 
   /// The settings as they are now.
@@ -42,7 +46,7 @@ package struct SettingSource: Sendable {
     let name = file ?? "the configuration"
     guard let text = String(validating: content, as: UTF8.self) else { throw fault("it is not UTF-8") }
     let root = try SettingNode(yaml: text, file: name)
-    return try await ProxySettings(reading: root.adding(environment).adding(arguments))
+    return try await ProxySettings(reading: root.adding(environment).adding(arguments), resolvers: resolvers)
   }
 
   private func fault(_ text: String) -> SettingFaults {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Logging
 import Volery
+import VoleryKubernetes
 import VoleryMetrics
 import VoleryPlatform
 import VoleryPrometheus
@@ -23,7 +24,7 @@ struct Program: AsyncParsableCommand {
   @Option(help: "Check a file of settings, with the environment and the other options, and do nothing else.")
   var check: String?
   @Option(help: "Listen on ADDR:PORT or unix:/path; may be given often. 0.0.0.0:8080.") var listen: [String] = []
-  @Option(help: "Where calls go, as a channel's target: dns:///orders:50051.") var target: String?
+  @Option(help: "Where calls go, as a channel's target: dns:///orders:50051, k8s:///orders.shop:grpc.") var target: String?
   @Option(help: "What is added to x-proxied-by. volery-proxy.") var name: String?
   @Option(help: "Event loops; one for each core, which is the most.") var loops: String?
   @Option(name: .customLong("max-hops"), help: "Calls that have come through so many proxies are refused.") var maxHops:
@@ -59,7 +60,8 @@ struct Program: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let source = SettingSource(file: check ?? config, arguments: arguments)
+    let source = SettingSource(
+      file: check ?? config, arguments: arguments, resolvers: [KubernetesResolverFactory()])
     guard let check else { return try await serve(source) }
     try await source.read().checkParts()
     printLine("\(check) is right")

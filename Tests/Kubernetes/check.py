@@ -4,8 +4,9 @@
     check.py BINARIES [--front PROGRAM] [--roots FOLDER]       (the folder with pod, pods-client and volery-proxy)
 
 Each container is started as its manifest says, in a network of its own (as root; elsewhere that part is skipped): it has to listen on
-its port, to answer the probes as Kubernetes asks them, to end with 0 on SIGTERM within the grace period. With --roots (root.sh) each
-runs in the root folder of its image, as its user, and calls go through all of them.
+its port, to answer the probes as Kubernetes asks them, to end with 0 on SIGTERM within the grace period. A client that follows
+EndpointSlices does so in a stand-in of a cluster that allows what the manifests' Roles allow, and nothing else. With --roots
+(root.sh) each runs in the root folder of its image, as its user, and calls go through all of them.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import grpc
 import kubernetes_validate
+from cluster import Cluster
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from kustomize import build
 
@@ -37,7 +39,9 @@ EXPECTED = {
     "three": {
         "Namespace/volery-three", "Deployment/pods", "PodDisruptionBudget/pods", "Service/pods", "Deployment/client",
         "Deployment/front", "Deployment/proxies", "PodDisruptionBudget/proxies", "Service/proxies"},
-    "endpointslices": {"ServiceAccount/client", "Role/read-endpointslices", "RoleBinding/client-reads-endpointslices"},
+    "endpointslices": {
+        "Namespace/volery-two", "Deployment/pods", "PodDisruptionBudget/pods", "Service/pods", "Deployment/client",
+        "Deployment/front", "ServiceAccount/client", "Role/read-endpointslices", "RoleBinding/client-reads-endpointslices"},
 }
 
 
@@ -50,6 +54,11 @@ class Demo:
         self.name = name
         self.objects = build(FOLDER / name)
 
+    @property
+    def namespace(self):
+        (name,) = self.of("Namespace")
+        return name
+
     def of(self, kind):
         return {item["metadata"]["name"]: item for item in self.objects if item["kind"] == kind}
 
@@ -58,9 +67,15 @@ class Demo:
         assert found == EXPECTED[self.name], found ^ EXPECTED[self.name]
         for item in self.objects:
             kubernetes_validate.validate(item, VERSION, strict=True)
-            assert item["kind"] == "Namespace" or item["metadata"]["namespace"] == next(iter(self.of("Namespace")), "volery-two")
+            assert item["kind"] == "Namespace" or item["metadata"]["namespace"] == self.namespace
         for deployment in self.of("Deployment").values():
             self.deployment(deployment)
+        for deployment in self.of("Deployment").values():
+            pod = deployment["spec"]["template"]["spec"]
+            asks = any(arg.startswith("k8s:") for arg in pod["containers"][0]["args"])
+            # Who does not ask the API server has nothing that it would take.
+            assert pod["automountServiceAccountToken"] == asks and ("serviceAccountName" in pod) == asks
+            assert bool(self.rules(deployment)) == asks
         for service in self.of("Service").values():
             self.service(service)
         for budget in self.of("PodDisruptionBudget").values():
@@ -104,14 +119,28 @@ class Demo:
             # A headless name leads to the pods themselves: there the Service's port is theirs, or a lie.
             assert port["port"] == target["containerPort"]
 
+    def rules(self, deployment):
+        """What RBAC lets its pods do: the rules of the Roles that are bound to their ServiceAccount, and where they hold."""
+        account = deployment["spec"]["template"]["spec"].get("serviceAccountName")
+        assert account is None or account in self.of("ServiceAccount")
+        found = []
+        for binding in self.of("RoleBinding").values():
+            for subject in binding["subjects"]:
+                if (subject["kind"], subject["name"], subject["namespace"]) == ("ServiceAccount", account, self.namespace):
+                    assert binding["roleRef"]["kind"] == "Role"
+                    role = self.of("Role")[binding["roleRef"]["name"]]
+                    found += [dict(rule, namespace=role["metadata"]["namespace"]) for rule in role["rules"]]
+        return found
+
     def targets(self):
         """That each target leads to a Service's port, by its name."""
         services = self.of("Service")
         text = [arg for d in self.of("Deployment").values() for arg in d["spec"]["template"]["spec"]["containers"][0]["args"]]
-        targets = [re.fullmatch(r"dns:///([a-z-]+):(\d+)", arg) for arg in text if ":///" in arg]
+        targets = [re.fullmatch(r"(?:dns:///([a-z-]+):(\d+)|k8s:///([a-z-]+):([a-z]+))", arg) for arg in text if ":///" in arg]
         assert targets and all(targets), text
         for target in targets:
-            assert int(target[2]) in [port["port"] for port in services[target[1]]["spec"]["ports"]], target[0]
+            ports = services[target[1] or target[3]]["spec"]["ports"]
+            assert (target[2] or target[4]) in [str(port["port"]) if target[2] else port["name"] for port in ports], target[0]
         return {target[0] for target in targets}
 
 
@@ -246,6 +275,63 @@ def together(options):
             process.wait()
 
 
+def play(binaries, product, args, environment):
+    """What a program prints that ends by itself."""
+    done = subprocess.run(
+        [binaries / product, *args], env={**os.environ, **environment}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, (product, args, done)
+    return done.stdout + done.stderr
+
+
+def follow(binaries):
+    """The client of `endpointslices`, and volery-proxy with its target: their calls arrive, and the API server is asked what the
+    Role allows and no more; without the Role it says what is missing."""
+    demo = Demo("endpointslices")
+    container = demo.of("Deployment")["client"]["spec"]["template"]["spec"]["containers"][0]
+    rules = demo.rules(demo.of("Deployment")["client"])
+    (server,) = [c for c in containers() if c["name"] == "pods"]
+    (port,) = server["ports"]
+    target = container["args"][0]
+    args = container["args"][:]
+    args[args.index("--seconds") + 1] = "2"
+    started = []
+
+    def start(product, *args, **environment):
+        started.append(subprocess.Popen([binaries / product, *args], env={**os.environ, **environment}, stdout=subprocess.DEVNULL))
+
+    def slices(cluster):
+        cluster.tell(
+            "slice", name="pods-1", service="pods", namespace=demo.namespace, pod="pods", addresses="127.0.1.1+127.0.1.2",
+            port=port["containerPort"], port_name=port["name"])
+
+    try:
+        start(IMAGES[server["image"]][0], *[arg.replace("$(POD_NAME)", "pods-1") for arg in server["args"]])
+        answers(port["containerPort"], "")
+        with Cluster(demo.namespace, rules) as cluster:
+            slices(cluster)
+            text = play(binaries, "pods-client", args, cluster.environment)
+            assert "pods-1" in text and "errors 0" in text, text
+            start("volery-proxy", "--listen", "127.0.0.1:8081", "--target", target, **cluster.environment)
+            answers(8081, "")
+            text = play(binaries, "pods-client", ["static:///127.0.0.1:8081", *args[1:]], {})
+            assert "pods-1" in text and "errors 0" in text, text
+            requests = cluster.requests()
+            assert requests == {(verb, "discovery.k8s.io", "endpointslices", demo.namespace) for verb in ("list", "watch")}
+            # Reading is all that is allowed, of what is asked for.
+            for rule in rules:
+                assert rule["apiGroups"] == ["discovery.k8s.io"] and rule["resources"] == ["endpointslices"], rule
+                assert {"list", "watch"} <= set(rule["verbs"]) <= {"get", "list", "watch"}, rule
+        with Cluster(demo.namespace, []) as cluster:
+            slices(cluster)
+            text = play(binaries, "pods-client", args, cluster.environment)
+            assert "pods-1" not in text and "RoleBinding" in text, text
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    print(f"pods-client and volery-proxy to {target}: the Role allows what they ask ({', '.join(sorted(r[0] for r in requests))})")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("binaries", type=Path)
@@ -259,12 +345,15 @@ def main():
             run(options, container)
         if options.roots:
             together(options)
+        else:
+            # For the files of a ServiceAccount.
+            subprocess.run(["mount", "-t", "tmpfs", "none", os.path.realpath("/var/run")], check=True)
+            follow(options.binaries.resolve())
         return
     for name in EXPECTED:
         demo = Demo(name)
         demo.check()
-        targets = sorted(demo.targets()) if demo.of("Deployment") else []
-        print(f"{name}: {len(demo.objects)} resources are right for Kubernetes {VERSION}", *targets)
+        print(f"{name}: {len(demo.objects)} resources are right for Kubernetes {VERSION}", *sorted(demo.targets()))
     dockerfile()
     alone = ["unshare", "--mount", "--net", "--pid", "--fork"]
     if subprocess.run([*alone, "true"], stderr=subprocess.DEVNULL).returncode != 0:

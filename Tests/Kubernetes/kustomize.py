@@ -21,9 +21,12 @@ def apply(patch, objects):
     found = [item for item in objects if (item["kind"], item["metadata"]["name"]) == (kind, name)]
     assert len(found) == 1, f"the patch of {kind} {name} fits {len(found)} resources"
     for step in yaml.safe_load(patch["patch"]):
-        assert step["op"] == "replace", step
         parent, last = pointer(found[0], step["path"])
-        parent[last]  # what is replaced has to be there
+        if step["op"] == "add":
+            assert isinstance(parent, dict) and last not in parent, step
+        else:
+            assert step["op"] == "replace", step
+            parent[last]  # what is replaced has to be there
         parent[last] = step["value"]
 
 

@@ -77,9 +77,10 @@ import VoleryKubernetes
       "", "x", "7", "[]", "{}", #"{"type":"ADDED"}"#, #"{"type":"ADDED","object":7}"#, #"{"type":"ADDED","object":{}}"#,
       #"{"type":"SPLIT","object":{"metadata":{"name":"a","resourceVersion":"1"}}}"#,
       #"{"type":"ADDED","object":{"metadata":{"name":"a"}}}"#, #"{"type":7,"object":{}}"#,
-      String(repeating: "[", count: 100_000),
-    ]) func badLines(_ line: String)
+      "a hundred thousand brackets",
+    ]) func badLines(_ text: String)
   {
+    let line = text == "a hundred thousand brackets" ? String(repeating: "[", count: 100_000) : text
     #expect(throws: KubernetesFailure.self) { try WatchEvent(json: Array(line.utf8)) }
     #expect(throws: KubernetesFailure.self) { try SlicePage(json: Array(line.utf8)) }
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A stand-in for the Kubernetes API server: EndpointSlices of discovery.k8s.io/v1, listed and watched, with its faults.
 
-api_server.py FOLDER [--tls CERTIFICATE KEY [--client-ca FILE]]
+api_server.py FOLDER [--tls CERTIFICATE KEY [--client-ca FILE]] [--rights FILE]
 
 The objects are made by the `kubernetes` package, so that their JSON is the real one. FOLDER/token holds the token that is
 accepted. Prints its port, and that of its control (plain HTTP): GET /slice?..., /fault?..., see `Control`.
@@ -20,6 +20,21 @@ from kubernetes import client
 
 to_json = client.ApiClient().sanitize_for_serialization
 API = "discovery.k8s.io/v1"
+
+
+class Rights:
+    """What RBAC allows: rules of Roles, each in a namespace. None: everything."""
+
+    def __init__(self, file=None):
+        self.rules = None
+        if file:
+            with open(file) as text:
+                self.rules = json.load(text)
+
+    def allow(self, verb, group, resource, namespace):
+        return self.rules is None or any(
+            rule["namespace"] == namespace and verb in rule["verbs"] and group in rule["apiGroups"]
+            and resource in rule["resources"] for rule in self.rules)
 
 
 class Store:
@@ -84,11 +99,12 @@ class Faults:
         self.forbids = set()    # Verbs.
         self.page = 0           # Slices of a page; 0: what the client wants.
         self.is_gone_by_status = False
-        self.requests = []      # (verb, query)
+        self.requests = []      # (verb, path, query)
 
 
 store = Store()
 faults = Faults()
+rights = Rights()
 options = None
 
 
@@ -161,7 +177,7 @@ class API_Server(BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(url.query))
         parts = url.path.strip("/").split("/")
         verb = "watch" if query.get("watch") == "true" else "list"
-        faults.requests.append((verb, query))
+        faults.requests.append((verb, url.path, query))
         if faults.stalls:
             time.sleep(60)
             return
@@ -174,7 +190,7 @@ class API_Server(BaseHTTPRequestHandler):
         if parts[:4] != ["apis", "discovery.k8s.io", "v1", "namespaces"] or parts[5:] != ["endpointslices"]:
             return self.send_status(404, "NotFound", "the server could not find the requested resource")
         namespace = parts[4]
-        if verb in faults.forbids:
+        if verb in faults.forbids or not rights.allow(verb, parts[1], parts[5], namespace):
             return self.send_status(
                 403, "Forbidden",
                 'endpointslices.discovery.k8s.io is forbidden: User "system:serviceaccount:shop:default" cannot '
@@ -342,7 +358,7 @@ class Control(BaseHTTPRequestHandler):
         Control.servers.start()
 
     def requests(self, _):
-        return [{"verb": verb, **query} for verb, query in faults.requests]
+        return [{"verb": verb, "path": path, **query} for verb, path, query in faults.requests]
 
     def forget(self, _):
         faults.requests.clear()
@@ -365,12 +381,14 @@ class Servers:
 
 
 def main():
-    global options
+    global options, rights
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("--tls", nargs=2)
     parser.add_argument("--client-ca")
+    parser.add_argument("--rights", help="a file of rules as Roles have them, each with its namespace")
     options = parser.parse_args()
+    rights = Rights(options.rights)
     if options.tls:
         options.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         options.context.load_cert_chain(*options.tls)

@@ -91,8 +91,14 @@ import VoleryProxyConfiguration
     try write("target: dns:///orders:50051\n", to: path)
     let right = try ChildProcess.run([ProxyProgram.path, "--check", path])
     #expect(right.code == 0 && right.output == "\(path) is right\n")
+    // What the program knows besides what every channel does.
+    try write(
+      "targets: {orders: 'k8s:///orders.shop:grpc', own: 'k8s:///stock:50051'}\nroutes: [{target: own}]\n", to: path)
+    let pods = try ChildProcess.run([ProxyProgram.path, "--check", path])
+    #expect(pods.code == 0, "\(pods.output)")
     for wrong in [
       "target: a:1\nfoo: 1\n", "target: a:1\ntls: {certificate: /no/such, key: /no/such}\n", "[", "name: x",
+      "target: 'k8s:///Orders.shop:grpc'\n", "target: 'k8s://shop/orders'\n",
     ] {
       try write(wrong, to: path)
       #expect(try ChildProcess.run([ProxyProgram.path, "--check", path]).code == 2, "\(wrong)")

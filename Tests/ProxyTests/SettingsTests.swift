@@ -153,6 +153,23 @@ import VoleryProxyConfiguration
     #expect(faults?.description.split(separator: "\n").contains { $0.hasPrefix(text) } == true, "\(faults as Any)")
   }
 
+  private struct Registry: ResolverFactory {
+    var scheme: String { "registry" }
+    func makeResolver(for target: Target) throws -> any Resolver { throw TargetError("never made") }
+    func defaultAuthority(for target: Target) -> String { target.endpoint }
+  }
+
+  @Test("a target may have a scheme of the program's own, and its channel knows it; others are named") func schemes()
+    async throws
+  {
+    let root = try SettingNode(yaml: "target: registry:///orders\nchannel: {connectTimeout: 2}", file: "proxy.yaml")
+    let target = try await ProxySettings(reading: root, resolvers: [Registry()]).targets.values.first
+    #expect(target?.target == "registry:///orders")
+    #expect(target?.channel.resolvers.schemes.contains("registry") == true)
+    let faults = await #expect(throws: SettingFaults.self) { _ = try await ProxySettings(reading: root) }
+    #expect(faults?.description.contains("unknown scheme \"registry\"") == true)
+  }
+
   @Test("all faults are told, each with its own place") func allFaults() async throws {
     let faults = await #expect(throws: SettingFaults.self) {
       _ = try await settings(

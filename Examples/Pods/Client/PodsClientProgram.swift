@@ -1,18 +1,21 @@
 import ArgumentParser
 import PodsShared
 import Volery
+import VoleryKubernetes
 
 /// Calls the pods behind a name and shows who answers.
 @main
 struct PodsClientProgram: AsyncParsableCommand {
   static let configuration = CommandConfiguration(commandName: "pods-client")
 
-  @Argument(help: "For example dns:///pods.test:50051.") var target: String
+  @Argument(help: "For example dns:///pods.test:50051, or k8s:///pods:grpc in a cluster.") var target: String
   @Option(help: "Calls per second.") var rate = 500
   @Option(help: "How long to call; 0: for ever, with a new table every 10 seconds.") var seconds = 30
 
   func run() async throws {
-    let channel = try Channel(target)
+    var options = ChannelOptions()
+    options.resolvers.register(KubernetesResolverFactory())
+    let channel = try Channel(target, options: options)
     let book = CallBook()
     let calls = Task { [rate] in await book.callSteadily(channel, perSecond: rate) }
     repeat { try await show(book, for: seconds > 0 ? seconds : 10) } while seconds == 0
