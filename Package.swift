@@ -259,7 +259,7 @@ let package = Package(
     // Tests.
     program(
       "volery-lab", path: "Tests/Lab/Program",
-      ["Volery", "VoleryMetrics", "VoleryPrometheus", argumentParser, logging]),
+      ["Volery", "VoleryKubernetes", "VoleryMetrics", "VoleryPrometheus", argumentParser, logging]),
     .target(
       name: "TestSupport", dependencies: ["VoleryPlatform", "VoleryTypes", "CNGHTTP2", logging], path: "Tests/Support",
       exclude: ["certificates.sh"],

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import Volery
+import VoleryKubernetes
 import VoleryMetrics
 import VoleryPrometheus
 
@@ -32,6 +33,8 @@ struct ClientCommand: AsyncParsableCommand {
   @Flag(help: "The channels log from level info on, not notice.") var verbose = false
   @Flag(help: "Lets `config` work.") var reconfigurable = false
   @Option(help: "Where its metrics go at the end, in Prometheus' text format.") var metrics: String?
+  @Option(help: "The URL of a Kubernetes API server, for k8s: targets.") var api: String?
+  @Option(help: "A file with the token for it.") var apiToken: String?
   @Option(help: "The resolver throws this long after each answer, in milliseconds.") var resolverThrows: Int?
 
   func validate() throws {
@@ -86,6 +89,9 @@ struct ClientCommand: AsyncParsableCommand {
       options.resolvers.register(configs)
     } else if let refresh {
       options.refreshInterval = .milliseconds(refresh)
+    }
+    if let api {
+      options.resolvers.register(KubernetesResolverFactory(cluster: try .server(api, tokenFile: apiToken)))
     }
     if configFromDNS { options.readsServiceConfigFromDNS = true }
     if let idle { options.idleTimeout = .milliseconds(idle) }

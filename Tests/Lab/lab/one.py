@@ -9,7 +9,7 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from lab import bad_input, balancing, change, choices, discovery, failure, proxying, targets, watching  # noqa: E402, F401: they register their cases
+from lab import bad_input, balancing, change, choices, discovery, endpointslices, failure, proxying, targets, watching  # noqa: E402, F401: they register their cases
 from lab.network import Unavailable  # noqa: E402
 from lab.scenario import CASES, Laboratory  # noqa: E402
 
