@@ -228,7 +228,7 @@ let package = Package(
         "VoleryPlatform", "Volery", "VoleryKubernetes", "VoleryMetrics", "VoleryPrometheus", "VoleryProxy",
         "VoleryProxyConfiguration", argumentParser, logging,
       ]),
-    program("volery-interop", ["VoleryPlatform", "Volery", "VoleryReflection", argumentParser, logging]),
+    program("volery-interop", ["VoleryPlatform", "Volery", "VoleryReflection", "VoleryXDS", argumentParser, logging]),
     program("volery-binlog", ["VoleryBinaryLog", "VoleryProtobuf", argumentParser]),
     program(
       "volery-bench",
@@ -285,7 +285,7 @@ let package = Package(
       "XDSTests",
       [
         "TestSupport", "Volery", "VoleryXDS", "VoleryTypes", "VoleryLoadBalancing", "VoleryWellKnownTypes",
-        "VoleryProtobuf",
+        "VoleryProtobuf", "volery-interop",
       ],
       exclude: ["control_plane.py", "environment.sh", "requirements.txt"]),
     tests(

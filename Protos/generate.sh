@@ -16,7 +16,7 @@ while IFS='|' read -r include files out options; do
 done <<'END'
 Protos|google/protobuf/any.proto google/protobuf/duration.proto google/protobuf/empty.proto google/protobuf/field_mask.proto google/protobuf/struct.proto google/protobuf/timestamp.proto google/protobuf/wrappers.proto google/rpc/code.proto google/rpc/error_details.proto google/rpc/status.proto|Sources/VoleryWellKnownTypes/Generated|FileNaming=PathToUnderscores,Visibility=public,Module=VoleryProtobuf,ModuleMappings=well-known-types.txt
 ENVIRONMENT|google/protobuf/descriptor.proto|Sources/VoleryProtobuf/Generated|FileNaming=PathToUnderscores,ProtoModule=google/protobuf/descriptor.proto:VoleryProtobuf
-Protos|grpc/testing/empty.proto grpc/testing/messages.proto grpc/testing/test.proto|Sources/volery-interop/Generated|FileNaming=DropPath
+Protos|grpc/testing/empty.proto grpc/testing/load_balancer_stats.proto grpc/testing/messages.proto grpc/testing/test.proto|Sources/volery-interop/Generated|FileNaming=DropPath
 Protos|grpc/channelz/v1/channelz.proto|Sources/VoleryChannelz/Generated|FileNaming=DropPath,Visibility=package,Prefix=Wire,Client=false,ModuleMappings=well-known-types.txt,Module=VoleryProtobuf+VoleryServer+VoleryTypes
 Protos|grpc/reflection/v1/reflection.proto|Sources/VoleryReflection/Generated|FileNaming=PathToUnderscores,Visibility=public,Server=false,Module=VoleryClient+VoleryProtobuf+VoleryTypes
 Protos|grpc/reflection/v1alpha/reflection.proto|Sources/VoleryReflection/Generated|FileNaming=PathToUnderscores,Prefix=Alpha,Client=false,Server=false,Module=VoleryProtobuf

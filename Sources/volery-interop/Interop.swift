@@ -10,7 +10,7 @@ struct Interop: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "volery-interop",
     abstract: "Volery's ends of gRPC's interoperability tests.",
-    subcommands: [InteropServer.self, InteropClient.self, Probe.self, Load.self])
+    subcommands: [InteropServer.self, InteropClient.self, Probe.self, Load.self, BalancedClient.self])
 
   static func main() async {
     LoggingSystem.bootstrap { label in
@@ -26,12 +26,17 @@ struct Interop: AsyncParsableCommand {
     }
   }
 
-  /// gRPC's own programs are given `--use_tls=true`.
+  /// gRPC's own programs are given `--use_tls=true`, and `--print_response` alone.
   private static var officialArguments: [String] {
-    CommandLine.arguments.dropFirst().compactMap { argument in
-      switch argument {
+    let given = CommandLine.arguments
+    return given.indices.dropFirst().compactMap { index in
+      let argument = given[index]
+      // A value of its own follows.
+      if index + 1 < given.count, ["true", "false"].contains(given[index + 1]) { return argument }
+      return switch argument {
       case "--use_tls=true": "--use_tls"
       case "--use_tls=false": nil
+      case "--print_response", "--fail_on_failed_rpcs", "--fail_on_failed_rpc", "--secure_mode": "\(argument)=true"
       default: argument
       }
     }

@@ -11,6 +11,12 @@ struct InteropServer: AsyncParsableCommand {
   @Option(name: .customLong("bind"), help: "Listen on ADDR:PORT; may be given often.") var bind: [String] = []
   @Option(name: .customLong("server_id"), help: "The answer to fill_server_id; host-pid by default.") var serverID:
     String?
+  @Option(
+    name: .customLong("hostname"),
+    help:
+      "What it says of itself in responses and, as hostname, in initial metadata; by default the machine's, in responses."
+  )
+  var name: String?
   @Option(name: .customLong("max_connection_age_ms")) var maxConnectionAge: Int?
   @Option(name: .customLong("max_concurrent_streams")) var maxConcurrentStreams: UInt32?
   @Flag(name: .customLong("use_tls"), help: "Needs --cert and --key.") var usesTLS = false
@@ -38,7 +44,7 @@ struct InteropServer: AsyncParsableCommand {
     if let maxConcurrentStreams { options.maxConcurrentStreams = maxConcurrentStreams }
     // What calls report is what their requests want, and nothing of what other calls have had the server say by itself.
     options.loadRecorder = LoadRecorder(loadReport)
-    let service = TestServer(id: serverID ?? "\(hostName())-\(getpid())", load: LoadRecorder(loadReport))
+    let service = TestServer(id: serverID ?? "\(hostName())-\(getpid())", name: name, load: LoadRecorder(loadReport))
     let reporting = LoadReporting(service.load, minInterval: load == nil ? .seconds(1) : .milliseconds(100))
     let server = Server(
       services: [service, Health(), Reflection(), reporting], credentials: credentials, options: options)

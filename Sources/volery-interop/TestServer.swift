@@ -3,12 +3,15 @@ import Volery
 /// grpc.testing.TestService with fault injection by metadata.
 struct TestServer: TestService {
   let id: String
+  /// What it says of itself as `hostname`; in initial metadata too, where it is not the machine's.
+  let name: String?
   /// What the server says of its load by itself.
   let load: LoadRecorder
   private let faults = FaultInjector()
 
-  init(id: String, load: LoadRecorder = LoadRecorder()) {
+  init(id: String, name: String? = nil, load: LoadRecorder = LoadRecorder()) {
     self.id = id
+    self.name = name
     self.load = load
   }
 
@@ -45,7 +48,7 @@ struct TestServer: TestService {
     var response = SimpleResponse()
     if request.responseSize > 0 { response.payload = try payload(request.responseSize) }
     if request.fillServerID { response.serverID = id }
-    response.hostname = hostName()
+    response.hostname = name ?? hostName()
     return response
   }
 
@@ -133,8 +136,9 @@ struct TestServer: TestService {
 
   /// Echoes metadata, and injects the faults that the metadata asks for.
   private func begin(_ context: ServerContext) async throws {
+    if let name { context.initialMetadata["hostname"] = name }
     if let value = context.metadata["x-grpc-test-echo-initial"] {
-      context.initialMetadata = ["x-grpc-test-echo-initial": value]
+      context.initialMetadata["x-grpc-test-echo-initial"] = value
     }
     if let value = context.metadata[binary: "x-grpc-test-echo-trailing-bin"] {
       context.trailingMetadata[binary: "x-grpc-test-echo-trailing-bin"] = value

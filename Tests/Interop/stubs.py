@@ -31,7 +31,7 @@ def load_orca():
 
 def load():
     out = tempfile.mkdtemp(prefix="volery-stubs-")
-    files = [f"grpc/testing/{name}.proto" for name in ("empty", "messages", "test")]
+    files = [f"grpc/testing/{name}.proto" for name in ("empty", "load_balancer_stats", "messages", "test")]
     # grpcio itself is the package "grpc": the copies go to a package of another name.
     sources = pathlib.Path(out) / "protos"
     for name in files:

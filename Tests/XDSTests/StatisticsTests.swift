@@ -1,0 +1,71 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `volery-interop xds-client` at an `xds:` target, with servers of its own kind, asked by grpcio's stubs as gRPC's test driver
+/// does (grpc/grpc doc/xds-test-descriptions.md: path_matching and traffic_splitting).
+@Suite("The xds-client of gRPC's tests", .serialized, .timeLimit(.minutes(3))) struct StatisticsTests {
+  private static let program = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    .deletingLastPathComponent().appendingPathComponent("volery-interop").path
+
+  /// A process that has said where it listens.
+  private final class Program: Sendable {
+    let process: ChildProcess
+    let port: Int
+
+    init(_ arguments: [String]) throws {
+      process = try ChildProcess(arguments)
+      let line = try process.readLine().line
+      guard line.hasPrefix("LISTENING "), let port = line.split(separator: ":").last.flatMap({ Int($0) }) else {
+        throw NeverHappened("\(arguments) listens; it said \(line)")
+      }
+      self.port = port
+    }
+
+    deinit { _ = process.stop(SIGKILL) }
+  }
+
+  @Test("tells where its calls went: by their path to one cluster, the others by the weights of two") func shares()
+    async throws
+  {
+    let control = try ControlPlane()
+    let servers = try await blocking {
+      try ["a", "b", "c"].map {
+        try Program([StatisticsTests.program, "server", "--bind", "127.0.0.1:0", "--hostname", $0])
+      }
+    }
+    try control.set("listener", Resources.listener("orders", routes: "r"))
+    let names = ["a", "b", "c"]
+    let endpoints = zip(names, servers).map { Resources.endpoints($0, [(0, 1, [$1.port])]) }
+    try control.set("endpoints", endpoints.joined(separator: ","))
+    try control.set("cluster", names.map { Resources.cluster($0) }.joined(separator: ","))
+    try control.set(
+      "routes",
+      Resources.routes(
+        "r", Resources.to("c", match: #"{"path": "/grpc.testing.TestService/EmptyCall"}"#),
+        Resources.split(["a": 20, "b": 80])))
+    let bootstrap = ControlPlane.bootstrap(port: try await control.start())
+    let client = try await blocking {
+      try Program([
+        "env", "GRPC_XDS_BOOTSTRAP_CONFIG=\(bootstrap)", StatisticsTests.program, "xds-client",
+        "--server=xds:///orders",
+        "--stats_port=0", "--qps=200", "--rpc=EmptyCall,UnaryCall", "--fail_on_failed_rpcs=true",
+      ])
+    }
+    let output = try await blocking {
+      let (python, _) = try ChildProcess.run([ControlPlane.folder + "/../Interop/environment.sh"])
+      return try ChildProcess.run([
+        python.trimmingCharacters(in: .whitespacesAndNewlines), ControlPlane.folder + "/../Interop/balanced.py", "ask",
+        "\(client.port)", "2000",
+      ]).output
+    }
+    let found = try JSONDecoder().decode([String: [String: Int]].self, from: Data(output.utf8))
+    #expect(found["EmptyCall"] == ["c": 1000])
+    let unary = found["UnaryCall"] ?? [:]
+    #expect(Set(unary.keys) == ["a", "b"] && (unary["a"] ?? 0) + (unary["b"] ?? 0) == 1000)
+    // Five standard deviations of 1,000 draws are 63.
+    #expect(abs((unary["a"] ?? 0) - 200) < 64, "\(unary)")
+    #expect(client.process.stop(SIGTERM) == 0)
+    withExtendedLifetime(servers) {}
+  }
+}
