@@ -228,7 +228,7 @@ def main():
     if sys.argv[1] == "shares":
         return shares(sys.argv[2])
     client = Client.__new__(Client).ask(int(sys.argv[2]))
-    told = client.next(int(sys.argv[3]))
+    told = client.next(int(sys.argv[3]), limit=120)
     assert told.num_failures == 0, told
     print(json.dumps({method: dict(calls.rpcs_by_peer) for method, calls in told.rpcs_by_method.items()}))
 

@@ -71,7 +71,7 @@ struct LargeServiceTests {
     // Nobody picks it any more: 300 calls in a row, which would reach each pod.
     var last = start
     var misses = 0
-    try await eventually("300 calls in a row miss it") {
+    try await eventually("300 calls in a row miss it", within: .seconds(60)) {
       misses += 1
       if try await pod(channel) == flipped { (last, misses) = (.now, 0) }
       return misses == 300
@@ -80,7 +80,7 @@ struct LargeServiceTests {
 
     let again = ContinuousClock.now
     try put(api, 0, port: port)
-    try await eventually("the pod is called again") { try await pod(channel) == flipped }
+    try await eventually("the pod is called again", within: .seconds(60)) { try await pod(channel) == flipped }
     let pickedAfter = again.duration(to: .now)
     #expect(heard.hosts == before)
 
