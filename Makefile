@@ -109,6 +109,11 @@ peers-quick: deps
 	Tests/Peers/build.sh --quick
 	$(SUDO) timeout 200 Tests/Peers/run.py --quick --program $(BUILD)/volery-interop
 
+xds: deps ## The same resources for Volery, grpcio's xds:/// and Envoy, side by side: what each makes of them; writes Docs/XDS.md, with CASES="ring_hash priority*" some
+	swift build -c release --product volery-xds-probe
+	$(SUDO) timeout 1800 Tests/XDS/run.py --program .build/release/volery-xds-probe \
+	  --python "$$(Tests/XDS/environment.sh)" --page Docs/XDS.md $(CASES)
+
 generate: deps ## Write the generated Swift anew
 	swift build --product protoc-gen-volery
 	Protos/generate.sh $(BUILD)/protoc-gen-volery .
@@ -187,4 +192,4 @@ balancing: ## Simulate the load balancing policies, and write the table of Docs/
 clean: ## Remove what was built
 	rm -rf .build .build-*
 
-.PHONY: kubernetes image-root front docs proxy-gigabyte proxy-clients status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo demo-1 demo-2 demo-3 python test generate format interop examples rotation balancing clean
+.PHONY: xds kubernetes image-root front docs proxy-gigabyte proxy-clients status-page pages deploy-check peers peers-quick bench-messages fuzz conformance lab lab-reference lab-quick help deps demo demo-1 demo-2 demo-3 python test generate format interop examples rotation balancing clean

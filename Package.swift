@@ -260,6 +260,7 @@ let package = Package(
     program(
       "volery-lab", path: "Tests/Lab/Program",
       ["Volery", "VoleryKubernetes", "VoleryMetrics", "VoleryPrometheus", argumentParser, logging]),
+    program("volery-xds-probe", path: "Tests/XDS/Program", ["Volery", "VoleryXDS", logging]),
     .target(
       name: "TestSupport", dependencies: ["VoleryPlatform", "VoleryTypes", "CNGHTTP2", logging], path: "Tests/Support",
       exclude: ["certificates.sh"],
