@@ -29,13 +29,14 @@ import Testing
     "TelemetryTests/Subject.swift": (1, "a slow handler, whose time is what is measured"),
     "InteropTests/DescriptorTests.swift": (1, "how long the server's use of its processor is measured"),
     "InteropTests/FrozenServerTests.swift": (1, "how long the server is frozen"),
+    "XDSTests/BadInputTests.swift": (1, "the pace of a control plane that changes its mind"),
     "TestingTests/TestClockTests.swift": (2, "by the test's own clock, which stands still until the test moves it"),
     "ServiceLifecycleTests/Program/Program.swift": (2, "a slow handler, and a service that is slow to stop"),
   ]
 
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-  /// The laboratory's, the benchmarks' and the fuzzer's programs are no tests.
-  static let programs = ["Lab/", "Benchmark/", "Fuzz/", "ArchitectureTests/"]
+  /// The laboratories', the benchmarks' and the fuzzer's programs are no tests.
+  static let programs = ["Lab/", "XDS/", "Benchmark/", "Fuzz/", "ArchitectureTests/"]
 
   /// The lines of every test, comments left out.
   static func lines() throws -> [(file: String, text: Substring)] {

@@ -52,6 +52,8 @@ package struct ReadResource: Equatable {
   package let name: String?
   package let result: Result<XDSResource, XDSResourceError>
 
+  var isRefused: Bool { if case .failure = result { true } else { false } }
+
   package init(_ any: Google_Protobuf_Any, _ type: XDSResourceType) {
     do throws(ProtobufError) {
       // A wrapper that carries a name (xDS transport protocol).

@@ -153,6 +153,7 @@ final class XDSClient: Sendable {
             self.perform { if $0.stream == number { $0.machine.expire(now: .now) } }
           }
         }
+        var pace = RefusalPace()
         do {
           for try await response in call {
             hasHeard.withLock { $0 = true }
@@ -164,6 +165,7 @@ final class XDSClient: Sendable {
                 ADSMachine.Response(
                   type, version: response.versionInfo, nonce: response.nonce, resources: resources))
             }
+            if resources.contains(where: \.isRefused) { try await Task.sleep(for: pace.refused(now: .now)) }
           }
         } catch {}
         group.cancelAll()
