@@ -183,7 +183,7 @@ class Stream:
         """The type that has to be answered now; None for one that only says how an answer was taken."""
         if not self.node:
             self.node = request.node.id
-            say(event="stream", node=self.node)
+            say(event="stream", node=self.node, metadata=json_format.MessageToDict(request.node.metadata))
         name = NAMES.get(request.type_url)
         if name is None:
             return None

@@ -25,7 +25,7 @@ ROOT = HERE.parents[1]
 OWN_NETWORK = "VOLERY_XDS_OWN_NETWORK"
 KNOWN = HERE / "known-differences.txt"
 
-from mesh import failing, figures, refusing, report, routing, spreading  # noqa: E402, F401: they register their cases
+from mesh import failing, figures, interop, refusing, report, routing, spreading  # noqa: E402, F401: they register their cases
 from mesh.case import CASES, CLIENTS, Case, Outcome  # noqa: E402
 from mesh.lab import Lab  # noqa: E402
 
@@ -34,6 +34,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", help="names or patterns; all by default")
     parser.add_argument("--program", default=str(ROOT / ".build/release/volery-xds-probe"))
+    parser.add_argument("--interop", help="volery-interop; beside the program by default")
     parser.add_argument("--python", default=str(ROOT / ".build/xds/bin/python"))
     parser.add_argument("--quick", action="store_true", help="the part that belongs to the tests")
     parser.add_argument("--page", help="write the tables between the marks of this page")

@@ -22,13 +22,16 @@ class Backend:
         self.name, self.port = name, 0
         self.fails_with: str | None = None
         self.pause = 0.0
+        self.end = threading.Event()
+        self.threads = 64
         self.lock = threading.Lock()
         self.attempts: Counter[str] = Counter()
         self._server: grpc.Server | None = None
         self.start()
 
     def start(self) -> None:
-        server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=64), options=[("grpc.so_reuseport", 0)])
+        self.end.clear()
+        server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=self.threads), options=[("grpc.so_reuseport", 0)])
         server.add_generic_rpc_handlers([_Any(self)])
         self.port = server.add_insecure_port(f"127.0.0.1:{self.port}")
         server.start()
@@ -36,6 +39,7 @@ class Backend:
 
     def stop(self) -> None:
         """Without a word: what is on its way is lost."""
+        self.end.set()
         if self._server:
             self._server.stop(0).wait(5)
         self._server = None
@@ -56,12 +60,22 @@ class Backend:
             context.abort(grpc.StatusCode[code], f"{self.name} fails")
         return self.name.encode()
 
+    def answer_test(self, _: bytes, context: grpc.ServicerContext) -> bytes:
+        """As a server of gRPC's own tests: grpc.testing.TestService, without its messages' parts that no test looks at."""
+        context.send_initial_metadata((("hostname", self.name),))
+        for key, value in context.invocation_metadata():
+            if key == "rpc-behavior" and value == "keep-open":
+                self.end.wait(60)
+            if key == "rpc-behavior" and value.startswith("sleep-"):
+                time.sleep(float(value.removeprefix("sleep-")))
+        return b""
+
 
 class _Any(grpc.GenericRpcHandler):
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
-        if details.method.endswith("/Other"):
-            return grpc.unary_unary_rpc_method_handler(lambda request, context: self.backend.answer(request, context) + b"!")
+        if details.method.startswith("/grpc.testing.TestService/"):
+            return grpc.unary_unary_rpc_method_handler(self.backend.answer_test)
         return grpc.unary_unary_rpc_method_handler(self.backend.answer)

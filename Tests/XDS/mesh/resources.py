@@ -23,7 +23,7 @@ def bootstrap(node: str, port: int) -> str:
         "channel_creds": [{"type": "insecure"}],
         "server_features": ["xds_v3"],
     }
-    return json.dumps({"xds_servers": [server], "node": {"id": node, "cluster": "test"}})
+    return json.dumps({"xds_servers": [server], "node": {"id": node, "cluster": "test", "metadata": {"team": "orders"}}})
 
 
 def envoy(port: int, admin: int) -> Resource:
