@@ -33,17 +33,17 @@ final class HealthRecord: Sendable {
 
   /// A call has ended. Its own cancellation says nothing of the server. Nil: nothing has changed.
   func callEnded(code: StatusCode, origin: StatusError.Origin) -> StandingChange? {
-    switch (code, origin) {
-    case (.cancelled, .local): return nil
-    case (.deadlineExceeded, .local):
+    switch CallBlame(code, origin) {
+    case .nobody: return nil
+    case .silence:
       failures.store(0, ordering: .relaxed)
       guard deadlines.add(1, ordering: .relaxed).newValue >= HealthRecord.deadlinesInARow else { return nil }
       return eject() ? .ejected : nil
-    case (.unavailable, _), (.resourceExhausted, .peer), (.internal, .peer), (.unknown, .peer):
+    case .server:
       deadlines.store(0, ordering: .relaxed)
       guard failures.add(1, ordering: .relaxed).newValue >= HealthRecord.failuresInARow else { return nil }
       return eject() ? .ejected : nil
-    default: return answered() ? .readmitted : nil
+    case .request: return answered() ? .readmitted : nil
     }
   }
 

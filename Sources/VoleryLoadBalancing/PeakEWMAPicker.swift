@@ -77,9 +77,10 @@ final class PeakEWMAPicker: Picker {
     results = zip(subchannels, records).map { subchannel, record in
       .attempt(
         Pick(subchannel) { end in
-          guard end.wasSent, !(end.code == .cancelled && end.origin == .local) else { return }
+          guard end.wasSent, CallBlame(end.code, end.origin) != .nobody else { return }
           record.ended(
-            end.duration / .seconds(1), failed: end.isServersFault, now: PeakEWMAPicker.milliseconds(start, now()),
+            end.duration / .seconds(1), failed: CallBlame(end.code, end.origin).isServers,
+            now: PeakEWMAPicker.milliseconds(start, now()),
             settings)
         })
     }
@@ -112,17 +113,6 @@ final class PeakEWMAPicker: Picker {
     // average, and must not look fast for that.
     guard min(own, other) > PeakEWMAPicker.unknown else { return others < calls ? second : first }
     return other * others < own * calls ? second : first
-  }
-}
-
-extension PickEnd {
-  /// What speaks of the server, not of the request: as for ejection.
-  fileprivate var isServersFault: Bool {
-    switch (code, origin) {
-    case (.unavailable, _), (.resourceExhausted, .peer), (.internal, .peer), (.unknown, .peer): true
-    case (.deadlineExceeded, .local): true
-    default: false
-    }
   }
 }
 

@@ -1,3 +1,4 @@
+import Synchronization
 import TestSupport
 import Testing
 import Volery
@@ -102,6 +103,46 @@ import Volery
     let stage = try Stage([nil], config: Self.required)
     defer { stage.shutDown() }
     #expect(try await stage.call() == stage.addresses[0])
+  }
+
+  /// Its watches fail, all but those from a certain one on, which say SERVING.
+  final class Failing: Service, Sendable {
+    private let watches = Mutex(0)
+    private let failures: Int
+
+    init(failures: Int) { self.failures = failures }
+
+    static let watch = Method<[UInt8], [UInt8]>(service: "grpc.health.v1.Health", name: "Watch", kind: .serverStreaming)
+
+    var handlers: [MethodHandler] {
+      [
+        .serverStreaming(Failing.watch) { [self] _, responses, _ in
+          let number = watches.withLock { watches in
+            watches += 1
+            return watches
+          }
+          guard number > failures else { throw StatusError(.internal, "not yet") }
+          try await responses.write([8, 1])
+          // Open until the client or the server ends it.
+          for await _ in AsyncStream<Never>.makeStream().stream {}
+        }
+      ]
+    }
+  }
+
+  @Test("a watch that fails is opened again after the channel's backoff") func backoff() async throws {
+    // By the default backoff the tenth pause alone would be a minute.
+    let server = Server(services: [RawEcho(), Failing(failures: 10)])
+    let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    defer { server.shutDown() }
+    var options = ChannelOptions()
+    options.serviceConfig = try ServiceConfig(json: Self.required)
+    options.backoff.initial = .milliseconds(2)
+    options.backoff.maximum = .milliseconds(2)
+    let channel = try Channel("static:///\(address)", options: options)
+    var waiting = Self.timely
+    waiting.waitForReady = true
+    #expect(try await channel.unary(RawEcho.unary, [1], options: waiting).peer?.address == address)
   }
 
   @Test("pick_first never asks") func pickFirst() async throws {

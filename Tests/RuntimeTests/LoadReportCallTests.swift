@@ -170,7 +170,9 @@ import Volery
       /// The word of the test.
       private mutating func heardOfEnd(_ effects: inout PolicyEffects) {
         guard factory.heard.shallEnd else { return }
-        for watch in watches.values.joined() { effects.endLoadWatch(watch) }
+        for watch in watches.values.joined() where !factory.heard.keepsLong || watch.interval < .seconds(60) {
+          effects.endLoadWatch(watch)
+        }
       }
 
       mutating func subchannelChanged(
@@ -192,12 +194,20 @@ import Volery
     private struct State {
       var reports: [[LoadReport]] = [[], []]
       var shallEnd = false
+      var keepsLong = false
     }
     private let state = Mutex(State())
     func note(_ report: LoadReport, by watcher: Int) { state.withLock { $0.reports[watcher].append(report) } }
     func reports(_ watcher: Int = 0) -> [LoadReport] { state.withLock { $0.reports[watcher] } }
     var shallEnd: Bool { state.withLock { $0.shallEnd } }
-    func end() { state.withLock { $0.shallEnd = true } }
+    var keepsLong: Bool { state.withLock { $0.keepsLong } }
+    /// - Parameter keepsLong: Only the watch with the short interval ends.
+    func end(keepsLong: Bool = false) {
+      state.withLock { state in
+        state.shallEnd = true
+        state.keepsLong = keepsLong
+      }
+    }
   }
 
   /// The service as a test wants it: each stream goes as `conduct` says, and is counted.
@@ -234,11 +244,15 @@ import Volery
   private static func stayOpen() async throws { try await Task.sleep(for: .seconds(60)) }
 
   private static func channel(_ address: SocketAddress, _ policy: Watching) throws -> Channel {
+    try Channel(address.target, options: options(policy))
+  }
+
+  private static func options(_ policy: Watching) -> ChannelOptions {
     var options = ChannelOptions()
     options.loadBalancingPolicies.register(policy)
     options.loadBalancingPolicy = policy.name
     options.backoff.initial = .milliseconds(20)
-    return try Channel(address.target, options: options)
+    return options
   }
 
   @Test(
@@ -305,10 +319,16 @@ import Volery
     let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
     defer { server.shutDown() }
     let heard = Heard()
-    let channel = try Self.channel(address, Watching(heard: heard))
+    let endpoints = ManualResolver()
+    var options = Self.options(Watching(heard: heard))
+    options.resolvers.register(endpoints)
+    let channel = try Channel("manual:///x", options: options)
+    endpoints.publish(.resolved(Resolution(endpoints: [Endpoint(address)])))
     _ = try await channel.unary(RawEcho.unary, [1], options: Self.limit)
     try await eventually("it is asked") { scripted.streams == 1 && scripted.openStreams == 0 }
-    // It would be asked again after 20 ms.
+    // Nor is it when another interval is wanted. It would be asked at once then, and again after 20 ms.
+    heard.end(keepsLong: true)
+    endpoints.publish(.resolved(Resolution(endpoints: [Endpoint(address)])))
     let end = ContinuousClock.now.advanced(by: .milliseconds(200))
     while ContinuousClock.now < end { _ = try await channel.unary(RawEcho.unary, [1], options: Self.limit) }
     #expect(scripted.streams == 1 && heard.reports().isEmpty)

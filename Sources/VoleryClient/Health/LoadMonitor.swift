@@ -4,28 +4,25 @@ import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 
-/// Keeps one stream of load reports on a ready subchannel's oldest connection while somebody watches, opens it again with a
-/// backoff when it ends, and passes on what it hears (gRFC A51). In the channel's control plane.
-final class LoadMonitor: @unchecked Sendable {  // Isolation: loop
+/// Keeps one stream of load reports on a ready subchannel's oldest connection while somebody watches, and passes on what it hears
+/// (gRFC A51). In the channel's control plane.
+final class LoadMonitor: StandingWatchOwner, @unchecked Sendable {  // Isolation: loop
   private static let path = "/xds.service.orca.v3.OpenRcaService/StreamCoreMetrics"
 
   private unowned let core: ChannelCore
   private let endpoint: Endpoint
+  private let watch: StandingWatch
   private var watches: [LoadWatch] = []
-  private weak var connection: ChannelConnection?
   /// What the server was asked for.
   private var interval: Duration?
-  private var watch: ServerWatch?
-  private var watchNumber = 0
-  private var timer: (any TransportTimer)?
-  private var backoff: Backoff
-  private var startedAt: ChannelClock.Instant
+  /// The connection's server has no such service, and is not asked again.
+  private var isRefused = false
 
   init(endpoint: Endpoint, core: ChannelCore) {
     self.endpoint = endpoint
     self.core = core
-    backoff = Backoff(core.options.backoff)
-    startedAt = core.clock.now()
+    watch = StandingWatch(core: core)
+    watch.owner = self
   }
 
   func add(_ watch: LoadWatch) {
@@ -40,48 +37,29 @@ final class LoadMonitor: @unchecked Sendable {  // Isolation: loop
 
   /// The subchannel's connections, oldest first.
   func connectionsChanged(_ connections: [ChannelConnection]) {
-    if let connection, connections.contains(where: { $0 === connection }) { return }
-    stop()
-    guard let next = connections.first else { return }
-    connection = next
-    backoff.reset()
-    start()
+    guard watch.connectionsChanged(connections) else { return }
+    isRefused = false
+    watch.isWell()
+    watch.start()
   }
 
-  func stop() {
-    endStream()
-    connection = nil
-  }
-
-  private func endStream() {
-    timer.take()?.cancel()
-    watch.take()?.cancel()
-    interval = nil
-  }
+  func stop() { watch.stop() }
 
   /// A server learns of another interval only from another stream.
   private func intervalChanged() {
-    guard connection != nil, watches.map(\.interval).min() != interval else { return }
-    endStream()
-    start()
+    guard watch.hasConnection, !isRefused, watches.map(\.interval).min() != interval else { return }
+    watch.end()
+    interval = nil
+    watch.start()
   }
 
-  private func start() {
-    timer = nil
-    guard let connection = connection?.connection, let interval = watches.map(\.interval).min() else { return }
-    self.interval = interval
-    startedAt = core.clock.now()
-    watchNumber += 1
-    let question = ServerWatch.Question(
-      path: LoadMonitor.path, authority: core.authority, message: LoadMonitor.request(every: interval),
-      maxAnswerBytes: LoadReport.maxByteCount, isOnlyAdvice: true)
-    // The channel lives at least until what was heard is told.
-    let watch = ServerWatch(on: connection, question) { [weak self, weak core, watchNumber] event in
-      guard let core else { return }
-      core.loop.execute { [weak self] in withExtendedLifetime(core) { self?.happened(event, to: watchNumber) } }
+  func makeQuestion() -> ServerWatch.Question? {
+    interval = watches.map(\.interval).min()
+    return interval.map { interval in
+      ServerWatch.Question(
+        path: LoadMonitor.path, authority: core.authority, message: LoadMonitor.request(every: interval),
+        maxAnswerBytes: LoadReport.maxByteCount, isOnlyAdvice: true)
     }
-    self.watch = watch
-    watch.start()
   }
 
   /// OrcaLoadReportRequest { google.protobuf.Duration report_interval = 1; }, framed.
@@ -98,31 +76,18 @@ final class LoadMonitor: @unchecked Sendable {  // Isolation: loop
     return sink.finish()
   }
 
-  private func happened(_ event: ServerWatch.Event, to number: Int) {
-    guard let watch, number == watchNumber else { return }
+  func heard(_ event: ServerWatch.Event) {
     switch event {
     case .message(let bytes):
-      guard let report = LoadReport(protobuf: bytes) else {
-        watch.cancel()
-        return ended(ServerWatch.unreadable)
-      }
-      backoff.reset()
+      guard let report = LoadReport(protobuf: bytes) else { return watch.startAgain() }
+      watch.isWell()
       for watch in watches { watch.heard(report) }
-    case .noRoom: self.watch = nil
-    case .ended(let status): ended(status)
-    }
-  }
-
-  private func ended(_ status: Status) {
-    watch = nil
-    if status.code == .unimplemented {
+    case .noRoom: break
+    case .ended(let status) where status.code == .unimplemented:
+      isRefused = true
       let text = "the server does not report its load by itself: it has no xds.service.orca.v3.OpenRcaService"
       core.options.logger.error("\(text)", metadata: ["target": "\(core.target)", "server": "\(endpoint)"])
-      return
-    }
-    let wait = backoff.failed(random: core.clock.random())
-    timer = core.loop.scheduleTimer(after: max(wait - startedAt.duration(to: core.clock.now()), .zero)) { [weak self] in
-      self?.start()
+    case .ended: watch.startAgain()
     }
   }
 }
