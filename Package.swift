@@ -88,7 +88,7 @@ let package = Package(
     system("CCares", "libcares", apt: "libc-ares-dev", brew: "c-ares"),
     system("CZlib", "zlib", apt: "zlib1g-dev", brew: "zlib"),
     system("CProtobufC", "libprotobuf-c", apt: "libprotobuf-c-dev", brew: "protobuf-c"),
-    module("VoleryTypes", ["VoleryPlatform"]),
+    module("VoleryTypes", ["VoleryPlatform", "VoleryPrimitives"]),
 
     // 2: gRPC words without C or I/O | C and I/O without gRPC words.
     module("VoleryNameResolution", ["VoleryPlatform", "VoleryTypes"]),

@@ -24,7 +24,7 @@ extension LoadBalancingRegistry {
   public static let defaultPolicyName = "rr_least_request"
 
   /// `rr_least_request` (the default), `round_robin`, `least_request`, `random`, `weighted_round_robin`, `peak_ewma`,
-  /// `pick_first` and `ring_hash_experimental`; and those with others below them: `outlier_detection`, `slow_start`, `zone_aware`,
+  /// `pick_first` and `ring_hash_experimental`; and those with others below them: `outlier_detection`, `slow_start`, `sticky_session`, `zone_aware`,
   /// `random_subsetting_experimental`, `deterministic_subsetting`, `priority_experimental`, `weighted_target_experimental`.
   public static let builtIn = LoadBalancingRegistry(
     [

@@ -57,6 +57,13 @@ extension LoadBalancingRegistry {
           zone: zone.flatMap { $0.isEmpty ? nil : $0 }, tolerance: tolerance, clientShare: clientShare, child: child),
         context: context)
     },
+    BuiltInPolicyFactory(name: "sticky_session") { configuration, context in
+      let name = try configuration.optional("cookie", ConfigReader.string) ?? "session"
+      guard let cookie = SessionCookie(name: name) else {
+        throw configuration.error("cookie", "is not the name of a cookie")
+      }
+      return StickySessionPolicy(child: try configuration.child(of: "sticky_session", context), cookie: cookie)
+    },
     BuiltInPolicyFactory(name: "slow_start") { configuration, context in
       var settings = SlowStart()
       settings.window = try configuration.time("window") ?? settings.window

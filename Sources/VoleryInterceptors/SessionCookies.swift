@@ -1,0 +1,39 @@
+public import VoleryClient
+import VoleryTypes
+
+/// For programs that make calls for others, who have their sessions in a cookie (gRFC A55): a browser behind a gateway, say. The
+/// gateway gives the call the `cookie` that has come to it, and sends on the `set-cookie` that the response has where the server is
+/// another one than the cookie says, or the first. The channel's policy has to be `sticky_session`, with a cookie of the same name.
+///
+///     options.interceptors = [SessionCookies(cookie: "session", maxAge: .seconds(3600))]
+///     let response = try await cart.addResponse(to: request, options: CallOptions(metadata: ["cookie": cookie]))
+///     let answer = response.initialMetadata["set-cookie"]
+///
+/// The cookie says the server's address, in base64: who must not learn it must not see the cookie. Of a call whose server streams the
+/// `set-cookie` is there when the stream is over.
+public struct SessionCookies: ClientInterceptor {
+  private let cookie: SessionCookie
+  private let attributes: String
+
+  /// - Parameters:
+  ///   - cookie: The cookie's name, as the policy has it.
+  ///   - path: The cookie's `Path`.
+  ///   - maxAge: How long a browser keeps it (`Max-Age`, whole seconds); nil: until it is closed.
+  /// - Precondition: The name is a cookie's: letters, digits and ``!#$%&'*+-.^_`|~``, 128 bytes at most.
+  public init(cookie: String = "session", path: String = "/", maxAge: Duration? = nil) {
+    guard let cookie = SessionCookie(name: cookie) else { preconditionFailure("\(cookie) is not a cookie's name") }
+    self.cookie = cookie
+    attributes = "; Path=\(path)" + (maxAge.map { "; Max-Age=\($0.components.seconds)" } ?? "") + "; HttpOnly"
+  }
+
+  /// What the interceptor does with a call; the channel calls it.
+  public func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {
+    let sent = cookie.value(in: call.metadata)
+    try await next()
+    guard let peer = call.peer else { return }
+    let answered = SessionCookie.value(for: peer.address)
+    if sent != answered {
+      call.initialMetadata.append("\(cookie.name)=\(answered)\(attributes)", for: "set-cookie")
+    }
+  }
+}
