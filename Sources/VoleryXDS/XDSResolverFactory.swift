@@ -34,6 +34,11 @@ public final class XDSResolverFactory: ResolverFactory {
   /// The one of the process, by its environment.
   public static let shared = XDSResolverFactory()
 
+  /// The node, and what is known of each resource; nil: nothing was ever asked for.
+  var status: ClientStatus? {
+    client.withLock { $0 }.map { ClientStatus(node: $0.bootstrap.node, resources: $0.dump) }
+  }
+
   /// - Throws: `XDSBootstrapError`, when there is no usable bootstrap.
   public func makeResolver(for target: Target) throws -> any Resolver {
     let client = try client.withLock { client throws(XDSBootstrapError) in

@@ -71,6 +71,13 @@ final class ControlPlane: Sendable {
     return try JSONDecoder().decode([String: Int].self, from: Data(output.utf8))
   }
 
+  /// What a process says of its resources (CSDS), in protobuf's JSON with the names of the .proto files.
+  static func status(port: Int) async throws -> String {
+    try await blocking {
+      try ChildProcess.run([python, "\(folder)/control_plane.py", "--status", "127.0.0.1:\(port)"]).output
+    }
+  }
+
   static func bootstrap(port: Int) -> String {
     """
     {"xds_servers": [{"server_uri": "127.0.0.1:\(port)", "channel_creds": [{"type": "insecure"}],

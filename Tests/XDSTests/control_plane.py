@@ -5,7 +5,8 @@ line:
     {"start": PORT}                                 listens; 0 for any port. Prints "LISTENING PORT"
 
 and prints "ACK TYPE" or "NACK TYPE DETAIL" for each request that answers a response. With `--client TARGET PATH COUNT` it is a
-client instead: grpcio's own xDS client, which makes calls and prints how many each server has answered, as JSON.
+client instead: grpcio's own xDS client, which makes calls and prints how many each server has answered, as JSON. With `--status
+TARGET` it prints what the process there says of its resources (CSDS), as JSON. Each load report (LRS) is printed as "LOAD JSON".
 """
 
 import collections
@@ -25,6 +26,9 @@ from envoy.extensions.clusters.aggregate.v3 import cluster_pb2 as _aggregate  # 
 from envoy.extensions.filters.http.fault.v3 import fault_pb2 as _fault  # noqa: F401
 from envoy.extensions.filters.http.router.v3 import router_pb2 as _router  # noqa: F401
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as _manager  # noqa: F401
+from envoy.extensions.transport_sockets.tls.v3 import tls_pb2 as _tls  # noqa: F401
+from envoy.service.load_stats.v3 import lrs_pb2, lrs_pb2_grpc
+from envoy.service.status.v3 import csds_pb2, csds_pb2_grpc
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 
 TYPES = {
@@ -117,10 +121,21 @@ class Control(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
                 self.world.streams.discard(events)
 
 
+class LoadReports(lrs_pb2_grpc.LoadReportingServiceServicer):
+    def StreamLoadStats(self, requests, context):
+        for request in requests:
+            if request.HasField("node"):
+                answer = lrs_pb2.LoadStatsResponse(send_all_clusters=True)
+                answer.load_reporting_interval.seconds = 1
+                yield answer
+            say("LOAD " + json.dumps(json_format.MessageToDict(request, preserving_proto_field_name=True)))
+
+
 def serve(commands):
     world = World()
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=16))
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(Control(world), server)
+    lrs_pb2_grpc.add_LoadReportingServiceServicer_to_server(LoadReports(), server)
     for line in open(commands):
         command = json.loads(line)
         if "set" in command:
@@ -145,8 +160,17 @@ def client(target, path, count):
     say(json.dumps(counts))
 
 
+def status(target):
+    with grpc.insecure_channel(target) as channel:
+        answer = csds_pb2_grpc.ClientStatusDiscoveryServiceStub(channel).FetchClientStatus(
+            csds_pb2.ClientStatusRequest(), timeout=20)
+    say(json.dumps(json_format.MessageToDict(answer, preserving_proto_field_name=True)))
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--client"]:
+    if sys.argv[1:2] == ["--status"]:
+        status(sys.argv[2])
+    elif sys.argv[1:2] == ["--client"]:
         client(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     else:
         serve(sys.argv[1])

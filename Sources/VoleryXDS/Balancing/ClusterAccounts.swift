@@ -1,4 +1,5 @@
 import Synchronization
+import VoleryClient
 
 /// A cluster, and the name by which its endpoints are asked for: what is counted together (gRFC A32).
 package struct ClusterKey: Hashable, Sendable {
@@ -19,6 +20,16 @@ package final class ClusterAccounts: Sendable {
   private struct State {
     var counters: [ClusterKey: Held] = [:]
     var loads: [ClusterKey: ClusterLoad] = [:]
+    /// Who wait for the first of them.
+    var waiting: [Int: AsyncStream<Never>.Continuation] = [:]
+    var lastWaiter = 0
+    var credentials: [ClusterKey: Brought] = [:]
+  }
+
+  /// As long as endpoints or connections have them.
+  private struct Brought {
+    weak var credentials: EndpointCredentials?
+    let security: ClusterSecurity?
   }
 
   private let state = Mutex(State())
@@ -47,12 +58,56 @@ package final class ClusterAccounts: Sendable {
       }
       let load = ClusterLoad(key, metrics)
       state.loads[key] = load
+      for waiter in state.waiting.values { waiter.finish() }
+      state.waiting = [:]
       return load
     }
   }
 
-  /// All of which load is reported. What nobody counts any more, and has nothing left to report, goes.
+  /// All of which load is reported, by their names.
   var loads: [ClusterLoad] { state.withLock { $0.loads.values.sorted { $0.key.cluster < $1.key.cluster } } }
 
-  func forget(_ load: ClusterLoad) { state.withLock { if $0.loads[load.key] === load { $0.loads[load.key] = nil } } }
+  /// Forgets clusters that nobody counts any more and of which nothing is left to report.
+  func forgetIdleLoads() {
+    state.withLock { state in
+      for key in Array(state.loads.keys) {
+        guard var load = state.loads.removeValue(forKey: key) else { continue }
+        if !isKnownUniquelyReferenced(&load) || !load.isIdle { state.loads[key] = load }
+      }
+    }
+  }
+
+  /// Suspends until there is one, or the task is cancelled.
+  func untilLoadIsWanted() async {
+    let (never, waiter) = AsyncStream.makeStream(of: Never.self)
+    let id: Int? = state.withLock { state in
+      guard state.loads.isEmpty else { return nil }
+      state.lastWaiter += 1
+      state.waiting[state.lastWaiter] = waiter
+      return state.lastWaiter
+    }
+    guard let id else { return }
+    for await _ in never {}
+    state.withLock { _ = $0.waiting.removeValue(forKey: id) }
+  }
+
+  /// What protects the connections to a cluster. Nil: nothing was ever said of it.
+  func credentials(of key: ClusterKey, _ security: ClusterSecurity?) -> EndpointCredentials? {
+    state.withLock { state in
+      let old = state.credentials[key]
+      if let known = old?.credentials {
+        if old?.security != security {
+          known.set(security?.credentials)
+          state.credentials[key] = Brought(credentials: known, security: security)
+        }
+        return known
+      }
+      state.credentials = state.credentials.filter { $0.value.credentials != nil }
+      guard let security else { return nil }
+      let credentials = EndpointCredentials()
+      credentials.set(security.credentials)
+      state.credentials[key] = Brought(credentials: credentials, security: security)
+      return credentials
+    }
+  }
 }

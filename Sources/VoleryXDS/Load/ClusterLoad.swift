@@ -31,6 +31,9 @@ package final class ClusterLoad: Sendable {
     state = Mutex(State(metrics: metrics, since: now))
   }
 
+  /// Nothing to report, and no call that runs was there at the last report.
+  var isIdle: Bool { state.withLock { $0.localities.isEmpty && $0.drops.isEmpty && $0.limited == 0 } }
+
   /// Which of the servers' metrics count from now on.
   func report(_ metrics: ReportedMetrics) {
     state.withLock { state in

@@ -51,7 +51,8 @@ final class XDSResolver: Resolver {
       case .failed(let error):
         selector = nil
         _ = publish(last == nil ? .failed(error) : .resolved(absence(error)))
-      case .ready(let configuration):
+      case .ready(var configuration):
+        protect(&configuration)
         if case .ready(let old)? = last, let kept = selector, old.isRouted(like: configuration) {
           selector = kept
         } else {
@@ -74,6 +75,17 @@ final class XDSResolver: Resolver {
   }
 
   private static let serviceConfig = "{\"loadBalancingConfig\":[{\"\(ClusterManagerPolicy.name)\":{}}]}"
+
+  private func protect(_ configuration: inout XDSConfiguration) {
+    for name in Array(configuration.clusters.keys) {
+      for index in configuration.clusters[name]!.parts.indices {
+        let part = configuration.clusters[name]!.parts[index]
+        let key = ClusterKey(cluster: part.name, service: part.cluster.serviceName)
+        configuration.clusters[name]!.parts[index].credentials = client.accounts.credentials(
+          of: key, part.cluster.security)
+      }
+    }
+  }
 
   private func resolution(_ configuration: XDSConfiguration, _ selector: RouteSelector?) -> Resolution {
     var endpoints: [Endpoint] = []

@@ -33,6 +33,8 @@ package struct ClusterResource: Equatable, Sendable {
   package let outlierDetection: JSONValue?
   /// What of its load is reported (gRFC A64, A85); nil: nothing.
   package let reportedMetrics: ReportedMetrics?
+  /// gRFC A29; nil: nothing is said.
+  package let security: ClusterSecurity?
 
   /// By which its endpoints are asked for, where that is another name; empty where it is not.
   package var serviceName: String { if case .endpoints(let name) = kind, name != self.name { name } else { "" } }
@@ -42,7 +44,7 @@ package struct ClusterResource: Equatable, Sendable {
   private let name: String
   private static let maxAggregated = 100
 
-  init(_ wire: WireCluster) throws(XDSResourceError) {
+  init(_ wire: WireCluster, _ context: ReadContext) throws(XDSResourceError) {
     name = wire.name
     kind = try ClusterResource.kind(wire)
     let choice = try ClusterPolicy(wire)
@@ -51,6 +53,7 @@ package struct ClusterResource: Equatable, Sendable {
     maxRequests =
       wire.circuitBreakers?.thresholds.first { $0.priority == 0 }?.maxRequests?.value ?? 1024
     outlierDetection = try wire.outlierDetection.map(ClusterResource.outliers) ?? nil
+    security = try ClusterSecurity(wire.transportSocket, context)
     if let server = wire.lrsServer {
       guard case .self_p? = server.configSourceSpecifier else { throw XDSResourceError("lrs_server", "is not self") }
       reportedMetrics = ReportedMetrics(wire.lrsReportEndpointMetrics)
@@ -65,6 +68,10 @@ package struct ClusterResource: Equatable, Sendable {
       guard let config = wire.edsClusterConfig else { throw XDSResourceError("eds_cluster_config", "missing") }
       guard let source = config.edsConfig?.configSourceSpecifier, source.isThisStream else {
         throw XDSResourceError("eds_cluster_config.eds_config", "is neither ads nor self")
+      }
+      // gRFC A47: endpoints that are asked for by the cluster's name would have a name of another type.
+      guard !config.serviceName.isEmpty || ResourceName.authority(of: wire.name) == nil else {
+        throw XDSResourceError("eds_cluster_config.service_name", "is empty, and the cluster's name begins with xdstp:")
       }
       return .endpoints(config.serviceName.isEmpty ? wire.name : config.serviceName)
     case .clusterType(let custom)?:

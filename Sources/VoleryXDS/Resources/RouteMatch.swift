@@ -75,6 +75,9 @@ package struct TextMatch: Equatable, Sendable {
       }
   }
 
+  /// The whole text that is wanted; nil: a part of it, or a pattern.
+  var exact: String? { if case .exact(let text) = kind { text } else { nil } }
+
   package func fits(_ text: String) -> Bool {
     let text = ignoresCase ? text.lowercased() : text
     return switch kind {

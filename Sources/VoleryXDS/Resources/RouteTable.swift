@@ -81,12 +81,15 @@ package struct RouteTable: Equatable, Sendable {
     var initial = Duration.milliseconds(25)
     var longest = Duration.milliseconds(250)
     if let backoff = wire.retryBackOff {
-      guard let base = backoff.baseInterval?.duration, base > .zero else {
+      guard let interval = backoff.baseInterval, interval.isValid, interval.duration > .zero else {
         throw XDSResourceError("\(place).retry_back_off.base_interval", "must be above 0")
       }
+      let base = interval.duration
       initial = base
       longest = backoff.maxInterval?.duration ?? base * 10
-      guard longest >= base else { throw XDSResourceError("\(place).retry_back_off.max_interval", "is below the base") }
+      guard longest >= base, backoff.maxInterval?.isValid ?? true else {
+        throw XDSResourceError("\(place).retry_back_off.max_interval", "is below the base")
+      }
     }
     guard !codes.isEmpty else { return nil }
     return RetryPolicy(

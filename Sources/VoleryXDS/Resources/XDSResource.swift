@@ -51,38 +51,41 @@ extension XDSResourceError {
 package struct ReadResource: Equatable {
   package let name: String?
   package let result: Result<XDSResource, XDSResourceError>
+  /// As it came, without the wrapper.
+  package let content: Google_Protobuf_Any
 
   var isRefused: Bool { if case .failure = result { true } else { false } }
 
-  package init(_ any: Google_Protobuf_Any, _ type: XDSResourceType) {
+  package init(_ any: Google_Protobuf_Any, _ type: XDSResourceType, _ context: ReadContext = ReadContext()) {
     do throws(ProtobufError) {
       // A wrapper that carries a name (xDS transport protocol).
       if let wrapper = try any.unpack(WireResource.self) {
         // One within another would have a depth that nobody limits.
         guard let inner = wrapper.resource, !inner.isA(WireResource.self) else {
-          self.init(name: wrapper.name, error: XDSResourceError("resource", "missing, or a wrapper itself"))
+          self.init(name: wrapper.name, any, error: XDSResourceError("resource", "missing, or a wrapper itself"))
           return
         }
-        self.init(inner, type)
+        self.init(inner, type, context)
         return
       }
       switch type {
       case .listener:
         let wire = try ReadResource.unpack(any, WireListener.self)
-        self.init(name: wire.name) { () throws(XDSResourceError) in .listener(try ListenerResource(wire)) }
+        self.init(name: wire.name, any) { () throws(XDSResourceError) in .listener(try ListenerResource(wire)) }
       case .routes:
         let wire = try ReadResource.unpack(any, WireRouteConfiguration.self)
-        self.init(name: wire.name) { () throws(XDSResourceError) in .routes(try RouteTable(wire)) }
+        self.init(name: wire.name, any) { () throws(XDSResourceError) in .routes(try RouteTable(wire)) }
       case .cluster:
         let wire = try ReadResource.unpack(any, WireCluster.self)
-        self.init(name: wire.name) { () throws(XDSResourceError) in .cluster(try ClusterResource(wire)) }
+        self.init(name: wire.name, any) { () throws(XDSResourceError) in .cluster(try ClusterResource(wire, context)) }
       case .endpoints:
         let wire = try ReadResource.unpack(any, WireClusterLoadAssignment.self)
-        self.init(name: wire.clusterName) { () throws(XDSResourceError) in .endpoints(try EndpointsResource(wire)) }
+        self.init(name: wire.clusterName, any) { () throws(XDSResourceError) in .endpoints(try EndpointsResource(wire))
+        }
       }
     } catch {
       let what = any.typeName == type.typeName ? "\(error)" : "has the type \(XDSResourceError.quote(any.typeURL))"
-      self.init(name: nil, error: XDSResourceError("a resource", what))
+      self.init(name: nil, any, error: XDSResourceError("a resource", what))
     }
   }
 
@@ -91,13 +94,15 @@ package struct ReadResource: Equatable {
     return message
   }
 
-  private init(name: String, _ read: () throws(XDSResourceError) -> XDSResource) {
-    self.name = name
+  private init(name: String, _ any: Google_Protobuf_Any, _ read: () throws(XDSResourceError) -> XDSResource) {
+    self.name = ResourceName.canonical(name)
+    content = any
     do throws(XDSResourceError) { result = .success(try read()) } catch { result = .failure(error) }
   }
 
-  private init(name: String?, error: XDSResourceError) {
-    self.name = name
+  private init(name: String?, _ any: Google_Protobuf_Any, error: XDSResourceError) {
+    self.name = name.map(ResourceName.canonical)
+    content = any
     result = .failure(error)
   }
 }

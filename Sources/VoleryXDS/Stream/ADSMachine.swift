@@ -1,5 +1,6 @@
 import VoleryPrimitives
 package import VoleryTypes
+package import VoleryWellKnownTypes
 
 /// The client's side of a stream of aggregated discovery (xDS transport protocol, state of the world): which resources are
 /// wanted, what was accepted, what to send, and who has to hear of it. A value that decides.
@@ -53,10 +54,15 @@ package struct ADSMachine {
     }
   }
 
-  private struct Record {
+  fileprivate struct Record {
     var view = ResourceView.waiting
     /// When it counts as one that does not exist; nil: it has been heard of, or there is no stream.
     var limit: ContinuousClock.Instant?
+    var standing = ResourceDump.Standing.requested
+    var version = ""
+    var updated: Google_Protobuf_Timestamp?
+    var content: Google_Protobuf_Any?
+    var refusal: ResourceDump.Refusal?
   }
 
   private struct Subscription {
@@ -73,7 +79,8 @@ package struct ADSMachine {
 
   private var types: [XDSResourceType: Subscription] = [:]
   private var isConnected = false
-  private let keepsDeleted: Bool
+  /// `ignore_resource_deletion` (gRFC A53) of the server that is asked.
+  package var keepsDeleted: Bool
   private var actions: [Action] = []
 
   /// - Parameter keepsDeleted: `ignore_resource_deletion` (gRFC A53): what a response leaves out stays.
@@ -112,11 +119,13 @@ package struct ADSMachine {
 
   // MARK: The stream
 
-  package mutating func connected(now: ContinuousClock.Instant) {
+  /// - Parameter isSameServer: Whether the versions that were accepted are this one's.
+  package mutating func connected(now: ContinuousClock.Instant, isSameServer: Bool = true) {
     isConnected = true
     for type in XDSResourceType.allCases {
       guard var subscription = types[type] else { continue }
       subscription.nonce = ""
+      if !isSameServer { subscription.version = "" }
       for (name, record) in subscription.records where record.view == .waiting {
         subscription.records[name]?.limit = now.advanced(by: ADSMachine.doesNotExistTimeout)
       }
@@ -132,13 +141,40 @@ package struct ADSMachine {
       for (name, record) in types[type]?.records ?? [:] {
         types[type]?.records[name]?.limit = nil
         guard let error, case .waiting = record.view else { continue }
+        types[type]?.records[name]?.standing = .unreachable
         change(ResourceKey(type, name), to: .failed(error))
       }
     }
   }
 
+  /// Whether something is wanted of which no control plane has said anything yet.
+  package var isMissing: Bool {
+    types.values.contains { $0.records.values.contains { $0.standing == .requested || $0.standing == .unreachable } }
+  }
+
+  /// What a server is sent that knows nothing of this client.
+  package var firstRequests: [Request] {
+    XDSResourceType.allCases.compactMap { type in
+      guard let names = types[type]?.records.keys.sorted(), !names.isEmpty else { return nil }
+      return Request(type: type, names: names, version: "", nonce: "", error: nil)
+    }
+  }
+
+  /// By type and name.
+  package var dump: [ResourceDump] {
+    XDSResourceType.allCases.flatMap { type in
+      (types[type]?.records ?? [:]).sorted { $0.key < $1.key }.map { name, record in
+        ResourceDump(
+          key: ResourceKey(type, name), standing: record.standing, version: record.version, updated: record.updated,
+          content: record.content, refusal: record.refusal)
+      }
+    }
+  }
+
   /// A response of a type that nobody wants is passed over.
-  package mutating func received(_ response: Response) {
+  ///
+  /// - Parameter time: For those who look from outside.
+  package mutating func received(_ response: Response, at time: Google_Protobuf_Timestamp? = nil) {
     let type = response.type
     guard types[type] != nil else { return }
     var reasons: [String] = []
@@ -149,7 +185,7 @@ package struct ADSMachine {
       }
       guard let name = resource.name, let record = types[type]?.records[name] else { continue }
       guard seen.insert(name).inserted else { continue }
-      types[type]?.records[name]?.limit = nil
+      types[type]?.records[name]?.note(resource, response.version, at: time)
       switch resource.result {
       case .success(let value): change(ResourceKey(type, name), to: .known(value))
       case .failure(let error):
@@ -163,6 +199,7 @@ package struct ADSMachine {
     if type.isWholeWorld, !keepsDeleted {
       for (name, record) in types[type]?.records ?? [:] where !seen.contains(name) {
         guard case .known = record.view else { continue }
+        types[type]?.records[name]?.goes()
         change(ResourceKey(type, name), to: .failed(absence(ResourceKey(type, name))))
       }
     }
@@ -183,6 +220,7 @@ package struct ADSMachine {
       for (name, record) in subscription.records {
         guard let limit = record.limit, limit <= now else { continue }
         types[type]?.records[name]?.limit = nil
+        types[type]?.records[name]?.goes()
         change(ResourceKey(type, name), to: .failed(absence(ResourceKey(type, name))))
       }
     }
@@ -216,5 +254,32 @@ package struct ADSMachine {
 
   private func refusal(_ key: ResourceKey, _ error: XDSResourceError) -> StatusError {
     StatusError(.unavailable, "xds: \(key) is refused: \(String(line: error.description, limit: 500))")
+  }
+}
+
+extension ADSMachine.Record {
+  /// For those who look from outside.
+  mutating func note(_ resource: ReadResource, _ version: String, at time: Google_Protobuf_Timestamp?) {
+    limit = nil
+    switch resource.result {
+    case .success:
+      standing = .accepted
+      self.version = version
+      updated = time
+      content = resource.content
+      refusal = nil
+    case .failure(let error):
+      standing = .refused
+      refusal = ResourceDump.Refusal(
+        version: version, reason: error.description, at: time ?? Google_Protobuf_Timestamp(), content: resource.content)
+    }
+  }
+
+  /// It does not exist.
+  mutating func goes() {
+    standing = .doesNotExist
+    version = ""
+    updated = nil
+    content = nil
   }
 }

@@ -3,11 +3,12 @@ package import VoleryTypes
 /// One resource that somebody wants.
 package struct ResourceKey: Hashable, Sendable, CustomStringConvertible {
   package let type: XDSResourceType
+  /// In its one form (gRFC A47).
   package let name: String
 
   package init(_ type: XDSResourceType, _ name: String) {
     self.type = type
-    self.name = name
+    self.name = ResourceName.canonical(name)
   }
 
   package var description: String { "the \(type) \(XDSResourceError.quote(name))" }

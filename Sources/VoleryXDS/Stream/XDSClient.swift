@@ -1,201 +1,75 @@
 import Logging
 import Synchronization
 import VoleryClient
-import VoleryProtobuf
 import VoleryTypes
-import VoleryWellKnownTypes
 
-/// One stream to the control plane for all channels of a factory: lets the machine decide, and does what it says. Runs while
-/// somebody watches.
+/// What control planes tell all channels of a factory: each name is asked for where its authority says (gRFC A47).
 final class XDSClient: Sendable {
   private struct Watcher {
     var keys: Set<ResourceKey> = []
     let signal: AsyncStream<Void>.Continuation
   }
 
-  private struct State {
-    var machine: ADSMachine
-    var watchers: [Int: Watcher] = [:]
-    var lastID = 0
-    var outbox: AsyncStream<ADSMachine.Request>.Continuation?
-    var task: Task<Void, Never>?
-    /// Of the stream that counts: one that was given up says no more.
-    var stream = 0
-
-    mutating func wantedChanged() {
-      machine.want(watchers.values.reduce(into: []) { $0.formUnion($1.keys) }, now: .now)
-    }
-  }
-
   let bootstrap: XDSBootstrap
-  let accounts = ClusterAccounts()
-  private let logger: Logger
-  private let credentials: ChannelCredentials?
-  private let state: Mutex<State>
+  let accounts: ClusterAccounts
+  private let settings: ClientSettings
+  private let watchers = Mutex<[Int: Watcher]>([:])
+  private let lastID = Atomic<Int>(0)
+  /// By who is asked; held while they are told what is wanted, so that the newest word is the last one.
+  private let streams = Mutex<[[XDSServer]: DiscoveryStream]>([:])
 
   init(_ bootstrap: XDSBootstrap, credentials: ChannelCredentials?, logger: Logger) {
     self.bootstrap = bootstrap
-    self.credentials = credentials
-    self.logger = logger
-    state = Mutex(
-      State(machine: ADSMachine(keepsDeleted: bootstrap.serverFeatures.contains("ignore_resource_deletion"))))
+    accounts = ClusterAccounts()
+    settings = ClientSettings(bootstrap: bootstrap, override: credentials, logger: logger, accounts: accounts)
   }
-
-  // MARK: Who watches
 
   /// - Parameter signal: Yields when what the watcher wants may have changed.
   func watch(_ signal: AsyncStream<Void>.Continuation) -> Int {
-    state.withLock { state in
-      state.lastID += 1
-      state.watchers[state.lastID] = Watcher(signal: signal)
-      if state.task == nil { state.task = Task { await self.run() } }
-      return state.lastID
-    }
+    let id = lastID.add(1, ordering: .relaxed).newValue
+    watchers.withLock { $0[id] = Watcher(signal: signal) }
+    return id
   }
 
   func want(_ keys: Set<ResourceKey>, by id: Int) {
-    perform { state in
-      guard state.watchers[id] != nil else { return }
-      state.watchers[id]?.keys = keys
-      state.wantedChanged()
+    streams.withLock { streams in
+      watchers.withLock { $0[id]?.keys = keys }
+      wantedChanged(&streams)
     }
   }
 
   func unwatch(_ id: Int) {
-    perform { state in
-      state.watchers[id] = nil
-      state.wantedChanged()
-      guard state.watchers.isEmpty else { return }
-      state.task?.cancel()
-      state.task = nil
-      state.stream += 1
-      state.outbox = nil
-      state.machine.disconnected(nil)
+    streams.withLock { streams in
+      watchers.withLock { $0[id] = nil }
+      wantedChanged(&streams)
     }
   }
 
-  func view(_ key: ResourceKey) -> ResourceView { state.withLock { $0.machine.view(key) } }
-
-  private func perform(_ body: (inout State) -> Void) {
-    let complaints = state.withLock { state in
-      body(&state)
-      var complaints: [String] = []
-      for action in state.machine.takeActions() {
-        switch action {
-        case .send(let request): state.outbox?.yield(request)
-        case .changed(let key):
-          for watcher in state.watchers.values where watcher.keys.contains(key) { watcher.signal.yield() }
-        case .complain(let text): complaints.append(text)
-        }
-      }
-      return complaints
+  func view(_ key: ResourceKey) -> ResourceView {
+    guard let servers = bootstrap.servers(for: key.name) else {
+      return .failed(
+        StatusError(.unavailable, "xds: \(key) has an authority that the xDS bootstrap does not name (gRFC A47)"))
     }
-    for text in complaints { logger.warning("xds: \(text)") }
+    return streams.withLock { $0[servers] }?.view(key) ?? .waiting
   }
 
-  // MARK: The stream
+  /// All that is known, for those who look from outside (gRFC A40).
+  var dump: [ResourceDump] { streams.withLock { Array($0.values) }.flatMap(\.dump) }
 
-  /// Until the last watcher has gone.
-  private func run() async {
-    var options = ChannelOptions()
-    options.maxResponseMessageBytes = 64 << 20
-    options.keepaliveTime = .seconds(300)
-    let credentials = credentials ?? (bootstrap.isSecure ? .tls() : .plaintext)
-    var pause = Duration.seconds(1)
-    while !Task.isCancelled {
-      do {
-        let channel = try Channel(bootstrap.serverURI, credentials: credentials, options: options)
-        defer { channel.close() }
-        while !Task.isCancelled {
-          let hasHeard = await converse(channel)
-          if hasHeard { pause = .seconds(1) }
-          try await Task.sleep(for: pause * Double.random(in: 0.8...1.2))
-          pause = min(pause * 1.6, .seconds(30))
-        }
-      } catch {
-        guard !Task.isCancelled else { return }
-        perform {
-          $0.machine.disconnected(StatusError(.unavailable, "xds: the control plane \(bootstrap.serverURI): \(error)"))
-        }
-        try? await Task.sleep(for: .seconds(5))
-      }
+  private func wantedChanged(_ streams: inout [[XDSServer]: DiscoveryStream]) {
+    var byServers: [[XDSServer]: Set<ResourceKey>] = [:]
+    for key in watchers.withLock({ $0.values.reduce(into: Set()) { $0.formUnion($1.keys) } }) {
+      if let servers = bootstrap.servers(for: key.name) { byServers[servers, default: []].insert(key) }
     }
+    for servers in byServers.keys where streams[servers] == nil {
+      streams[servers] = DiscoveryStream(servers, settings) { [weak self] in self?.changed($0) }
+    }
+    for (servers, stream) in streams { stream.want(byServers[servers] ?? []) }
   }
 
-  /// Returns whether the control plane has said anything.
-  private func converse(_ channel: Channel) async -> Bool {
-    let node = bootstrap.node
-    let call = WireAggregatedDiscoveryServiceClient(channel).streamAggregatedResources()
-    let (requests, outbox) = AsyncStream.makeStream(of: ADSMachine.Request.self)
-    let number = begin(outbox)
-    guard number > 0 else {
-      call.cancel()
-      return false
+  private func changed(_ keys: Set<ResourceKey>) {
+    watchers.withLock { watchers in
+      for watcher in watchers.values where !watcher.keys.isDisjoint(with: keys) { watcher.signal.yield() }
     }
-    let hasHeard = Mutex(false)
-    await withTaskCancellationHandler {
-      await withTaskGroup { group in
-        group.addTask {
-          var isFirst = true
-          for await request in requests {
-            guard (try? await call.send(WireDiscoveryRequest(request, node: isFirst ? node : nil))) != nil else {
-              break
-            }
-            isFirst = false
-          }
-        }
-        group.addTask {
-          while !Task.isCancelled {
-            // A limit that is set while there is none lies at least that far away.
-            let limit =
-              self.state.withLock { $0.machine.nextLimit } ?? .now.advanced(by: ADSMachine.doesNotExistTimeout)
-            guard (try? await Task.sleep(until: limit, clock: .continuous)) != nil else { return }
-            self.perform { if $0.stream == number { $0.machine.expire(now: .now) } }
-          }
-        }
-        var pace = RefusalPace()
-        do {
-          for try await response in call {
-            hasHeard.withLock { $0 = true }
-            guard let type = XDSResourceType.allCases.first(where: { $0.typeURL == response.typeURL }) else { continue }
-            let resources = response.resources.map { ReadResource($0, type) }
-            self.perform {
-              guard $0.stream == number else { return }
-              $0.machine.received(
-                ADSMachine.Response(
-                  type, version: response.versionInfo, nonce: response.nonce, resources: resources))
-            }
-            if resources.contains(where: \.isRefused) { try await Task.sleep(for: pace.refused(now: .now)) }
-          }
-        } catch {}
-        group.cancelAll()
-      }
-    } onCancel: {
-      call.cancel()
-    }
-    outbox.finish()
-    let hasAnswered = hasHeard.withLock { $0 }
-    let status = await call.status
-    perform { state in
-      guard state.stream == number else { return }
-      state.outbox = nil
-      let text = "xds: the control plane \(bootstrap.serverURI): \(status)"
-      state.machine.disconnected(hasAnswered ? nil : StatusError(.unavailable, text))
-    }
-    return hasAnswered
-  }
-
-  /// A stream that is from now on the one that counts; its number, and 0 when nobody watches any more.
-  private func begin(_ outbox: AsyncStream<ADSMachine.Request>.Continuation) -> Int {
-    var number = 0
-    perform { state in
-      // Who cancels does it while holding the state.
-      guard !Task.isCancelled else { return }
-      state.stream += 1
-      number = state.stream
-      state.outbox = outbox
-      state.machine.connected(now: .now)
-    }
-    return number
   }
 }
