@@ -20,7 +20,7 @@ public final class ConcurrencyLimit: ServerInterceptor {
 
   /// - Parameters:
   ///   - limit: At least 1.
-  ///   - pushback: Nil: the client is told nothing, and retries by its own policy.
+  ///   - pushback: Told in milliseconds, at least 1. Nil: the client is told nothing, and retries by its own policy.
   public init(_ limit: Int, retryAfter pushback: Duration? = .milliseconds(100)) {
     precondition(limit > 0, "a limit of \(limit) calls would let none through")
     self.limit = limit
@@ -55,7 +55,8 @@ public final class ConcurrencyLimit: ServerInterceptor {
 
   private var refusal: StatusError {
     var error = StatusError(.resourceExhausted, "the method is at its limit of \(limit) calls")
-    if let pushback { error.metadata["grpc-retry-pushback-ms"] = "\(max(0, Int64(pushback / .milliseconds(1))))" }
+    // 0 is valid (gRFC A6), but C-core 1.85.3 does not come again after it.
+    if let pushback { error.metadata["grpc-retry-pushback-ms"] = "\(max(1, Int64(pushback / .milliseconds(1))))" }
     return error
   }
 }

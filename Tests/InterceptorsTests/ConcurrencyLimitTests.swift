@@ -60,6 +60,25 @@ import VoleryTesting
     }
   }
 
+  @Test("a pause under a millisecond is told as one: clients are about that do not come again after 0") func shortest()
+    async throws
+  {
+    let gate = Gate()
+    let limit = ConcurrencyLimit(1, retryAfter: .microseconds(10))
+    let visit: Desk.Visit = { context in
+      await gate.pass()
+      return "done"
+    }
+    try await Place.socket.with([limit], visit) { channel in
+      async let first = channel.callDesk("Ask")
+      try await eventually("the first call runs") { limit.count(of: Desk.ask.descriptor) == 1 }
+      let error = await #expect(throws: StatusError.self) { try await channel.unary(Desk.ask, []) }
+      #expect(error?.metadata["grpc-retry-pushback-ms"] == "1")
+      gate.open()
+      #expect(await first == .answer("done"))
+    }
+  }
+
   @Test("a client that retries comes again after the pause that it was told") func pushback() async throws {
     let gate = Gate()
     let limit = ConcurrencyLimit(1, retryAfter: .milliseconds(300))
