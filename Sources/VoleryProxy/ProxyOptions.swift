@@ -6,7 +6,7 @@ public struct ProxyOptions: Sendable {
   /// Towards clients. Limits of messages mean nothing here: a proxy looks at none.
   public var server = ServerOptions()
   /// Towards servers, where the proxy was given a target by its name: the same resolvers and policies as any channel's.
-  public var channel = ChannelOptions()
+  public var channel = ChannelOptions.ofProxy
   /// How clients' connections are protected. Plaintext.
   public var serverCredentials = ServerCredentials.plaintext
   /// How connections to servers are protected, where the proxy was given a target by its name. Plaintext.

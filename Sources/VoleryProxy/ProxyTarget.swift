@@ -14,10 +14,20 @@ public final class ProxyTarget: Sendable {
 
   /// A target; nothing is looked up or connected before a proxy has it.
   public init(
-    _ target: String, credentials: ChannelCredentials = .plaintext, options: ChannelOptions = ChannelOptions()
+    _ target: String, credentials: ChannelCredentials = .plaintext, options: ChannelOptions = .ofProxy
   ) {
     self.target = target
     self.credentials = credentials
     self.options = options
+  }
+}
+
+extension ChannelOptions {
+  /// What a proxy's channels have by default: as any channel's, but 10 connections to a server, not 4, where it has as many calls as it
+  /// allows on each. The clients of many are open there at once.
+  public static var ofProxy: ChannelOptions {
+    var options = ChannelOptions()
+    options.maxConnectionsPerServer = 10
+    return options
   }
 }

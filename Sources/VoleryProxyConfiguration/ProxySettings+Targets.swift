@@ -2,6 +2,7 @@ import VoleryClient
 import VoleryConfiguration
 import VoleryLoadBalancing
 import VoleryNameResolution
+import VoleryProxy
 import VoleryServer
 
 extension ProxySettings {
@@ -77,7 +78,7 @@ extension ProxySettings {
 
   private func finish(_ target: inout TargetSettings, _ texts: [OptionText], _ reader: inout SectionReader) async {
     target.channelTexts = Dictionary(texts.map { ($0.name, $0.text) }) { first, _ in first }
-    var defaults = ChannelOptions()
+    var defaults = ChannelOptions.ofProxy
     defaults.resolvers = resolvers
     target.channel = await reader.made(of: texts, defaults) { try await $0.configure(from: $1) }
     let policies = target.channel.loadBalancingPolicies

@@ -46,7 +46,7 @@ package struct TargetSettings: Hashable, Sendable {
   /// What stands in the section `channel`, by folded key.
   var channelTexts: [String: String] = [:]
   /// Made of that.
-  package var channel = ChannelOptions()
+  package var channel = ChannelOptions.ofProxy
 
   package static func == (left: TargetSettings, right: TargetSettings) -> Bool {
     left.target == right.target && left.tls == right.tls && left.channelTexts == right.channelTexts
