@@ -141,7 +141,7 @@ def machine(seconds, options):
             "in several runs" if options.keep else
             f"{seconds / 60:.0f} minutes, {options.rounds} rounds of {options.seconds:g} s"),
         "machine": f"{os.cpu_count()} cores, {processor[0] if processor else platform.machine()}, Linux "
-                   f"{platform.release()}; load at the end {os.getloadavg()[0]:.1f}",
+                   f"{platform.release().split('-')[0]}; load at the end {os.getloadavg()[0]:.1f}",
         "compiler": output("swift", "--version").splitlines()[0],
         "peers": f"gRPC C++ {output('pkg-config', '--modversion', 'grpc++')} (callback API), grpc-swift-2 "
                  f"{swift_version(options.programs)}, {output('nghttpd', '--version')}, grpcio "

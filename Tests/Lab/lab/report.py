@@ -56,7 +56,7 @@ def print_summary(results, out):
 
 
 def machine():
-    return f"{os.cpu_count()} cores of {_processor()}, {platform.system()} {platform.release()}"
+    return f"{os.cpu_count()} cores of {_processor()}, {platform.system()} {platform.release().split('-')[0]}"
 
 
 def markdown(results, reference, options):

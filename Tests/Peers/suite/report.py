@@ -51,7 +51,7 @@ def page(
         "What `make peers` found ([how it works](../Tests/Peers/README.md)): the interoperability cases of gRPC and those of",
         "our own below, between Volery and other implementations, in both directions, directly and through proxies.",
         "",
-        f"Measured on {os.cpu_count()} cores, {platform.system()} {platform.release()}, {datetime.date.today()}.",
+        f"Measured on {os.cpu_count()} cores, {platform.system()} {platform.release().split('-')[0]}, {datetime.date.today()}.",
         "",
         "| Peer or proxy | Version |",
         "|---|---|",

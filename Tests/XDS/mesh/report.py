@@ -34,7 +34,7 @@ def machine() -> str:
         if line.startswith("model name"):
             model = line.split(":", 1)[1].strip()
             break
-    return f"{os.cpu_count()} cores of {model}, {platform.system()} {platform.release()}"
+    return f"{os.cpu_count()} cores of {model}, {platform.system()} {platform.release().split('-')[0]}"
 
 
 # Where and when it was, which Volery adds to the text of every failure.
