@@ -26,9 +26,14 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {  // Isolation
   package let activity = LoopActivity()
   private var thread: UInt  // Written once before the loop is handed out.
 
+  /// An array of closures wraps each of them, and allocates memory for that.
+  private struct Work {
+    let run: @Sendable () -> Void
+  }
+
   /// Any thread: what other threads have given the loop to do.
   private struct Inbox {
-    var work: [@Sendable () -> Void] = []
+    var work: [Work] = []
     var jobs: [LoopJob] = []
     /// The loop has ended: what comes now stays here.
     var isClosed = false
@@ -153,7 +158,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {  // Isolation
   package func execute(_ work: @escaping @Sendable () -> Void) {
     inbox.withLock { inbox in
       if inbox.isEmpty { wakeUp(inbox) }
-      inbox.work.append(work)
+      inbox.work.append(Work(run: work))
     }
   }
 
@@ -232,7 +237,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {  // Isolation
     var taken = spareInbox
     spareInbox = Inbox()
     inbox.withLock { swap(&$0, &taken) }
-    for work in taken.work { work() }
+    for work in taken.work { work.run() }
     for job in taken.jobs { jobs.append(job) }
     taken.removeAll()
     spareInbox = taken
