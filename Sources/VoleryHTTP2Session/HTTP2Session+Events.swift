@@ -80,9 +80,9 @@ extension HTTP2Session {
   }
 
   func dataReceived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
-    // The connection's window is given back at once: one stream that nobody reads must not stop the others. What a
+    // The connection's window is given back as bytes come: one stream that nobody reads must not stop the others. What a
     // stream may hold is bounded by its own window.
-    nghttp2_session_consume_connection(session, bytes.count)
+    consumeConnection(bytes.count)
     hasReceivedData = true
     guard let stream = stream(id) else { return }
     stream.dataReceived(bytes)

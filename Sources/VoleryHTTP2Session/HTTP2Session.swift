@@ -52,6 +52,10 @@ package final class HTTP2Session {  // Isolation: loop
   /// The same for frames that came in, empty DATA aside.
   @exclusivity(unchecked) package var hasReceivedData = false
   let byteCounts = ByteCounts.make()
+  /// Less credit than this is given back with more: parts of a window that is given back by halves.
+  let leastStreamCredit: Int
+  private let leastConnectionCredit: Int
+  @exclusivity(unchecked) private var heldConnectionCredit = 0
   /// SETTINGS that the peer has not acknowledged; the first is sent at once.
   var unacknowledgedSettings = 1
 
@@ -67,6 +71,8 @@ package final class HTTP2Session {  // Isolation: loop
     self.memory = memory
     self.gathersPayloads = gathersPayloads
     self.input = HTTP2Input(isServer: role == .server, settings)
+    leastStreamCredit = min(1 << 10, Int(settings.streamWindowByteCount) / 4)
+    leastConnectionCredit = min(16 << 10, Int(settings.connectionWindowByteCount) / 4)
     self.maxConcurrentStreams = role == .server ? Int(settings.maxConcurrentStreams) : .max
     self.block = HeaderBlock(limit: settings.maxHeaderListByteCount)
     session = HTTP2Callbacks.makeSession(role, settings, memory)
@@ -198,6 +204,14 @@ package final class HTTP2Session {  // Isolation: loop
   }
 
   // MARK: Connection
+
+  /// Gives the connection's flow-control credit back for bytes of any stream.
+  func consumeConnection(_ byteCount: Int) {
+    heldConnectionCredit &+= byteCount
+    guard heldConnectionCredit >= leastConnectionCredit else { return }
+    nghttp2_session_consume_connection(session, heldConnectionCredit)
+    heldConnectionCredit = 0
+  }
 
   /// The GOAWAY that announces the end: no number is excluded yet (RFC 9113, 6.8).
   package func submitShutdownNotice() { nghttp2_submit_shutdown_notice(session) }

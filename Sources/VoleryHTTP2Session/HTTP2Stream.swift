@@ -14,6 +14,9 @@ open class HTTP2Stream {  // Isolation: loop
   @exclusivity(unchecked) var byteCounts: UnsafeMutablePointer<ByteCounts>?
   /// Bytes of messages that were received and that nobody has taken yet, halves of messages included.
   @exclusivity(unchecked) var receivedByteCount = 0
+  /// Bytes whose credit nghttp2 has not been told to give back: it looks the stream up each time.
+  @exclusivity(unchecked) private var heldCredit = 0
+  @exclusivity(unchecked) private var hasGivenCredit = false
   /// Whether the headers have left this end: a request whose headers have not was never sent.
   @exclusivity(unchecked) package internal(set) var areHeadersSent = false
   @exclusivity(unchecked) package internal(set) var wasResetByPeer = false
@@ -120,10 +123,19 @@ open class HTTP2Stream {  // Isolation: loop
     nghttp2_session_resume_data(session.session, id)
   }
 
-  /// Gives flow-control credit back for received bytes.
+  /// Gives flow-control credit back for received bytes; of a stream that has hardly begun, with the next ones, or never where it
+  /// ends before. 0 gives back what is there.
   open func consume(_ byteCount: Int) {
     guard !isClosed, let session else { return }
-    nghttp2_session_consume_stream(session.session, id, byteCount)
+    let credit = heldCredit &+ byteCount
+    guard hasGivenCredit || credit >= session.leastStreamCredit || byteCount == 0 else {
+      heldCredit = credit
+      return
+    }
+    // From here on at once: a peer that has used up its window may wait for the last byte of it.
+    hasGivenCredit = true
+    heldCredit = 0
+    nghttp2_session_consume_stream(session.session, id, credit)
   }
 
   /// Ends the stream. What was queued is let go of at once, though the RST_STREAM may have to wait as long as the peer reads

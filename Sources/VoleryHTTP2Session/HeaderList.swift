@@ -20,8 +20,11 @@ package struct FixedHeaders: @unchecked Sendable {  // Isolation: constant
 package final class KeptHeaders {
   fileprivate let fields: UnsafeMutableBufferPointer<nghttp2_nv>
   private let bytes: UnsafeMutableBufferPointer<UInt8>
+  /// By RFC 9113's count.
+  fileprivate let listByteCount: Int
 
   package init(_ list: consuming HeaderList) {
+    listByteCount = list.listByteCount
     (fields, bytes) = list.withEntries { entries in
       let fields = UnsafeMutableBufferPointer<nghttp2_nv>.allocate(capacity: entries.count)
       let bytes = UnsafeMutableBufferPointer<UInt8>.allocate(
@@ -58,6 +61,8 @@ package struct HeaderList: ~Copyable {
   private var entries: UnsafeMutablePointer<nghttp2_nv>?
   private var entryCapacity = 0
   private var count = 0
+  /// So many at the beginning are somebody's `KeptHeaders`: they point to nothing of this list's.
+  private var keptCount = 0
   private var bytes: UnsafeMutableRawPointer?
   private var byteCapacity = 0
   private var byteCount = 0
@@ -80,12 +85,19 @@ package struct HeaderList: ~Copyable {
 
   package mutating func removeAll() {
     count = 0
+    keptCount = 0
     byteCount = 0
     listByteCount = 0
   }
 
   package mutating func append(_ kept: KeptHeaders) {
-    for field in kept.fields { add(field) }
+    let end = count + kept.fields.count
+    if end > entryCapacity { grow(to: end) }
+    guard let entries, let first = kept.fields.baseAddress else { return }
+    (entries + count).update(from: first, count: kept.fields.count)
+    if count == keptCount { keptCount = end }
+    count = end
+    listByteCount += kept.listByteCount
   }
 
   package mutating func append(_ name: StaticString, _ value: StaticString) {
@@ -112,15 +124,17 @@ package struct HeaderList: ~Copyable {
   }
 
   private mutating func add(_ field: nghttp2_nv) {
-    if count == entryCapacity {
-      entryCapacity = max(16, entryCapacity * 2)
-      entries = realloc(entries, entryCapacity * MemoryLayout<nghttp2_nv>.stride)?
-        .assumingMemoryBound(to: nghttp2_nv.self)
-      precondition(entries != nil, "no memory for a list of headers")
-    }
+    if count == entryCapacity { grow(to: count + 1) }
     entries![count] = field
     count += 1
     listByteCount += field.namelen + field.valuelen + HeaderList.fieldByteCount
+  }
+
+  private mutating func grow(to count: Int) {
+    entryCapacity = max(16, entryCapacity * 2, count)
+    entries = realloc(entries, entryCapacity * MemoryLayout<nghttp2_nv>.stride)?
+      .assumingMemoryBound(to: nghttp2_nv.self)
+    precondition(entries != nil, "no memory for a list of headers")
   }
 
   /// What each field counts besides its name and value.
@@ -164,7 +178,7 @@ package struct HeaderList: ~Copyable {
   mutating func withEntries<Result>(_ body: (UnsafeBufferPointer<nghttp2_nv>) -> Result) -> Result {
     guard let entries else { return body(UnsafeBufferPointer(start: nil, count: 0)) }
     if let start = bytes?.assumingMemoryBound(to: UInt8.self) {
-      for index in 0..<count {
+      for index in keptCount..<count {
         let flags = entries[index].flags
         if flags & UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue) == 0 {
           entries[index].name = start + (Int(bitPattern: entries[index].name) - 1)

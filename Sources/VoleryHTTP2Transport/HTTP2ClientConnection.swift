@@ -36,6 +36,8 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   /// The channel's own, which TLS has checked.
   private let authority: String
   @exclusivity(unchecked) private var requestPrefixes: RequestPrefixes
+  /// Of its answers.
+  @exclusivity(unchecked) var usualBlocks = UsualBlocks()
   @exclusivity(unchecked) private var isReady = false
   @exclusivity(unchecked) private var isDraining = false
   @exclusivity(unchecked) private var wasFull = false
@@ -117,7 +119,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     requestPrefixes.append(head, to: &headers)
     if let timeout = head.timeout { Timeout.withText(timeout) { headers.append("grpc-timeout", bytes: $0) } }
     if let encoding = head.messageEncoding { headers.append("grpc-encoding", encoding) }
-    if let encodings = head.acceptedEncodings { headers.append("grpc-accept-encoding", encodings) }
+    if head.isForwarded, let encodings = head.acceptedEncodings { headers.append("grpc-accept-encoding", encodings) }
     if head.previousAttempts > 0 { headers.append("grpc-previous-rpc-attempts", String(head.previousAttempts)) }
     MetadataCoding.append(head.metadata, to: &headers)
   }

@@ -9,25 +9,23 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
 
   @exclusivity(unchecked) private var handler: (any ClientStreamHandler)?
   @exclusivity(unchecked) private var phase = Phase.waitingForHeaders
-  private unowned let client: HTTP2ClientConnection
   private let maxMessageBytes: Int
   /// What the connection had received when this was opened.
   private let receptions: UInt32
   private let isBackground: Bool
-  /// What the server's trailers said, until the stream closes.
-  @exclusivity(unchecked) private var outcome: StreamOutcome?
 
   init(
     connection: HTTP2ClientConnection, handler: any ClientStreamHandler, maxMessageBytes: Int, windowByteCount: UInt32,
     receptions: UInt32, isBackground: Bool
   ) {
     self.handler = handler
-    self.client = connection
     self.maxMessageBytes = maxMessageBytes
     self.receptions = receptions
     self.isBackground = isBackground
     super.init(connection: connection, maxMessageBytes: maxMessageBytes, windowByteCount: windowByteCount)
   }
+
+  private var client: HTTP2ClientConnection { unsafeDowncast(connection, to: HTTP2ClientConnection.self) }
 
   /// What comes is handed over as bytes.
   func passBytes() { handOverBytes() }
@@ -35,12 +33,24 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   // MARK: Events
 
   package override func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {
-    guard phase != .ended else { return }
-    let headers = ResponseHeaders(block)
+    // Nearly all answers begin and end alike.
+    switch phase {
+    case .ended: return
+    case .waitingForHeaders where !endsStream && client.usualBlocks.head.isSame(as: block):
+      return open(client.usualBlocks.head.metadata, messageEncoding: nil)
+    case .open where client.usualBlocks.end.isSame(as: block):
+      return endedByPeer(StreamOutcome(okWith: client.usualBlocks.end.metadata))
+    default: read(ResponseHeaders(block), of: block, endsStream: endsStream)
+    }
+  }
+
+  private func read(_ headers: borrowing ResponseHeaders, of block: borrowing HeaderBlock, endsStream: Bool) {
     if phase == .waitingForHeaders {
       if let status = headers.httpStatus, (100..<200).contains(status) { return }
+      if !endsStream, headers.beginsAsUsual { client.usualBlocks.head.remember(block, headers.metadata) }
       firstHeadersReceived(headers, endsStream: endsStream)
     } else {
+      if headers.endsAsUsual { client.usualBlocks.end.remember(block, headers.metadata) }
       trailersReceived(headers, isTrailersOnly: false)
     }
   }
@@ -49,12 +59,16 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     if let excess = headers.excess {
       return fail(.resourceExhausted, "the server's initial metadata \(excess)")
     }
-    guard headers.isGRPC || (endsStream && headers.status != nil) else { return answeredByHTTP(headers) }
+    guard headers.isGRPC || (endsStream && headers.hasStatus) else { return answeredByHTTP(headers) }
     if endsStream { return trailersReceived(headers, isTrailersOnly: true) }
     guard headers.httpStatus == 200 else { return answeredByHTTP(headers) }
+    open(headers.metadata, messageEncoding: headers.messageEncoding)
+  }
+
+  private func open(_ metadata: Metadata, messageEncoding: String?) {
     phase = .open
     client.streamServed()
-    handler?.initialMetadataReceived(headers.metadata, messageEncoding: headers.messageEncoding)
+    handler?.initialMetadataReceived(metadata, messageEncoding: messageEncoding)
   }
 
   /// Something that does not speak gRPC has answered: a proxy, or a server for something else.
@@ -76,11 +90,15 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
         code: headers.httpStatus.map { $0 == 200 ? .unknown : statusCode(httpStatus: $0) } ?? .unknown,
         message: "the server ended the call without a grpc-status")
     if isTrailersOnly, status.code != .unavailable { client.streamServed() }
-    abandonBody()
-    if status.isOK, !isAtMessageBoundary { return fail(.internal, "the response ended within a message") }
     var outcome = StreamOutcome(
       status: status, trailingMetadata: headers.metadata, origin: .peer, isTrailersOnly: isTrailersOnly)
-    outcome.isServersOwn = headers.status != nil
+    outcome.isServersOwn = headers.hasStatus
+    endedByPeer(outcome)
+  }
+
+  private func endedByPeer(_ outcome: StreamOutcome) {
+    abandonBody()
+    if outcome.isOK, !isAtMessageBoundary { return fail(.internal, "the response ended within a message") }
     end(outcome)
   }
 

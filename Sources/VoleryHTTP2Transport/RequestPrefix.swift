@@ -3,10 +3,13 @@ import VoleryTransport
 import VoleryTypes
 
 /// The header fields that all calls of a method have in common on a connection, ready to be sent.
-private struct RequestPrefix {
+///
+/// A class: nobody who looks for one counts the references of its strings.
+private final class RequestPrefix {
   let path: String
   let authority: String
   let contentSubtype: String?
+  let acceptedEncodings: String?
   let isForwarded: Bool
   let fields: KeptHeaders
 
@@ -14,6 +17,7 @@ private struct RequestPrefix {
     path = head.path
     authority = head.authority
     contentSubtype = head.contentSubtype
+    acceptedEncodings = head.acceptedEncodings
     isForwarded = head.isForwarded
     self.fields = fields
   }
@@ -21,7 +25,7 @@ private struct RequestPrefix {
   /// Strings that are the same have the same storage as a rule, which is compared first.
   func isFor(_ head: borrowing ClientRequestHead) -> Bool {
     path == head.path && authority == head.authority && contentSubtype == head.contentSubtype
-      && isForwarded == head.isForwarded
+      && isForwarded == head.isForwarded && (isForwarded || acceptedEncodings == head.acceptedEncodings)
   }
 }
 
@@ -48,7 +52,7 @@ struct RequestPrefixes {
 
   /// Appends what calls like this one begin with.
   mutating func append(_ head: borrowing ClientRequestHead, to headers: inout HeaderList) {
-    if let prefix = prefixes.first(where: { $0.isFor(head) }) { return headers.append(prefix.fields) }
+    for index in prefixes.indices where prefixes[index].isFor(head) { return headers.append(prefixes[index].fields) }
     guard prefixes.count < RequestPrefixes.limit else { return build(head, &headers) }
     var list = HeaderList()
     build(head, &list)
@@ -69,7 +73,9 @@ struct RequestPrefixes {
     case "proto": headers.append("content-type", "application/grpc+proto")
     case let subtype?: headers.append("content-type", "application/grpc+\(subtype)")
     }
-    // A forwarded call has its own among its metadata.
-    if !head.isForwarded { headers.append("user-agent", userAgent) }
+    guard !head.isForwarded else { return }
+    // A forwarded call has its own among its metadata, and what it accepts is its client's word.
+    headers.append("user-agent", userAgent)
+    if let encodings = head.acceptedEncodings { headers.append("grpc-accept-encoding", encodings) }
   }
 }

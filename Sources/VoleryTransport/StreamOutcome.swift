@@ -63,6 +63,16 @@ public import VoleryTypes
     }
   }
 
+  /// OK, as the server has said it, with metadata and without text.
+  package init(okWith trailingMetadata: Metadata) {
+    code = .ok
+    origin = .peer
+    processing = .possible
+    isTrailersOnly = false
+    isServersOwn = true
+    if !trailingMetadata.isEmpty { details = Details(message: "", trailingMetadata: trailingMetadata, peer: nil) }
+  }
+
   @inlinable package var isOK: Bool { code.rawValue == 0 }
   @inlinable package var status: Status { Status(code: code, message: message) }
   /// Neither text nor metadata came with the code.
