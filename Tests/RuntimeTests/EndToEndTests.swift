@@ -121,6 +121,30 @@ extension SocketAddress {
     }
   }
 
+  @Test("answers that are alike and answers that are not come each with what its handler said", arguments: Way.allCases)
+  func likeAnswers(_ way: Way) async throws {
+    try await withChannel(way) { channel in
+      for index in 0..<400 {
+        // Runs of the same, changes within them, and changes for good.
+        let value = index % 7 == 3 ? "\(index)" : index < 200 ? "one" : "two"
+        var options = Self.timely
+        options.metadata = ["x-in": value]
+        options.metadata.append(binary: Array(value.utf8), for: "x-in-bin")
+        let response = try await channel.unary(RawEcho.metadata, [], options: options)
+        #expect(response.initialMetadata["x-initial"] == value)
+        #expect(response.trailingMetadata[binary: "x-trailing-bin"] == Array(value.utf8))
+        if index.isMultiple(of: 5) {
+          let plain = try await channel.unary(RawEcho.unary, [7], options: Self.timely)
+          #expect(plain.message == [7] && plain.initialMetadata.isEmpty && plain.trailingMetadata.isEmpty)
+          let error = await #expect(throws: StatusError.self) {
+            try await channel.unary(RawEcho.fail, Array(value.utf8), options: Self.timely)
+          }
+          #expect(error?.code == .failedPrecondition && error?.metadata["reason"] == "asked")
+        }
+      }
+    }
+  }
+
   @Test("an unknown method and an unknown service are UNIMPLEMENTED", arguments: Way.allCases) func unimplemented(
     _ way: Way
   ) async throws {

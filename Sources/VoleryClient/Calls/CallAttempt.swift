@@ -97,7 +97,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
 
   /// - Parameter metadata: Nil: the call's.
   private func open(_ metadata: Metadata?) {
-    guard !isOver, let flush = call.state.withLock({ $0.takeFlush(for: self) }) else { return }
+    guard !isOver, let flush = call.withState({ $0.takeFlush(for: self) }) else { return }
     var metadata = metadata ?? call.metadata
     if let ticket, !ticket.metadata.isEmpty { metadata.append(contentsOf: ticket.metadata) }
     if call.watch?.hearsAttempts == true, let observer = call.watch?.observer { show(&metadata, to: observer) }
@@ -116,7 +116,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
 
   /// Gives the transport what the call has queued.
   func flush() {
-    guard stream != nil, let flush = call.state.withLock({ $0.takeFlush(for: self) }) else { return }
+    guard stream != nil, let flush = call.withState({ $0.takeFlush(for: self) }) else { return }
     send(flush)
   }
 
@@ -136,7 +136,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
     // Nobody waits to send more to a call that has sent everything.
     guard !endsStream else { return }
     let queued = stream.queuedByteCount
-    call.state.withLock { $0.flushed(queuedBytes: queued, by: self) }.resumeAll()
+    call.withState { $0.flushed(queuedBytes: queued, by: self) }.resumeAll()
   }
 
   /// Returns false when an interceptor does not let one of them pass.
@@ -178,7 +178,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
 
   func writable() {
     guard !isOver else { return }
-    call.state.withLock { $0.flushed(queuedBytes: 0, by: self) }.resumeAll()
+    call.withState { $0.flushed(queuedBytes: 0, by: self) }.resumeAll()
   }
 
   // MARK: Receiving
@@ -204,7 +204,7 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
       do throws(StatusError) { message = try interception.response(message) } catch { return close(error) }
     }
     guard call.hasOneResponse else {
-      return call.state.withLock { $0.messageReceived(message, on: self) }.resumeAll()
+      return call.withState { $0.messageReceived(message, on: self) }.resumeAll()
     }
     consume(message.bytes.count + MessageSink.prefixByteCount)
     if answer.message != nil {

@@ -40,10 +40,9 @@ public struct CallInvoker: Sendable {
   ) async throws(StatusError) -> ClientResponse<Response> {
     let (call, snapshot) = makeCall(method.descriptor, method.requestSerializer.contentSubtype, options)
     if interceptors.isEmpty {
-      call.queue(try call.frame(request, method.requestSerializer))
-      call.start(snapshot)
+      let frame = try call.frame(request, method.requestSerializer)
       await withTaskCancellationHandler {
-        await withUnsafeContinuation { call.wake($0) }
+        await withUnsafeContinuation { call.start(snapshot, frame, $0) }
       } onCancel: {
         call.cancel()
       }
@@ -127,8 +126,10 @@ public struct CallInvoker: Sendable {
     _ method: MethodDescriptor, _ contentSubtype: String?, _ options: CallOptions, _ plane: DataPlane,
     _ snapshot: PublishedPicker
   ) -> ClientCall {
-    ClientCall(
-      channel: plane, snapshot: snapshot, method: method, contentSubtype: contentSubtype, options: options,
-      interceptors: interceptors)
+    let now = Moment.now
+    return ClientCall(
+      channel: plane, snapshot: snapshot, method: method, contentSubtype: contentSubtype, metadata: options.metadata,
+      deadline: CallTerms.deadline(options, now: now), given: GivenOptions.of(options), interceptors: interceptors,
+      now: now)
   }
 }

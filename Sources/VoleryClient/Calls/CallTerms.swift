@@ -15,17 +15,17 @@ struct CallTerms {
   /// As long as nothing is configured.
   ///
   /// - Parameter limit: The channel's, in bytes of a response.
-  init(_ method: MethodDescriptor, _ options: borrowing CallOptions, limit: Int) {
-    waitForReady = options.waitForReady ?? false
-    maxResponseBytes = options.maxResponseMessageBytes ?? limit
+  init(_ method: MethodDescriptor, _ given: GivenOptions?, limit: Int) {
+    waitForReady = given?.options.waitForReady ?? false
+    maxResponseBytes = given?.options.maxResponseMessageBytes ?? limit
     keepsAnswerOnAttempt = method.kind == .unary
   }
 
   /// The control plane has something to say of the method.
-  mutating func follow(_ configuration: MethodConfig, _ options: borrowing CallOptions) {
-    waitForReady = options.waitForReady ?? configuration.waitForReady ?? false
+  mutating func follow(_ configuration: MethodConfig, _ given: GivenOptions?) {
+    waitForReady = given?.options.waitForReady ?? configuration.waitForReady ?? false
     if let limit = configuration.maxResponseMessageBytes {
-      maxResponseBytes = min(options.maxResponseMessageBytes ?? limit, limit)
+      maxResponseBytes = min(given?.options.maxResponseMessageBytes ?? limit, limit)
     }
     if configuration.hedgingPolicy != nil { keepsAnswerOnAttempt = false }
   }

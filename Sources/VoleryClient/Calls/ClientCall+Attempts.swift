@@ -2,7 +2,7 @@ import Synchronization
 import VoleryLoadBalancing
 import VoleryPrimitives
 import VoleryTransport
-import VoleryTypes
+public import VoleryTypes
 
 // The attempts of a call: what begins them, what follows when one has ended.
 extension ClientCall {
@@ -10,12 +10,46 @@ extension ClientCall {
   @usableFromInline func start(_ snapshot: PublishedPicker) {
     if channel.refusesCalls.load(ordering: .relaxed), let refusal = channel.refusal { return refuse(refusal) }
     // Most calls have nothing that could be refused.
-    if !metadata.isEmpty || selection.load() != nil {
+    if hasMoreToCheck {
       if let refusal { return refuse(refusal) }
       if isDelayed() { return }
     }
-    if let timer = deadlineTimer.load(), !(startedAt < timer.deadline.moment) { return deadlinePassed() }
+    if isLate { return deadlinePassed() }
     begin(with: channel.pick(pickRequest, waitForReady: terms.waitForReady, in: snapshot), startedAt)
+  }
+
+  /// The same for a call with one request and one answer, without interceptors: queues the one, and resumes the task that waits
+  /// for the other. All of it under one lock where the call gets a connection at once.
+  @usableFromInline func start(
+    _ snapshot: PublishedPicker, _ frame: consuming MessageFrame, _ waiter: UnsafeContinuation<Void, Never>
+  ) {
+    let opening = ClientCallState.Opening(request: frame, waiter: waiter)
+    if hasMoreToCheck || isLate || channel.refusesCalls.load(ordering: .relaxed) {
+      open(opening)
+      return start(snapshot)
+    }
+    switch channel.pick(pickRequest, waitForReady: terms.waitForReady, in: snapshot) {
+    case .connection(let connection, let subchannel, let ticket):
+      let attempt = CallAttempt(
+        call: self, connection: connection, subchannel: subchannel, ticket: ticket, startedAt: startedAt)
+      start(attempt, opening)
+    case let other:
+      open(opening)
+      begin(with: other, startedAt)
+    }
+  }
+
+  private func open(_ opening: ClientCallState.Opening) {
+    if !withState({ $0.open(opening) }) { opening.waiter.resume() }
+  }
+
+  /// There is metadata, or a config selector has spoken.
+  private var hasMoreToCheck: Bool { !metadata.isEmpty || selection.load() != nil }
+
+  /// It began behind its deadline.
+  private var isLate: Bool {
+    guard let timer = deadlineTimer.load() else { return false }
+    return !(startedAt < timer.deadline.moment)
   }
 
   private func refuse(_ error: StatusError) { fail(error) }
@@ -41,7 +75,7 @@ extension ClientCall {
 
   /// One more attempt, where the channel's policy says; not where one has failed or runs already, if there is another server.
   private func beginAttempt() {
-    guard let avoided = state.withLock({ $0.hasEnded ? nil : $0.avoided }) else { return }
+    guard let avoided = withState({ $0.hasEnded ? nil : $0.avoided }) else { return }
     let snapshot = channel.published.current
     if avoided.isEmpty, configure(in: snapshot) {
       if let refusal { return refuse(refusal) }
@@ -63,29 +97,36 @@ extension ClientCall {
         CallAttempt(call: self, connection: connection, subchannel: subchannel, ticket: ticket, startedAt: now))
     case .wait(let generation):
       if waitsForOthers() { return }
-      if watch != nil { state.withLock { $0.waits(since: now) } }
+      if watch != nil { withState { $0.waits(since: now) } }
       startDeadlineTimer(on: channel.loop)
       channel.wait(for: generation, self)
       // It may have ended before it waited.
-      if state.withLock({ $0.hasEnded }) { channel.cancelWait(self) }
+      if withState({ $0.hasEnded }) { channel.cancelWait(self) }
     case .fail(let error), .drop(let error):
       if !waitsForOthers() { end(explained(error, on: nil)) }
     }
   }
 
-  private func start(_ attempt: CallAttempt) {
-    switch state.withLock({ $0.attemptStarted(attempt) }) {
+  private func start(_ attempt: CallAttempt, _ opening: ClientCallState.Opening? = nil) {
+    let verdict = withState { state in
+      if let opening { _ = state.open(opening) }
+      return state.attemptStarted(attempt)
+    }
+    switch verdict {
     case .started(nil): attempt.onLoop { attempt.begin() }
     case .started(let delay?):
       attempt.onLoop { attempt.begin() }
       next(after: delay)
-    case .unwanted: attempt.onLoop { attempt.cancel(code: .cancelled) }
+    case .unwanted:
+      attempt.onLoop { attempt.cancel(code: .cancelled) }
+      // A call that has just been opened is unwanted where it has ended: its waiter was not taken.
+      opening?.waiter.resume()
     }
   }
 
   /// No server for one more attempt: the others go on. Returns false when there are none.
   private func waitsForOthers() -> Bool {
-    guard let delay = state.withLock({ $0.foundNoServer() }) else { return false }
+    guard let delay = withState({ $0.foundNoServer() }) else { return false }
     next(after: delay)
     return true
   }
@@ -101,7 +142,7 @@ extension ClientCall {
 
   private func schedule(after delay: Duration, _ work: @escaping @Sendable (ClientCall) -> Void) {
     let timer = AttemptTimer(on: channel.loop)
-    let (old, isWanted) = state.withLock { state in
+    let (old, isWanted) = withState { state in
       let old = state.timer.take()
       if !state.hasEnded { state.timer = timer }
       return (old, !state.hasEnded)
@@ -117,7 +158,7 @@ extension ClientCall {
   private func again(after delay: Duration) { schedule(after: delay) { $0.beginAttempt() } }
 
   private func nextIsDue() {
-    switch state.withLock({ $0.nextIsDue(throttle: channel.retryThrottle) }) {
+    switch withState({ $0.nextIsDue(throttle: channel.retryThrottle) }) {
     case .begin: beginAttempt()
     case .none: return
     case .end(let ended): attemptsEnded(ended)
@@ -126,7 +167,7 @@ extension ClientCall {
 
   func attemptEnded(_ outcome: StreamOutcome, on attempt: CallAttempt) {
     let outcome = outcome.isOK ? outcome : explained(outcome, on: attempt)
-    switch state.withLock({ $0.attemptEnded(outcome, on: attempt, throttle: channel.retryThrottle) }) {
+    switch withState({ $0.attemptEnded(outcome, on: attempt, throttle: channel.retryThrottle) }) {
     case .none: return
     case .again(after: .zero): beginAttempt()
     case .again(let delay): again(after: delay)

@@ -28,7 +28,7 @@ extension ClientCall {
   }
 
   func deadlinePassed() {
-    let (holder, peer) = state.withLock { ($0.holder, $0.lastPeer) }
+    let (holder, peer) = withState { ($0.holder, $0.lastPeer) }
     let text =
       (interception.heldBy ?? holder).map {
         "the deadline passed while the interceptor \(Interception.name(of: $0)) had the call"

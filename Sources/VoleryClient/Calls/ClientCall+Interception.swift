@@ -46,7 +46,7 @@ extension ClientCall {
 
   private func settleAsIntercepted() {
     // As a rule there is nothing to add to how the call has ended.
-    if !interception.changesOutcome, let ended = state.withLock({ $0.settle() }) { return self.ended(ended) }
+    if !interception.changesOutcome, let ended = withState({ $0.settle() }) { return self.ended(ended) }
     let changes = interception.changes
     // One that has caught how the call failed, and says nothing else, has no message for its caller.
     if !settle(initialMetadata: changes?.initialMetadata, trailingMetadata: changes?.trailingMetadata) {
@@ -60,7 +60,7 @@ extension ClientCall {
     defer { forgetHooks() }
     let error = Interception.failure(error, by: type(of: interception[0]))
     let changes = interception.changes
-    if let initial = changes?.initialMetadata { state.withLock { $0.incoming.metadata = initial } }
+    if let initial = changes?.initialMetadata { withState { $0.incoming.metadata = initial } }
     settle(
       StreamOutcome(
         status: error.status, trailingMetadata: changes?.trailingMetadata ?? error.metadata, origin: error.origin
@@ -83,7 +83,7 @@ extension ClientCall {
   private func finishRequest() throws(StatusError) {
     let changes = interception.changes
     if let failure = changes?.requestFailure { throw unserializable(failure) }
-    guard var request = state.withLock({ $0.outgoing.outbox.heldRequest }) else { return }
+    guard var request = withState({ $0.outgoing.outbox.heldRequest }) else { return }
     if let hooks = changes?.requestHooks, !hooks.isEmpty, let codec = method.codecs?.request {
       var sink = MessageSink()
       do {
@@ -124,16 +124,16 @@ extension ClientCall {
     startDeadlineTimer(on: channel.loop)
     if compression.code != 0 || hasChanges { try finishRequest() }
     if hasChanges, hasOneRequest { interception.requestsEnded() }
-    let (mayStart, largestMessage) = state.withLock { $0.goneOn() }
+    let (mayStart, largestMessage) = withState { $0.goneOn() }
     // Writers wait for the interceptors.
-    if !hasOneRequest { state.withLock { $0.outgoing.writers.takeAll() }.resumeAll() }
+    if !hasOneRequest { withState { $0.outgoing.writers.takeAll() }.resumeAll() }
     guard largestMessage <= maxRequestBytes else { throw fail(overLimit(largestMessage)) }
     if mayStart { start(snapshot) }
   }
 
   /// Resumes it when the call behind the interceptors has ended, now if it has.
   func wakeInterceptors(_ waiter: UnsafeContinuation<Void, Never>) {
-    if !state.withLock({ $0.waitForAttempts(waiter) }) { waiter.resume() }
+    if !withState({ $0.waitForAttempts(waiter) }) { waiter.resume() }
   }
 
   /// The call has ended: it is the turn of the last interceptor again, which has this number.
@@ -142,11 +142,11 @@ extension ClientCall {
   func isBack(at index: Int) throws(StatusError) {
     interception.isBack(at: index)
     // As a rule it has gone well, and nobody wants to see messages.
-    let hasFailed = state.withLock { $0.hasFailed }
+    let hasFailed = withState { $0.hasFailed }
     let seesMessages = interception.hasChanges && hasOneResponse
     guard hasFailed || seesMessages else { return }
     defer { if seesMessages { interception.responsesEnded() } }
-    if hasFailed, let failure = state.withLock({ $0.failure }) { throw failure }
+    if hasFailed, let failure = withState({ $0.failure }) { throw failure }
     try hookResponse()
   }
 
@@ -157,11 +157,11 @@ extension ClientCall {
 
   /// The one response of a method whose server does not stream: the hooks see it before `next` returns.
   private func hookResponse() throws(StatusError) {
-    guard let received = state.withLock({ $0.response }) else { return }
+    guard let received = withState({ $0.response }) else { return }
     let bytes = try bytes(of: received)
     do {
       guard let hooked = try hooked(response: bytes) else { return }
-      state.withLock { $0.response = ReceivedMessage(hooked, isCompressed: false) }
+      withState { $0.response = ReceivedMessage(hooked, isCompressed: false) }
     } catch {
       throw Interception.failure(error, by: nil)
     }
@@ -187,7 +187,7 @@ extension ClientCall {
   func answered(by message: some Sendable) throws(StatusError) {
     let answer = ReceivedMessage(try encode(answer: message), isCompressed: false)
     interception.change { $0.hasAnswered = true }
-    guard let waiters = state.withLock({ $0.answered(answer, isOnlyOne: hasOneResponse) }) else {
+    guard let waiters = withState({ $0.answered(answer, isOnlyOne: hasOneResponse) }) else {
       throw StatusError(.internal, "an interceptor answers \(method.path) twice")
     }
     waiters.resumeAll()

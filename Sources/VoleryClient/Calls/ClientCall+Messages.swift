@@ -35,13 +35,13 @@ extension ClientCall {
   /// Queues the one request of a call whose client does not stream.
   @usableFromInline func queue(_ frame: consuming MessageFrame) {
     let outbox = Outbox(only: frame)
-    state.withLock { $0.outgoing.outbox = outbox }
+    withState { $0.outgoing.outbox = outbox }
   }
 
   /// Queues one framed message; suspends while the server or the network does not keep up.
   func send(_ frame: MessageFrame) async throws(StatusError) {
     while true {
-      switch state.withLock({ $0.send(frame) }) {
+      switch withState({ $0.send(frame) }) {
       case .queued(let attempts): return flush(attempts)
       case .finished:
         throw StatusError(.failedPrecondition, "the request stream is finished: nothing may be sent after that").ofCall
@@ -57,7 +57,7 @@ extension ClientCall {
   }
 
   func halfClose() {
-    let (attempts, writers) = state.withLock { $0.halfClose() }
+    let (attempts, writers) = withState { $0.halfClose() }
     writers.resumeAll()
     flush(attempts)
   }
@@ -71,7 +71,7 @@ extension ClientCall {
 
   func initialMetadataReceived(_ metadata: Metadata, messageEncoding: String?, on attempt: CallAttempt) {
     guard
-      let (abandoned, waiters) = state.withLock({
+      let (abandoned, waiters) = withState({
         $0.initialMetadataReceived(metadata, messageEncoding: messageEncoding, on: attempt)
       })
     else { return }
@@ -85,7 +85,7 @@ extension ClientCall {
   /// The next message; nil at the end of a call that ended with OK.
   func nextMessage() async throws(StatusError) -> ReceivedMessage? {
     while true {
-      switch state.withLock({ $0.receive() }) {
+      switch withState({ $0.receive() }) {
       case .message(let message, let credit, let attempt):
         if let attempt { attempt.onLoop { attempt.consume(credit) } }
         return message
@@ -107,7 +107,7 @@ extension ClientCall {
 
   /// A message's bytes as the server had them.
   func bytes(of received: ReceivedMessage) throws(StatusError) -> [UInt8] {
-    try bytes(of: received, encoding: received.isCompressed ? state.withLock { $0.incoming.encoding } : nil)
+    try bytes(of: received, encoding: received.isCompressed ? withState { $0.incoming.encoding } : nil)
   }
 
   func bytes(of received: ReceivedMessage, encoding: String?) throws(StatusError) -> [UInt8] {
@@ -154,8 +154,8 @@ extension ClientCall {
   }
 
   @usableFromInline func takeAnswer() throws(StatusError) -> ResponseBytes {
-    if let response = state.withLock({ $0.takeResponse() }) { return response }
-    guard let answer = state.withLock({ $0.takeAnswer() }) else {
+    if let response = takeSettledResponse() { return response }
+    guard let answer = withState({ $0.takeAnswer() }) else {
       preconditionFailure("a call was woken as if it had ended")
     }
     if let error = answer.outcome.error { throw error }
@@ -178,7 +178,7 @@ extension ClientCall {
   /// Waits for the server's initial metadata; a call that ended without any has an empty one, or throws how it ended.
   func initialMetadata() async throws(StatusError) -> Metadata {
     while true {
-      let (metadata, verdict) = state.withLock { ($0.incoming.metadata, $0.verdict) }
+      let (metadata, verdict) = withState { ($0.incoming.metadata, $0.verdict) }
       if let metadata { return metadata }
       if let verdict {
         if let error = verdict.error { throw error }
@@ -191,7 +191,7 @@ extension ClientCall {
   /// Waits for the end.
   func outcome() async -> StreamOutcome {
     while true {
-      if let verdict = state.withLock({ $0.verdict }) { return verdict }
+      if let verdict = withState({ $0.verdict }) { return verdict }
       await suspend { $0.waitForVerdict($1) }
     }
   }
@@ -199,14 +199,9 @@ extension ClientCall {
   /// Waits until it is certain what the caller gets.
   func waitForVerdict() async {
     // Interceptors' calls are woken when their attempts have ended, too.
-    repeat { await suspend { $0.waitForVerdict($1) } } while isIntercepted && !state.withLock { $0.hasVerdict }
-  }
-
-  /// Resumes it when it is certain what the caller gets, now if it is.
-  @usableFromInline func wake(_ waiter: UnsafeContinuation<Void, Never>) {
-    if !state.withLock({ $0.waitForVerdict(waiter) }) { waiter.resume() }
+    repeat { await suspend { $0.waitForVerdict($1) } } while isIntercepted && !withState { $0.hasVerdict }
   }
 
   /// The server of the current or last attempt; nil before the first.
-  var peer: Peer? { state.withLock { $0.lastPeer } }
+  var peer: Peer? { withState { $0.lastPeer } }
 }

@@ -10,13 +10,17 @@ import VoleryTypes
 ///
 /// Called from the caller's tasks, from the connections' loops and from the channel's control plane: the state is a value
 /// behind a lock that is held for a few instructions, and whatever it decides is done after the lock is released.
+///
+/// More than 15 stored properties: the state stands beside its lock, so that it is made and destroyed where it is.
 @usableFromInline final class ClientCall: PickWaiter, Sendable {
   let channel: DataPlane
   let method: MethodDescriptor
   let contentSubtype: String?
   let startedAt: Moment
-  /// As the caller has given them.
-  let options: CallOptions
+  /// As the caller has given it.
+  let givenMetadata: Metadata
+  /// The same of the other options; nil: they say nothing.
+  private let given: GivenOptions?
   /// The metadata as the interceptors and the config selector have left it; nil: as it was given. Changed before the first attempt
   /// only, by whoever begins it.
   @exclusivity(unchecked) nonisolated(unsafe) private var changedMetadata: Metadata?  // Isolation: handed over
@@ -27,7 +31,8 @@ import VoleryTypes
   let compression: Compression
   /// Whether the response that was taken last came compressed.
   let wasResponseCompressed = Atomic<Bool>(false)
-  let state: Mutex<ClientCallState>
+  private let lock = Mutex<Void>(())
+  @exclusivity(unchecked) nonisolated(unsafe) private var state: ClientCallState  // Isolation: lock
   /// Who stands around it: they start it, and say what the caller gets.
   let interception: ClientInterception
   /// Who hears of its attempts and its end; nil: nobody. Set by `init`.
@@ -39,54 +44,64 @@ import VoleryTypes
 
   /// The call counts for the channel from here on, and until it has ended.
   ///
-  /// - Parameter snapshot: What the channel's control plane has published, read once.
+  /// - Parameters:
+  ///   - snapshot: What the channel's control plane has published, read once.
+  ///   - deadline: By what the caller says now.
   init(
     channel: DataPlane, snapshot: borrowing PublishedPicker, method: MethodDescriptor, contentSubtype: String?,
-    options: CallOptions, interceptors: [any ClientInterceptor]
+    metadata: Metadata, deadline: Deadline, given: GivenOptions?, interceptors: [any ClientInterceptor], now: Moment
   ) {
-    let now = Moment.now
-    let deadline = CallTerms.deadline(options, now: now)
     self.channel = channel
     self.method = method
     self.contentSubtype = contentSubtype
     startedAt = now
     let isIntercepted = !interceptors.isEmpty
     interception = ClientInterception(interceptors)
-    terms = CallTerms(method, options, limit: channel.options.maxResponseMessageBytes)
-    requestLimit = Atomic(options.maxRequestMessageBytes ?? Int(UInt32.max))
-    compression = options.compression ?? channel.options.compression
-    self.options = options
-    // Made in place: a variable of it would be copied.
-    state = Mutex(
-      ClientCallState(
-        strategy: AttemptStrategy(method), isIntercepted: isIntercepted, isObserved: channel.observer != nil))
+    terms = CallTerms(method, given, limit: channel.options.maxResponseMessageBytes)
+    requestLimit = Atomic(given?.options.maxRequestMessageBytes ?? Int(UInt32.max))
+    compression = given?.options.compression ?? channel.options.compression
+    givenMetadata = metadata
+    self.given = given
+    state = ClientCallState(
+      strategy: AttemptStrategy(method), isIntercepted: isIntercepted, isObserved: channel.observer != nil)
     if deadline.isSet { _ = deadlineTimer.storeIfNil(DeadlineTimer(deadline)) }
     // Interceptors come before the config selector, which sees what they have made of the metadata.
     if snapshot.selector == nil || !isIntercepted { configure(in: snapshot) }
     if let all = channel.observer {
       let observed = ObservedCall(
-        channel: channel.observed, method: method, deadline: self.deadline, label: options.telemetryLabel)
+        channel: channel.observed, method: method, deadline: self.deadline, label: given?.options.telemetryLabel)
       watch = CallWatch(observed, all)
     }
     channel.callStarted()
   }
 
+  /// Under the call's lock. A `Mutex` of the state would move it three times a call.
+  @inline(__always) func withState<Result: ~Copyable>(_ body: (inout ClientCallState) -> Result) -> Result {
+    lock._unsafeLock()
+    defer { lock._unsafeUnlock() }
+    return body(&state)
+  }
+
+  /// The answer of a call without interceptors that has ended and whose caller takes it now: nobody else changes its state any
+  /// more. Nil: it is not OK, or compressed.
+  @inline(__always) func takeSettledResponse() -> ResponseBytes? { isIntercepted ? nil : state.takeResponse() }
+
   var isIntercepted: Bool { !interception.isEmpty }
 
-  var metadata: Metadata { changedMetadata ?? options.metadata }
+  var metadata: Metadata { changedMetadata ?? givenMetadata }
 
   /// By interceptors, before the call starts.
   func setMetadata(_ metadata: Metadata) { changedMetadata = metadata }
 
-  var authority: String { options.authority ?? channel.authority }
+  var authority: String { given?.options.authority ?? channel.authority }
 
   /// The channel's, then the call's own.
   var credentials: [any CallCredentials] {
-    guard let own = options.credentials else { return channel.options.callCredentials }
+    guard let own = given?.options.credentials else { return channel.options.callCredentials }
     return channel.options.callCredentials + [own]
   }
 
-  var hasCredentials: Bool { options.credentials != nil || !channel.options.callCredentials.isEmpty }
+  var hasCredentials: Bool { given?.options.credentials != nil || !channel.options.callCredentials.isEmpty }
 
   /// The client sends one message, which is there before the call starts.
   var hasOneRequest: Bool { method.kind == .unary || method.kind == .serverStreaming }
@@ -106,7 +121,7 @@ import VoleryTypes
     guard deadline.isSet else { return }
     let timer = deadlineTimer.storeIfNil(DeadlineTimer(deadline))
     // It may have ended meanwhile, and found no timer to stop.
-    if state.withLock({ $0.hasVerdict }) { timer.stop() }
+    if withState({ $0.hasVerdict }) { timer.stop() }
   }
 
   /// On whichever loop the call comes to first; there it stays.
@@ -136,26 +151,26 @@ import VoleryTypes
   /// The resolver had failed, and has answered while the call waited: what the program's own configuration said counts no more,
   /// but for the deadline.
   private func forgetConfiguration() {
-    terms = CallTerms(method, options, limit: channel.options.maxResponseMessageBytes)
-    requestLimit.store(options.maxRequestMessageBytes ?? Int(UInt32.max), ordering: .relaxed)
-    state.withLock { $0.follow(AttemptStrategy(method)) }
+    terms = CallTerms(method, given, limit: channel.options.maxResponseMessageBytes)
+    requestLimit.store(given?.options.maxRequestMessageBytes ?? Int(UInt32.max), ordering: .relaxed)
+    withState { $0.follow(AttemptStrategy(method)) }
   }
 
   private func follow(_ configuration: MethodConfig?) {
     guard let configuration else { return }
-    terms.follow(configuration, options)
+    terms.follow(configuration, given)
     if let limit = configuration.maxRequestMessageBytes {
-      requestLimit.store(min(options.maxRequestMessageBytes ?? limit, limit), ordering: .relaxed)
+      requestLimit.store(min(given?.options.maxRequestMessageBytes ?? limit, limit), ordering: .relaxed)
     }
     if let timeout = configuration.timeout { setDeadline(min(deadline, Deadline(startedAt.advanced(by: timeout)))) }
-    state.withLock { $0.follow(AttemptStrategy(method, configuration)) }
+    withState { $0.follow(AttemptStrategy(method, configuration)) }
   }
 
   /// What keeps the call from beginning, if anything: what the selector has thrown, or metadata or messages that can't be sent.
   var refusal: StatusError? {
     if let failure = selection.load()?.failure { return failure }
     if !metadata.isEmpty, let violation = metadata.violation { return StatusError(.internal, violation) }
-    let count = state.withLock { $0.outgoing.outbox.largestMessage }
+    let count = withState { $0.outgoing.outbox.largestMessage }
     return count > maxRequestBytes ? overLimit(count) : nil
   }
 
@@ -164,7 +179,7 @@ import VoleryTypes
   /// Ends the call with CANCELLED unless it is over; the server sees RST_STREAM(CANCEL).
   @usableFromInline func cancel() {
     // Most handles of streams are let go of when their call is over.
-    if !state.withLock({ $0.hasVerdict }) { fail(StatusError(.cancelled, "the call was cancelled by its caller")) }
+    if !withState({ $0.hasVerdict }) { fail(StatusError(.cancelled, "the call was cancelled by its caller")) }
   }
 
   /// Ends the call from this side, unless it is over.
@@ -175,15 +190,15 @@ import VoleryTypes
 
   /// This is what the caller gets, unless that is settled.
   func settle(_ outcome: StreamOutcome) {
-    if let settlement = state.withLock({ $0.settle(outcome) }) { settled(settlement, outcome.code) }
+    if let settlement = withState({ $0.settle(outcome) }) { settled(settlement, outcome.code) }
   }
 
   /// Its interceptors have come to an end with OK: the caller gets what the call has come to, but for what they have changed.
   ///
   /// - Returns: False: there is no message to give.
   func settle(initialMetadata: Metadata?, trailingMetadata: Metadata?) -> Bool {
-    if hasOneResponse, !state.withLock({ $0.hasMessage }) { return false }
-    if let settlement = state.withLock({ $0.settle(initial: initialMetadata, trailing: trailingMetadata) }) {
+    if hasOneResponse, !withState({ $0.hasMessage }) { return false }
+    if let settlement = withState({ $0.settle(initial: initialMetadata, trailing: trailingMetadata) }) {
       settled(settlement, .ok)
     }
     return true
@@ -211,7 +226,7 @@ import VoleryTypes
     if let plainOrigin {
       end = CallEnd(status: Status(code: .ok), origin: plainOrigin, nanoseconds: nanoseconds, furtherAttempts: nil)
     } else {
-      let (verdict, attempts) = state.withLock { ($0.verdict, $0.past.history?.count) }
+      let (verdict, attempts) = withState { ($0.verdict, $0.past.history?.count) }
       end = verdict.map {
         CallEnd(status: $0.status, origin: $0.origin, nanoseconds: nanoseconds, furtherAttempts: attempts)
       }
@@ -225,7 +240,7 @@ import VoleryTypes
   func suspend(_ register: (inout ClientCallState, WaiterList.Waiter) -> Bool) async {
     await withTaskCancellationHandler {
       await withUnsafeContinuation { (waiter: WaiterList.Waiter) in
-        if !state.withLock({ register(&$0, waiter) }) { waiter.resume() }
+        if !withState({ register(&$0, waiter) }) { waiter.resume() }
       }
     } onCancel: {
       cancel()

@@ -194,13 +194,12 @@ extension ClientCallState {
     var peer: Peer?
   }
 
-  /// The same for a call that ended with OK and whose message is not compressed. Nil: it is another one.
+  /// The same for a call without interceptors that ended with OK and whose message is not compressed. Nil: it is another one.
   mutating func takeResponse() -> ResponseBytes? {
-    guard let verdict, verdict.isOK, let message = response, !message.isCompressed else { return nil }
-    response = nil
+    guard outcome?.isOK == true, response?.isCompressed == false, let message = response.take() else { return nil }
     return ResponseBytes(
-      bytes: message.bytes, isCompressed: false, initialMetadata: incoming.metadata ?? Metadata(),
-      trailingMetadata: verdict.trailingMetadata, peer: lastPeer)
+      bytes: message.bytes, isCompressed: false, initialMetadata: incoming.metadata.take() ?? Metadata(),
+      trailingMetadata: outcome?.trailingMetadata ?? Metadata(), peer: lastPeer)
   }
 
   /// After the end, once: what is taken is not here any more.

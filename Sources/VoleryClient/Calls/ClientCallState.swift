@@ -66,6 +66,19 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
 
   // MARK: Attempts
 
+  /// What a call with one request and one answer begins with.
+  struct Opening {
+    let request: MessageFrame
+    /// Who waits for the answer.
+    let waiter: WaiterList.Waiter
+  }
+
+  /// Returns false where the call is over: then nobody resumes the waiter.
+  mutating func open(_ opening: Opening) -> Bool {
+    outgoing.outbox = Outbox(only: opening.request)
+    return waitForVerdict(opening.waiter)
+  }
+
   /// The channel's configuration has something to say of the call; before its first attempt.
   mutating func follow(_ strategy: AttemptStrategy) { self.strategy = strategy }
 

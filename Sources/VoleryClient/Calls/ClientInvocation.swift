@@ -49,7 +49,7 @@ public struct ClientInvocation: Sendable {
     }
   }
 
-  private var givenMetadata: Metadata { interceptedAttempt == nil ? call.options.metadata : call.metadata }
+  private var givenMetadata: Metadata { interceptedAttempt == nil ? call.givenMetadata : call.metadata }
 
   /// When the call has to be over; changing it after `next` does nothing. Around an attempt it is the call's, and can't be
   /// changed.
@@ -125,11 +125,11 @@ public struct ClientInvocation: Sendable {
   }
 
   private var receivedInitialMetadata: Metadata {
-    interceptedAttempt?.initialMetadata ?? call.state.withLock { $0.incoming.metadata } ?? Metadata()
+    interceptedAttempt?.initialMetadata ?? call.withState { $0.incoming.metadata } ?? Metadata()
   }
 
   private var receivedTrailingMetadata: Metadata {
-    interceptedAttempt?.trailingMetadata ?? call.state.withLock { $0.outcome?.trailingMetadata } ?? Metadata()
+    interceptedAttempt?.trailingMetadata ?? call.withState { $0.outcome?.trailingMetadata } ?? Metadata()
   }
 
   // MARK: Going on

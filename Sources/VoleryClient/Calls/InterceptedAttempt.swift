@@ -70,7 +70,7 @@ final class InterceptedAttempt: @unchecked Sendable {  // Isolation: loop
   /// Whose turn it is, for who says why the call took so long.
   func noteHolder() {
     let holder = interception.heldBy
-    call.state.withLock { $0.holder = holder }
+    call.withState { $0.holder = holder }
   }
 
   /// False: it has ended.

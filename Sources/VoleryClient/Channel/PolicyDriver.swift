@@ -23,7 +23,7 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
   private var published: Publication?
   private var isSilenceTold = false
   /// The connections of each ready subchannel.
-  private(set) var offers: [Int: ConnectionOffer] = [:]
+  private(set) var offers = NumberTable<ConnectionOffer>()
 
   private(set) var choice: ServiceConfig.LoadBalancingChoice
   private unowned let core: ChannelCore
@@ -82,7 +82,7 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
   /// Whether the policy wants `callsEnded`.
   var observesCalls: Bool { policy.observesCalls }
 
-  func hasReady(besides id: Int) -> Bool { offers.keys.contains { $0 != id } }
+  func hasReady(besides id: Int) -> Bool { offers.ids.contains { $0 != id } }
 
   // MARK: What happens
 
@@ -183,7 +183,7 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
       core.loop.execute { member.subchannel.setRemoved() }
     }
     members = [:]
-    offers = [:]
+    offers = NumberTable()
     decisions = []
   }
 
@@ -267,7 +267,7 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
     member.driver.remove()
     // Once the pickers that may know no better have been replaced.
     core.loop.execute { member.subchannel.setRemoved() }
-    if offers.removeValue(forKey: id) != nil { hasNews = true }
+    if offers.remove(id) { hasNews = true }
     tell(health.removed(id))
   }
 }

@@ -24,7 +24,7 @@ package struct PickerGeneration: Hashable, Comparable, Sendable {
   /// before it ever has. Nil: not yet. A call that was made before has to look again.
   let configuredAt: PickerGeneration?
   /// The connections of each ready subchannel.
-  let offers: [Int: ConnectionOffer]
+  let offers: NumberTable<ConnectionOffer>
   /// True: a call has to wake the channel first.
   let isIdle: Bool
   /// A connection was lost and the name is being looked up again: what seems to fail may be about to come back elsewhere,
@@ -37,7 +37,7 @@ package struct PickerGeneration: Hashable, Comparable, Sendable {
 
   init(
     picker: any Picker, state: ConnectivityState, generation: PickerGeneration, serviceConfig: ServiceConfig,
-    offers: [Int: ConnectionOffer] = [:], isIdle: Bool = false, awaitsResolution: Bool = false,
+    offers: NumberTable<ConnectionOffer> = NumberTable(), isIdle: Bool = false, awaitsResolution: Bool = false,
     policyName: String = "", selector: (any ConfigSelector)? = nil, configuredAt: PickerGeneration? = nil
   ) {
     self.picker = picker
@@ -73,18 +73,21 @@ final class StripedValue<Value: Sendable>: Sendable {
     init(_ value: sending Value) { self.value = Mutex(value) }
   }
 
-  private let stripes: [Stripe]
+  /// They live as long as this: nobody counts references to them.
+  private let stripes: [Unmanaged<Stripe>]
   private static var count: Int { 16 }
 
-  init(_ value: Value) { stripes = (0..<Self.count).map { _ in Stripe(value) } }
+  init(_ value: Value) { stripes = (0..<Self.count).map { _ in Unmanaged.passRetained(Stripe(value)) } }
+
+  deinit { for stripe in stripes { stripe.release() } }
 
   var current: Value {
     // Thread descriptors lie pages apart: the low bits say nothing.
     let index = Int((ThreadCalls.currentID &* 0x9e37_79b9_7f4a_7c15) >> 60)
-    return stripes[index].value.withLock { $0 }
+    return stripes[index]._withUnsafeGuaranteedRef { $0.value.withLock { $0 } }
   }
 
   func replace(with value: Value) {
-    for stripe in stripes { stripe.value.withLock { $0 = value } }
+    for stripe in stripes { stripe._withUnsafeGuaranteedRef { $0.value.withLock { $0 = value } } }
   }
 }
