@@ -18,7 +18,7 @@ public final class Arena {  // Isolation: thread
   }
 
   /// Bytes at the front of each block; they hold its size. An array's storage has its count in the same place.
-  private static let headerByteCount = 16
+  private static let headerByteCount = Int(VOLERY_BUMP_HEADER)
   private static let firstChunkByteCount = 64 << 10
   private static let largestChunkByteCount = 1 << 20
   /// The largest chunk that a thread keeps when no message is being coded.
@@ -28,12 +28,10 @@ public final class Arena {  // Isolation: thread
 
   // Plain memory of one thread; the compiler's checks of exclusive access would cost more than the work.
   @exclusivity(unchecked) private var chunk: UnsafeMutableRawPointer
-  @exclusivity(unchecked) @usableFromInline var next: UnsafeMutableRawPointer
-  @exclusivity(unchecked) @usableFromInline var chunkEnd: UnsafeMutableRawPointer
+  /// What is left of the chunk and of the memory that may be used: C code gives it out (shim.h).
+  @usableFromInline let bump: UnsafeMutablePointer<volery_bump>
   /// Chunks that are full.
   @exclusivity(unchecked) private var fullChunks: [UnsafeMutableRawPointer] = []
-  private let stackFloor: UInt
-  @exclusivity(unchecked) private(set) var memoryLeft = 0
   @exclusivity(unchecked) private var large: [LargeBlock] = []
   @exclusivity(unchecked) private var isInUse = false
   /// Whether it belongs to the thread, and lives on.
@@ -47,6 +45,8 @@ public final class Arena {  // Isolation: thread
   @exclusivity(unchecked) var isNormalized = false { didSet { isDirty = true } }
   @exclusivity(unchecked) @usableFromInline var depth = 0
   @exclusivity(unchecked) @usableFromInline var maximumDepth = 0
+  /// No fewer bytes than the message that is being encoded has: what its fields take at the most.
+  @exclusivity(unchecked) @usableFromInline var encodedBound = 0
   /// Why the message that is being encoded can't be.
   @exclusivity(unchecked) @usableFromInline var failure: ProtobufError? { didSet { isDirty = true } }
 
@@ -57,23 +57,42 @@ public final class Arena {  // Isolation: thread
 
   private init(isKept: Bool) {
     self.isKept = isKept
-    stackFloor = Arena.floorOfStack()
+    SmallString.tryLayout()
     chunk = .allocate(byteCount: Arena.firstChunkByteCount, alignment: 16)
-    chunkEnd = chunk + Arena.firstChunkByteCount
-    next = chunk
-    allocator.allocator_data = Unmanaged.passUnretained(self).toOpaque()
-    allocator.alloc = { context, size in
-      Unmanaged<Arena>.fromOpaque(context.unsafelyUnwrapped)._withUnsafeGuaranteedRef { $0.allocate(size) }
+    bump = .allocate(capacity: 1)
+    bump.initialize(to: volery_bump())
+    bump.pointee.stack_floor = Arena.floorOfStack()
+    bump.pointee.owner = Unmanaged.passUnretained(self).toOpaque()
+    bump.pointee.more = { owner, size in
+      Unmanaged<Arena>.fromOpaque(owner.unsafelyUnwrapped)._withUnsafeGuaranteedRef { $0.allocateMore(size) }
     }
+    allocator.allocator_data = UnsafeMutableRawPointer(bump)
+    allocator.alloc = volery_bump_allocate
     allocator.free = { context, block in
-      guard let block else { return }
-      Unmanaged<Arena>.fromOpaque(context.unsafelyUnwrapped)._withUnsafeGuaranteedRef { $0.freed(block) }
+      guard let block, let bump = context?.assumingMemoryBound(to: volery_bump.self) else { return }
+      Unmanaged<Arena>.fromOpaque(bump.pointee.owner)._withUnsafeGuaranteedRef { $0.freed(block) }
     }
+    startChunk(Arena.firstChunkByteCount)
   }
 
   deinit {
     chunk.deallocate()
     for chunk in fullChunks { chunk.deallocate() }
+    bump.deallocate()
+  }
+
+  /// Gives out the chunk from its start on.
+  private func startChunk(_ byteCount: Int) {
+    let start = chunk.assumingMemoryBound(to: UInt8.self)
+    bump.pointee.next = start
+    bump.pointee.end = start + byteCount
+  }
+
+  private var chunkByteCount: Int { bump.pointee.end - chunk.assumingMemoryBound(to: UInt8.self) }
+
+  private(set) var memoryLeft: Int {
+    get { bump.pointee.left }
+    set { bump.pointee.left = newValue }
   }
 
   // MARK: One for each thread
@@ -128,8 +147,9 @@ public final class Arena {  // Isolation: thread
   }
 
   @inline(__always) private func reset() {
-    next = chunk
+    bump.pointee.next = chunk.assumingMemoryBound(to: UInt8.self)
     depth = 0
+    encodedBound = 0
     if isDirty { cleanUp() }
     isInUse = false
   }
@@ -139,7 +159,6 @@ public final class Arena {  // Isolation: thread
 
   @inline(never) private func cleanUp() {
     if !fullChunks.isEmpty { forgetChunks() }
-    next = chunk
     limit = nil
     sawValueFreed = false
     isNormalized = false
@@ -151,11 +170,11 @@ public final class Arena {  // Isolation: thread
 
   /// The newest chunk is the largest; it stays if it is not too large to be kept.
   @inline(never) private func forgetChunks() {
-    if chunkEnd - chunk > Arena.keptChunkByteCount {
+    if chunkByteCount > Arena.keptChunkByteCount {
       chunk.deallocate()
       chunk = fullChunks.removeFirst()
       // Whatever its size, it has this.
-      chunkEnd = chunk + Arena.firstChunkByteCount
+      startChunk(Arena.firstChunkByteCount)
     }
     for chunk in fullChunks { chunk.deallocate() }
     fullChunks.removeAll()
@@ -164,16 +183,16 @@ public final class Arena {  // Isolation: thread
   // MARK: Memory
 
   /// Nil at a limit; `limit` tells which.
-  @inline(__always) func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
+  func allocate(_ size: Int) -> UnsafeMutableRawPointer? { volery_bump_allocate(bump, size) }
+
+  /// What is not simply the next piece of the chunk; its size is off `memoryLeft` already.
+  @inline(never) private func allocateMore(_ size: Int) -> UnsafeMutableRawPointer? {
+    guard memoryLeft >= 0, !isStackLow else { return refuse() }
     let total = (size &+ (Arena.headerByteCount + 15)) & ~15
-    memoryLeft &-= total
-    guard memoryLeft >= 0, volery_stack_address() > stackFloor else { return refuse() }
     guard total < Arena.largeByteCount else { return allocateLarge(size) }
-    if chunkEnd - next < total { addChunk() }
-    let block = next + Arena.headerByteCount
-    next.storeBytes(of: size, as: Int.self)
-    next += total
-    return block
+    addChunk()
+    memoryLeft &+= total
+    return allocate(size)
   }
 
   /// Counts memory that decoding takes elsewhere.
@@ -192,12 +211,11 @@ public final class Arena {  // Isolation: thread
   }
 
   @inline(never) private func addChunk() {
-    let byteCount = min(2 * (chunkEnd - chunk), Arena.largestChunkByteCount)
+    let byteCount = min(2 * chunkByteCount, Arena.largestChunkByteCount)
     fullChunks.append(chunk)
     isDirty = true
     chunk = .allocate(byteCount: byteCount, alignment: 16)
-    chunkEnd = chunk + byteCount
-    next = chunk
+    startChunk(byteCount)
   }
 
   @inline(never) private func allocateLarge(_ size: Int) -> UnsafeMutableRawPointer? {
@@ -211,10 +229,12 @@ public final class Arena {  // Isolation: thread
   /// Memory for encoding, whose content is of no matter; that has no limit but the machine's, and is not given back.
   @inlinable @inline(__always) func memory(_ size: Int) -> UnsafeMutableRawPointer {
     let total = (size &+ 15) & ~15
-    guard total <= chunkEnd - next, total < Arena.largeByteCount else { return moreMemory(size) }
-    let block = next
-    next += total
-    return block
+    let block = bump.pointee.next.unsafelyUnwrapped
+    guard total <= bump.pointee.end.unsafelyUnwrapped - block, total < Arena.largeByteCount else {
+      return moreMemory(size)
+    }
+    bump.pointee.next = block + total
+    return UnsafeMutableRawPointer(block)
   }
 
   @usableFromInline @inline(never) func moreMemory(_ size: Int) -> UnsafeMutableRawPointer {
@@ -247,7 +267,7 @@ public final class Arena {  // Isolation: thread
   // MARK: Stack
 
   /// Whether less of the stack is left than a few more levels of any generated code may need.
-  @usableFromInline var isStackLow: Bool { volery_stack_address() <= stackFloor }
+  @inlinable var isStackLow: Bool { volery_stack_address() <= bump.pointee.stack_floor }
 
   /// The same without an arena at hand.
   @inline(never) static func isStackLow() -> Bool {

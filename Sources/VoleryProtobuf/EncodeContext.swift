@@ -20,7 +20,10 @@ public struct EncodeContext: ~Copyable {
   @inlinable public func message(_ type: MessageType) -> MutableRawMessage {
     let size = type.descriptor.pointee.sizeof_message
     let base = memory(size)
-    zero(base, size)
+    volery_zero(base, size)
+    // For each field 5 bytes of tag, and 10 of a number, a length or a list's; what texts, bytes, lists and messages hold is
+    // counted as they come.
+    expect(16 &+ EncodeContext.largestFieldByteCount &* Int(type.descriptor.pointee.n_fields))
     base.storeBytes(of: type.descriptor, as: UnsafePointer<ProtobufCMessageDescriptor>.self)
     return MutableRawMessage(base)
   }
@@ -43,10 +46,37 @@ public struct EncodeContext: ~Copyable {
     arena._withUnsafeGuaranteedRef { if $0.failure == nil { $0.failure = error } }
   }
 
-  private func packedSize(_ root: MutableRawMessage) throws(ProtobufError) -> Int {
+  @usableFromInline static let largestFieldByteCount = 15
+
+  /// Counts bytes that the message may have, at the most.
+  @inlinable @inline(__always) func expect(_ byteCount: Int) {
+    arena._withUnsafeGuaranteedRef { $0.encodedBound &+= byteCount }
+  }
+
+  private func prepare(_ root: MutableRawMessage) throws(ProtobufError) {
     if let failure = arena._withUnsafeGuaranteedRef({ $0.failure }) { throw failure }
     if root.descriptor.pointee.hasGroup { GroupEncoding.prepare(root, self) }
-    PackedNumbers.pack(root, self)
+    // What has fewer bytes has no list that is long enough.
+    let leastBound = PackedNumbers.smallestCount * EncodeContext.largestFieldByteCount
+    if arena._withUnsafeGuaranteedRef({ $0.encodedBound >= leastBound }) { PackedNumbers.pack(root, self) }
+  }
+
+  /// To ask for a message's size costs as much as to pack it. A message for which there is room in the arena, whatever its
+  /// size, is packed there at once, to be copied; nil where there may not be: where it is large, or has large bytes.
+  private func packedInArena(_ root: MutableRawMessage) -> UnsafeRawBufferPointer? {
+    // Bytes of groups are not counted: they are packed behind the library's back.
+    guard !root.descriptor.pointee.hasGroup else { return nil }
+    return arena._withUnsafeGuaranteedRef { arena in
+      guard let start = arena.bump.pointee.next, arena.encodedBound > 0,
+        arena.encodedBound <= arena.bump.pointee.end - start
+      else { return nil }
+      let count = protobuf_c_message_pack(root.message, start)
+      precondition(count <= arena.encodedBound, "a message larger than its fields allow")
+      return UnsafeRawBufferPointer(start: start, count: count)
+    }
+  }
+
+  private func packedSize(_ root: MutableRawMessage) throws(ProtobufError) -> Int {
     let size = protobuf_c_message_get_packed_size(root.message)
     guard size <= Int(Int32.max) else { throw .tooLarge }
     return size
@@ -57,6 +87,10 @@ public struct EncodeContext: ~Copyable {
   /// - Throws: The first reason that came up while messages were filled: a missing `required` field, too deep; or `tooLarge`
   ///   beyond 2 GiB.
   public func finish(_ root: MutableRawMessage) throws(ProtobufError) -> [UInt8] {
+    try prepare(root)
+    if let packed = packedInArena(root) {
+      return packed.isEmpty ? [] : [UInt8](byteCount: packed.count) { $0.copyMemory(from: packed) }
+    }
     let size = try packedSize(root)
     guard size > 0 else { return [] }
     return [UInt8](byteCount: size) { bytes in
@@ -67,6 +101,10 @@ public struct EncodeContext: ~Copyable {
   /// Writes the bytes to the sink; large byte fields go into it without a copy. Throws as the other one does, and has then
   /// written nothing.
   public func finish(_ root: MutableRawMessage, into sink: inout MessageSink) throws(ProtobufError) {
+    try prepare(root)
+    if let packed = packedInArena(root) {
+      return sink.write(byteCount: packed.count) { $0.copyMemory(from: packed) }
+    }
     let size = try packedSize(root)
     let hasLent = arena._withUnsafeGuaranteedRef { !$0.lent.isEmpty }
     // What writes groups goes behind the library's back, into memory that it knows.
@@ -89,38 +127,39 @@ public struct EncodeContext: ~Copyable {
     memory(max(1, count) * MemoryLayout<Value>.stride).assumingMemoryBound(to: Value.self)
   }
 
-  @usableFromInline func zero(_ memory: UnsafeMutableRawPointer, _ size: Int) { memset(memory, 0, size) }
+  /// Bytes from this count on are not worth a second copy: they make the message one whose size is asked for.
+  @usableFromInline static let largeByteCount = 2048
+
+  @inlinable @inline(__always) func expect(data byteCount: Int) {
+    expect(byteCount < EncodeContext.largeByteCount ? byteCount : 1 << 24)
+  }
 
   @inlinable func data(_ bytes: [UInt8]) -> ProtobufCBinaryData {
     guard !bytes.isEmpty else { return ProtobufCBinaryData(len: 0, data: nil) }
+    expect(data: bytes.count)
     if bytes.count >= MessageSink.sharedByteCount { arena._withUnsafeGuaranteedRef { $0.lend(bytes) } }
     return ProtobufCBinaryData(len: bytes.count, data: BorrowedStorage.start(of: bytes))
   }
 
-  /// Strings up to this length may have their bytes in the value itself: always a copy.
-  private static let smallStringByteCount = 15
-
   @usableFromInline func data(_ string: String) -> ProtobufCBinaryData {
-    if string.utf8.count > EncodeContext.smallStringByteCount {
-      if let bytes = BorrowedStorage.bytes(of: string) {
-        return ProtobufCBinaryData(len: bytes.count, data: UnsafeMutablePointer(mutating: bytes.baseAddress))
-      }
-    } else if let small = string.utf8.withContiguousStorageIfAvailable({ copySmall($0) }) {
-      return small
+    if let small = SmallString(string) {
+      let memory = memory(SmallString.byteCount)
+      small.store(to: memory)
+      expect(small.count)
+      return ProtobufCBinaryData(len: small.count, data: memory.assumingMemoryBound(to: UInt8.self))
     }
-    // A string whose bytes are elsewhere (bridged ones on Apple's systems).
+    // Strings of up to 15 bytes may have them in the value itself: always a copy.
+    if string.utf8.count >= SmallString.byteCount, let bytes = BorrowedStorage.bytes(of: string) {
+      expect(data: bytes.count)
+      return ProtobufCBinaryData(len: bytes.count, data: UnsafeMutablePointer(mutating: bytes.baseAddress))
+    }
+    // Also one whose bytes are elsewhere (bridged ones on Apple's systems).
     return Array(string.utf8).withUnsafeBufferPointer { copy($0) }
-  }
-
-  private func copySmall(_ bytes: UnsafeBufferPointer<UInt8>) -> ProtobufCBinaryData {
-    guard bytes.count > 0, let start = bytes.baseAddress else { return ProtobufCBinaryData(len: 0, data: nil) }
-    let memory = memory(EncodeContext.smallStringByteCount + 1)
-    SmallText.copy(UnsafeRawPointer(start), bytes.count, to: memory)
-    return ProtobufCBinaryData(len: bytes.count, data: memory.assumingMemoryBound(to: UInt8.self))
   }
 
   private func copy(_ bytes: UnsafeBufferPointer<UInt8>) -> ProtobufCBinaryData {
     guard bytes.count > 0 else { return ProtobufCBinaryData(len: 0, data: nil) }
+    expect(data: bytes.count)
     let memory = memory(bytes.count)
     memcpy(memory, bytes.baseAddress!, bytes.count)
     return ProtobufCBinaryData(len: bytes.count, data: memory.assumingMemoryBound(to: UInt8.self))

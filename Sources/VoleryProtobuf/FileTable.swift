@@ -29,7 +29,7 @@ public final class FileTable: @unchecked Sendable {  // Isolation: constant
   /// for one. The normalizer's carrier is the first of them.
   static let firstPrivateNumber = 1 << 29
 
-  let descriptors: UnsafeMutablePointer<ProtobufCMessageDescriptor>
+  @usableFromInline let descriptors: UnsafeMutablePointer<ProtobufCMessageDescriptor>
   /// How many messages the file has, those within others and map entries among them; their indices are below it.
   public let messageCount: Int
   private let encodedFileDescriptor: StaticString
@@ -216,7 +216,7 @@ public struct MessageType: @unchecked Sendable {  // Isolation: constant
   public let file: FileTable
 
   /// The type with this index of the file's table; generated code knows the index, which is below `messageCount`.
-  public init(_ file: FileTable, _ index: Int) {
+  @inlinable public init(_ file: FileTable, _ index: Int) {
     self.file = file
     descriptor = UnsafePointer(file.descriptors + index)
   }

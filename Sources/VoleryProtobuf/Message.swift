@@ -47,9 +47,10 @@ extension Message {
   /// Reads a message of protobuf's binary format. Throws where the bytes are not one, where they go beyond a limit of the
   /// options, and where a `required` field is missing.
   @inlinable public init(decoding bytes: [UInt8], options: DecodeOptions = DecodeOptions()) throws(ProtobufError) {
-    self = try bytes.span.bytes.withUnsafeBytes { (bytes) throws(ProtobufError) in
-      try Self(decoding: bytes, options: options)
-    }
+    // The array is held by who calls: a closure would hold it once more.
+    defer { withExtendedLifetime(bytes) {} }
+    let start = UnsafeRawPointer(BorrowedStorage.start(of: bytes))
+    try self.init(decoding: UnsafeRawBufferPointer(start: start, count: bytes.count), options: options)
   }
 
   /// The same from memory that is valid during the call only.

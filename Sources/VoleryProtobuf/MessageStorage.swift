@@ -31,15 +31,21 @@ extension Stored: Hashable {
 /// See `Stored`, which alone changes the fields, and only where nobody else has them. (While a message is decoded nobody
 /// else has its storage.)
 public final class MessageStorage<Fields: Hashable & Sendable> {  // Isolation: unique
-  /// The fields; changed by `Stored` alone, through storage that nobody else has.
-  @exclusivity(unchecked) public var fields: Fields
+  @exclusivity(unchecked) @usableFromInline var own: Fields
+
+  /// The fields; changed by `Stored` alone, through storage that nobody else has. (Other modules have no use for `own`: there
+  /// the compiler would check each access.)
+  @inlinable public var fields: Fields {
+    @inline(__always) _read { yield own }
+    @inline(__always) _modify { yield &own }
+  }
 
   /// Puts the fields on the heap.
-  @inlinable public init(_ fields: Fields) { self.fields = fields }
+  @inlinable public init(_ fields: Fields) { own = fields }
 
   /// Lends the fields where they are: reading them one by one would retain each. `body` must not change the message.
   @inlinable public func withFields(_ body: (borrowing Fields) -> Void) {
-    withUnsafeMutablePointer(to: &fields) { Lent.read(UnsafePointer($0), body) }
+    withUnsafeMutablePointer(to: &own) { Lent.read(UnsafePointer($0), body) }
   }
 }
 

@@ -41,8 +41,10 @@ public import CProtobufC
   // MARK: Repeated fields
 
   @inlinable func setElements<Value>(
-    _ count: Int, _ offset: Int, _ elements: UnsafeMutablePointer<Value>, _ number: Int
+    _ count: Int, _ offset: Int, _ elements: UnsafeMutablePointer<Value>, _ number: Int,
+    _ context: borrowing EncodeContext
   ) {
+    context.expect(number &* EncodeContext.largestFieldByteCount)
     base.storeBytes(of: number, toByteOffset: count, as: Int.self)
     base.storeBytes(of: UnsafeMutableRawPointer(elements), toByteOffset: offset, as: UnsafeMutableRawPointer.self)
   }
@@ -52,7 +54,7 @@ public import CProtobufC
     _ count: Int, _ offset: Int, _ values: [Value], _ context: borrowing EncodeContext
   ) {
     guard !values.isEmpty, let elements = BorrowedStorage.start(of: values) else { return }
-    setElements(count, offset, elements, values.count)
+    setElements(count, offset, elements, values.count, context)
   }
 
   /// A list of booleans, each a word of its own in C memory.
@@ -67,7 +69,7 @@ public import CProtobufC
     guard !values.isEmpty else { return }
     let memory = context.memory(values.count, Element.self)
     for index in values.indices { (memory + index).initialize(to: form(values[index])) }
-    setElements(count, offset, memory, values.count)
+    setElements(count, offset, memory, values.count, context)
   }
 
   /// A list of texts; those over 15 bytes are borrowed until the context ends.
@@ -76,7 +78,7 @@ public import CProtobufC
     guard !values.isEmpty else { return }
     let memory = context.memory(values.count, ProtobufCBinaryData.self)
     Lent.readAll(values) { memory[$0] = context.data($1) }
-    setElements(count, offset, memory, values.count)
+    setElements(count, offset, memory, values.count, context)
   }
 
   /// A list of byte fields, borrowed until the context ends.
@@ -86,7 +88,7 @@ public import CProtobufC
     guard !values.isEmpty else { return }
     let memory = context.memory(values.count, ProtobufCBinaryData.self)
     Lent.readAll(values) { memory[$0] = context.data($1) }
-    setElements(count, offset, memory, values.count)
+    setElements(count, offset, memory, values.count, context)
   }
 
   /// A list of messages, each filled into memory of its own.
@@ -96,7 +98,7 @@ public import CProtobufC
     guard !values.isEmpty else { return }
     let memory = context.memory(values.count, UnsafeMutableRawPointer.self)
     Lent.readAll(values) { memory[$0] = context.fill($1) }
-    setElements(count, offset, memory, values.count)
+    setElements(count, offset, memory, values.count, context)
   }
 
   /// A map is a list of entries.
@@ -113,7 +115,7 @@ public import CProtobufC
       memory[index] = message.base
       index &+= 1
     }
-    setElements(count, offset, memory, map.count)
+    setElements(count, offset, memory, map.count, context)
   }
 
   /// Unknown fields go out as one: its tag is the first tag, its data all the rest.

@@ -129,16 +129,33 @@ import VoleryPlatform
 }
 
 @usableFromInline func _string(_ data: ProtobufCBinaryData) throws(ProtobufError) -> String {
+  if data.len > 0, data.len <= SmallText.largestCount, let start = data.data,
+    let text = SmallText(UnsafeRawPointer(start), data.len)?.string
+  {
+    return text
+  }
+  return try _anyString(data)
+}
+
+@inline(never) private func _anyString(_ data: ProtobufCBinaryData) throws(ProtobufError) -> String {
   guard data.len > 0, let start = data.data else { return "" }
-  if data.len <= SmallText.largestCount, let text = SmallText(UnsafeRawPointer(start), data.len) { return text.string }
   let bytes = UnsafeBufferPointer(start: start, count: data.len)
+  if _isASCII(bytes) { return _asciiString(bytes) }
   let text = String(decoding: bytes, as: UTF8.self)
-  guard _isASCII(bytes) || _is(text, bytes) else { throw .invalidUTF8 }
+  guard _is(text, bytes) else { throw .invalidUTF8 }
   return text
 }
 
 func _isUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
   _isASCII(bytes) || _is(String(decoding: bytes, as: UTF8.self), bytes)
+}
+
+/// Bytes that were looked at are not looked at again.
+@inline(__always) private func _asciiString(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
+  if #available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *) {
+    return String(copying: UTF8Span(unchecked: bytes.span, isKnownASCII: true))
+  }
+  return String(decoding: bytes, as: UTF8.self)
 }
 
 /// Decoding repairs what is not UTF-8, which changes bytes; comparing is far cheaper than a validating initializer.

@@ -28,31 +28,10 @@ struct SmallText {
     if (first | last) & 0x8080_8080_8080_8080 != 0 { return nil }
   }
 
-  /// Copies 1 to 15 bytes, whatever they are.
-  @inline(__always) static func copy(_ start: UnsafeRawPointer, _ count: Int, to memory: UnsafeMutableRawPointer) {
-    if count >= 8 {
-      let last = start.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
-      memory.storeBytes(of: start.loadUnaligned(as: UInt64.self), as: UInt64.self)
-      memory.storeBytes(of: last, toByteOffset: count - 8, as: UInt64.self)
-    } else if count >= 4 {
-      let last = start.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
-      memory.storeBytes(of: start.loadUnaligned(as: UInt32.self), as: UInt32.self)
-      memory.storeBytes(of: last, toByteOffset: count - 4, as: UInt32.self)
-    } else {
-      let middle = start.load(fromByteOffset: count / 2, as: UInt8.self)
-      let last = start.load(fromByteOffset: count - 1, as: UInt8.self)
-      memory.storeBytes(of: start.load(as: UInt8.self), as: UInt8.self)
-      memory.storeBytes(of: middle, toByteOffset: count / 2, as: UInt8.self)
-      memory.storeBytes(of: last, toByteOffset: count - 1, as: UInt8.self)
-    }
-  }
-
-  @inline(__always) var string: String {
-    String(unsafeUninitializedCapacity: SmallText.largestCount) { buffer in
-      let start = UnsafeMutableRawPointer(buffer.baseAddress.unsafelyUnwrapped)
-      start.storeBytes(of: first.littleEndian, as: UInt64.self)
-      if count > 8 { start.storeBytes(of: last.littleEndian, toByteOffset: count - 8, as: UInt64.self) }
-      return count
-    }
+  /// Nil where it is not known how such a string is laid out.
+  @inline(__always) var string: String? {
+    // Of the last 8 bytes those that are not among the first 8; there are none in 8 bytes or less.
+    let end = (last &>> UInt64(truncatingIfNeeded: 8 &* (15 &- count))) &>> 8
+    return SmallString.ascii(first, count > 8 ? end : 0, count)
   }
 }

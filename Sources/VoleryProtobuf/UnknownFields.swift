@@ -11,7 +11,7 @@ import VoleryTypes
   init(bytes: [UInt8]) { self.bytes = bytes }
 
   /// True when the message had none.
-  public var isEmpty: Bool { bytes.isEmpty }
+  @inlinable public var isEmpty: Bool { bytes.isEmpty }
 
   package static func appendVarint(_ value: UInt64, to bytes: inout [UInt8]) {
     var rest = value
