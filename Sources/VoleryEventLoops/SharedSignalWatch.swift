@@ -21,13 +21,43 @@ package final class SharedSignalWatch: Sendable {
   }
 
   private let state = Mutex(State.undecided)
+  private let beginning = Beginning()
+
+  /// That it hears of the signal, or never will.
+  private final class Beginning: Sendable {
+    private struct State {
+      var isOver = false
+      var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+
+    func end() {
+      let waiters = state.withLock { state in
+        state.isOver = true
+        defer { state.waiters = [] }
+        return state.waiters
+      }
+      for waiter in waiters { waiter.resume() }
+    }
+
+    func wait() async {
+      await withCheckedContinuation { waiter in
+        let isOver = state.withLock { state in
+          if !state.isOver { state.waiters.append(waiter) }
+          return state.isOver
+        }
+        if isOver { waiter.resume() }
+      }
+    }
+  }
 
   /// - Parameter handler: Called on a queue of dispatch's.
   package init(_ signal: Int32, _ handler: @escaping @Sendable () -> Void) {
     let action = SignalAction(of: signal)
     DispatchSignals.find { [weak self] dispatch in
       guard let self, dispatch.mayHear(of: action) else {
-        self?.state.withLock { $0 = .closed }
+        self?.close()
         return
       }
       start(signal, handler)
@@ -39,16 +69,21 @@ package final class SharedSignalWatch: Sendable {
       guard case .undecided = state else { return }
       let source = DispatchSource.makeSignalSource(signal: signal, queue: .global())
       source.setEventHandler(handler: handler)
+      source.setRegistrationHandler { [beginning] in beginning.end() }
       source.resume()
       state = .watching(Source(source: source))
     }
   }
+
+  /// Returns when it hears of every signal that comes, or hears of none because the program has the signal for itself.
+  package func begun() async { await beginning.wait() }
 
   package func close() {
     state.withLock { state in
       if case .watching(let watched) = state { watched.source.cancel() }
       state = .closed
     }
+    beginning.end()
   }
 
   deinit { close() }

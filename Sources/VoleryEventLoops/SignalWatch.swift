@@ -37,6 +37,11 @@ package final class SignalWatch: @unchecked Sendable {  // Isolation: loop
     }
   }
 
+  /// Returns when the signal has its former effect no more: whoever is told now where to send it can send it.
+  package func begun() async {
+    await withCheckedContinuation { begun in loop.execute { begun.resume() } }
+  }
+
   /// The signal gets its former effect back; returns when that is done. To be awaited before the process ends: libuv takes
   /// its signal machinery down in an exit handler, and a watch that is closed at that moment aborts the process.
   package func close() async {

@@ -72,20 +72,32 @@ public final class Proxy: Sendable {
 
   /// Listens and forwards until the proxy is stopped: SIGTERM or SIGINT, its task's cancellation, or `drain`. Then it tells its
   /// clients to look elsewhere (a two-step GOAWAY), lets the calls that it has end, and returns.
-  public func run(listeningOn addresses: ListenAddress...) async throws(StatusError) {
-    try start(listeningOn: addresses)
-    await waitUntilStopped()
+  ///
+  /// - Parameter whenListening: Called once with the addresses that it really listens on: the place to say them, as a signal that
+  ///   comes from here on, or has come since `run` began, drains the proxy. Nothing by default.
+  public func run(
+    listeningOn addresses: ListenAddress..., whenListening: ([SocketAddress]) -> Void = { _ in }
+  ) async throws(StatusError) {
+    try await run(listeningOn: addresses, whenListening: whenListening)
   }
 
-  /// After `start`: until the proxy is stopped, as `run`.
-  public func waitUntilStopped() async {
-    await server.waitUntilStopped()
-    await forwarder.drain(limit: .seconds(1))
+  /// The same for a list.
+  public func run(
+    listeningOn addresses: [ListenAddress], whenListening: ([SocketAddress]) -> Void = { _ in }
+  ) async throws(StatusError) {
+    forwarder.connect()
+    try await server.run(listeningOn: addresses, whenListening: whenListening) { await drainForwarder() }
   }
+
+  /// After `start`: until the proxy is stopped, as `run`. Signals that come before do what they do without the proxy.
+  public func waitUntilStopped() async { await server.waitUntilStopped { await drainForwarder() } }
+
+  /// The clients' calls are over.
+  private func drainForwarder() async { await forwarder.drain(limit: .seconds(1)) }
 
   /// Stops gracefully; what still runs after `limit` ends with UNAVAILABLE.
   public func drain(limit: Duration = .seconds(25)) async {
     await server.drain(limit: limit)
-    await forwarder.drain(limit: .seconds(1))
+    await drainForwarder()
   }
 }

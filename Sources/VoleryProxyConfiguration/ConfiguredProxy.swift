@@ -4,13 +4,15 @@ import VoleryNameResolution
 package import VoleryObservation
 package import VoleryProxy
 package import VoleryServer
-package import VoleryTypes
+import VoleryTypes
 
 /// A proxy that follows its file of settings: on SIGHUP, and when the file changes. A file that is wrong leaves everything as it
 /// is, and is one line of the log.
 package actor ConfiguredProxy {
   package nonisolated let proxy: Proxy
-  /// Where the settings want metrics to be told.
+  /// Where the settings want clients to connect.
+  package nonisolated let listen: [ListenAddress]
+  /// Where they want metrics to be told.
   package nonisolated let metrics: SocketDestination?
   private let source: SettingSource
   private var settings: ProxySettings
@@ -30,6 +32,7 @@ package actor ConfiguredProxy {
     content = try await source.content()
     settings = try await source.settings(of: content ?? [])
     try settings.checkServerCredentials()
+    listen = settings.listen
     metrics = settings.metrics
     parts = ProxyParts(logger: logger, observers: settings.metrics == nil ? [] : metricsObserver().map { [$0] } ?? [])
     proxy = try Proxy(routes: parts.routes(settings), services: services, options: parts.options(settings))
@@ -37,13 +40,11 @@ package actor ConfiguredProxy {
     self.logger = logger
   }
 
-  /// Listens where the settings say.
-  package func start() throws(StatusError) -> [SocketAddress] { try proxy.start(listeningOn: settings.listen) }
-
-  /// Follows the file until `body` has returned.
+  /// Follows the file until `body` has returned, from before it is called: SIGHUP ends nothing any more then.
   package func following<Result: Sendable>(_ body: @Sendable () async throws -> Result) async throws -> Result {
     guard let file = source.file else { return try await body() }
     let signs = SettingSigns(of: file, on: try EventLoopGroup.shared().next())
+    await signs.begun()
     let task = Task { await follow(signs) }
     do {
       let result = try await body()

@@ -28,6 +28,9 @@ final class SettingSigns: Sendable {
     loop.execute { [weak self] in self?.lookAgain(on: loop) }
   }
 
+  /// Returns when SIGHUP is a sign, and no end of the program.
+  func begun() async { await signal.begun() }
+
   private func lookAgain(on loop: EventLoop) {
     _ = loop.schedule(after: SettingSigns.interval) { [weak self] in
       self?.continuation.yield(.hint)

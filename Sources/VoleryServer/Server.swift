@@ -30,10 +30,10 @@ public final class Server: Sendable {
     var stopWaiters: [CheckedContinuation<Void, Never>] = []
   }
 
-  private let options: ServerOptions
+  let options: ServerOptions
   private let credentials: ServerCredentials
   private let connectionLog: ConnectionLog
-  private let log: ServerLog
+  let log: ServerLog
   package let dispatcher: CallDispatcher
   private let connections: ServerConnections
   /// Bytes of messages that wait on all connections, but for some ten KiB of each.
@@ -57,41 +57,7 @@ public final class Server: Sendable {
     connections = ServerConnections(options, dispatcher, connectionLog)
   }
 
-  // MARK: Serving
-
-  /// Listens and serves until the server is stopped; returns after its calls have ended, at the latest after
-  /// `ServerOptions.drainLimit`.
-  ///
-  /// In a ServiceGroup of swift-service-lifecycle use `service` of VoleryServiceLifecycle instead: only that hears when it
-  /// is the server's turn to stop (Docs/Stopping.md).
-  ///
-  /// - Throws: `StatusError` UNAVAILABLE when an address can't be listened on, naming it, or the process has not enough
-  ///   descriptors left; FAILED_PRECONDITION when certificates or keys can't be used, naming them.
-  public func run(
-    listeningOn addresses: ListenAddress..., credentials: ServerCredentials? = nil
-  ) async throws(StatusError) {
-    try start(listeningOn: addresses, credentials: credentials)
-    await waitUntilStopped()
-  }
-
-  /// Waits, after `start`, until the server is stopped by a signal, by cancelling the waiting task, or by `drain` or
-  /// `shutDown`; then lets the running calls end, as `run` does.
-  public func waitUntilStopped() async {
-    await waitUntilStopped(handlesSignals: options.handlesSignals)
-  }
-
-  package func waitUntilStopped(handlesSignals: Bool) async {
-    log.runs()
-    let signals =
-      handlesSignals ? StopSignals(on: try? eventLoops().next()) { [weak self] in self?.stopRunning() } : nil
-    await withTaskCancellationHandler {
-      await waitForStop()
-    } onCancel: {
-      stopRunning()
-    }
-    await drain(limit: options.drainLimit)
-    await signals?.close()
-  }
+  // MARK: Listening
 
   /// Listens and serves; returns at once with the addresses that it really listens on, in the order given. May be called
   /// again, with other credentials too: TLS for the world beside plaintext for a unix socket.
@@ -153,7 +119,7 @@ public final class Server: Sendable {
   }
 
   /// The server's own, or those of the process.
-  private func eventLoops() throws(StatusError) -> EventLoopGroup {
+  func eventLoops() throws(StatusError) -> EventLoopGroup {
     // Typed throws do not pass through the lock.
     let result = state.withLock { state -> Result<EventLoopGroup, SocketError> in
       if let group = state.group { return .success(group) }
@@ -206,7 +172,7 @@ public final class Server: Sendable {
     return listener
   }
 
-  private func waitForStop() async {
+  func waitForStop() async {
     await withCheckedContinuation { waiter in
       let isStopped = state.withLock { state in
         if !state.isStopped { state.stopWaiters.append(waiter) }

@@ -52,8 +52,8 @@ public struct ServerOptions: Sendable {
   public var maxConnectionIdle: Duration?
   /// How long `run` waits for calls to end once it has to stop. 25 seconds, which fits into Kubernetes' 30.
   public var drainLimit: Duration = .seconds(25)
-  /// `run` drains the server on SIGTERM and SIGINT. True. Where the program handles one of them itself when `run` begins to
-  /// wait, by a dispatch source (a ServiceGroup does), both hear of it, and `run` listens to no other signal; one that has a
+  /// `run` drains the server on SIGTERM and SIGINT. True. Where the program handles one of them itself when `run`
+  /// begins, by a dispatch source (a ServiceGroup does), both hear of it, and `run` listens to no other signal; one that has a
   /// handler of another kind is left to it. False: `run` ends with its
   /// task's cancellation, `drain` or `shutDown`, and the signals do what they do without the server.
   public var handlesSignals = true

@@ -37,6 +37,12 @@ final class StopSignals: Sendable {
     own = StopSignals.numbers.map { SignalWatch($0, on: loop, came) }
   }
 
+  /// Returns when they end the process no more, and none is missed.
+  func begin() async {
+    for signal in own { await signal.begun() }
+    for signal in shared { await signal.begun() }
+  }
+
   /// Hears of none any more. When it returns, whoever else handles them has heard too: he may take it for a fault that the
   /// server returns before he knows why (a ServiceGroup then ends the process).
   func close() async {

@@ -41,7 +41,7 @@ public struct ServerService: ServiceLifecycle.Service, CustomStringConvertible {
     let stop = Stop()
     await withTaskCancellationHandler {
       await withGracefulShutdownHandler {
-        await server.waitUntilStopped(handlesSignals: false)
+        await server.waitAndDrain()
       } onGracefulShutdown: {
         stop.isGraceful.store(true, ordering: .relaxed)
         server.stopRunning()

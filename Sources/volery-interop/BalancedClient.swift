@@ -74,22 +74,19 @@ struct BalancedClient: AsyncParsableCommand {
     let services = Server(services: [
       LoadBalancerStatistics(statistics: statistics), configuration, Health(), Reflection(),
     ])
-    for address in try services.start(listeningOn: [ListenAddress.tcp("::", statsPort)]) {
-      printLine("LISTENING \(address)")
-    }
     var request = SimpleRequest(responseSize: Int32(clamping: responseBytes), fillServerID: true)
     if requestBytes > 0 { request.payload = Payload(body: [UInt8](repeating: 0, count: requestBytes)) }
     let calls = BalancedCalls(
       statistics: statistics, configuration: configuration, request: request, rate: rate, prints: prints,
       failsOnFailure: failsOnFailure)
-    let hasFailed = await withTaskGroup(of: Bool.self) { group in
+    let hasFailed = try await withThrowingTaskGroup(of: Bool.self) { group in
       for channel in channels { group.addTask { await calls.run(on: TestServiceClient(channel)) } }
       // The first that ends, ends all: SIGTERM, which the server of the services hears, or a failure that must not be.
       group.addTask {
-        await services.waitUntilStopped()
+        try await services.run(listeningOn: .tcp("::", statsPort)) { printLine("LISTENING \($0[0])") }
         return false
       }
-      let first = await group.next() ?? false
+      let first = try await group.next() ?? false
       group.cancelAll()
       services.shutDown()
       return first

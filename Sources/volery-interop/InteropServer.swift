@@ -50,9 +50,7 @@ struct InteropServer: AsyncParsableCommand {
       services: [service, Health(), Reflection(), reporting], credentials: credentials, options: options)
     var addresses = bind.compactMap { HostPort($0) }.map { ListenAddress.tcp($0.host, $0.port) }
     if let port { addresses.append(.tcp("::", port)) }
-    let bound = try server.start(listeningOn: addresses)
-    for address in bound { printLine("LISTENING \(address)") }
-    await server.waitUntilStopped()
+    try await server.run(listeningOn: addresses) { for address in $0 { printLine("LISTENING \(address)") } }
   }
 }
 

@@ -24,7 +24,8 @@ struct Program: AsyncParsableCommand {
   @Option(help: "Check a file of settings, with the environment and the other options, and do nothing else.")
   var check: String?
   @Option(help: "Listen on ADDR:PORT or unix:/path; may be given often. 0.0.0.0:8080.") var listen: [String] = []
-  @Option(help: "Where calls go, as a channel's target: dns:///orders:50051, k8s:///orders.shop:grpc.") var target: String?
+  @Option(help: "Where calls go, as a channel's target: dns:///orders:50051, k8s:///orders.shop:grpc.") var target:
+    String?
   @Option(help: "What is added to x-proxied-by. volery-proxy.") var name: String?
   @Option(help: "Event loops; one for each core, which is the most.") var loops: String?
   @Option(name: .customLong("max-hops"), help: "Calls that have come through so many proxies are refused.") var maxHops:
@@ -75,9 +76,10 @@ struct Program: AsyncParsableCommand {
     let port = try proxy.metrics.map { try MetricsPort(listeningOn: $0) { backend.text } }
     defer { port?.stop() }
     try await proxy.following {
-      for address in try await proxy.start() { printLine("LISTENING \(address)") }
-      if let port { printLine("METRICS \(port.address)") }
-      await proxy.proxy.waitUntilStopped()
+      try await proxy.proxy.run(listeningOn: proxy.listen) { addresses in
+        for address in addresses { printLine("LISTENING \(address)") }
+        if let port { printLine("METRICS \(port.address)") }
+      }
     }
   }
 

@@ -220,7 +220,7 @@ private final class Collected<Value: Sendable>: Sendable {
     let before = SignalAction(of: SIGUSR1)
     let heard = AsyncStream.makeStream(of: Void.self)
     let watches = (0..<2).map { _ in SignalWatch(SIGUSR1, on: loop) { heard.continuation.yield() } }
-    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in loop.execute { done.resume() } }
+    for watch in watches { await watch.begun() }
     #expect(SignalAction(of: SIGUSR1).callsHandler)
     #expect(!SignalWatch.isHandledByOthers(SIGUSR1))
     kill(getpid(), SIGUSR1)

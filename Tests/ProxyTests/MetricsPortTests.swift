@@ -149,8 +149,7 @@ import VoleryPrometheus
           }
       }
     #expect(listening.count == 1)
-    // It may not have come to its signals yet.
-    _ = try await blocking { program.process.stop(SIGKILL) }
+    #expect(try await program.stop() == 0)
   }
 
   @Test(

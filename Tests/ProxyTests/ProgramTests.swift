@@ -25,6 +25,27 @@ import Volery
   }
 
   @Test(
+    "a signal counts as soon as the program has said one of its addresses, wherever it is: it drains, or reads its file",
+    arguments: [SIGTERM, SIGINT, SIGHUP])
+  func early(_ signal: Int32) async throws {
+    // More lines than its output holds: it stands in the middle of them until somebody reads.
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("proxy-\(UUID().uuidString).yaml").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let places = [String](repeating: "127.0.0.1:0", count: 250).joined(separator: ", ")
+    try "listen: [\(places)]\ntarget: 127.0.0.1:1\n".write(toFile: path, atomically: true, encoding: .utf8)
+    let process = try ChildProcess([ProxyProgram.path, "--config", path], outputByteCount: 4096)
+    try await eventually("it waits for its reader") { process.unreadByteCount > 4000 }
+    process.signal(signal)
+    var lines = 0
+    while lines < 250 {
+      let text = process.read()
+      try #require(!text.isEmpty, "it has ended after \(lines) lines")
+      lines += text.count { $0 == "\n" }
+    }
+    #expect(try await blocking { process.stop(signal == SIGHUP ? SIGTERM : nil) } == 0)
+  }
+
+  @Test(
     "what is wrong with its options is said, and it exits with 2",
     arguments: [
       ["--target", "nonsense://x"], ["--target", "a:1", "--listen", "nowhere"], ["--target", "a:1", "--cert", "x.pem"],

@@ -33,7 +33,7 @@ import VoleryProxyConfiguration
         file: path, environment: ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: [:]))),
       services: [Health()], logger: recorder.logger)
     try await configured.following {
-      let address = try await configured.start()[0]
+      let address = try configured.proxy.start(listeningOn: configured.listen)[0]
       let channel = try Channel("\(address)")
       #expect(try await channel.whoAnswers("shop.Stock") == "old")
       let isOver = Atomic<Bool>(false)

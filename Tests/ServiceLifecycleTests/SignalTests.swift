@@ -53,6 +53,17 @@ import Volery
     #expect(outcome.duration < .seconds(8))
   }
 
+  @Test(
+    "a signal that comes when the server has only just begun to listen drains it",
+    arguments: [
+      ("run", SIGTERM), ("run", SIGINT), ("group of run", SIGTERM), ("group of service", SIGTERM),
+    ])
+  func early(_ mode: String, _ signal: Int32) throws {
+    let path = "/tmp/volery-signal-\(UInt64.random(in: .min ... .max)).sock"
+    let outcome = try ChildProcess.run([Self.program, mode, path, "\(signal)"], within: .seconds(20))
+    #expect(outcome.code == 0 && outcome.output == "ENDED\n", "\(outcome)")
+  }
+
   @Test("SIGINT drains a server that runs alone") func interrupt() async throws {
     let outcome = try await run("run", SIGINT)
     #expect(try outcome.answer.get() == [7])

@@ -13,9 +13,16 @@ package final class ChildProcess: Sendable {
   private let hasEnded = Mutex(false)
 
   /// Starts a program of the PATH; its standard output can be read here.
-  package init(_ arguments: [String]) throws {
+  ///
+  /// - Parameter outputByteCount: What its output holds while nobody reads it (Linux); a program that writes more waits. Nil: what
+  ///   the system has.
+  package init(_ arguments: [String], outputByteCount: Int32? = nil) throws {
     var ends: [Int32] = [0, 0]
     guard pipe(&ends) == 0 else { throw Failure(description: "no pipe") }
+    #if os(Linux)
+      // F_SETPIPE_SZ, which Swift does not see.
+      if let outputByteCount { _ = fcntl(ends[0], 1031, outputByteCount) }
+    #endif
     // A child that another test starts must not hold this pipe open.
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     var actions = posix_spawn_file_actions_t()
@@ -42,6 +49,13 @@ package final class ChildProcess: Sendable {
   deinit {
     if !hasEnded.withLock({ $0 }) { _ = stop(SIGKILL) }
     close(output)
+  }
+
+  /// What waits to be read now.
+  package var unreadByteCount: Int {
+    var count: Int32 = 0
+    _ = ioctl(output, UInt(FIONREAD), &count)
+    return Int(count)
   }
 
   /// What the program has written since, at least something; empty once it has closed its output. One that says nothing for so long

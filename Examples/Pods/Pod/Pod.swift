@@ -25,8 +25,7 @@ struct Pod: AsyncParsableCommand {
     let server = Server(
       services: [NamingService(name: name, delay: .milliseconds(delay), failureRate: failureRate), Health()],
       options: options)
-    for address in try server.start(listeningOn: .tcp(host, port)) { writeLine("LISTENING \(address)") }
-    await server.waitUntilStopped()
+    try await server.run(listeningOn: .tcp(host, port)) { writeLine("LISTENING \($0[0])") }
   }
 }
 

@@ -16,9 +16,7 @@ struct Program {
   static func serve(port: Int) async throws {
     let health = Health(services: [RouteGuideMethods.serviceName])
     let server = Server(services: [RouteGuideServer(), health, Reflection()])
-    let address = try server.start(listeningOn: .tcp("127.0.0.1", port))[0]
-    print("LISTENING \(address)")
-    await server.waitUntilStopped()
+    try await server.run(listeningOn: .tcp("127.0.0.1", port)) { print("LISTENING \($0[0])") }
   }
 
   static func callOnce() async throws {

@@ -41,10 +41,11 @@ struct PodCommand: AsyncParsableCommand {
       }
       return ListenAddress.tcp(text[..<colon].filter { $0 != "[" && $0 != "]" }, port)
     }
-    for address in try server.start(listeningOn: addresses) { writeLine("LISTENING \(address)") }
-    followCommands { words in service.perform(words) }
     let measuring = desk.map { desk in Task { await desk.measure() } }
-    await server.waitUntilStopped()
-    measuring?.cancel()
+    defer { measuring?.cancel() }
+    try await server.run(listeningOn: addresses) { bound in
+      for address in bound { writeLine("LISTENING \(address)") }
+      followCommands { words in service.perform(words) }
+    }
   }
 }

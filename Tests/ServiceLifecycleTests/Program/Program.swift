@@ -11,7 +11,8 @@ func say(_ text: String) {
   line.withUTF8 { _ = write(1, $0.baseAddress, $0.count) }
 }
 
-/// A server, run in the way that the first argument says, for the tests of signals: prints where it listens, and how it ends.
+/// A server, run in the way that the first argument says, for the tests of signals: prints how it ends. The second one is
+/// where it listens, the third a signal that it gets at that moment.
 @main
 struct Program {
   static let wait = Method<[UInt8], [UInt8]>(service: "test.Signals", name: "Wait", kind: .unary)
@@ -36,6 +37,15 @@ struct Program {
     func run() async throws { try await server.run(listeningOn: address) }
   }
 
+  /// Sends the program a signal as soon as its server listens, before anything else can happen.
+  final class Early: Observer {
+    let signal: Int32
+    init(_ signal: Int32) { self.signal = signal }
+    func happened(_ event: ServerEvent, to server: ObservedServer) {
+      if case .listening = event { kill(getpid(), signal) }
+    }
+  }
+
   /// Another service of the group, which takes its time to stop.
   struct Other: ServiceLifecycle.Service {
     let name: String
@@ -51,6 +61,9 @@ struct Program {
     let address = ListenAddress.unix(CommandLine.arguments[2])
     var options = ServerOptions()
     options.handlesSignals = !mode.contains("unhandled")
+    if CommandLine.arguments.count > 3, let signal = Int32(CommandLine.arguments[3]) {
+      options.observers = [Early(signal)]
+    }
     let server = Server(services: [Waiting()], options: options)
     let service = server.service(listeningOn: address)
     let wrapper = Wrapper(server: server, address: address)
