@@ -2,7 +2,7 @@ package import Logging
 import VoleryClient
 import VoleryEventLoops
 import VoleryHTTP2Transport
-package import VoleryNameResolution
+import VoleryNameResolution
 package import VoleryObservation
 package import VoleryProxy
 import VoleryServer
@@ -79,17 +79,21 @@ package struct ProxyParts {
 extension ProxySettings {
   /// Makes what only a start would find wrong: channels, and what the files of certificates hold. Nothing is connected to.
   ///
-  /// - Throws: `TargetError`, what the first of them says.
-  package func checkParts() throws(TargetError) {
+  /// - Throws: `TargetError`, what the first of them says; `SettingFaults` for the proxy's own certificate.
+  package func checkParts() throws {
     var parts = ProxyParts(logger: Logger(label: "volery.proxy"))
     _ = try Proxy(routes: parts.routes(self), options: parts.options(self))
     try checkServerCredentials()
   }
 
   /// The files of the proxy's own certificate, which are read when it listens.
-  func checkServerCredentials() throws(TargetError) {
-    guard let configuration = ServerCredentials(serverTLS).configuration else { return }
-    do throws(TLSError) { _ = try TLSContextSource(configuration) } catch { throw TargetError("tls: \(error)") }
+  func checkServerCredentials() throws(SettingFaults) {
+    guard let placeOfTLS, let configuration = ServerCredentials(serverTLS).configuration else { return }
+    do throws(TLSError) {
+      _ = try TLSContextSource(configuration)
+    } catch {
+      throw SettingFaults([SettingFault(placeOfTLS, key: "tls", "\(error)")])
+    }
   }
 }
 

@@ -23,6 +23,7 @@ extension ProxySettings {
     if let header = reader.headerName("identityHeader") { identityHeader = header.value == "none" ? nil : header.value }
     readListen(&reader)
     readMetrics(&reader)
+    placeOfTLS = reader.place(of: "tls")
     serverTLS = reader.tls("tls", towards: .clients)
     let serverTexts = reader.options("server", ServerOptions.configurationKeys.map(\.name))
     server = await reader.made(of: serverTexts, ServerOptions()) { try await $0.configure(from: $1) }

@@ -117,6 +117,7 @@ extension ProxySettings {
       if let address = OwnAddresses(listen).address(reachedBy: parsed) {
         throw TargetError("\(parsed) is this proxy itself, which listens on \(address): a loop")
       }
+      do { _ = try resolvers[parsed.scheme]?.makeResolver(for: parsed) } catch { throw TargetError("\(error)") }
       return text
     } catch {
       reader.fault(node.place, key, error.description)

@@ -22,6 +22,8 @@ package struct ProxySettings: Sendable {
   var resolvers = ChannelOptions().resolvers
   /// Names of targets that have a fault of their own: a route to one is none more.
   var unreadable: Set<String> = []
+  /// Where `tls` stands.
+  var placeOfTLS: SettingPlace?
   /// What a running proxy can't change, as text: what differs needs a new start.
   var fixed: [String: [String]] = [:]
 

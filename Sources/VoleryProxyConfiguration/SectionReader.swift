@@ -35,6 +35,9 @@ struct SectionReader {
 
   mutating func add(_ other: [SettingFault]) { faults += other }
 
+  /// Where a key stands that nobody has taken yet.
+  func place(of key: String) -> SettingPlace? { entries[SettingKey.folded(key)]?.place }
+
   /// Nil: it is not there.
   mutating func node(_ key: String) -> SettingNode? {
     known.append(key)

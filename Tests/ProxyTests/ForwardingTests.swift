@@ -39,15 +39,18 @@ import VoleryProxy
     try await Stage.before(Echo()) { _, channel in
       var metadata: Metadata = ["x-in": "a", "x-forwarded-for": "10.1.2.3", "x-proxied-by": "other"]
       metadata.append("b", for: "x-in")
+      metadata.append("10.4.5.6", for: "x-forwarded-for")
+      metadata.append("another", for: "x-proxied-by")
       metadata.append(binary: Array(0...255), for: "x-in-bin")
       metadata.append(binary: [0], for: "x-in-bin")
       let response = try await channel.unary(Echo.metadata, [], options: CallOptions(metadata: metadata))
       #expect(response.initialMetadata["x-initial"] == "seen")
+      #expect(response.initialMetadata.binaryValues("x-out-bin") == [Array(0...255), [0]])
       let seen = response.trailingMetadata
       #expect(seen.values("x-in-seen") == ["a", "b"])
       #expect(seen.binaryValues("x-out-bin") == [Array(0...255), [0]])
-      #expect(seen.values("x-forwarded-for-seen") == ["10.1.2.3, 127.0.0.1"])
-      #expect(seen.values("x-proxied-by-seen") == ["other, volery-proxy"])
+      #expect(seen.values("x-forwarded-for-seen") == ["10.1.2.3, 10.4.5.6, 127.0.0.1"])
+      #expect(seen.values("x-proxied-by-seen") == ["other, another, volery-proxy"])
       #expect(seen.values("user-agent-seen").count == 1)
       // The client's own authority.
       #expect(String(decoding: response.message, as: UTF8.self) == "\(channel.target.endpoint)")
@@ -75,14 +78,18 @@ import VoleryProxy
     defer { server.shutDown() }
     let stage = try Stage(to: "\(bound)") { $0.accessLog = .full(recorder.logger) }
     let channel = try Channel(stage.target)
-    _ = try await channel.unary(Echo.unary, [1, 2, 3])
-    await #expect(throws: StatusError.self) { _ = try await channel.unary(Echo.fail, Array("not this one".utf8)) }
+    let secret = CallOptions(metadata: ["authorization": "secret token", "x-secret": "1"])
+    _ = try await channel.unary(Echo.unary, [1, 2, 3], options: secret)
+    await #expect(throws: StatusError.self) {
+      _ = try await channel.unary(Echo.fail, Array("not this one".utf8), options: secret)
+    }
     try await recorder.lines(containing: "call", count: 2)
     let lines = recorder.lines
     #expect(
       lines[0].contains("/test.Echo/Unary") && lines[0].contains("OK") && lines[0].contains("\(bound)"), "\(lines)")
     #expect(lines[0].contains("request-bytes: 8") && lines[0].contains("response-bytes: 8"), "\(lines)")
     #expect(lines[1].contains("FAILED_PRECONDITION") && lines[1].contains("not this one"), "\(lines)")
+    #expect(!recorder.lines.contains { $0.contains("secret") || $0.contains("reason") }, "\(lines)")
     await stage.proxy.drain(limit: .zero)
   }
 

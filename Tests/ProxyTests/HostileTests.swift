@@ -234,6 +234,43 @@ import VoleryProxy
     #expect(try await program.stop() == 0)
   }
 
+  @Test("a target that turns out to be the proxy itself costs its own calls some hops each, and no others anything")
+  func ownTarget() async throws {
+    let server = Server(services: [Echo()])
+    let bound = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    defer { server.shutDown() }
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("proxy-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let (own, endpoints, config) = (
+      folder.path + "/own.sock", folder.path + "/endpoints.json", folder.path + "/proxy.yaml"
+    )
+    // Only a look-up tells.
+    try "{\"endpoints\": [\"unix:\(own)\"]}".write(toFile: endpoints, atomically: true, encoding: .utf8)
+    try """
+    listen: ["127.0.0.1:0", "unix:\(own)"]
+    targets: {own: "file://\(endpoints)", good: "\(bound)"}
+    routes: [{service: test.Echo, headers: [{name: x-loop, present: true}], target: own}, {target: good}]
+    """.write(toFile: config, atomically: true, encoding: .utf8)
+    let process = try ChildProcess([ProxyProgram.path, "--config", config])
+    let program = ProxyProgram(process, firstLine: try await blocking { try process.readLine().line })
+    let channel = try Channel("\(program.address)")
+    let round = CallOptions(metadata: ["x-loop": "1"], timeout: .seconds(20), waitForReady: true)
+    _ = await #expect(throws: StatusError.self) { _ = try await channel.unary(Echo.unary, [1], options: round) }
+    let before = try program.residentKilobytes
+    for index in 0..<200 {
+      let error = await #expect(throws: StatusError.self) {
+        _ = try await channel.unary(Echo.unary, [UInt8](repeating: 1, count: 100_000), options: round)
+      }
+      #expect(
+        error?.code == .internal && error?.status.message.contains("through 8 proxies") == true, "\(error as Any)")
+      #expect(try await channel.unary(Echo.unary, [UInt8(index)]).message == [UInt8(index)])
+    }
+    let grown = try program.residentKilobytes - before
+    #expect(grown < 16 << 10, "it grew by \(grown) KiB")
+    #expect(try await program.stop() == 0)
+  }
+
   /// `make proxy-clients` has 10,000.
   private static let clients = Int(ProcessInfo.processInfo.environment["PROXY_CLIENTS"] ?? "") ?? 300
 

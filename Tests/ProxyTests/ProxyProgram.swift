@@ -23,7 +23,16 @@ struct ProxyProgram {
     self.rest = rest
   }
 
-  private static func port(_ line: some StringProtocol) -> Int { line.split(separator: ":").last.flatMap { Int($0) } ?? 0 }
+  /// One that somebody has started, and that has said this first.
+  init(_ process: ChildProcess, firstLine: String) {
+    self.process = process
+    address = .tcp("127.0.0.1", ProxyProgram.port(firstLine))
+    rest = ""
+  }
+
+  private static func port(_ line: some StringProtocol) -> Int {
+    line.split(separator: ":").last.flatMap { Int($0) } ?? 0
+  }
 
   /// With `--metrics`: waits for the line that says which.
   func metricsPort() async throws -> Int {

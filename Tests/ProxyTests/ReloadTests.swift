@@ -26,7 +26,8 @@ import VoleryProxyConfiguration
     defer { servers.shutDown() }
     let path = temporaryFile()
     defer { try? FileManager.default.removeItem(atPath: path) }
-    try write("listen: 127.0.0.1:0\ntarget: \(servers.addresses[0])\n", to: path)
+    let listen = "listen: [\"127.0.0.1:0\", \"unix:\(path).sock\"]"
+    try write("\(listen)\ntarget: \(servers.addresses[0])\n", to: path)
     let recorder = LogRecorder()
     let configured = try await ConfiguredProxy(
       SettingSource(
@@ -38,22 +39,38 @@ import VoleryProxyConfiguration
       #expect(try await channel.whoAnswers("shop.Stock") == "old")
       let isOver = Atomic<Bool>(false)
       async let failures = calls(on: channel, until: isOver)
-      try write("listen: 127.0.0.1:0\ntarget: \(servers.addresses[1])\n", to: path)
+      try write("\(listen)\ntarget: \(servers.addresses[1])\n", to: path)
       try await eventually("the new target has the calls") { try await channel.whoAnswers("shop.Stock") == "new" }
       #expect(recorder.lines.count { $0.contains("read anew") } == 1)
 
-      try write("listen: 127.0.0.1:0\ntarget: \(servers.addresses[0])\nnonsense: 1\n", to: path)
-      let line = try await recorder.line(containing: "the new configuration is not used")
-      #expect(line.contains("\(path):3: nonsense: there is no such key"), "\(line)")
+      // Somebody wants it, although it is as it was.
+      kill(getpid(), SIGHUP)
+      try await recorder.lines(containing: "read anew", count: 2)
       #expect(try await channel.whoAnswers("shop.Stock") == "new")
 
-      // What only a start can change refuses all of it.
+      // Right in all other lines, with the old target: nothing of it holds. The last one is what only a start can change.
+      let wrong = [
+        ("nonsense: 1\n", ":3: nonsense: there is no such key"),
+        ("maxHops: many\n", ":3: maxHops: \"many\" is not a number"),
+        ("targets: {self: {target: {host: localhost, port: 0}}}\n", ":3: targets.self.target.port: "),
+        ("targets: {self: \"unix:\(path).sock\"}\n", ":3: targets.self: unix://\(path).sock is this proxy itself"),
+        ("routes: [{target: none}]\n", ":3: routes[0].target: there is no target \"none\""),
+        ("tls: {certificate: /none, key: /none}\n", "tls can't be changed"), ("x: [", ":4: not YAML"),
+        (String(repeating: "# long\n", count: 1 << 18), "it is larger than 1 MiB"),
+      ]
+      for (count, (lines, fault)) in wrong.enumerated() {
+        try write("\(listen)\ntarget: \(servers.addresses[0])\n\(lines)", to: path)
+        try await recorder.lines(containing: "the new configuration is not used", count: count + 1)
+        let line = recorder.lines.last { $0.contains("is not used") } ?? ""
+        #expect(line.contains(fault.hasPrefix(":") ? path + fault : fault), "\(line)")
+        #expect(try await channel.whoAnswers("shop.Stock") == "new")
+      }
       try write("listen: 127.0.0.1:1\ntarget: \(servers.addresses[0])\n", to: path)
       _ = try await recorder.line(containing: "listen can't be changed")
       #expect(try await channel.whoAnswers("shop.Stock") == "new")
       isOver.store(true, ordering: .relaxed)
       #expect(try await failures == 0)
-      #expect(recorder.lines.count { $0.contains("is not used") } == 2)
+      #expect(recorder.lines.count { $0.contains("is not used") } == wrong.count + 1)
     }
     await configured.proxy.drain(limit: .zero)
   }
@@ -96,13 +113,26 @@ import VoleryProxyConfiguration
       "targets: {orders: 'k8s:///orders.shop:grpc', own: 'k8s:///stock:50051'}\nroutes: [{target: own}]\n", to: path)
     let pods = try ChildProcess.run([ProxyProgram.path, "--check", path])
     #expect(pods.code == 0, "\(pods.output)")
-    for wrong in [
-      "target: a:1\nfoo: 1\n", "target: a:1\ntls: {certificate: /no/such, key: /no/such}\n", "[", "name: x",
-      "target: 'k8s:///Orders.shop:grpc'\n", "target: 'k8s://shop/orders'\n",
+    for (wrong, fault) in [
+      ("target: a:1\nfoo: 1\n", "\(path):2: foo: there is no such key"),
+      ("target: a:1\nmaxHops: [1]\n", "\(path):2: maxHops: this takes one value"),
+      (
+        "listen: 127.0.0.1:8080\n\ntarget: localhost:8080\n",
+        "\(path):3: target: dns:///localhost:8080 is this proxy itself"
+      ),
+      ("targets: {a: x:1}\nroutes: [{target: b}]\n", "\(path):2: routes[0].target: there is no target \"b\""),
+      ("target: a:1\ntls: {certificate: /no/such, key: /no/such}\n", "\(path):2: tls: the certificate /no/such"),
+      ("[", "\(path):2: not YAML"),
+      ("name: x", "\(path):1: there is no target"), ("target: 'k8s:///Orders.shop:grpc'\n", "\(path):1: target: "),
+      ("target: 'k8s://shop/orders'\n", "\(path):1: target: "),
     ] {
       try write(wrong, to: path)
-      #expect(try ChildProcess.run([ProxyProgram.path, "--check", path]).code == 2, "\(wrong)")
-      #expect(try ChildProcess.run([ProxyProgram.path, "--config", path]).code == 2, "\(wrong)")
+      for option in ["--check", "--config"] {
+        let (output, code) = try ChildProcess.run([
+          "sh", "-c", "exec \"$@\" 2>&1", "sh", ProxyProgram.path, option, path,
+        ])
+        #expect(code == 2 && output.hasPrefix(fault), "\(option) \(wrong): \(output)")
+      }
     }
     #expect(try ChildProcess.run([ProxyProgram.path, "--check", path + ".none"]).code == 2)
   }

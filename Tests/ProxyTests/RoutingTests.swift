@@ -1,3 +1,4 @@
+import Synchronization
 import TestSupport
 import Testing
 import Volery
@@ -20,7 +21,9 @@ struct Named: Service {
       .unary(method) { [name] _, context in
         var trailing = Metadata()
         trailing.append(context.authority, for: "authority-seen")
-        trailing.append("\(context.deadline.timeRemaining.map { $0 < .seconds(1000) } ?? false)", for: "has-deadline")
+        if let left = context.deadline.timeRemaining {
+          trailing.append("\(left.components.seconds)", for: "seconds-left")
+        }
         for value in context.metadata.values("x-spiffe-id") { trailing.append(value, for: "spiffe-seen") }
         context.trailingMetadata = trailing
         return Array(name.utf8)
@@ -194,9 +197,14 @@ struct NamedServers {
       #expect(try await seen("shop.Orders", "authority-seen") == "orders.example.com")
       #expect(try await seen("shop.Stock", "authority-seen") == servers.addresses[0])
       #expect(try await seen("bank.Accounts", "authority-seen") == "\(channel.target.endpoint)")
-      #expect(try await seen("shop.Orders", "has-deadline", timeout: .seconds(5000)) == "false")
-      #expect(try await seen("shop.Stock", "has-deadline", timeout: .seconds(5000)) == "true")
-      #expect(try await seen("shop.Stock", "has-deadline") == "true")
+      func left(_ service: String, timeout: Duration?) async throws -> Int? {
+        try await seen(service, "seconds-left", timeout: timeout).flatMap { Int($0) }
+      }
+      #expect(try await left("shop.Orders", timeout: .seconds(5000)).map { (4900..<5000).contains($0) } == true)
+      #expect(try await left("shop.Orders", timeout: nil) == nil)
+      #expect(try await left("shop.Stock", timeout: .seconds(5000)).map { (800..<900).contains($0) } == true)
+      #expect(try await left("shop.Stock", timeout: nil).map { (800..<900).contains($0) } == true)
+      #expect(try await left("shop.Stock", timeout: .seconds(200)).map { (100..<200).contains($0) } == true)
     }
   }
 
@@ -208,6 +216,36 @@ struct NamedServers {
       let error = await #expect(throws: StatusError.self) { _ = try await channel.unary(Echo.unary, [1]) }
       #expect(error?.code == .deadlineExceeded)
       #expect(error?.origin == .peer)
+    }
+  }
+
+  /// How many connections a server has had.
+  private final class Connections: Observer {
+    let count = Atomic<Int>(0)
+    func happened(_ event: ServerEvent, to server: ObservedServer) {
+      if case .connectionOpened = event { count.add(1, ordering: .relaxed) }
+    }
+  }
+
+  @Test("a target that is there before and after keeps its connections, and options of calls hold anew") func kept()
+    async throws
+  {
+    let connections = Connections()
+    var options = ServerOptions()
+    options.observers = [connections]
+    let server = Server(services: [Echo()], options: options)
+    let target = ProxyTarget("\(try server.start(listeningOn: .tcp("127.0.0.1", 0))[0])")
+    defer { server.shutDown() }
+    try await with([ProxyRoute(to: target)]) { proxy, channel in
+      #expect(try await channel.unary(Echo.unary, [1]).message == [1])
+      var options = ProxyOptions()
+      options.name = "renamed"
+      try proxy.update(routes: [ProxyRoute(to: ProxyTarget("127.0.0.1:1")), ProxyRoute(to: target)], options: options)
+      try proxy.update(routes: [ProxyRoute(to: target)], options: options)
+      try await eventually("the new name holds") {
+        try await channel.unary(Echo.metadata, []).trailingMetadata["x-proxied-by-seen"] == "renamed"
+      }
+      #expect(connections.count.load(ordering: .relaxed) == 1)
     }
   }
 

@@ -155,7 +155,10 @@ import VoleryProxyConfiguration
 
   private struct Registry: ResolverFactory {
     var scheme: String { "registry" }
-    func makeResolver(for target: Target) throws -> any Resolver { throw TargetError("never made") }
+    func makeResolver(for target: Target) throws -> any Resolver {
+      guard target.endpoint == "orders" else { throw TargetError("never heard of it") }
+      return ManualResolver()
+    }
     func defaultAuthority(for target: Target) -> String { target.endpoint }
   }
 
@@ -168,6 +171,12 @@ import VoleryProxyConfiguration
     #expect(target?.channel.resolvers.schemes.contains("registry") == true)
     let faults = await #expect(throws: SettingFaults.self) { _ = try await ProxySettings(reading: root) }
     #expect(faults?.description.contains("unknown scheme \"registry\"") == true)
+    // What can't ever be resolved is a fault of the file, with its place.
+    let wrong = try SettingNode(yaml: "\ntarget: registry:///stock", file: "proxy.yaml")
+    let unresolved = await #expect(throws: SettingFaults.self) {
+      _ = try await ProxySettings(reading: wrong, resolvers: [Registry()])
+    }
+    #expect(unresolved?.description == "proxy.yaml:2: target: never heard of it")
   }
 
   @Test("all faults are told, each with its own place") func allFaults() async throws {
@@ -178,6 +187,20 @@ import VoleryProxyConfiguration
     }
     let lines = faults?.description.split(separator: "\n").map { $0.prefix { $0 != " " } } ?? []
     #expect(Set(lines) == ["proxy.yaml:2:", "proxy.yaml:3:", "VOLERY_PROXY_LOOPS:", "--listen:"])
+  }
+
+  @Test(
+    "what holds from a start on is known by its key",
+    arguments: [
+      ("listen: 127.0.0.1:9", ["listen"]), ("metrics: 127.0.0.1:9", ["metrics"]), ("loops: 2", ["loops"]),
+      ("tls: {certificate: a, key: b}", ["tls"]), ("server: {drainLimit: 7}", ["server"]),
+      ("loops: 2\nserver: {drainLimit: 7}", ["loops", "server"]),
+      ("maxHops: 3\nname: x\naccessLog: full\nauthority: target\nidentityHeader: none\nrefreshRate: 9s", []),
+    ])
+  func startKeys(_ lines: String, _ keys: [String]) async throws {
+    let running = try await settings("target: a:1")
+    #expect(try await settings("target: a:1\n\(lines)").startKeys(differingFrom: running) == keys)
+    #expect(running.startKeys(differingFrom: try await settings("target: a:1\n\(lines)")) == keys)
   }
 
   @Test("a file of a few lines that means millions of values is refused") func references() async throws {

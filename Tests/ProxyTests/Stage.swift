@@ -68,6 +68,9 @@ struct Echo: Service {
       },
       .unary(Echo.metadata) { _, context in
         context.initialMetadata = ["x-initial": "seen"]
+        for value in context.metadata.binaryValues("x-in-bin") {
+          context.initialMetadata.append(binary: value, for: "x-out-bin")
+        }
         var trailing = Metadata()
         for key in ["x-forwarded-for", "x-proxied-by", "x-in", "user-agent"] {
           for value in context.metadata.values(key) { trailing.append(value, for: "\(key)-seen") }

@@ -9,7 +9,8 @@ import VoleryProxy
     let listener = try ScriptedListener()
     let stage = try Stage(to: "127.0.0.1:\(listener.port)") { $0.eventLoops = 1 }
     let own = [
-      ("proxy-authorization", "Basic eDp5"), ("trailer", "x-end"), ("x-spiffe-id", "spiffe://a/admin"), ("x-kept", "1"),
+      ("proxy-authorization", "Basic eDp5"), ("proxy-authenticate", "Basic"), ("trailer", "x-end"),
+      ("content-length", "5"), ("x-spiffe-id", "spiffe://a/admin"), ("x-kept", "1"),
     ]
     let found = try await blocking {
       let client = try ScriptedPeer.client(of: stage.scriptedAddress)
@@ -17,10 +18,85 @@ import VoleryProxy
       let server = try listener.accept()
       try server.listen("the call") { $0.heard.contains { $0.kind == .data } }
       let stream = server.blocks[0].stream
-      return ["proxy-authorization", "trailer", "x-spiffe-id", "x-kept", "te"].map { server.field($0, of: stream) }
+      return (own.map(\.0) + ["te"]).map { server.field($0, of: stream) }
     }
-    #expect(found == [nil, nil, nil, "1", "trailers"])
+    #expect(found == [nil, nil, nil, nil, nil, "1", "trailers"])
     await stage.proxy.drain(limit: .zero)
+  }
+
+  @Test(
+    "a call that has come through eight proxies is refused, in how many fields they stand, and one of seven goes on")
+  func hops() async throws {
+    let server = try ScriptedServer(
+      .init {
+        [.headers($0, [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "0")], ends: true)]
+      })
+    defer { server.stop() }
+    let stage = try Stage(to: server.target)
+    let lists = [
+      ["a, b, c, d, e, f, g"], ["a", "b, c", "d, e, f, g"], ["a, b, c, d, e, f, g, h"], ["a, b, c, d, e, f", "g, h"],
+    ]
+    let seen = try await blocking {
+      let client = try ScriptedPeer.client(of: stage.scriptedAddress)
+      return try lists.enumerated().map { index, list in
+        let stream = UInt32(2 * index + 1)
+        client.say(.headers(stream, ScriptedPeer.request + list.map { ("x-proxied-by", $0) }, ends: true))
+        try client.listen("the end of the call") { $0.hasEnded(stream) }
+        return client.field("grpc-status", of: stream)
+      }
+    }
+    #expect(seen == ["0", "0", "13", "13"])
+    await stage.proxy.drain(limit: .zero)
+  }
+
+  @Test("a path that is none of a method's is refused, and no server hears of it") func noMethod() async throws {
+    let server = try ScriptedServer(.init())
+    defer { server.stop() }
+    let stage = try Stage(to: server.target)
+    let seen = try await blocking {
+      let client = try ScriptedPeer.client(of: stage.scriptedAddress)
+      return try ["/x", "/a.B/", "//C", "/a/b/c", "/" + String(repeating: "a", count: 2000) + "/C"].enumerated().map {
+        index, path in
+        let stream = UInt32(2 * index + 1)
+        client.say(.headers(stream, ScriptedPeer.request(path: path), ends: true))
+        try client.listen("the end of the call") { $0.hasEnded(stream) }
+        return client.field("grpc-status", of: stream)
+      }
+    }
+    #expect(seen.allSatisfy { $0 == "12" }, "\(seen)")
+    await stage.proxy.drain(limit: .zero)
+  }
+
+  @Test("a drain has two steps: a call that comes between them is forwarded as ever") func drain() async throws {
+    try await Stage.before(Echo()) { stage, _ in
+      let client = try await blocking {
+        let client = try ScriptedPeer.client(of: stage.scriptedAddress)
+        client.say(.headers(1, ScriptedPeer.request(path: "/test.Echo/Chat")), .data(1, ScriptedPeer.emptyMessage))
+        try client.listen("an answer") { $0.dataCount(of: 1) > 0 }
+        return client
+      }
+      let proxy = stage.proxy
+      async let drained: Void = proxy.drain(limit: .seconds(20))
+      let (first, second) = try await blocking {
+        try client.listen("the first GOAWAY") { $0.goAway != nil }
+        client.say(
+          .headers(3, ScriptedPeer.request(path: "/test.Echo/Unary")), .data(3, ScriptedPeer.emptyMessage, ends: true))
+        try client.listen("its end") { $0.hasEnded(3) }
+        var last: ScriptedFrame?
+        try client.converse { frame in
+          if frame.kind == .goAway { last = frame }
+          return last?.payload == client.goAway?.payload || last == nil
+        }
+        client.say(.data(1, [], ends: true))
+        try client.listen("the end of the first call") { $0.hasEnded(1) }
+        return (client.goAway, last)
+      }
+      // Streams up to the largest there can be; then those that have come.
+      #expect(first?.payload.prefix(8) == [0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0])
+      #expect(second?.payload.prefix(8) == [0, 0, 0, 3, 0, 0, 0, 0])
+      #expect(client.field("grpc-status", of: 3) == "0" && client.field("grpc-status", of: 1) == "0")
+      await drained
+    }
   }
 
   @Test("what either side says of its messages' form goes on as it is") func encodings() async throws {
