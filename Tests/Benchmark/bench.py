@@ -5,7 +5,7 @@ Every program gets the same load in turn, round after round; what counts is the 
 ours. The program under test has one core, the load the other. CPU is the process's own (CLOCK_PROCESS_CPUTIME_ID), times
 are h2load's or the client's. Writes results.md and results.json into --output, and the same table as a page.
 
-Groups of rows: unary, stream, ping-pong, large, client, proxy, memory, size. A row is named by its beginning: --rows "unary 16"."""
+Groups of rows: instructions, unary, stream, ping-pong, large, client, loops, proxy, memory, size. A row is named by its beginning: --rows "unary 16"."""
 
 import argparse
 import json

@@ -72,15 +72,15 @@ def read(path):
     return profile
 
 
-def start(command, output):
-    """Starts the command; `finish` ends it."""
+def start(command, output, into=subprocess.PIPE):
+    """Starts the command; `finish` ends it. `into`: where its standard output goes."""
     pathlib.Path(output).unlink(missing_ok=True)
     tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={output}", "--fair-sched=try"]
-    return subprocess.Popen(tool + command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(tool + command, stdout=into, stderr=subprocess.STDOUT, text=True)
 
 
-def finish(process, output, stop=False, limit=120):
-    """Waits for the end, after SIGTERM where `stop` says so, and reads the profile."""
+def finish(process, output, stop=False, limit=120, ended=(0,)):
+    """Waits for the end, after SIGTERM where `stop` says so, and reads the profile. `ended`: the exit codes that are right."""
     if stop:
         process.send_signal(signal.SIGTERM)
     try:
@@ -88,6 +88,6 @@ def finish(process, output, stop=False, limit=120):
     except subprocess.TimeoutExpired:
         process.kill()
         raise SystemExit(f"{process.args} did not end within {limit} s")
-    if process.returncode != 0:
-        raise SystemExit(f"{process.args} failed:\n{text[-4000:]}")
+    if process.returncode not in ended:
+        raise SystemExit(f"{process.args} failed:\n{(text or "")[-4000:]}")
     return read(output)

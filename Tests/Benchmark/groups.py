@@ -4,11 +4,13 @@ import contextlib
 import json
 import pathlib
 import shutil
+import statistics
 import subprocess
 import time
 
 from h2load import Load
-from idle_load import IdleLoad
+from idle_load import IdleLoad, unverified
+from instructions import instructions
 from noise import Noise
 from processes import LOAD_CORE, SERVER_CORE, Running, pinned
 from proxies import proxies
@@ -198,11 +200,42 @@ def clients(bench):
             yield row
 
 
+def loops(bench):
+    """The same server with one loop and with two, both cores open to it and to the load: what it costs a call that loops share a
+    process, and whether both get their part of 16 connections. nghttpd's threads beside it."""
+    row = Row("loops", "loops 16x32", "16 B, 16×32", "CPU µs/call")
+    if not bench.wants(row.key):
+        return
+    files = bench.folder / "files"
+    files.mkdir(exist_ok=True)
+    body = echo(16)
+    (files / "16").write_bytes(body)
+    both = f"{SERVER_CORE},{LOAD_CORE}"
+    commands = {f"{OURS}{'' if count == 1 else ', 2 loops'}": [bench.volery, "server", "{port}", "--loops", count] for count in (1, 2)}
+    commands |= {f"{FLOOR}{'' if count == 1 else ', 2 threads'}": ["nghttpd", "--no-tls", "-n", count, "-d", files, "{port}"]
+                 for count in (1, 2)}
+    with contextlib.ExitStack() as stack:
+        servers = {name: stack.enter_context(Running(name, command, both)) for name, command in commands.items()}
+        loads = {name: Load("/16" if name.startswith(FLOOR) else method("Unary"), None if name.startswith(FLOOR) else body,
+                            16, 32, len(body), core=both) for name in servers}
+        threads = {name: server.cpu_of_threads() for name, server in servers.items()}
+
+        def take(name, cpu, rate, times):
+            now = servers[name].cpu_of_threads()
+            used = sorted((now[one] - threads[name].get(one, 0) for one in now), reverse=True)
+            threads[name] = now
+            row.add(name, cpu * 1e6, rate=rate, busiest=used[0] / statistics.mean(used[:2]), **latencies(times))
+
+        bench.interleaved(servers, loads, take)
+        yield row
+
+
 def memory(bench):
     """What a server's own memory grows by, for each idle connection and each open stream."""
     rows = {
         "idle connection": Row("memory", "idle connection", "idle connection (1,000 open)", "kB"),
         "used connection": Row("memory", "used connection", "the same after a call on each", "kB"),
+        "idle TLS connection": Row("memory", "idle TLS connection", "idle TLS connection (1,000 open)", "kB"),
         "open stream": Row("memory", "open stream", "open stream (10,000 on 100 connections)", "kB"),
     }
     if not bench.wants("memory") and not bench.wanted_of(rows.values()):
@@ -222,17 +255,21 @@ def memory(bench):
                     load.open_streams(100)
                     load.settle(1)
                     rows["open stream"].add(name, (server.resident() - before) / 10_000 / 1000)
+        for name, command in bench.servers(tls=True).items():
+            with Running(name, command) as server:
+                with warmed(server, 1000, unverified()) as (_, before):
+                    rows["idle TLS connection"].add(name, (server.resident() - before) / 1000 / 1000)
     yield from rows.values()
 
 
 @contextlib.contextmanager
-def warmed(server, connections):
+def warmed(server, connections, tls=None):
     """What a server needs once is there already: its memory before, and so many idle connections."""
-    with IdleLoad(server.port, 10) as first:
+    with IdleLoad(server.port, 10, tls) as first:
         first.call()
         time.sleep(0.5)
         before = server.resident()
-        with IdleLoad(server.port, connections) as load:
+        with IdleLoad(server.port, connections, tls) as load:
             load.settle(1)
             yield load, before
 
@@ -262,6 +299,6 @@ def size(bench):
 
 
 GROUPS = {
-    "unary": unary, "stream": stream, "ping-pong": ping_pong, "large": large, "client": clients, "proxy": proxies,
-    "memory": memory, "size": size,
+    "instructions": instructions, "unary": unary, "stream": stream, "ping-pong": ping_pong, "large": large, "client": clients,
+    "loops": loops, "proxy": proxies, "memory": memory, "size": size,
 }

@@ -11,8 +11,9 @@ from processes import LOAD_CORE, pinned
 class Load:
     """POSTs `body` to a method (or GETs a file where there is no body), so many at once."""
 
-    def __init__(self, path, body, connections, streams, answer=None, tls=False):
+    def __init__(self, path, body, connections, streams, answer=None, tls=False, core=LOAD_CORE):
         self.path, self.body, self.connections, self.streams, self.tls = path, body, connections, streams, tls
+        self.core = core
         self.answer = answer
         """Bytes of DATA that each call has to bring, checked in every run; nil: not checked."""
 
@@ -28,7 +29,7 @@ class Load:
                 command += ["-d", body, "-H", "te: trailers", "-H", "content-type: application/grpc"]
             scheme = "https" if self.tls else "http"
             result = subprocess.run(
-                pinned(LOAD_CORE, [*command, f"{scheme}://127.0.0.1:{port}{self.path}"]),
+                pinned(self.core, [*command, f"{scheme}://127.0.0.1:{port}{self.path}"]),
                 capture_output=True, text=True, timeout=120)
             self.check(result, calls)
             times = sorted(int(line.rsplit("\t", 1)[1]) for line in log.read_text().splitlines())

@@ -2,6 +2,7 @@
 
 import selectors
 import socket
+import ssl
 import struct
 import time
 
@@ -29,10 +30,23 @@ def request(name):
         literal(b"\x0f\x10", b"application/grpc"), literal(b"\x00\x02te", b"trailers")])
 
 
+def unverified():
+    """TLS with ALPN, and without a look at the certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
 class Connection:
-    def __init__(self, port):
+    def __init__(self, port, tls=None):
+        """`tls`: an SSLContext, where it goes over TLS."""
         self.socket = socket.create_connection(("127.0.0.1", port), 10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket)
+            # A record that brings nothing for us (a ticket) must not be waited behind.
+            self.socket.setblocking(False)
         self.socket.sendall(PREFACE + http2_frame(SETTINGS, 0, 0))
         self.buffer = b""
         self.has_settings = False
@@ -44,7 +58,10 @@ class Connection:
         self.socket.sendall(b"".join(frames))
 
     def readable(self):
-        chunk = self.socket.recv(1 << 16)
+        try:
+            chunk = self.socket.recv(1 << 16)
+        except ssl.SSLWantReadError:
+            return
         if not chunk:
             raise SystemExit("the server closed an idle connection")
         self.buffer += chunk
@@ -73,11 +90,11 @@ class Connection:
 class IdleLoad:
     """So many connections to one server, until closed."""
 
-    def __init__(self, port, connections):
+    def __init__(self, port, connections, tls=None):
         self.selector = selectors.DefaultSelector()
         self.connections = []
         for _ in range(connections):
-            connection = Connection(port)
+            connection = Connection(port, tls)
             self.connections.append(connection)
             self.selector.register(connection.socket, selectors.EVENT_READ, connection)
             # One after the other, so that no server's backlog overflows.
@@ -118,6 +135,9 @@ class IdleLoad:
     def turn(self, timeout):
         for key, _ in self.selector.select(timeout):
             key.data.readable()
+            # What TLS has taken from the socket already, no selector tells.
+            while isinstance(key.data.socket, ssl.SSLSocket) and key.data.socket.pending():
+                key.data.readable()
 
     def close(self):
         for connection in self.connections:

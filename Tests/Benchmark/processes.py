@@ -25,6 +25,18 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def listening(process, port, seconds=10):
+    """Waits until somebody listens there; false if the process has ended, or the time is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            return True
+        except OSError:
+            time.sleep(0.025)
+    return False
+
+
 class Running:
     """A server process. `command` is a list in which {port} is replaced; `prepare`, if given, is told the port before."""
 
@@ -35,20 +47,18 @@ class Running:
         self.process = subprocess.Popen(
             pinned(core, [str(word).replace("{port}", str(self.port)) for word in command]),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(400):
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 0.2).close()
-                return
-            except OSError:
-                if self.process.poll() is not None:
-                    break
-                time.sleep(0.025)
-        self.stop()
-        raise SystemExit(f"{name}: {self.process.args} does not listen")
+        if not listening(self.process, self.port):
+            self.stop()
+            raise SystemExit(f"{name}: {self.process.args} does not listen")
 
     def cpu(self):
         """Seconds of CPU of all its threads, those that ended too, to the nanosecond: its CLOCK_PROCESS_CPUTIME_ID."""
         return time.clock_gettime((~self.process.pid << 3) | 2)
+
+    def cpu_of_threads(self):
+        """Seconds of CPU of each thread that lives, by its number."""
+        return {int(path.parent.name): int(path.read_text().split()[0]) / 1e9
+                for path in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")}
 
     def resident(self):
         """Bytes of its own memory that are there (RssAnon: files and shared libraries don't count)."""

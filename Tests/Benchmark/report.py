@@ -10,6 +10,8 @@ from proxies import versions
 from targets import OURS, TARGETS
 
 HEADINGS = {
+    "instructions": ("Instructions", "Of one unary call, counted by callgrind, in a server and in a client: they don't depend on how "
+                     "busy the machine is, and leave out the kernel. nghttpd serves a file of that size."),
     "unary": ("Unary calls, server", "Server CPU per call, µs; payload and connections × streams. A call is a protobuf "
               "message with the payload, decoded, and encoded again as the answer; nghttpd serves a file of that size."),
     "stream": ("Server streaming", "Messages per second of the server's CPU; 2 connections with 4 calls each."),
@@ -17,6 +19,8 @@ HEADINGS = {
     "large": ("Messages of 1 MiB", "MB of payload per second of the server's CPU. Echoed: in and out on 2 × 2 streams; "
               "streamed: out only, 2 × 4 streams."),
     "client": ("Unary calls, client", "Client CPU per call, µs, 16 B, against one server (ours), which has the other core."),
+    "loops": ("Two loops", "Server CPU per unary call, µs, with one event loop and with two, when both cores are open to the server and "
+              "to the load: what sharing costs. Nothing here says how much faster more cores make it."),
     "proxy": ("Proxies", "CPU of the proxy per forwarded unary call, µs, 16 B, beside that of a server which answers the calls "
               "itself; and the time that it adds to a call, one at a time. Plain HTTP/2 on both sides; each proxy has one core "
               "and one worker, the load and the server behind have the other core."),
@@ -60,7 +64,7 @@ def verdicts(rows):
         if judged:
             ratio, holds = judged
             theirs = [(row.median(one, target.what), one) for one in target.against if row.median(one, target.what)]
-            best = (max if target.least is not None else min)(theirs)
+            best = (max if target.least is not None else min)(theirs) if theirs else (None, "")
             found.append({
                 "target": target.title, "against": best[1], "ours": row.median(OURS, target.what), "theirs": best[0],
                 "ratio": ratio, "bar": target.bar, "holds": holds})
@@ -70,7 +74,7 @@ def verdicts(rows):
 def targets(rows):
     return table(
         ["target", "ours", "theirs", "", "ratio", "bar", ""],
-        [[one["target"], number(one["ours"]), number(one["theirs"]), one["against"], f"{one['ratio']:.3f}", one["bar"],
+        [[one["target"], number(one["ours"]), number(one["theirs"]), one["against"], f"{one['ratio']:.3f}" if one["against"] else "", one["bar"],
           "holds" if one["holds"] else "**missed**"] for one in verdicts(rows)])
 
 
