@@ -11,6 +11,7 @@ import VoleryPrimitives
 /// It is a TaskExecutor: a task that prefers it runs its synchronous parts on this thread, so it touches its connection
 /// without a hop. Lives until `stop`.
 package final class EventLoop: TaskExecutor, @unchecked Sendable {  // Isolation: loop
+  private let before = CacheLines.Padding()
   // Only touched on the loop's thread, but for what is marked.
   let uv: UnsafeMutablePointer<uv_loop_t>
   let readBuffer: UnsafeMutableRawBufferPointer
@@ -49,6 +50,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {  // Isolation
   @exclusivity(unchecked) private var spareInbox = Inbox()
   /// Any thread: true from before the loop looks at its inbox for the last time until it wakes up.
   private let isAsleep = Atomic<Bool>(false)
+  private let after = CacheLines.Padding()
 
   /// The most jobs that run before the loop looks at its sockets again.
   private static let jobsPerTurn = 1024

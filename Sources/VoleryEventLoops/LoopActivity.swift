@@ -1,4 +1,5 @@
 public import Synchronization
+import VoleryPrimitives
 
 /// What a loop runs at this moment, to be looked at from other threads: a job's number, and a tag that says what the job
 /// belongs to. Written by the loop with two plain stores for each job.
@@ -23,8 +24,11 @@ package final class LoopActivity: Sendable {
   /// What looks on while the loop works (`turns`).
   @inlinable package static var observer: UInt { 3 }
 
+  /// Loops are made one after another, and each writes to its own all the time.
+  private let before = CacheLines.Padding()
   @usableFromInline let job = Atomic<UInt>(0)
   @usableFromInline let tag = Atomic<UInt>(idle)
+  private let after = CacheLines.Padding()
 
   /// Any thread. The two may belong to different jobs: look twice.
   package var sample: Sample { Sample(job: job.load(ordering: .relaxed), tag: tag.load(ordering: .relaxed)) }

@@ -1,4 +1,5 @@
 import CLibUV
+import VoleryPrimitives
 
 /// A timer that has not fired. On its loop only.
 package final class LoopTimer {
@@ -26,6 +27,7 @@ final class TimerQueue {
   private var heap: [LoopTimer] = []
   /// When the uv_timer will go off; it may be too early, never too late.
   private var armed = UInt64.max
+  private let after = CacheLines.Padding()
   private static let longest = Duration.seconds(3_155_760_000)
 
   init(_ loop: UnsafeMutablePointer<uv_loop_t>) {

@@ -1,5 +1,6 @@
 import CNGHTTP2
 import VoleryPlatform
+import VoleryPrimitives
 
 /// Header fields that are always the same: made once, sent without a copy.
 package struct FixedHeaders: @unchecked Sendable {  // Isolation: constant
@@ -7,11 +8,11 @@ package struct FixedHeaders: @unchecked Sendable {  // Isolation: constant
   let fields: UnsafeBufferPointer<nghttp2_nv>
 
   package init(_ list: [(name: StaticString, value: StaticString)]) {
-    let fields = UnsafeMutableBufferPointer<nghttp2_nv>.allocate(capacity: list.count)
+    let fields = CacheLines.allocate(nghttp2_nv.self, count: list.count)
     for (index, field) in list.enumerated() {
-      fields.initializeElement(at: index, to: nghttp2_nv(fixed: field.name, field.value))
+      (fields + index).initialize(to: nghttp2_nv(fixed: field.name, field.value))
     }
-    self.fields = UnsafeBufferPointer(fields)
+    self.fields = UnsafeBufferPointer(start: fields, count: list.count)
   }
 }
 

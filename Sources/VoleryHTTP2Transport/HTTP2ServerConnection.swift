@@ -44,7 +44,7 @@ package struct ServerConnectionOptions: Sendable {
 /// More than 15 stored properties: a few each for timers, draining, pings, resets and clients that take nothing, all of
 /// which end with the connection; what decides for them are values of their own (`PingStrikes`, `StreamResetLimit`).
 package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable {  // Isolation: loop
-  private let acceptor: any ServerStreamAcceptor
+  let acceptor: any ServerStreamAcceptor
   private let options: ServerConnectionOptions
   private let onReady: (@Sendable (HTTP2ServerConnection) -> Void)?
   private let onEnd: @Sendable (HTTP2ServerConnection) -> Void
@@ -131,8 +131,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   package override func streamOpened() -> HTTP2Stream? {
     openCalls += 1
     openedStreams += 1
-    return HTTP2ServerStream(
-      connection: self, acceptor: acceptor, windowByteCount: options.http2.streamWindowByteCount)
+    return HTTP2ServerStream(connection: self, windowByteCount: options.http2.streamWindowByteCount)
   }
 
   // MARK: Resets

@@ -7,7 +7,6 @@ package import VoleryTypes
 package final class HTTP2ServerStream: ReceivingStream, ServerStream, ConnectionBoundStream {  // Isolation: loop
   private enum Phase { case waitingForHeaders, open, finished, closed }
 
-  private let acceptor: any ServerStreamAcceptor
   /// Alive as long as the phase is neither closed nor the stream abandoned.
   private unowned(unsafe) let server: HTTP2ServerConnection
   @exclusivity(unchecked) private var handler: (any ServerStreamHandler)?
@@ -20,11 +19,11 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   /// Why the transport ended the call by itself.
   @exclusivity(unchecked) private var violation: StatusError?
 
-  init(connection: HTTP2ServerConnection, acceptor: any ServerStreamAcceptor, windowByteCount: UInt32) {
-    self.acceptor = acceptor
+  init(connection: HTTP2ServerConnection, windowByteCount: UInt32) {
     self.server = connection
     super.init(
-      connection: connection, maxMessageBytes: acceptor.maxRequestMessageBytes, windowByteCount: windowByteCount)
+      connection: connection, maxMessageBytes: connection.acceptor.maxRequestMessageBytes,
+      windowByteCount: windowByteCount)
   }
 
   package var transportLoop: any TransportLoop { connection.loop }
@@ -53,7 +52,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     case nil:
       if let refusal = server.refusalOfCalls { return finish(refusal, trailingMetadata: Metadata()) }
       let path = request.path
-      handler = acceptor.accept(path: path, head: request.takeHead(), stream: self)
+      handler = server.acceptor.accept(path: path, head: request.takeHead(), stream: self)
     }
   }
 
@@ -90,7 +89,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     case .tooLarge(let count):
       violate(
         .resourceExhausted,
-        "a message of \(count) bytes is over the server's limit of \(acceptor.maxRequestMessageBytes)")
+        "a message of \(count) bytes is over the server's limit of \(server.acceptor.maxRequestMessageBytes)")
     case .badFlag(let flag):
       violate(.internal, "a message starts with \(flag) where its compressed flag, 0 or 1, should be")
     }

@@ -10,7 +10,9 @@ public import DequeModule
 @frozen public struct Queue<Element> {
   /// Nil when the queue is empty.
   @usableFromInline var head: Element?
-  @usableFromInline var tail = Deque<Element>()
+  /// Nil until a second one has waited: all empty deques of a process are one object, whose references are counted, and each call
+  /// has a few queues that stay empty.
+  @usableFromInline var tail: Deque<Element>?
   /// The most elements that the ring has had since it was made.
   @usableFromInline var peak = 0
 
@@ -23,7 +25,7 @@ public import DequeModule
   /// True when nothing waits.
   @inlinable public var isEmpty: Bool { head == nil }
   /// How many elements wait.
-  @inlinable public var count: Int { head == nil ? 0 : 1 + tail.count }
+  @inlinable public var count: Int { head == nil ? 0 : 1 + (tail?.count ?? 0) }
   /// The one that `popFirst` would give; nil when nothing waits.
   @inlinable public var first: Element? { head }
 
@@ -35,16 +37,21 @@ public import DequeModule
     if head == nil {
       head = element
     } else {
-      tail.append(element)
-      if tail.count > peak { peak = tail.count }
+      appendBehind(element)
     }
+  }
+
+  @inlinable mutating func appendBehind(_ element: Element) {
+    if tail == nil { tail = Deque() }
+    tail!.append(element)
+    if tail!.count > peak { peak = tail!.count }
   }
 
   /// Takes the element that has waited longest; nil when nothing waits.
   @inlinable public mutating func popFirst() -> Element? {
     guard let element = head.take() else { return nil }
-    if !tail.isEmpty {
-      head = tail.removeFirst()
+    if tail != nil, !tail!.isEmpty {
+      head = tail!.removeFirst()
       if peak > Queue.keptCount { shrinkIfSparse() }
     }
     return element
@@ -53,8 +60,8 @@ public import DequeModule
   /// Once a ring is less than an eighth full it is made anew for what there is, which costs less than a move for each
   /// element that has gone.
   @inlinable @inline(never) mutating func shrinkIfSparse() {
-    guard tail.count < peak / 8 else { return }
-    tail = Deque(tail)
-    peak = tail.count
+    guard let waiting = tail, waiting.count < peak / 8 else { return }
+    tail = Deque(waiting)
+    peak = waiting.count
   }
 }

@@ -1,5 +1,6 @@
 public import CProtobufC
 import Synchronization
+import VoleryPrimitives
 
 /// The messages of one .proto as libprotobuf-c wants them: real descriptors, built from a compact table when the first
 /// message of the file is used. Messages of a file point to one another by index, and to those of other files through
@@ -84,7 +85,7 @@ public final class FileTable: @unchecked Sendable {  // Isolation: constant
       count += 1
     }
     messageCount = count
-    descriptors = .allocate(capacity: max(1, count))
+    descriptors = CacheLines.allocate(ProtobufCMessageDescriptor.self, count: max(1, count))
     descriptors.initialize(repeating: ProtobufCMessageDescriptor(), count: max(1, count))
     index = 0
     for message in 0..<count {
@@ -145,7 +146,7 @@ public final class FileTable: @unchecked Sendable {  // Isolation: constant
     descriptor.n_fields = UInt32(count)
     // The library reads fields[0] of an empty list unless it is NULL.
     guard count > 0 else { return }
-    let fields = UnsafeMutablePointer<ProtobufCFieldDescriptor>.allocate(capacity: count)
+    let fields = CacheLines.allocate(ProtobufCFieldDescriptor.self, count: count)
     for index in 0..<count {
       let start = schema.startIndex + index * FileTable.fieldColumns
       fields.advanced(by: index).initialize(
@@ -154,7 +155,7 @@ public final class FileTable: @unchecked Sendable {  // Isolation: constant
     descriptor.fields = UnsafePointer(fields)
     let ranges = FileTable.ranges((0..<count).map { Int32(fields[$0].id) })
     descriptor.n_field_ranges = UInt32(ranges.count - 1)
-    let rangeMemory = UnsafeMutablePointer<ProtobufCIntRange>.allocate(capacity: ranges.count)
+    let rangeMemory = CacheLines.allocate(ProtobufCIntRange.self, count: ranges.count)
     rangeMemory.initialize(from: ranges, count: ranges.count)
     descriptor.field_ranges = UnsafePointer(rangeMemory)
     descriptor.reserved2 = packedAsBytes(descriptor)

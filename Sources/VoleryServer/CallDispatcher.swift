@@ -6,7 +6,10 @@ import VoleryPrimitives
 package import VoleryTransport
 import VoleryTypes
 
-/// Answers the streams that clients open on any of a server's connections: finds the handler, makes the call.
+/// Answers the streams that clients open on a server's connections: finds the handler, makes the call.
+///
+/// Each loop's connections have a copy of their own. Calls refer to it and to what it finds, and loops that count references to
+/// the same objects wait for each other's cores, some twenty times a call (Docs/Performance.md, "Many cores").
 package final class CallDispatcher: ServerStreamAcceptor {
   package let maxRequestMessageBytes: Int
   package let maxMetadataBytes: Int
@@ -17,15 +20,18 @@ package final class CallDispatcher: ServerStreamAcceptor {
   let loadRecorder: LoadRecorder?
   /// Nil: nobody looks.
   let observer: (any Observer)?
-  let server = ObservedServer()
-  let drainSignal = DrainSignal()
+  let server: ObservedServer
+  let drainSignal: DrainSignal
   private let table: ServiceTable
   private let interceptors: [any ServerInterceptor]
   private let fallback: UnlistedMethod.Fallback?
   private let forwarder: (any StreamForwarder)?
-  private let maxCalls: Int
-  /// Calls whose stream is open or whose handler runs.
+  /// Of all copies together; nil: there is none.
+  private let limit: CallLimit?
+  /// Calls whose stream is open or whose handler runs, without those of the copies.
   private let runningCalls = Atomic<Int>(0)
+  /// By their loops.
+  private let copies = Mutex<[ObjectIdentifier: CallDispatcher]>([:])
 
   init(handlers: [MethodHandler], options: ServerOptions) {
     precondition(
@@ -38,14 +44,44 @@ package final class CallDispatcher: ServerStreamAcceptor {
     observer = ObserverList.observer(of: options.observers)
     fallback = options.fallback
     forwarder = options.forwarder
-    maxCalls = options.maxConcurrentCalls
+    limit = options.maxConcurrentCalls == .max ? nil : CallLimit(options.maxConcurrentCalls)
+    server = ObservedServer()
+    drainSignal = DrainSignal()
     maxRequestMessageBytes = options.maxRequestMessageBytes
     maxMetadataBytes = options.connection.maxMetadataBytes
     compression = options.compression
   }
 
-  /// Calls that have not ended: the stream is open, or the handler runs.
-  package var callCount: Int { runningCalls.load(ordering: .relaxed) }
+  private init(copying other: CallDispatcher) {
+    maxRequestMessageBytes = other.maxRequestMessageBytes
+    maxMetadataBytes = other.maxMetadataBytes
+    compression = other.compression
+    log = other.log
+    loadRecorder = other.loadRecorder
+    observer = other.observer
+    server = other.server
+    drainSignal = other.drainSignal
+    table = other.table.copy()
+    interceptors = other.interceptors
+    fallback = other.fallback
+    forwarder = other.forwarder
+    limit = other.limit
+  }
+
+  /// The loop's copy. Any thread.
+  func copy(for loop: EventLoop) -> CallDispatcher {
+    copies.withLock { copies in
+      if let copy = copies[ObjectIdentifier(loop)] { return copy }
+      let copy = CallDispatcher(copying: self)
+      copies[ObjectIdentifier(loop)] = copy
+      return copy
+    }
+  }
+
+  /// Calls that have not ended, those of the copies too: the stream is open, or the handler runs.
+  package var callCount: Int {
+    copies.withLock { $0.values.reduce(0) { $0 + $1.callCount } } + runningCalls.load(ordering: .relaxed)
+  }
 
   package func accept(
     path: UnsafeRawBufferPointer, head: consuming ServerRequestHead, stream: any ServerStream
@@ -60,12 +96,12 @@ package final class CallDispatcher: ServerStreamAcceptor {
         stream, unknownEncoding(head.messageEncoding), method.handler.descriptor, head,
         trailingMetadata: ["grpc-accept-encoding": Compression.acceptedNames])
     }
-    guard runningCalls.add(1, ordering: .relaxed).newValue <= maxCalls else {
-      runningCalls.subtract(1, ordering: .relaxed)
-      let text = "the server is at its limit of \(maxCalls) calls"
+    if let limit, !limit.take() {
+      let text = "the server is at its limit of \(limit.count) calls"
       return refuse(
         stream, Status(code: .resourceExhausted, message: text), method.handler.descriptor, head)
     }
+    runningCalls.add(1, ordering: .relaxed)
     let call = ServerCall(
       method: method, head: consume head, stream: stream, workers: pool(of: stream.transportLoop), dispatcher: self,
       requestCompression: requestCompression)
@@ -105,7 +141,10 @@ package final class CallDispatcher: ServerStreamAcceptor {
     }
   }
 
-  func callEnded() { runningCalls.subtract(1, ordering: .relaxed) }
+  func callEnded() {
+    runningCalls.subtract(1, ordering: .relaxed)
+    limit?.giveBack()
+  }
 
   /// The loop's own, shared by all servers that use it.
   private func pool(of loop: any TransportLoop) -> WorkerPool {

@@ -72,7 +72,7 @@ final class ServerConnections: Sendable {
     }
     let life = dispatcher.observer.map { ServerConnectionLife($0, of: dispatcher.server) }
     let connection = HTTP2ServerConnection(
-      socket: socket, acceptor: dispatcher, options: connectionOptions, security: handshake?.session,
+      socket: socket, acceptor: dispatcher.copy(for: loop), options: connectionOptions, security: handshake?.session,
       handshakeSlot: handshake?.slot, onReady: { life?.opened($0) },
       onEnd: { [weak self] connection in
         life?.closed(connection)

@@ -1,3 +1,4 @@
+import Synchronization
 import VoleryPlatform
 import VoleryTypes
 
@@ -14,8 +15,8 @@ struct ServiceTable: Sendable {
     let runsOnLoop: Bool
     fileprivate let hash: UInt64
     fileprivate let path: [UInt8]
-    /// As `LoopActivity` has it.
-    var tag: UInt { isFallback ? ServiceTable.fallbackTag : UInt(bitPattern: ObjectIdentifier(self)) }
+    /// As `LoopActivity` has it; that of all copies.
+    let tag: UInt
     /// No service has it.
     let isFallback: Bool
 
@@ -32,11 +33,27 @@ struct ServiceTable: Sendable {
       if case .eventLoop = handler.executor { runsOnLoop = true } else { runsOnLoop = false }
       path = Array(handler.descriptor.path.utf8)
       hash = path.withUnsafeBytes(ServiceTable.hash)
+      tag = isFallback ? ServiceTable.fallbackTag : ServiceTable.nextTag.add(1, ordering: .relaxed).newValue
+    }
+
+    init(copying other: Entry) {
+      // An array that is copied alone would still be counted with the other's.
+      interceptors = other.interceptors.map { $0 }
+      isFallback = other.isFallback
+      handler = other.handler
+      hasOneRequest = other.hasOneRequest
+      executor = other.executor
+      runsOnLoop = other.runsOnLoop
+      path = other.path
+      hash = other.hash
+      tag = other.tag
     }
   }
 
-  /// Of the methods that only a fallback knows; no object's address.
+  /// Of the methods that only a fallback knows.
   static let fallbackTag: UInt = 2
+  /// Behind those that `LoopActivity` has a meaning for; counted through the process, so that no two servers' are alike.
+  private static let nextTag = Atomic<UInt>(15)
 
   private var buckets: [[Entry]]
   /// Full names of the services, sorted.
@@ -56,6 +73,13 @@ struct ServiceTable: Sendable {
         "\(handler.descriptor.path) has two handlers: a server takes each service once")
       buckets[index].append(entry)
     }
+  }
+
+  /// The same with entries of its own: who finds methods by one counts no references to what the other finds.
+  func copy() -> ServiceTable {
+    var table = self
+    table.buckets = buckets.map { $0.map(Entry.init(copying:)) }
+    return table
   }
 
   /// The method with this tag; nil for one of another table's, or a fallback's.

@@ -4,8 +4,8 @@
 Runs the server under valgrind's lackey, which writes down every load and store, and its scheduler, which writes down whose
 they are. Counted are the accesses, while h2load calls, to cache lines (64 bytes) that more than one loop's thread touches and at
 least one of them writes: on a machine with many cores each of them can be a wait for another core, whether the threads mean
-the same thing (sharing) or two things that lie side by side (false sharing). Lines that are only read are free, and a line moves at
-most so often as it is written, times the threads: what a line is touched more often than that is not counted.
+the same thing (sharing) or two things that lie side by side (false sharing). Lines that are only read are free. How often a line can
+move is bounded by how often it is written, and by how often others than its busiest thread touch it; no more is counted.
 
 Shows, a call, the accesses of all loops, how many of them can be such waits, and which functions make them."""
 
@@ -167,8 +167,10 @@ def touches(here):
 
 
 def possible_waits(here):
-    """Each store takes the line from the others, who may each have to fetch it again."""
-    return min(touches(here), len(here) * sum(stores for _, stores in here.values()))
+    """Each store takes the line from the others, who may each have to fetch it again; and it goes to and fro at most twice for each time
+    that somebody else than its busiest thread touches it."""
+    others = touches(here) - max(sum(counts) for counts in here.values())
+    return min(len(here) * sum(stores for _, stores in here.values()), 2 * others)
 
 
 def show(trace, symbols, options):

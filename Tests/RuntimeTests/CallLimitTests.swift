@@ -126,6 +126,38 @@ import VoleryServer
     try await check(way, Stubborn(isElsewhere ? .sharedPool : .eventLoop), options, limit: 10)
   }
 
+  @Test("the limit is one for all loops of a server") func loops() async throws {
+    var options = ServerOptions()
+    options.maxConcurrentCalls = 10
+    options.eventLoops = 3
+    let service = Stubborn(.eventLoop)
+    let server = Server(services: [service], options: options)
+    let address = try server.start(listeningOn: Way.tcp.listenAddress())[0]
+    defer { server.shutDown() }
+    // A connection each, which the server gives to its loops in turn.
+    let channels = try (0..<6).map { _ in try Channel(address.target) }
+    let codes = try await withThrowingTaskGroup(of: StatusCode.self) { group in
+      for index in 0..<60 {
+        group.addTask {
+          do throws(StatusError) {
+            _ = try await channels[index % 6].unary(Self.stay, [1], options: CallOptions(timeout: .seconds(20)))
+            return .ok
+          } catch { return error.code }
+        }
+      }
+      try await eventually("every place is taken") { service.running == 10 && server.dispatcher.callCount == 10 }
+      var codes: [StatusCode] = []
+      while codes.count < 50, let code = try await group.next() { codes.append(code) }
+      service.letGo()
+      while let code = try await group.next() { codes.append(code) }
+      return codes
+    }
+    #expect(codes.filter { $0 == .resourceExhausted }.count == 50)
+    #expect(codes.filter { $0 == .ok }.count == 10)
+    #expect(service.most == 10, "\(service.most) handlers at once")
+    try await eventually("no call is counted any more") { server.dispatcher.callCount == 0 }
+  }
+
   @Test(
     "as many handlers run at once for a connection as it may have streams", arguments: [Way.tcp, .unix], [false, true])
   func connection(_ way: Way, _ isElsewhere: Bool) async throws {
