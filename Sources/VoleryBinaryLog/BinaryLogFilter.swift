@@ -40,7 +40,7 @@ public struct BinaryLogFilter: Hashable, Sendable {
   ///
   /// - Throws: As for the text.
   public static func environment() throws(StatusError) -> BinaryLogFilter {
-    try BinaryLogFilter(getenv("GRPC_BINARY_LOG_FILTER").map { String(cString: $0) } ?? "")
+    try BinaryLogFilter(environmentVariable("GRPC_BINARY_LOG_FILTER") ?? "")
   }
 
   /// Nothing is logged.

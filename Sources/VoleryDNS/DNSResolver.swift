@@ -179,6 +179,6 @@ final class DNSWatchers: Sendable {
       throw TargetError("the target \"\(target)\": the DNS server \"\(target.authority)\" is not an IP address")
     }
     try AddressLiteral.checkZone(of: server.host, in: target)
-    return server.host.contains(":") ? "[\(server.host)]:\(server.port)" : "\(server.host):\(server.port)"
+    return AddressLiteral.text(host: server.host, port: server.port)
   }
 }

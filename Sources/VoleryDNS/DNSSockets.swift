@@ -70,7 +70,7 @@ enum DNSSockets {
       let port = Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
       let text =
         AddressLiteral.text(of: bytes.baseAddress! + (family == AF_INET ? 4 : 8), family: family) ?? "the DNS server"
-      return port == 53 ? text : family == AF_INET ? "\(text):\(port)" : "[\(text)]:\(port)"
+      return port == 53 ? text : AddressLiteral.text(host: text, port: port)
     }
   }
 }

@@ -74,9 +74,7 @@ extension ResolverConfiguration {
       close(descriptor)
     }
     return ResolverConfiguration(
-      parsing: String(decoding: text[..<count], as: UTF8.self), localDomain: environment("LOCALDOMAIN"),
-      options: environment("RES_OPTIONS"))
+      parsing: String(decoding: text[..<count], as: UTF8.self), localDomain: environmentVariable("LOCALDOMAIN"),
+      options: environmentVariable("RES_OPTIONS"))
   }
-
-  private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }

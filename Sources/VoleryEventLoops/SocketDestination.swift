@@ -115,7 +115,7 @@ package enum SocketDestination: Hashable, Sendable {
 extension SocketDestination: CustomStringConvertible {
   package var description: String {
     switch self {
-    case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    case .tcp(let host, let port): AddressLiteral.text(host: host, port: port)
     case .unix(let path): "unix:\(path)"
     case .unixAbstract(let name): "unix-abstract:\(name)"
     }

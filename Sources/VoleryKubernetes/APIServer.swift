@@ -43,7 +43,7 @@ package struct APIServer: Hashable, Sendable, CustomStringConvertible {
     "\(isSecure ? "https" : "http")://\(authority)"
   }
 
-  private var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+  private var authority: String { AddressLiteral.text(host: host, port: port) }
 
   /// The head of a GET. Blocks: the token is read.
   ///

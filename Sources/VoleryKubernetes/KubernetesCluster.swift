@@ -73,7 +73,7 @@ public struct KubernetesCluster: Hashable, Sendable {
   }
 
   package static func variable(_ name: String) -> String? {
-    getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+    environmentVariable(name).flatMap { $0.isEmpty ? nil : $0 }
   }
 
   private static func pod(

@@ -81,18 +81,7 @@ struct SliceRequest: Sendable {
   }
 
   /// Versions and continuations are the server's own texts: whatever is in them stays in the query.
-  private static func encoded(_ text: String) -> String {
-    let digits = Array("0123456789ABCDEF")
-    var result = ""
-    for byte in text.utf8 {
-      switch byte {
-      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e:
-        result.unicodeScalars.append(Unicode.Scalar(byte))
-      default: result += "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
-      }
-    }
-    return result
-  }
+  private static func encoded(_ text: String) -> String { URIText.encode(text, keeping: "") }
 
   /// Asks, at one address after the other until one can be reached.
   func ask() async throws(KubernetesFailure) -> Answer {

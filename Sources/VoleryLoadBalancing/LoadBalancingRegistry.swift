@@ -34,7 +34,7 @@ public struct PolicyContext: Sendable {
   /// Random 64 bits; tests inject a seeded generator.
   public var random: @Sendable () -> UInt64
   /// The process's environment: the value of a variable, nil where there is none; tests inject their own.
-  public var environment: @Sendable (String) -> String? = { name in getenv(name).map { String(cString: $0) } }
+  public var environment: @Sendable (String) -> String? = { environmentVariable($0) }
 
   /// What a policy's tests give it; a channel makes its own.
   ///

@@ -4,7 +4,7 @@ import VoleryPlatform
 /// What a `MetricsObserver` may be told.
 public struct MetricsOptions: Sendable {
   /// Whose names calls' durations have. As the environment's `OTEL_SEMCONV_STABILITY_OPT_IN` says: gRPC's by default.
-  public var conventions = TelemetryConventions(optIn: MetricsOptions.environment("OTEL_SEMCONV_STABILITY_OPT_IN"))
+  public var conventions = TelemetryConventions(optIn: environmentVariable("OTEL_SEMCONV_STABILITY_OPT_IN"))
   /// Labels that cost more series. None.
   public var optionalLabels: Set<OptionalLabel> = []
   /// Names of metrics that are not wanted (`MetricDescription.name`). None.
@@ -28,6 +28,4 @@ public struct MetricsOptions: Sendable {
 
   /// Of the defaults.
   public init() {}
-
-  private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }

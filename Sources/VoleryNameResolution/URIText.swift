@@ -49,13 +49,12 @@ package enum URIText {
   package static func encode(_ text: some StringProtocol, keeping kept: String) -> String {
     let kept = Set(kept.utf8)
     guard !text.utf8.allSatisfy({ unreserved.contains($0) || kept.contains($0) }) else { return String(text) }
-    let hexadecimal = Array("0123456789ABCDEF".utf8)
     var out: [UInt8] = []
     for byte in text.utf8 {
       if unreserved.contains(byte) || kept.contains(byte) {
         out.append(byte)
       } else {
-        out += [UInt8(ascii: "%"), hexadecimal[Int(byte >> 4)], hexadecimal[Int(byte & 15)]]
+        out.append(percentEncoded: byte)
       }
     }
     return String(decoding: out, as: UTF8.self)

@@ -36,6 +36,11 @@ package enum AddressLiteral {
     return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
+  /// A host and its port as URIs and logs have them (RFC 3986, 3.2.2): an IPv6 address stands in brackets.
+  package static func text(host: String, port: Int) -> String {
+    host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
+  }
+
   private static func read(_ text: String, _ family: Int32, _ address: UnsafeMutableRawPointer) -> Bool {
     // C would not see what follows a NUL.
     !text.utf8.contains(0) && inet_pton(family, text, address) == 1

@@ -1,5 +1,6 @@
 import VoleryEventLoops
 import VoleryNameResolution
+import VoleryPlatform
 package import VoleryServer
 
 /// Finds targets that, as they are written, lead to the proxy itself. Names that only a look-up would tell are for the limit of
@@ -68,7 +69,7 @@ extension ListenAddress {
 
   var settingText: String {
     switch self {
-    case .tcp(let host, let port): "\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    case .tcp(let host, let port): AddressLiteral.text(host: host, port: port)
     case .unix(let path): "unix:\(path)"
     case .unixAbstract(let name): "unix-abstract:\(name)"
     case .inProcess(let name): "in-process:\(name)"

@@ -2,6 +2,7 @@ import VoleryClient
 import VoleryConfiguration
 import VoleryLoadBalancing
 import VoleryNameResolution
+import VoleryPlatform
 import VoleryProxy
 import VoleryServer
 
@@ -104,7 +105,7 @@ extension ProxySettings {
       let faults = part.finish()
       reader.add(faults)
       guard let host, let port, faults.isEmpty else { return nil }
-      text = "dns:///\(host.contains(":") ? "[\(host)]" : host):\(port)"
+      text = "dns:///\(AddressLiteral.text(host: host, port: port))"
     case .list, .nothing:
       reader.fault(node.place, key, "this takes a target: dns:///orders:50051, or host and port")
       return nil

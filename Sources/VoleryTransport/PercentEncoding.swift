@@ -5,14 +5,13 @@ import VoleryTypes
 package enum PercentEncoding {
   package static func encode(_ text: String) -> [UInt8] {
     var out: [UInt8] = []
-    let hex = Array("0123456789ABCDEF".utf8)
     let lastIndex = text.utf8.count - 1
     for (index, byte) in text.utf8.enumerated() {
       let isEnd = index == 0 || index == lastIndex
       if byte > 0x20 || (byte == 0x20 && !isEnd), byte <= 0x7e, byte != UInt8(ascii: "%") {
         out.append(byte)
       } else {
-        out += [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]]
+        out.append(percentEncoded: byte)
       }
     }
     return out

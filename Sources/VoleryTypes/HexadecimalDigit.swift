@@ -10,3 +10,11 @@ extension UInt8 {
     }
   }
 }
+
+extension [UInt8] {
+  /// Adds a byte as URIs write one that may not stand there itself (RFC 3986, 2.1): `%2F`.
+  package mutating func append(percentEncoded byte: UInt8) {
+    func digit(_ value: UInt8) -> UInt8 { value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "A") + value - 10 }
+    self += [UInt8(ascii: "%"), digit(byte >> 4), digit(byte & 15)]
+  }
+}

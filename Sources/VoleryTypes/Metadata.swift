@@ -119,13 +119,11 @@ public struct Metadata: Sendable, Hashable {
       storage.withUnsafeBytes { bytes in
         var offset = 0
         while offset < bytes.count {
-          let keyLength = Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-          let value = offset + 8 + keyLength
-          let end = value + Int(bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
-          if keyLength == wanted.count, Metadata.folded(wanted, equals: bytes[(offset + 8)..<value]) {
-            return Array(bytes[value..<end])
+          let entry = Metadata.entry(in: bytes, at: offset)
+          if entry.key.count == wanted.count, Metadata.folded(wanted, equals: bytes[entry.key]) {
+            return Array(bytes[entry.value])
           }
-          offset = end
+          offset = entry.value.upperBound
         }
         return nil
       }

@@ -1,17 +1,28 @@
 // Entries as bytes, without a copy.
 
 extension Metadata {
+  /// Where the parts of an entry lie in `storage`.
+  struct EntryBounds {
+    let key: Range<Int>
+    let value: Range<Int>
+  }
+
+  /// The entry that begins at `offset`.
+  @inline(__always) static func entry(in bytes: UnsafeRawBufferPointer, at offset: Int) -> EntryBounds {
+    let key = offset + 8
+    let value = key + Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    let end = value + Int(bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
+    return EntryBounds(key: key..<value, value: value..<end)
+  }
+
   /// Visits each entry in order; the pointers are valid during the call only.
   package func forEachEntry(_ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
     storage.withUnsafeBytes { bytes in
       var offset = 0
       while offset < bytes.count {
-        let keyLength = Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-        let valueLength = Int(bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
-        let key = offset + 8
-        let value = key + keyLength
-        offset = value + valueLength
-        body(.init(rebasing: bytes[key..<value]), .init(rebasing: bytes[value..<offset]))
+        let entry = Metadata.entry(in: bytes, at: offset)
+        offset = entry.value.upperBound
+        body(.init(rebasing: bytes[entry.key]), .init(rebasing: bytes[entry.value]))
       }
     }
   }
@@ -23,13 +34,11 @@ extension Metadata {
     storage.withUnsafeBytes { bytes in
       var offset = 0
       while offset < bytes.count {
-        let keyLength = Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-        let value = offset + 8 + keyLength
-        let end = value + Int(bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
-        if keyLength == key.count, Metadata.isEqual(bytes, from: offset + 8, to: key) {
-          body(UnsafeRawBufferPointer(rebasing: bytes[value..<end]))
+        let entry = Metadata.entry(in: bytes, at: offset)
+        if entry.key.count == key.count, Metadata.isEqual(bytes, from: entry.key.lowerBound, to: key) {
+          body(UnsafeRawBufferPointer(rebasing: bytes[entry.value]))
         }
-        offset = end
+        offset = entry.value.upperBound
       }
     }
   }

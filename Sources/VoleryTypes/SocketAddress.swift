@@ -1,3 +1,5 @@
+import VoleryPlatform
+
 /// One way to reach a server.
 public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
   /// An IPv4 or IPv6 literal (never a name) and a port, 0 to 65535.
@@ -19,7 +21,7 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
   /// `in-process:orders`.
   public var description: String {
     switch self {
-    case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    case .tcp(let host, let port): AddressLiteral.text(host: host, port: port)
     case .unix(let path): "unix:\(path)"
     case .unixAbstract(let name): "unix-abstract:\(name)"
     case .inProcess(let name): "in-process:\(name)"

@@ -10,14 +10,14 @@ with 0 only if nothing failed that known-differences.txt does not explain. `make
 import argparse
 import os
 import pathlib
-import subprocess
 import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-OWN_NETWORK = "VOLERY_PEERS_OWN_NETWORK"
+sys.path.insert(0, str(HERE.parent / "Support"))
 
+import own_network  # noqa: E402
 from suite import known, load, load_cases, matrix, peers, report  # noqa: E402, F401
 from suite.cases import OUR_CLIENT  # noqa: E402
 from suite.outcome import Outcome, Verdict  # noqa: E402
@@ -45,18 +45,6 @@ def options() -> argparse.Namespace:
     return found
 
 
-def enter_own_network() -> None:
-    """Runs this program again in mount, network and process namespaces of its own: what it leaves behind ends with them."""
-    if OWN_NETWORK in os.environ:
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        return
-    words = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    if os.geteuid() == 0 and subprocess.run([*words, "true"], stderr=subprocess.DEVNULL).returncode == 0:
-        os.environ[OWN_NETWORK] = "1"
-        os.execvp(words[0], [*words, sys.executable, *sys.argv])
-    print("no network of its own: the loopback device is used", flush=True)
-
-
 def proxy_programs(python: str, ours: str) -> dict[str, str]:
     sbin = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
     found = {}
@@ -74,7 +62,7 @@ def wanted(words: list[str], name: str) -> bool:
 
 def main() -> None:
     chosen = options()
-    enter_own_network()
+    own_network.enter()
     started = time.monotonic()
     os.environ["PEERS_DESCRIPTORS"] = str(pathlib.Path(chosen.built) / "testing.binpb")
     programs = peers.Programs(chosen.program, chosen.python, pathlib.Path(chosen.built), HERE)

@@ -22,9 +22,10 @@ from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-OWN_NETWORK = "VOLERY_XDS_OWN_NETWORK"
 KNOWN = HERE / "known-differences.txt"
+sys.path.insert(0, str(HERE.parent / "Support"))
 
+import own_network  # noqa: E402
 from mesh import failing, figures, interop, refusing, report, routing, spreading  # noqa: E402, F401: they register their cases
 from mesh.case import CASES, CLIENTS, Case, Outcome  # noqa: E402
 from mesh.lab import Lab  # noqa: E402
@@ -44,18 +45,6 @@ def options() -> argparse.Namespace:
     found = parser.parse_args()
     found.here = HERE
     return found
-
-
-def enter_own_network() -> None:
-    """Runs this program again in namespaces of its own: what it leaves behind ends with them."""
-    if OWN_NETWORK in os.environ:
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        return
-    words = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    if os.geteuid() == 0 and subprocess.run([*words, "true"], stderr=subprocess.DEVNULL).returncode == 0:
-        os.environ[OWN_NETWORK] = "1"
-        os.execvp(words[0], [*words, sys.executable, *sys.argv])
-    print("no network of its own: the loopback device is used", flush=True)
 
 
 def known_differences() -> list[tuple[str, str, str]]:
@@ -122,7 +111,7 @@ def main() -> None:
             print(f"{one.name:26} {one.title}")
         return
     load = os.getloadavg()[0]
-    enter_own_network()
+    own_network.enter()
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     known = known_differences()
     results = []

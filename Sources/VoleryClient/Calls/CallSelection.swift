@@ -34,12 +34,21 @@ final class CallSelection: Sendable {
     committed()
   }
 
-  /// How long the call has to wait before it begins, or ends (gRFC A33); nil: nothing is to go wrong, or it has been told already.
-  func takeDelay() -> Duration? {
+  /// What is to go wrong with a call before it looks for a server (gRFC A33).
+  enum Fault {
+    case none
+    case fail(StatusError)
+    /// To wait so long; `endDelay` says what follows.
+    case wait(Duration)
+  }
+
+  /// To be asked before the call begins; nothing goes wrong twice.
+  func takeFault() -> Fault {
     guard let fault = selected?.configuration.injectedFault, !isDelayed.exchange(true, ordering: .relaxed) else {
-      return nil
+      return .none
     }
-    return fault.delay
+    if fault.delay > .zero { return .wait(fault.delay) }
+    return endDelay().map(Fault.fail) ?? .none
   }
 
   /// The delay has passed, or the call is over. Returns what the call ends with.

@@ -56,16 +56,15 @@ extension ClientCall {
 
   /// The config selector wants the call to wait, or to fail (gRFC A33), before it looks for a server.
   private func isDelayed() -> Bool {
-    guard let selection = selection.load(), let delay = selection.takeDelay() else { return false }
-    guard delay > .zero else {
-      guard let failure = selection.endDelay() else { return false }
-      refuse(failure)
-      return true
-    }
-    startDeadlineTimer(on: channel.loop)
-    schedule(after: delay) { call in
-      if let failure = call.selection.load()?.endDelay() { return call.refuse(failure) }
-      call.beginAttempt()
+    switch selection.load()?.takeFault() ?? .none {
+    case .none: return false
+    case .fail(let error): refuse(error)
+    case .wait(let delay):
+      startDeadlineTimer(on: channel.loop)
+      schedule(after: delay) { call in
+        if let failure = call.selection.load()?.endDelay() { return call.refuse(failure) }
+        call.beginAttempt()
+      }
     }
     return true
   }

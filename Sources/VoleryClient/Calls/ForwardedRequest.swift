@@ -105,11 +105,15 @@ package final class ForwardedRequest: @unchecked Sendable {  // Isolation: loop
       configuration = selection.methodConfig
     }
     waitForReady = configuration?.waitForReady ?? false
-    guard let delay = selection?.takeDelay() else { return true }
-    AttemptTimer(on: channel.loop).start(after: delay) { [weak self] in
-      guard let self, handler != nil else { return }
-      guard let failure = selection?.endDelay() else { return begin() }
-      end(StreamOutcome(status: failure.status, origin: .local))
+    switch selection?.takeFault() ?? .none {
+    case .none: return true
+    case .fail(let error): end(StreamOutcome(status: error.status, origin: .local))
+    case .wait(let delay):
+      AttemptTimer(on: channel.loop).start(after: delay) { [weak self] in
+        guard let self, handler != nil else { return }
+        guard let failure = selection?.endDelay() else { return begin() }
+        end(StreamOutcome(status: failure.status, origin: .local))
+      }
     }
     return false
   }

@@ -17,7 +17,7 @@ struct ChannelLog {
   private var lastFailure: String?
 
   /// - Parameter isInKubernetes: Every container there has this variable.
-  init(target: Target, logger: Logger, isInKubernetes: Bool = getenv("KUBERNETES_SERVICE_HOST") != nil) {
+  init(target: Target, logger: Logger, isInKubernetes: Bool = environmentVariable("KUBERNETES_SERVICE_HOST") != nil) {
     self.target = target
     self.logger = logger
     self.isInKubernetes = isInKubernetes

@@ -1,3 +1,5 @@
+import VoleryNameResolution
+
 /// A resource's name by gRFC A47: `xdstp://AUTHORITY/TYPE/ID?KEY=VALUE&...`, whose parameters have no order; or any other text, which
 /// has no authority.
 package enum ResourceName {
@@ -20,21 +22,5 @@ package enum ResourceName {
   }
 
   /// As a part of a path, of which the slash need not be encoded (RFC 3986, 3.3).
-  package static func encoded(_ text: String) -> String {
-    var encoded = ""
-    let digits = Array("0123456789ABCDEF")
-    for byte in text.utf8 {
-      let scalar = UnicodeScalar(byte)
-      if byte < 0x80, isPlain(Character(scalar)) {
-        encoded.unicodeScalars.append(scalar)
-      } else {
-        encoded += "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
-      }
-    }
-    return encoded
-  }
-
-  private static func isPlain(_ character: Character) -> Bool {
-    character.isLetter || character.isNumber || "-._~!$&'()*+,;=:@/".contains(character)
-  }
+  package static func encoded(_ text: String) -> String { URIText.encode(text, keeping: "!$&'()*+,;=:@/") }
 }

@@ -70,7 +70,7 @@ extension XDSBootstrap {
   public static func fromEnvironment(
     _ variable: ((String) -> String?)? = nil
   ) throws(XDSBootstrapError) -> XDSBootstrap {
-    let variable = variable ?? { name in getenv(name).map { String(cString: $0) } }
+    let variable = variable ?? environmentVariable
     if let path = variable("GRPC_XDS_BOOTSTRAP"), !path.isEmpty {
       let text: String
       do { text = String(decoding: try SmallFile.content(of: path, limit: maxBytes), as: UTF8.self) } catch {

@@ -18,28 +18,26 @@ package struct FilterOverrides: Equatable, Sendable {
     }
     for (name, any) in wire.sorted(by: { $0.key < $1.key }) {
       let place = "typed_per_filter_config[\(XDSResourceError.quote(name))]"
-      do {
-        var any = any
-        var isOptional = false
-        if let wrapped = try any.unpack(WireFilterConfig.self) {
-          isOptional = wrapped.isOptional
-          if wrapped.disabled {
-            faults[name] = .some(nil)
-            continue
-          }
-          guard let inner = wrapped.config else { throw XDSResourceError("config", "missing") }
-          any = inner
-        }
-        if let fault = try any.unpack(WireHTTPFault.self) {
-          faults[name] = .some(try FaultSettings(fault))
-        } else if !isOptional {
-          throw XDSResourceError("type_url", "the filter type \(XDSResourceError.quote(any.typeURL)) is not known")
-        }
-      } catch let error as XDSResourceError {
-        throw error.within(place)
-      } catch {
-        throw XDSResourceError(place, "\(error)")
+      try XDSResourceError.within(place) { try add(any, name) }
+    }
+  }
+
+  private mutating func add(_ any: Google_Protobuf_Any, _ name: String) throws {
+    var any = any
+    var isOptional = false
+    if let wrapped = try any.unpack(WireFilterConfig.self) {
+      isOptional = wrapped.isOptional
+      if wrapped.disabled {
+        faults[name] = .some(nil)
+        return
       }
+      guard let inner = wrapped.config else { throw XDSResourceError("config", "missing") }
+      any = inner
+    }
+    if let fault = try any.unpack(WireHTTPFault.self) {
+      faults[name] = .some(try FaultSettings(fault))
+    } else if !isOptional {
+      throw XDSResourceError("type_url", "the filter type \(XDSResourceError.quote(any.typeURL)) is not known")
     }
   }
 

@@ -38,12 +38,11 @@ struct LoadReporter: Sendable {
 
   /// Until the task is cancelled.
   func run(_ channel: Channel) async {
-    var pause = Duration.seconds(1)
+    var pause = StreamPause()
     while !Task.isCancelled {
       await accounts.untilLoadIsWanted()
-      if await converse(channel) { pause = .seconds(1) }
-      guard (try? await Task.sleep(for: pause * Double.random(in: 0.8...1.2))) != nil else { return }
-      pause = min(pause * 1.6, .seconds(30))
+      let wait = pause.ended(hasHeard: await converse(channel), random: .random(in: 0..<1))
+      guard (try? await Task.sleep(for: wait)) != nil else { return }
     }
   }
 

@@ -17,9 +17,7 @@ struct ClusterPolicy {
 
   init(_ wire: WireCluster) throws(XDSResourceError) {
     if let policy = wire.loadBalancingPolicy {
-      do throws(XDSResourceError) { self = try ClusterPolicy(policy, depth: 0) } catch {
-        throw error.within("load_balancing_policy")
-      }
+      self = try XDSResourceError.within("load_balancing_policy") { try ClusterPolicy(policy, depth: 0) }
       return
     }
     switch wire.lbPolicy {
@@ -79,15 +77,10 @@ struct ClusterPolicy {
     guard depth < ClusterPolicy.maxDepth else { throw XDSResourceError("policies", "too many below one another") }
     for (index, policy) in wire.policies.enumerated() {
       guard let config = policy.typedExtensionConfig?.typedConfig else { continue }
-      do {
-        guard let known = try ClusterPolicy.known(config, depth: depth) else { continue }
-        self = known
-        return
-      } catch let error as XDSResourceError {
-        throw error.within("policies[\(index)]")
-      } catch {
-        throw XDSResourceError("policies[\(index)]", "\(error)")
-      }
+      let read = try XDSResourceError.within("policies[\(index)]") { try ClusterPolicy.known(config, depth: depth) }
+      guard let known = read else { continue }
+      self = known
+      return
     }
     throw XDSResourceError("policies", "none of them is known")
   }
@@ -115,8 +108,8 @@ struct ClusterPolicy {
       guard let inner = try config.unpack(WireWrrLocality.self)?.endpointPickingPolicy else {
         throw XDSResourceError("wrr_locality.endpoint_picking_policy", "missing")
       }
-      do throws(XDSResourceError) { return try ClusterPolicy(inner, depth: depth + 1).over(.byWeight) } catch {
-        throw error.within("wrr_locality.endpoint_picking_policy")
+      return try XDSResourceError.within("wrr_locality.endpoint_picking_policy") {
+        try ClusterPolicy(inner, depth: depth + 1).over(.byWeight)
       }
     default: return nil
     }

@@ -1,3 +1,4 @@
+import VoleryPlatform
 import VoleryProtobuf
 package import VoleryTypes
 import VoleryWellKnownTypes
@@ -76,18 +77,14 @@ package struct ClusterResource: Equatable, Sendable {
       return .endpoints(config.serviceName.isEmpty ? wire.name : config.serviceName)
     case .clusterType(let custom)?:
       guard let config = custom.typedConfig else { throw XDSResourceError("cluster_type.typed_config", "missing") }
-      do {
+      return try XDSResourceError.within("cluster_type") {
         guard let aggregate = try config.unpack(WireClusterConfig.self) else {
-          throw XDSResourceError("cluster_type", "\(XDSResourceError.quote(config.typeURL)) is not known")
+          throw XDSResourceError("typed_config", "\(XDSResourceError.quote(config.typeURL)) is not known")
         }
         guard !aggregate.clusters.isEmpty, aggregate.clusters.count <= maxAggregated else {
-          throw XDSResourceError("cluster_type.clusters", "must be 1 to \(maxAggregated)")
+          throw XDSResourceError("clusters", "must be 1 to \(maxAggregated)")
         }
         return .aggregate(aggregate.clusters)
-      } catch let error as XDSResourceError {
-        throw error
-      } catch {
-        throw XDSResourceError("cluster_type.typed_config", "\(error)")
       }
     case .type(.logicalDns)?: return .host(try host(wire.loadAssignment))
     case .type(let type)?:
@@ -113,7 +110,7 @@ package struct ClusterResource: Equatable, Sendable {
     guard case .portValue(let port)? = address.portSpecifier, port > 0, port <= 65535 else {
       throw XDSResourceError("\(place).port_value", "is not 1 to 65535")
     }
-    return address.address.contains(":") ? "[\(address.address)]:\(port)" : "\(address.address):\(port)"
+    return AddressLiteral.text(host: address.address, port: Int(port))
   }
 
   /// gRFC A50: what a weight of enforcement of 0 switches off is left out.

@@ -55,15 +55,14 @@ package struct EndpointsResource: Equatable, Sendable {
       sums[priority, default: 0] += UInt64(weight)
       var endpoints: [Endpoint] = []
       for (index, endpoint) in group.lbEndpoints.enumerated() {
-        do throws(XDSResourceError) {
-          guard let read = try EndpointsResource.endpoint(endpoint, zone: wireLocality.zone) else { continue }
-          for address in read.addresses where !addresses.insert(address).inserted {
+        let read = try XDSResourceError.within("\(place).lb_endpoints[\(index)]") {
+          let read = try EndpointsResource.endpoint(endpoint, zone: wireLocality.zone)
+          for address in read?.addresses ?? [] where !addresses.insert(address).inserted {
             throw XDSResourceError("endpoint.address", "\(address) comes twice")
           }
-          endpoints.append(read)
-        } catch {
-          throw error.within("\(place).lb_endpoints[\(index)]")
+          return read
         }
+        if let read { endpoints.append(read) }
       }
       localities.append(
         Locality(

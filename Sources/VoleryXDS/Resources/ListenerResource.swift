@@ -20,16 +20,11 @@ package struct ListenerResource: Equatable, Sendable {
     guard let packed = wire.apiListener?.apiListener else {
       throw XDSResourceError("api_listener", "missing: only a listener that has one is for clients")
     }
-    let field = "api_listener"
-    do {
+    self = try XDSResourceError.within("api_listener") {
       guard let manager = try packed.unpack(WireHttpConnectionManager.self) else {
-        throw XDSResourceError(field, "has the type \(XDSResourceError.quote(packed.typeURL))")
+        throw XDSResourceError("type_url", "\(XDSResourceError.quote(packed.typeURL)) is not known")
       }
-      self = try ListenerResource(manager)
-    } catch let error as XDSResourceError {
-      throw error.within(field)
-    } catch {
-      throw XDSResourceError(field, "\(error)")
+      return try ListenerResource(manager)
     }
   }
 
@@ -45,9 +40,7 @@ package struct ListenerResource: Equatable, Sendable {
       }
       routes = .named(rds.routeConfigName)
     case .routeConfig(let config)?:
-      do throws(XDSResourceError) { routes = .inline(try RouteTable(config)) } catch {
-        throw error.within("route_config")
-      }
+      routes = .inline(try XDSResourceError.within("route_config") { try RouteTable(config) })
     case nil: throw XDSResourceError("route_specifier", "is neither rds nor route_config")
     }
     faults = try ListenerResource.faults(manager.httpFilters)
@@ -86,13 +79,11 @@ package struct ListenerResource: Equatable, Sendable {
   }
 
   private static func fault(_ config: Google_Protobuf_Any, _ place: String) throws(XDSResourceError) -> FaultSettings {
-    do {
-      guard let wire = try config.unpack(WireHTTPFault.self) else { throw XDSResourceError(place, "is no HTTPFault") }
+    try XDSResourceError.within(place) {
+      guard let wire = try config.unpack(WireHTTPFault.self) else {
+        throw XDSResourceError("typed_config", "is no HTTPFault")
+      }
       return try FaultSettings(wire)
-    } catch let error as XDSResourceError {
-      throw error.within(place)
-    } catch {
-      throw XDSResourceError(place, "\(error)")
     }
   }
 }

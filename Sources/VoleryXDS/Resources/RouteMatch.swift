@@ -19,9 +19,7 @@ package struct RouteMatch: Equatable, Sendable {
     }
     var headers: [HeaderMatch] = []
     for (index, header) in wire.headers.enumerated() {
-      do throws(XDSResourceError) { headers.append(try HeaderMatch(header)) } catch {
-        throw error.within("headers[\(index)]")
-      }
+      headers.append(try XDSResourceError.within("headers[\(index)]") { try HeaderMatch(header) })
     }
     self.headers = headers
     perMillion = try wire.runtimeFraction?.defaultValue.map { (fraction) throws(XDSResourceError) in

@@ -48,17 +48,13 @@ package struct RouteTable: Equatable, Sendable {
       }
       guard !host.domains.isEmpty else { throw XDSResourceError("\(place).domains", "empty") }
       let hostRetries = try RouteTable.retries(host.retryPolicy, "\(place).retry_policy")
-      let filters: FilterOverrides
-      do throws(XDSResourceError) { filters = try FilterOverrides(host.typedPerFilterConfig) } catch {
-        throw error.within(place)
-      }
+      let filters = try XDSResourceError.within(place) { try FilterOverrides(host.typedPerFilterConfig) }
       var routes: [Route] = []
       for (index, route) in host.routes.enumerated() {
-        do throws(XDSResourceError) {
-          if let route = try Route(route, hostRetries, filters) { routes.append(route) }
-        } catch {
-          throw error.within("\(place).routes[\(index)]")
+        let read = try XDSResourceError.within("\(place).routes[\(index)]") {
+          try Route(route, hostRetries, filters)
         }
+        if let read { routes.append(read) }
       }
       count += routes.count
       guard count <= RouteTable.maxRoutes else { throw XDSResourceError(place, "over \(RouteTable.maxRoutes) routes") }
@@ -103,7 +99,7 @@ extension RouteTable.Route {
   init?(_ wire: WireRoute, _ hostRetries: RetryPolicy?, _ hostFilters: FilterOverrides) throws(XDSResourceError) {
     guard let match = wire.match else { throw XDSResourceError("match", "missing") }
     guard match.queryParameters.isEmpty else { return nil }
-    do throws(XDSResourceError) { self.match = try RouteMatch(match) } catch { throw error.within("match") }
+    self.match = try XDSResourceError.within("match") { try RouteMatch(match) }
     filters = hostFilters.merging(try FilterOverrides(wire.typedPerFilterConfig))
     guard case .route(let action)? = wire.action else {
       clusters = []
@@ -136,9 +132,8 @@ extension RouteTable.Route {
       guard !cluster.name.isEmpty else { throw XDSResourceError("\(place).clusters[\(index)].name", "empty") }
       let weight = cluster.weight?.value ?? 0
       sum += UInt64(weight)
-      let filters: FilterOverrides
-      do throws(XDSResourceError) { filters = try FilterOverrides(cluster.typedPerFilterConfig) } catch {
-        throw error.within("\(place).clusters[\(index)]")
+      let filters = try XDSResourceError.within("\(place).clusters[\(index)]") {
+        try FilterOverrides(cluster.typedPerFilterConfig)
       }
       if weight > 0 {
         clusters.append(RouteTable.WeightedCluster(name: cluster.name, weight: weight, filters: filters))

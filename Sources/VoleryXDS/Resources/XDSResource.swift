@@ -38,8 +38,16 @@ package struct XDSResourceError: Error, Hashable, Sendable, CustomStringConverti
 
   init(_ description: String) { self.description = description }
 
-  /// The same, said of a field of `outer`.
-  func within(_ outer: String) -> XDSResourceError { XDSResourceError("\(outer).\(description)") }
+  /// Reads a part of a resource: what is wrong with it is said of a field of `place`.
+  static func within<Part>(
+    _ place: @autoclosure () -> String, _ read: () throws -> Part
+  ) throws(XDSResourceError) -> Part {
+    do { return try read() } catch let error as XDSResourceError {
+      throw XDSResourceError("\(place()).\(error.description)")
+    } catch {
+      throw XDSResourceError(place(), "\(error)")
+    }
+  }
 }
 
 extension XDSResourceError {

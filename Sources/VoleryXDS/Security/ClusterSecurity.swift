@@ -21,16 +21,12 @@ package struct ClusterSecurity: Equatable, Sendable {
     guard case .typedConfig(let config)? = wire.configType else {
       throw XDSResourceError("\(place).typed_config", "missing")
     }
-    do {
+    self = try XDSResourceError.within(place) {
       guard let tls = try config.unpack(WireUpstreamTlsContext.self) else {
         throw XDSResourceError("typed_config", "\(XDSResourceError.quote(config.typeURL)) is not known")
       }
       guard let common = tls.commonTlsContext else { throw XDSResourceError("common_tls_context", "missing") }
-      self = try ClusterSecurity(common, context)
-    } catch let error as XDSResourceError {
-      throw error.within(place)
-    } catch {
-      throw XDSResourceError(place, "\(error)")
+      return try ClusterSecurity(common, context)
     }
   }
 
@@ -86,9 +82,8 @@ package struct ClusterSecurity: Equatable, Sendable {
     }
     var names: [TextMatch] = []
     for (index, match) in validation.matchSubjectAltNames.enumerated() {
-      do throws(XDSResourceError) { names.append(try TextMatch(match)) } catch {
-        throw error.within("validation_context.match_subject_alt_names[\(index)]")
-      }
+      names.append(
+        try XDSResourceError.within("validation_context.match_subject_alt_names[\(index)]") { try TextMatch(match) })
     }
     self.names = names
   }

@@ -94,16 +94,14 @@ final class DiscoveryStream: Sendable {
     options.maxResponseMessageBytes = 64 << 20
     options.keepaliveTime = .seconds(300)
     let uri = servers[server].uri
-    var pause = Duration.seconds(1)
+    var pause = StreamPause()
     while !Task.isCancelled {
       do {
         let channel = try Channel(uri, credentials: settings.credentials(for: servers[server]), options: options)
         defer { channel.close() }
         while !Task.isCancelled {
           let hasHeard = await converse(channel, server)
-          if hasHeard { pause = .seconds(1) }
-          try await Task.sleep(for: pause * Double.random(in: 0.8...1.2))
-          pause = min(pause * 1.6, .seconds(30))
+          try await Task.sleep(for: pause.ended(hasHeard: hasHeard, random: .random(in: 0..<1)))
         }
       } catch {
         guard !Task.isCancelled else { return }
