@@ -61,7 +61,8 @@ package actor ConfiguredProxy {
     await renew(signs)
     // What has changed before that.
     await read(.hint)
-    for await sign in signs.stream {
+    for await _ in signs.waiting.news {
+      guard let sign = signs.waiting.take() else { continue }
       if sign == .hint { try? await Task.sleep(for: ConfiguredProxy.rest) }
       await renew(signs)
       await read(sign)
@@ -70,7 +71,7 @@ package actor ConfiguredProxy {
 
   private func renew(_ signs: SettingSigns) async { _ = await BlockingPool.files.value { signs.renew() } }
 
-  private func read(_ sign: SettingSigns.Sign) async {
+  private func read(_ sign: WaitingSign.Sign) async {
     do {
       let content = try await source.content()
       guard sign == .asked || content != self.content else { return }

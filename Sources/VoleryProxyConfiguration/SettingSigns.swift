@@ -3,28 +3,16 @@ import VoleryPlatform
 
 /// Tells when a file of settings should be read again: SIGHUP, and what the system tells of the file; now and then besides.
 final class SettingSigns: Sendable {
-  enum Sign: Sendable {
-    /// Somebody wants it.
-    case asked
-    /// It may have changed.
-    case hint
-  }
-
-  /// For one reader. While it is busy, one sign waits for it.
-  let stream: AsyncStream<Sign>
-  private let continuation: AsyncStream<Sign>.Continuation
+  /// For one reader.
+  let waiting = WaitingSign()
   private let watch: FileWatch
   private let signal: SignalWatch
 
   private static let interval = Duration.seconds(10)
 
   init(of path: String, on loop: EventLoop) {
-    // Two: a hint must not push out what somebody has asked for.
-    let (stream, continuation) = AsyncStream.makeStream(of: Sign.self, bufferingPolicy: .bufferingOldest(2))
-    self.stream = stream
-    self.continuation = continuation
     watch = FileWatch([path], on: loop)
-    signal = SignalWatch(SIGHUP, on: loop) { continuation.yield(.asked) }
+    signal = SignalWatch(SIGHUP, on: loop) { [waiting] in waiting.note(.asked) }
     loop.execute { [weak self] in self?.lookAgain(on: loop) }
   }
 
@@ -33,17 +21,17 @@ final class SettingSigns: Sendable {
 
   private func lookAgain(on loop: EventLoop) {
     _ = loop.schedule(after: SettingSigns.interval) { [weak self] in
-      self?.continuation.yield(.hint)
+      self?.waiting.note(.hint)
       self?.lookAgain(on: loop)
     }
   }
 
   /// Before each reading, so that no change falls between. Blocks where the file system does.
-  func renew() { watch.renew { [continuation] in continuation.yield(.hint) } }
+  func renew() { watch.renew { [waiting] in waiting.note(.hint) } }
 
   /// Ends the stream; returns when the signal has its former effect again.
   func close() async {
-    continuation.finish()
+    waiting.finish()
     watch.close()
     await signal.close()
   }

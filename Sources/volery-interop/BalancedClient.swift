@@ -31,7 +31,9 @@ struct BalancedClient: AsyncParsableCommand {
   @Option(name: .customLong("response_payload_size"), help: "Bytes of its response.") var responseBytes = 0
   @Option(name: .customLong("lb"), help: "The load balancing policy, where the resolver gives none.") var policy:
     String?
-  @Option(name: .customLong("secure_mode"), help: "Only false: there are no xDS credentials (gRFC A29).")
+  @Option(
+    name: .customLong("secure_mode"),
+    help: "true: TLS as the control plane says of a cluster (gRFC A29), plaintext where it says nothing.")
   var isSecure = false
 
   func validate() throws {
@@ -43,7 +45,6 @@ struct BalancedClient: AsyncParsableCommand {
     guard sizes.contains(requestBytes), sizes.contains(responseBytes) else {
       throw ValidationError("--request_payload_size and --response_payload_size are 0 to \(sizes.upperBound)")
     }
-    guard !isSecure else { throw ValidationError("--secure_mode=true needs xDS credentials, which there are none of") }
     _ = try plan()
     _ = try expected()
   }
@@ -99,6 +100,9 @@ struct BalancedClient: AsyncParsableCommand {
     var options = ChannelOptions()
     options.useXDS()
     if let policy { options.loadBalancingPolicy = policy }
-    do { return try Channel(server, options: options) } catch { throw ValidationError("\(error)") }
+    let credentials = isSecure ? ChannelCredentials.xds(fallback: .plaintext) : .plaintext
+    do { return try Channel(server, credentials: credentials, options: options) } catch {
+      throw ValidationError("\(error)")
+    }
   }
 }

@@ -31,7 +31,7 @@ import VoleryXDS
     ).result
   }
 
-  private static func transport(_ tls: String) -> String {
+  static func transport(_ tls: String) -> String {
     """
     "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": {
       "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
@@ -39,7 +39,7 @@ import VoleryXDS
     """
   }
 
-  private static let mutual = """
+  static let mutual = """
     "tls_certificate_provider_instance": {"instance_name": "whole"},
     "validation_context": {"ca_certificate_provider_instance": {"instance_name": "whole"}
     """

@@ -68,4 +68,39 @@ import Testing
     #expect(client.process.stop(SIGTERM) == 0)
     withExtendedLifetime(servers) {}
   }
+
+  @Test("with --secure_mode=true it goes by the certificates that the control plane names") func secure() async throws {
+    let control = try ControlPlane()
+    let server = try await blocking {
+      try Program([
+        StatisticsTests.program, "server", "--bind", "127.0.0.1:0", "--use_tls", "--cert",
+        TestCertificates.path("server.crt"), "--key", TestCertificates.path("server.key"), "--client_ca",
+        TestCertificates.path("ca.crt"),
+      ])
+    }
+    try control.set("listener", Resources.listener("orders", routes: "r"))
+    try control.set("endpoints", Resources.endpoints("a", [(0, 1, [server.port])]))
+    let tls = ClusterSecurityTests.transport(
+      "\(ClusterSecurityTests.mutual), \"match_subject_alt_names\": [{\"exact\": \"orders.test\"}]}")
+    try control.set("cluster", Resources.cluster("a", extra: tls))
+    try control.set("routes", Resources.routes("r", Resources.to("a")))
+    let files = ["certificate_file": "client.crt", "private_key_file": "client.key", "ca_certificate_file": "ca.crt"]
+      .map { "\"\($0)\": \"\(TestCertificates.path($1))\"" }.joined(separator: ", ")
+    let bootstrap = ControlPlane.bootstrap(port: try await control.start()).replacingOccurrences(
+      of: "\"node\":",
+      with:
+        "\"certificate_providers\": {\"whole\": {\"plugin_name\": \"file_watcher\", \"config\": {\(files)}}}, \"node\":"
+    )
+    for (isSecure, wanted) in [("true", "UnaryCall OK"), ("false", "UnaryCall UNAVAILABLE")] {
+      let client = try await blocking {
+        try Program([
+          "env", "GRPC_XDS_BOOTSTRAP_CONFIG=\(bootstrap)", StatisticsTests.program, "xds-client",
+          "--server=xds:///orders", "--stats_port=0", "--qps=5", "--print_response=true", "--secure_mode=\(isSecure)",
+        ])
+      }
+      let line = try await blocking { try client.process.readLine().line }
+      #expect(line.hasPrefix(wanted), "\(line)")
+    }
+    withExtendedLifetime(server) {}
+  }
 }

@@ -86,6 +86,7 @@ struct ClusterImplPicker: Picker {
     case .queue, .fail, .drop: return result
     }
     guard calls.begin(limit: limit) else {
+      result.discard()
       load?.dropped(nil)
       return .drop(
         StatusError(.unavailable, "xds: the cluster has \(limit) calls, as many as its circuit breaker allows"))
