@@ -336,6 +336,7 @@ let package = Package(
       "RuntimeTests",
       [
         "VoleryPlatform", "NastyMessages", "TestSupport", "Volery", "VoleryServer", "VoleryClient", "VoleryTransport",
+        "VoleryLoadBalancing", "VoleryTesting",
         "VoleryTypes", "VoleryCompression",
         "VoleryHTTP2Session", "VoleryHTTP2Transport", "VoleryEventLoops",
       ]),

@@ -21,16 +21,38 @@ extension Attributes {
   }
 }
 
+extension Attributes {
+  fileprivate struct BelowChild {
+    let name: String
+    let attributes: Attributes
+  }
+
+  /// What the child of the first element gets; nil: there is none.
+  fileprivate func takeChild() -> BelowChild? {
+    var path = childPath
+    guard !path.isEmpty else { return nil }
+    let name = path.removeFirst()
+    var attributes = self
+    attributes.childPath = path
+    return BelowChild(name: name, attributes: attributes)
+  }
+}
+
 extension [Endpoint] {
   /// By the first element of their path, which is taken off; those without a path are left out.
   func groupedByChild() -> [String: [Endpoint]] {
     var groups: [String: [Endpoint]] = [:]
+    // A resolver gives many endpoints the same attributes as a rule: they stay the same ones.
+    var before = Attributes()
+    var below = before.takeChild()
     for var endpoint in self {
-      var path = endpoint.attributes.childPath
-      guard !path.isEmpty else { continue }
-      let name = path.removeFirst()
-      endpoint.attributes.childPath = path
-      groups[name, default: []].append(endpoint)
+      if !endpoint.attributes.isIdentical(to: before) {
+        before = endpoint.attributes
+        below = before.takeChild()
+      }
+      guard let below else { continue }
+      endpoint.attributes = below.attributes
+      groups[below.name, default: []].append(endpoint)
     }
     return groups
   }

@@ -97,6 +97,15 @@ public struct ChildPolicy {
     return true
   }
 
+  /// Of the changes those of its own subchannels, at once. Returns false, and asks nobody, when there are none.
+  @discardableResult
+  public mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) -> Bool {
+    let own = changes.filter { subchannels[$0.id] != nil }
+    guard !own.isEmpty else { return false }
+    ask(&effects) { $0.subchannelsChanged(own, &$1) }
+    return true
+  }
+
   /// Returns false, and asks nobody, when the timer is not this child's.
   @discardableResult
   public mutating func timerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) -> Bool {

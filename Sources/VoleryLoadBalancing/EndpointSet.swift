@@ -18,14 +18,36 @@ struct EndpointSet {
 
   /// What a connection depends on: an endpoint of which none of it has changed keeps its subchannel.
   private struct ServerKey: Hashable {
-    let addresses: Set<SocketAddress>
+    private enum Addresses: Hashable {
+      case one(SocketAddress)
+      case several(Set<SocketAddress>)
+    }
+
+    private let addresses: Addresses
+    private let serverName: String?
+    private let cluster: String?
+
+    init(_ endpoint: Endpoint, _ named: Named) {
+      addresses = endpoint.addresses.count == 1 ? .one(endpoint.addresses[0]) : .several(Set(endpoint.addresses))
+      serverName = named.serverName
+      cluster = named.cluster
+    }
+  }
+
+  /// What attributes say that counts here. Most endpoints share theirs.
+  private struct Named {
+    let attributes: Attributes
     let serverName: String?
     let cluster: String?
+    let priority: UInt32
+    let weight: UInt32
 
-    init(_ endpoint: Endpoint) {
-      addresses = Set(endpoint.addresses)
-      serverName = endpoint.attributes.serverName
-      cluster = endpoint.attributes.cluster
+    init(_ attributes: Attributes) {
+      self.attributes = attributes
+      serverName = attributes.serverName
+      cluster = attributes.cluster
+      priority = attributes.priority ?? 0
+      weight = attributes.weight ?? 1
     }
   }
 
@@ -50,6 +72,11 @@ struct EndpointSet {
   }
 
   private var members: [Int: Member] = [:]
+  /// Of the members: so many are ready, and so many failing.
+  private var readyCount = 0
+  private var failingCount = 0
+  /// False: all members weigh the same.
+  private var weightsDiffer = false
   private var idOfEndpoint: [ServerKey: Int] = [:]
   /// Nil: nobody looks for slow ones.
   private let detector: SlownessDetector?
@@ -64,18 +91,27 @@ struct EndpointSet {
   mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) {
     var wanted: [Int] = []
     var kept: [ServerKey: Int] = [:]
+    wanted.reserveCapacity(endpoints.count)
+    kept.reserveCapacity(endpoints.count)
+    var named = Named(Attributes())
+    var weights: Set<UInt32> = []
     for endpoint in endpoints {
-      let key = ServerKey(endpoint)
+      if !endpoint.attributes.isIdentical(to: named.attributes) { named = Named(endpoint.attributes) }
+      if weights.count < 2 { weights.insert(named.weight) }
+      let key = ServerKey(endpoint, named)
       guard kept[key] == nil else { continue }
       let id = idOfEndpoint[key] ?? add(endpoint, &effects)
-      members[id]?.priority = endpoint.attributes.priority ?? 0
-      members[id]?.weight = endpoint.attributes.weight ?? 1
+      if let member = members[id], member.priority != named.priority || member.weight != named.weight {
+        members[id]?.priority = named.priority
+        members[id]?.weight = named.weight
+      }
       kept[key] = id
       wanted.append(id)
     }
-    let gone = Set(order).subtracting(wanted)
+    let gone = wanted == order ? [] : Set(order).subtracting(wanted)
     order = wanted
     idOfEndpoint = kept
+    weightsDiffer = weights.count > 1
     for id in gone { retire(id, &effects) }
     releaseRetiring(&effects)
   }
@@ -90,35 +126,53 @@ struct EndpointSet {
 
   private mutating func retire(_ id: Int, _ effects: inout PolicyEffects) {
     guard let member = members.removeValue(forKey: id) else { return }
+    count(member, -1)
     if member.state == .ready { retiring[id] = member.subchannel } else { effects.remove(id) }
+  }
+
+  private mutating func count(_ member: Member, _ number: Int) {
+    if member.state == .ready { readyCount += number }
+    if member.isFailing { failingCount += number }
   }
 
   /// Once a wanted member is ready, the others are not needed.
   private mutating func releaseRetiring(_ effects: inout PolicyEffects) {
-    guard !retiring.isEmpty, members.values.contains(where: { $0.state == .ready }) else { return }
+    guard !retiring.isEmpty, readyCount > 0 else { return }
     for id in retiring.keys { effects.remove(id) }
     retiring = [:]
   }
 
-  mutating func changed(_ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects) {
-    if retiring[id] != nil, state != .ready {
-      retiring[id] = nil
-      return effects.remove(id)
+  /// Whether others are ready now. How long it takes does not depend on how many members there are.
+  mutating func changed(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) -> Bool {
+    var isReadyChanged = false
+    for change in changes where changed(change, &effects) { isReadyChanged = true }
+    releaseRetiring(&effects)
+    return isReadyChanged
+  }
+
+  private mutating func changed(_ change: SubchannelChange, _ effects: inout PolicyEffects) -> Bool {
+    if retiring[change.id] != nil, change.state != .ready {
+      retiring[change.id] = nil
+      effects.remove(change.id)
+      return true
     }
-    guard var member = members[id] else { return }
-    member.state = state
-    switch state {
+    guard var member = members[change.id] else { return false }
+    count(member, -1)
+    let wasReady = member.state == .ready
+    member.state = change.state
+    switch change.state {
     case .ready:
       member.isFailing = false
       member.error = nil
     case .transientFailure:
       member.isFailing = true
-      member.error = error ?? member.error
-    case .idle: effects.connect(id)
+      member.error = change.error ?? member.error
+    case .idle: effects.connect(change.id)
     case .connecting, .shutdown: break
     }
-    members[id] = member
-    releaseRetiring(&effects)
+    count(member, 1)
+    members[change.id] = member
+    return wasReady != (change.state == .ready)
   }
 
   /// All that it has, in no order.
@@ -126,6 +180,7 @@ struct EndpointSet {
 
   /// The same subchannels with their weights; nil where these don't differ, which costs less to pick of.
   func weighted(_ subchannels: [Subchannel]) -> WeightedSubchannels? {
+    guard weightsDiffer else { return nil }
     let weights = subchannels.map { members[$0.id]?.weight ?? 1 }
     guard let first = weights.first, weights.contains(where: { $0 != first }) else { return nil }
     return WeightedSubchannels(subchannels, weights: weights.map(Double.init))
@@ -134,24 +189,24 @@ struct EndpointSet {
   /// READY wins, of the lowest priority that has one (RFC 2782), without those of no weight unless there are no others; then CONNECTING (idle counts as it: every member is told to
   /// connect), then failure.
   var summary: Summary {
-    let wanted = order.compactMap { members[$0] }
-    let ready = wanted.filter { $0.state == .ready }
-    if let first = ready.map(\.priority).min() {
+    if readyCount > 0 {
+      let ready = order.compactMap { id in members[id].flatMap { $0.state == .ready ? $0 : nil } }
+      let first = ready.reduce(UInt32.max) { min($0, $1.priority) }
       let wanted = ready.filter { $0.priority == first }
       let weighty = wanted.filter { $0.weight > 0 }
-      return .ready((weighty.isEmpty ? wanted : weighty).map(\.subchannel))
+      return .ready((weighty.isEmpty ? wanted : weighty).map { $0.subchannel })
     }
     if !retiring.isEmpty { return .ready(retiring.sorted { $0.key < $1.key }.map(\.value)) }
-    if wanted.isEmpty { return .empty }
-    if wanted.contains(where: { !$0.isFailing }) { return .connecting }
-    let errors = wanted.prefix(8).map { member in
+    if members.isEmpty { return .empty }
+    if failingCount < members.count { return .connecting }
+    let errors = order.prefix(8).compactMap { members[$0] }.map { member in
       let name = "\(member.subchannel.endpoint)"
       let text = member.error?.message ?? "no connection"
       // A dial's own error names each address.
       return text.hasPrefix("\(name): ") || text.contains(": ") && member.subchannel.endpoint.addresses.count > 1
         ? text : "\(name): \(text)"
     }
-    let more = wanted.count > 8 ? " and \(wanted.count - 8) more" : ""
+    let more = members.count > 8 ? " and \(members.count - 8) more" : ""
     return .failing(StatusError(.unavailable, "no server can be reached: \(errors.joined(separator: "; "))\(more)"))
   }
 }

@@ -95,6 +95,15 @@ extension GracefulSwitch<ChildPolicy> {
     return isOwn
   }
 
+  /// Tells each child of the changes of its own subchannels. Returns whether there were any.
+  @discardableResult
+  public mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) -> Bool {
+    var isAny = false
+    forEach { isAny = $0.subchannelsChanged(changes, &effects) || isAny }
+    settle(&effects)
+    return isAny
+  }
+
   /// Tells the child whose timer it is. Returns false when it is nobody's.
   @discardableResult
   public mutating func timerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) -> Bool {

@@ -86,6 +86,11 @@ public protocol LoadBalancingPolicy {
   mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects)
 
+  /// Several subchannels have changed, in this order; one may be there twice. By default they are told one by one. For a policy that
+  /// looks at all of its subchannels to publish, and for one with children (`ChildPolicy.subchannelsChanged`): once for all of them
+  /// is enough. A policy with thousands of subchannels hears of what has come together within some milliseconds.
+  mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects)
+
   /// The resolver failed and nothing was ever resolved: publish a failure.
   mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects)
 
@@ -115,6 +120,12 @@ public protocol LoadBalancingPolicy {
 extension LoadBalancingPolicy {
   /// False: a new configuration makes a new policy.
   public mutating func adopt(_ fresh: any LoadBalancingPolicy) -> Bool { false }
+  /// Tells them one by one, but for those that the policy has given up meanwhile.
+  public mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) {
+    for change in changes where !effects.hasRemoved(change.id) {
+      subchannelChanged(change.id, to: change.state, error: change.error, &effects)
+    }
+  }
   /// Does nothing: for a policy that is never idle.
   public mutating func exitIdle(_ effects: inout PolicyEffects) {}
   /// Does nothing: for a policy without timers.

@@ -69,16 +69,23 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
   public mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
   ) {
-    guard let key = key(id) else { return }
-    members[id, default: Member(key: key)].state = state
-    if state == .ready, detector.isEjected(key) {
-      ask(&effects) {
-        $0.subchannelChanged(id, to: .transientFailure, error: OutlierDetectionPolicy.ejection, &$1)
-      }
-    } else {
-      ask(&effects) { $0.subchannelChanged(id, to: state, error: error, &$1) }
+    subchannelsChanged([SubchannelChange(id, to: state, error: error)], &effects)
+  }
+
+  /// The same of several, which the child hears of at once.
+  public mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) {
+    var told: [SubchannelChange] = []
+    for change in changes {
+      guard let key = key(change.id) else { continue }
+      members[change.id, default: Member(key: key)].state = change.state
+      let isEjected = change.state == .ready && detector.isEjected(key)
+      told.append(
+        isEjected
+          ? SubchannelChange(change.id, to: .transientFailure, error: OutlierDetectionPolicy.ejection) : change)
     }
-    if child.subchannels[id] == nil { members[id] = nil }
+    guard !told.isEmpty else { return }
+    ask(&effects) { $0.subchannelsChanged(told, &$1) }
+    for change in told where child.subchannels[change.id] == nil { members[change.id] = nil }
   }
 
   private static let ejection = StatusError(.unavailable, "it is ejected: its calls fail much more often than others'")
@@ -90,10 +97,12 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
     let changed = detector.sweep(at: context.now())
     tellSpared(&effects)
     guard !changed.isEmpty else { return }
+    var ready: [SubchannelChange] = []
     for (id, member) in members.sorted(by: { $0.key < $1.key }) where changed.contains(member.key) {
       effects.append(.tellEjection(id, by: detector.method(ofEjecting: member.key)))
-      if member.state == .ready { subchannelChanged(id, to: .ready, error: nil, &effects) }
+      if member.state == .ready { ready.append(SubchannelChange(id, to: .ready)) }
     }
+    subchannelsChanged(ready, &effects)
   }
 
   /// Of each subchannel once: a server has one as a rule.

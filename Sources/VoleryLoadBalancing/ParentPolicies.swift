@@ -30,7 +30,11 @@ extension WrappingPolicy {
   mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
   ) {
-    ask(&effects) { _ = $0.subchannelChanged(id, to: state, error: error, &$1) }
+    subchannelsChanged([SubchannelChange(id, to: state, error: error)], &effects)
+  }
+
+  mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) {
+    ask(&effects) { _ = $0.subchannelsChanged(changes, &$1) }
   }
 
   mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {
@@ -64,7 +68,11 @@ extension ParentPolicy {
   package mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
   ) {
-    if children.subchannelChanged(id, to: state, error: error, &effects) != nil { heard(&effects) }
+    subchannelsChanged([SubchannelChange(id, to: state, error: error)], &effects)
+  }
+
+  package mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) {
+    if children.subchannelsChanged(changes, &effects) { heard(&effects) }
   }
 
   package mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {

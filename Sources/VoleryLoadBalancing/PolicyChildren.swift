@@ -58,6 +58,14 @@ public struct PolicyChildren<Key: Hashable> {
     return key
   }
 
+  /// Each child gets its own. Returns whether there were any.
+  @discardableResult
+  public mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) -> Bool {
+    var isAny = false
+    for key in Array(children.keys) where children[key]!.subchannelsChanged(changes, &effects) { isAny = true }
+    return isAny
+  }
+
   /// The child that the timer is of.
   public mutating func timerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) -> Key? {
     guard let key = children.first(where: { $0.value.id == timer.path.first })?.key else { return nil }

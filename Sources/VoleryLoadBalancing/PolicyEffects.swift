@@ -52,6 +52,7 @@ public struct PolicyEffects {
 
   /// What was said so far, in order.
   public private(set) var effects: [Effect] = []
+  private var removed: Set<Int> = []
   /// What came with the resolver's last answer besides the endpoints (`Resolution.attributes`). A parent may give its children
   /// others.
   public var attributes: Attributes
@@ -86,14 +87,20 @@ public struct PolicyEffects {
   func subchannel(for request: SubchannelRequest) -> Subchannel { makeSubchannel(request) }
 
   /// Says what another `PolicyEffects` has said. `ChildPolicy` does this for a policy that has others below it.
-  public mutating func append(_ effect: Effect) { effects.append(effect) }
+  public mutating func append(_ effect: Effect) {
+    if case .remove(let id) = effect { removed.insert(id) }
+    effects.append(effect)
+  }
+
+  /// Whether the subchannel was given up here.
+  func hasRemoved(_ id: Int) -> Bool { !removed.isEmpty && removed.contains(id) }
 
   /// Connects a subchannel that is idle; nothing happens to one that is connecting, ready or backing off (in backoff it is
   /// remembered, and the subchannel connects when the backoff has passed).
   public mutating func connect(_ id: Int) { effects.append(.connect(id)) }
 
   /// Gives a subchannel up: no new calls, those that run finish, then its connection is closed.
-  public mutating func remove(_ id: Int) { effects.append(.remove(id)) }
+  public mutating func remove(_ id: Int) { append(.remove(id)) }
 
   /// What calls use from now on, and the channel's state as the application sees it.
   public mutating func publish(_ state: ConnectivityState, _ picker: any Picker) {

@@ -74,6 +74,10 @@ struct ReconfigurablePolicy: LoadBalancingPolicy {
     ask(&effects) { _ = $0.subchannelChanged(id, to: state, error: error, &$1) }
   }
 
+  mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) {
+    ask(&effects) { _ = $0.subchannelsChanged(changes, &$1) }
+  }
+
   mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {
     ask(&effects) { _ = $0.timerFired(timer, &$1) }
   }

@@ -105,7 +105,23 @@ struct RingHashPolicy: LoadBalancingPolicy {
   mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
   ) {
-    guard var member = members[id] else { return }
+    subchannelsChanged([SubchannelChange(id, to: state, error: error)], &effects)
+  }
+
+  mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) {
+    var (isKnown, isForced) = (false, false)
+    for change in changes {
+      guard let isNews = note(change, &effects) else { continue }
+      isKnown = true
+      isForced = isForced || isNews
+    }
+    if isKnown { settle(isForced: isForced, &effects) }
+  }
+
+  /// Whether a picker has to know of it; nil: it is of none of the members.
+  private mutating func note(_ change: SubchannelChange, _ effects: inout PolicyEffects) -> Bool? {
+    let (id, state, error) = (change.id, change.state, change.error)
+    guard var member = members[id] else { return nil }
     let old = member.standing
     member.state = state
     switch state {
@@ -116,7 +132,7 @@ struct RingHashPolicy: LoadBalancingPolicy {
     case .connecting, .shutdown: break
     }
     members[id] = member
-    settle(isForced: old != member.standing || state == .transientFailure, &effects)
+    return old != member.standing || state == .transientFailure
   }
 
   mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {

@@ -37,11 +37,15 @@ struct SlowStartPolicy: WrappingPolicy {
     self.context = context
   }
 
-  mutating func subchannelChanged(
-    _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
-  ) {
-    if state != .ready { since[id] = nil } else if since[id] == nil { since[id] = context.now() }
-    ask(&effects) { _ = $0.subchannelChanged(id, to: state, error: error, &$1) }
+  mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) {
+    for change in changes {
+      if change.state != .ready {
+        since[change.id] = nil
+      } else if since[change.id] == nil {
+        since[change.id] = context.now()
+      }
+    }
+    ask(&effects) { _ = $0.subchannelsChanged(changes, &$1) }
   }
 
   /// The newest one's window is over.

@@ -5,7 +5,24 @@ public import VoleryTypes
 public struct SpreadingPolicy: LoadBalancingPolicy {
   private var set: EndpointSet
   /// The subchannels of the picker that was published last and what they weigh there; nil while calls wait or fail.
-  private var ring: [Int: UInt16]?
+  private var ring: Ring?
+  /// Who is in a picker.
+  private struct Ring {
+    let ids: [Int]
+    /// Nil: all are alike.
+    let weights: [UInt16]?
+
+    /// Whether it is the same but for the order, which may be another one in each answer of a resolver.
+    func isSame(as other: Ring) -> Bool {
+      guard ids.count == other.ids.count, (weights == nil) == (other.weights == nil) else { return false }
+      return ids == other.ids && weights == other.weights || byID == other.byID
+    }
+
+    private var byID: [Int: UInt16] {
+      Dictionary(ids.enumerated().map { ($1, weights?[$0] ?? 1) }) { $1 }
+    }
+  }
+
   private let makePicker: ([Subchannel], UInt64) -> any Picker
   private let makeWeightedPicker: ((WeightedSubchannels, UInt64) -> any Picker)?
   private let context: PolicyContext
@@ -38,8 +55,12 @@ public struct SpreadingPolicy: LoadBalancingPolicy {
   public mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
   ) {
-    set.changed(id, to: state, error: error, &effects)
-    publish(&effects)
+    subchannelsChanged([SubchannelChange(id, to: state, error: error)], &effects)
+  }
+
+  /// The same for several: one new picker at most.
+  public mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) {
+    if set.changed(changes, &effects) || ring == nil { publish(&effects) }
   }
 
   /// Fails calls with the resolver's error.
@@ -57,9 +78,8 @@ public struct SpreadingPolicy: LoadBalancingPolicy {
     // A new picker starts somewhere else: without a change the old one goes on where it is, or shares would drift at
     // every look-up that finds nothing new.
     let weighted = makeWeightedPicker == nil ? nil : set.weighted(subchannels)
-    let weights = weighted?.weights ?? Array(repeating: 1, count: subchannels.count)
-    let new = Dictionary(zip(subchannels.map(\.id), weights)) { $1 }
-    guard new != ring else { return }
+    let new = Ring(ids: subchannels.map { $0.id }, weights: weighted?.weights)
+    guard ring.map({ !$0.isSame(as: new) }) ?? true else { return }
     ring = new
     detector?.use(subchannels)
     if let weighted, let makeWeightedPicker {

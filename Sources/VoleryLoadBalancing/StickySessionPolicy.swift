@@ -13,11 +13,9 @@ struct StickySessionPolicy: WrappingPolicy {
     self.cookie = cookie
   }
 
-  mutating func subchannelChanged(
-    _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
-  ) {
-    ready[id] = state == .ready ? child.subchannels[id] : nil
-    ask(&effects) { _ = $0.subchannelChanged(id, to: state, error: error, &$1) }
+  mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) {
+    for change in changes { ready[change.id] = change.state == .ready ? child.subchannels[change.id] : nil }
+    ask(&effects) { _ = $0.subchannelsChanged(changes, &$1) }
   }
 
   mutating func heard(_ effects: inout PolicyEffects) {

@@ -53,9 +53,12 @@ struct WeightedRoundRobinPolicy: LoadBalancingPolicy {
   mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
   ) {
-    if state == .ready { members[id]?.load.becameReady() }
-    set.changed(id, to: state, error: error, &effects)
-    publish(&effects)
+    subchannelsChanged([SubchannelChange(id, to: state, error: error)], &effects)
+  }
+
+  mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) {
+    for change in changes where change.state == .ready { members[change.id]?.load.becameReady() }
+    if set.changed(changes, &effects) || ring == nil { publish(&effects) }
   }
 
   mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {

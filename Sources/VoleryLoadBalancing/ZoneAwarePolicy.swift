@@ -59,14 +59,17 @@ struct ZoneAwarePolicy: ParentPolicy {
   /// Sides whose servers are all gone from the list, and serve on until the other one is ready.
   private var emptied: Set<Side> = []
 
-  mutating func subchannelChanged(
-    _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
-  ) {
-    guard let side = children.subchannelChanged(id, to: state, error: error, &effects) else { return }
-    let old = ready[id]
-    let subchannel = children[side]?.subchannels[id]
-    ready[id] = state == .ready ? subchannel.map { Double($0.endpoint.attributes.weight ?? 1) } : nil
-    settle(isForced: old != ready[id], &effects)
+  mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) {
+    guard children.subchannelsChanged(changes, &effects) else { return }
+    let (own, others) = (children[.own]?.subchannels ?? [:], children[.others]?.subchannels ?? [:])
+    var isOther = false
+    for change in changes {
+      let subchannel = own[change.id] ?? others[change.id]
+      let weight = change.state == .ready ? subchannel.map { Double($0.endpoint.attributes.weight ?? 1) } : nil
+      if ready[change.id] != weight { isOther = true }
+      ready[change.id] = weight
+    }
+    settle(isForced: isOther, &effects)
   }
 
   // MARK: What they add up to

@@ -1,6 +1,6 @@
 import Synchronization
 public import VoleryClient
-import VoleryEventLoops
+package import VoleryEventLoops
 import VoleryHTTP2Transport
 public import VoleryNameResolution
 public import VoleryServer
@@ -32,13 +32,17 @@ public final class InProcessNetwork: Sendable {
 
   /// - Parameter clock: Nil: time passes by itself.
   /// - Throws: UNAVAILABLE where the process can't have its event loops.
-  public init(clock: TestClock? = nil) throws(StatusError) {
-    do throws(SocketError) {
-      let eventLoop = try EventLoopGroup.shared().next()
-      if let clock { loop = TestLoop(eventLoop, clock: clock) } else { loop = eventLoop }
-    } catch {
+  public convenience init(clock: TestClock? = nil) throws(StatusError) {
+    let eventLoop: EventLoop
+    do throws(SocketError) { eventLoop = try EventLoopGroup.shared().next() } catch {
       throw StatusError(.unavailable, error.description)
     }
+    self.init(clock: clock, on: eventLoop)
+  }
+
+  /// With a loop of the caller's: for a test that keeps it busy, which others would have to wait for.
+  package init(clock: TestClock?, on eventLoop: EventLoop) {
+    if let clock { loop = TestLoop(eventLoop, clock: clock) } else { loop = eventLoop }
     self.clock =
       clock.map { clock in ChannelClock(now: { clock.now }, random: { Double.random(in: 0..<1) }) } ?? .system
   }

@@ -12,31 +12,61 @@ public protocol AttributeKey {
 /// What a resolver knows of an endpoint, or of its whole answer, on its way to policies and pickers: values of any type, each
 /// under a key with a type. Equal when they have the same keys with equal values.
 public struct Attributes: Hashable, Sendable {
-  private var values: [ObjectIdentifier: any Hashable & Sendable] = [:]
+  private struct Entry: Sendable {
+    let key: ObjectIdentifier
+    var value: any Hashable & Sendable
+  }
+
+  /// In no order, each key once. They are few, and copied far more often than they are looked up.
+  private var entries: [Entry] = []
 
   /// No attributes; costs no allocation.
   public init() {}
 
   /// True while there is no value under any key.
-  public var isEmpty: Bool { values.isEmpty }
+  public var isEmpty: Bool { entries.isEmpty }
 
   /// Nil: there is none; setting nil removes it.
   public subscript<Key: AttributeKey>(key: Key.Type) -> Key.Value? {
-    get { values.isEmpty ? nil : values[ObjectIdentifier(key)] as? Key.Value }
-    set { values[ObjectIdentifier(key)] = newValue }
+    get { value(under: ObjectIdentifier(key)) as? Key.Value }
+    set { set(newValue, under: ObjectIdentifier(key)) }
+  }
+
+  private func value(under key: ObjectIdentifier) -> (any Hashable & Sendable)? {
+    for entry in entries where entry.key == key { return entry.value }
+    return nil
+  }
+
+  private mutating func set(_ value: (any Hashable & Sendable)?, under key: ObjectIdentifier) {
+    let index = entries.firstIndex { $0.key == key }
+    switch (index, value) {
+    case (let index?, let value?): entries[index].value = value
+    case (let index?, nil): entries.remove(at: index)
+    case (nil, let value?): entries.append(Entry(key: key, value: value))
+    case (nil, nil): break
+    }
+  }
+
+  /// Whether both are the same in memory, which is found out at once: they are equal then. False says nothing.
+  package func isIdentical(to other: Attributes) -> Bool {
+    let (own, others) = unsafe (
+      entries.withUnsafeBufferPointer(\.baseAddress), other.entries.withUnsafeBufferPointer(\.baseAddress)
+    )
+    return unsafe own == others && entries.count == other.entries.count
   }
 
   /// Those of `other` over these.
   public func merging(_ other: Attributes) -> Attributes {
     var merged = self
-    merged.values.merge(other.values) { $1 }
+    for entry in other.entries { merged.set(entry.value, under: entry.key) }
     return merged
   }
 
   /// True when both have the same keys, each with an equal value of the same type; the order of setting does not count.
   public static func == (left: Attributes, right: Attributes) -> Bool {
-    guard left.values.count == right.values.count else { return false }
-    return left.values.allSatisfy { key, value in right.values[key].map { isEqual(value, $0) } ?? false }
+    guard left.entries.count == right.entries.count else { return false }
+    if left.isIdentical(to: right) { return true }
+    return left.entries.allSatisfy { entry in right.value(under: entry.key).map { isEqual(entry.value, $0) } ?? false }
   }
 
   private static func isEqual<Value: Equatable>(_ value: Value, _ other: any Hashable) -> Bool {
@@ -45,12 +75,12 @@ public struct Attributes: Hashable, Sendable {
 
   /// Agrees with `==`: the same for equal attributes, whatever the order in which they were set.
   public func hash(into hasher: inout Hasher) {
-    // The order of a dictionary says nothing.
+    // The order says nothing.
     var sum = 0
-    for (key, value) in values {
+    for entry in entries {
       var single = Hasher()
-      single.combine(key)
-      value.hash(into: &single)
+      single.combine(entry.key)
+      entry.value.hash(into: &single)
       sum ^= single.finalize()
     }
     hasher.combine(sum)

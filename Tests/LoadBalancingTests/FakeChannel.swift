@@ -9,6 +9,8 @@ final class FakeChannel {
   private(set) var states: [Int: ConnectivityState] = [:]
   private(set) var picker: any Picker = QueueingPicker()
   private(set) var state = ConnectivityState.idle
+  /// How often the policy has published.
+  private(set) var publications = 0
   private var nextID = 0
   private let ejectsSlow: Bool
   private let clock = TestClock()
@@ -102,6 +104,7 @@ final class FakeChannel {
       case .publish(let state, let picker):
         self.state = state
         self.picker = picker
+        publications += 1
       case .tellSpared(let id, let method, let reason): spared.append(Spared(id: id, method: method, reason: reason))
       case .resolveNow, .tellEjection: break
       case .watchLoad(let watch): loadWatches.append(watch)
@@ -124,6 +127,12 @@ final class FakeChannel {
     guard states[id] != nil else { return }
     states[id] = state
     run { $0.subchannelChanged(id, to: state, error: error, &$1) }
+  }
+
+  /// Several at once.
+  func change(_ changes: [SubchannelChange]) {
+    for change in changes { states[change.id] = change.state }
+    run { $0.subchannelsChanged(changes, &$1) }
   }
 
   func makeReady(_ ports: [Int]) { for port in ports { change(id(port), .ready) } }

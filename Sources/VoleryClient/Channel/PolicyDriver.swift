@@ -19,9 +19,14 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
     var picker: any Picker
   }
 
+  /// What was written to the log of it.
+  private struct Complaints {
+    var count = 0
+    var isSilenceTold = false
+  }
+
   /// What the policy has published last; nil: nothing yet, though it has to with its first list.
   private var published: Publication?
-  private var isSilenceTold = false
   /// The connections of each ready subchannel.
   private(set) var offers = NumberTable<ConnectionOffer>()
 
@@ -30,7 +35,8 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
   private var policy: any LoadBalancingPolicy
   private var members: [Int: Member] = [:]
   private var timers: [PolicyTimer: any TransportTimer] = [:]
-  private var complaints = 0
+  private var complaints = Complaints()
+  private var pending = PendingChanges()
   private var decisions: [Decision] = []
   private var isDeciding = false
   private var hasNews = false
@@ -91,10 +97,14 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
   func run(_ decide: @escaping Decision) {
     guard !isStopped else { return }
     decisions.append(decide)
-    guard !isDeciding else { return }
+    work()
+  }
+
+  private func work() {
+    guard !isDeciding, !isStopped else { return }
     isDeciding = true
-    while !decisions.isEmpty, !isStopped {
-      let decide = decisions.removeFirst()
+    pending.begin()
+    while !isStopped, let decide = nextDecision() {
       var effects = PolicyEffects(
         attributes: core.balancing.attributes, usesHealthChecks: policy.usesHealthChecks
       ) { [self] in makeSubchannel($0) }
@@ -103,6 +113,21 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
     }
     isDeciding = false
     tellNews()
+    pending.ended(at: core.clock.now())
+  }
+
+  /// What has happened to subchannels comes first: the policy knows of all of it when it hears of anything else.
+  private func nextDecision() -> Decision? {
+    let changes = pending.take().filter { members[$0.id] != nil }
+    if !changes.isEmpty { return { $0.subchannelsChanged(changes, &$1) } }
+    return decisions.isEmpty ? nil : decisions.removeFirst()
+  }
+
+  /// Something has happened that the policy or calls have to know: now, or together with what is about to happen to others.
+  private func workSoon(isUrgent: Bool) {
+    guard !isDeciding, !isStopped else { return }
+    guard !isUrgent, let wait = pending.wait(with: members.count, now: core.clock.now()) else { return work() }
+    pending.scheduleIfNeeded { core.loop.scheduleTimer(after: wait) { [weak self] in self?.work() } }
   }
 
   /// Takes over the configuration of a driver that has done nothing yet, where the policy can; its list should follow at once.
@@ -115,8 +140,8 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
   /// The resolver's whole answer.
   func update(_ endpoints: [Endpoint]) {
     run { policy, effects in _ = policy.update(endpoints, &effects) }
-    guard published == nil, !isSilenceTold, !isStopped else { return }
-    isSilenceTold = true
+    guard published == nil, !complaints.isSilenceTold, !isStopped else { return }
+    complaints.isSilenceTold = true
     complain("it has published no picker: calls wait")
   }
 
@@ -131,9 +156,10 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
   }
 
   private func tell(_ reports: [HealthGate.Report]) {
-    for report in reports {
-      run { $0.subchannelChanged(report.id, to: report.state, error: report.error, &$1) }
-    }
+    guard !reports.isEmpty, !isStopped else { return }
+    pending.add(reports.map { SubchannelChange($0.id, to: $0.state, error: $0.error) })
+    // Calls may wait for the first one.
+    workSoon(isUrgent: state != .ready && reports.contains { $0.state == .ready })
   }
 
   /// Calls have to know of it even if the policy publishes nothing new.
@@ -141,7 +167,7 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
     guard members[id] != nil else { return }
     offers[id] = offer
     hasNews = true
-    tellNews()
+    workSoon(isUrgent: state != .ready)
   }
 
   func callsEnded(_ reports: [CallReport]) {
@@ -176,6 +202,7 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
   /// No more calls on its connections; those that run finish. The policy is not asked any more.
   func stop() {
     isStopped = true
+    pending.begin()
     for timer in timers.values { timer.cancel() }
     timers = [:]
     for member in members.values {
@@ -257,8 +284,8 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
 
   /// The policy, or one below it, has done what can't be.
   private func complain(_ text: String) {
-    complaints += 1
-    if complaints <= PolicyDriver.maxComplaints { core.log.policyErred(choice.name, text) }
+    complaints.count += 1
+    if complaints.count <= PolicyDriver.maxComplaints { core.log.policyErred(choice.name, text) }
   }
 
   private func remove(_ id: Int) {

@@ -71,17 +71,23 @@ extension XDSConfiguration.Part {
   /// A locality's endpoints as the policies want them.
   fileprivate func placed(_ locality: EndpointsResource.Locality, in priority: String) -> [Endpoint] {
     let path = cluster.localities == .byWeight ? [priority, locality.name] : [priority]
+    // Those of one locality differ by their weights at most.
+    var before: Attributes?
+    var placed = Attributes()
     return locality.endpoints.map { endpoint in
-      var endpoint = endpoint
-      endpoint.attributes.cluster = name
-      endpoint.attributes.childPath = path
-      endpoint.attributes.locality = locality.place
-      endpoint.attributes.endpointCredentials = credentials
-      if cluster.localities == .multiplied {
-        let product = (endpoint.attributes.weight ?? 1).multipliedReportingOverflow(by: locality.weight)
-        endpoint.attributes.weight = product.overflow ? .max : product.partialValue
+      if before?.isIdentical(to: endpoint.attributes) != true {
+        before = endpoint.attributes
+        placed = endpoint.attributes
+        placed.cluster = name
+        placed.childPath = path
+        placed.locality = locality.place
+        placed.endpointCredentials = credentials
+        if cluster.localities == .multiplied {
+          let product = (placed.weight ?? 1).multipliedReportingOverflow(by: locality.weight)
+          placed.weight = product.overflow ? .max : product.partialValue
+        }
       }
-      return endpoint
+      return Endpoint(endpoint.addresses, attributes: placed)
     }
   }
 }

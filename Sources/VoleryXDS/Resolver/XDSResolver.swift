@@ -90,12 +90,10 @@ final class XDSResolver: Resolver {
   private func resolution(_ configuration: XDSConfiguration, _ selector: RouteSelector?) -> Resolution {
     var endpoints: [Endpoint] = []
     var seen: Set<[SocketAddress]> = []
-    for cluster in configuration.clusters.values {
-      for part in cluster.parts {
-        for locality in part.endpoints.localities {
-          endpoints += locality.endpoints.filter { seen.insert($0.addresses).inserted }
-        }
-      }
+    let parts = configuration.clusters.values.flatMap(\.parts)
+    for locality in parts.flatMap(\.endpoints.localities) {
+      // One resource has each address once.
+      endpoints += parts.count == 1 ? locality.endpoints : locality.endpoints.filter { seen.insert($0.addresses).inserted }
     }
     var resolution = Resolution(
       endpoints: endpoints,

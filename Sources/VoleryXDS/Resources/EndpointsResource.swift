@@ -54,9 +54,11 @@ package struct EndpointsResource: Equatable, Sendable {
       }
       sums[priority, default: 0] += UInt64(weight)
       var endpoints: [Endpoint] = []
+      var attributes = Attributes()
+      if !wireLocality.zone.isEmpty { attributes.zone = wireLocality.zone }
       for (index, endpoint) in group.lbEndpoints.enumerated() {
         let read = try XDSResourceError.within("\(place).lb_endpoints[\(index)]") {
-          let read = try EndpointsResource.endpoint(endpoint, zone: wireLocality.zone)
+          let read = try EndpointsResource.endpoint(endpoint, &attributes)
           for address in read?.addresses ?? [] where !addresses.insert(address).inserted {
             throw XDSResourceError("endpoint.address", "\(address) comes twice")
           }
@@ -91,7 +93,11 @@ package struct EndpointsResource: Equatable, Sendable {
   }
 
   /// Nil for one that is not healthy (UNKNOWN and HEALTHY are).
-  private static func endpoint(_ wire: WireLbEndpoint, zone: String) throws(XDSResourceError) -> Endpoint? {
+  ///
+  /// - Parameter attributes: Those of the one before, which are shared by all that have the same.
+  private static func endpoint(
+    _ wire: WireLbEndpoint, _ attributes: inout Attributes
+  ) throws(XDSResourceError) -> Endpoint? {
     guard wire.healthStatus <= 1 else { return nil }
     guard case .endpoint(let endpoint)? = wire.hostIdentifier else { throw XDSResourceError("endpoint", "missing") }
     var addresses = [try address(endpoint.address, "endpoint.address")]
@@ -100,9 +106,7 @@ package struct EndpointsResource: Equatable, Sendable {
     }
     let weight = wire.loadBalancingWeight?.value ?? 1
     guard weight > 0 else { throw XDSResourceError("load_balancing_weight", "is 0") }
-    var attributes = Attributes()
-    attributes.weight = weight
-    if !zone.isEmpty { attributes.zone = zone }
+    if attributes.weight != weight { attributes.weight = weight }
     return Endpoint(addresses, attributes: attributes)
   }
 
