@@ -189,7 +189,8 @@ let package = Package(
       "VoleryXDS",
       [
         "VoleryPlatform", "VoleryPrimitives", "VoleryTypes", "VoleryNameResolution", "VoleryLoadBalancing",
-        "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryTLSSession", "VoleryClient", "VoleryServer", logging,
+        "VoleryProtobuf", "VoleryWellKnownTypes", "VoleryTLSSession", "VoleryObservation", "VoleryClient",
+        "VoleryServer", logging,
       ]),
     module(
       "Volery",
@@ -286,7 +287,7 @@ let package = Package(
       "XDSTests",
       [
         "TestSupport", "Volery", "VoleryXDS", "VoleryTypes", "VoleryLoadBalancing", "VoleryWellKnownTypes",
-        "VoleryProtobuf", "volery-interop",
+        "VoleryProtobuf", "VoleryMetrics", "VoleryObservation", "VoleryPrometheus", "volery-interop",
       ],
       exclude: ["control_plane.py", "environment.sh", "requirements.txt"]),
     tests(

@@ -20,6 +20,7 @@ extension Registry {
     case .subchannelCreated, .subchannelChanged, .subchannelEjected, .subchannelReadmitted, .outlierEjected,
       .outlierReadmitted, .outlierSpared, .subchannelRemoved:
       subchannelEvent(event, channel, time)
+    case .weightsUpdated: break
     case .connecting, .connectFailed, .connectAbandoned, .connected, .disconnecting, .disconnected:
       connectionEvent(event, channel, time)
     }

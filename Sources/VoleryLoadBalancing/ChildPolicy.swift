@@ -189,7 +189,7 @@ public struct ChildPolicy {
       effects.append(effect)
     case .endLoadWatch(let watch): if subchannels[watch.subchannel] != nil { effects.append(effect) }
     case .resolveNow: if !ignoresResolverRequests { effects.append(effect) }
-    case .tellEjection, .tellSpared: effects.append(effect)
+    case .tellEjection, .tellSpared, .tellWeights: effects.append(effect)
     case .complain(let text): effects.append(.complain("\(name): \(text)"))
     }
   }

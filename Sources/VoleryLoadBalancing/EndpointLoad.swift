@@ -36,17 +36,24 @@ final class EndpointLoad: Sendable {
   /// There is a new connection: maybe to a server that has just started.
   func becameReady() { state.withLock { $0.reportsSince = nil } }
 
-  /// 0: none that is to be used, not yet or not any more.
-  var weight: Double {
+  /// What is to be made of it now.
+  ///
+  /// - Parameter subchannel: Its number.
+  func weight(of subchannel: Int) -> EndpointWeight {
     let now = now()
     return state.withLock { state in
-      guard let last = state.lastReport else { return 0 }
+      func unused(_ standing: EndpointWeight.Standing) -> EndpointWeight {
+        EndpointWeight(subchannel: subchannel, standing: standing, weight: 0)
+      }
+      guard let last = state.lastReport else { return unused(.notYetUsable) }
       guard last.duration(to: now) < configuration.expirationPeriod else {
         state.reportsSince = nil
-        return 0
+        return unused(.stale)
       }
-      guard let since = state.reportsSince else { return 0 }
-      return since.duration(to: now) < configuration.blackoutPeriod ? 0 : state.weight
+      guard let since = state.reportsSince, since.duration(to: now) >= configuration.blackoutPeriod else {
+        return unused(.notYetUsable)
+      }
+      return EndpointWeight(subchannel: subchannel, standing: .usable, weight: state.weight)
     }
   }
 }

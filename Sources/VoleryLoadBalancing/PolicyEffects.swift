@@ -46,6 +46,8 @@ public struct PolicyEffects {
     case endLoadWatch(LoadWatch)
     /// Outlier detection has found a subchannel's server, and lets it go on; for observers.
     case tellSpared(Int, by: OutlierDetectionMethod, UnenforcedReason)
+    /// `weighted_round_robin` sets its shares; for observers.
+    case tellWeights([EndpointWeight])
     /// A child has done what can't be: a line for the log, which says whose fault it was.
     case complain(String)
   }

@@ -81,7 +81,12 @@ struct WeightedRoundRobinPolicy: LoadBalancingPolicy {
       isUpdating = true
       effects.startTimer(token: WeightedRoundRobinPolicy.updateToken, after: configuration.updatePeriod)
     }
-    let weights = weights(of: subchannels)
+    let reported = subchannels.map { subchannel in
+      members[subchannel.id]?.load.weight(of: subchannel.id)
+        ?? EndpointWeight(subchannel: subchannel.id, standing: .notYetUsable, weight: 0)
+    }
+    effects.append(.tellWeights(reported))
+    let weights = weights(of: subchannels, reported.map(\.weight))
     let new = Dictionary(zip(subchannels.map(\.id), weights)) { $1 }
     guard new != ring else { return }
     // With other weights it goes on where it was; other servers begin somewhere else.
@@ -94,8 +99,8 @@ struct WeightedRoundRobinPolicy: LoadBalancingPolicy {
     effects.publish(.ready, WeightedRoundRobinPicker(subchannels, results: results, stride: stride))
   }
 
-  private func weights(of subchannels: [Subchannel]) -> [UInt16] {
-    let reported = subchannels.map { members[$0.id]?.load.weight ?? 0 }
+  /// - Parameter reported: Of each; 0: its reports don't count.
+  private func weights(of subchannels: [Subchannel], _ reported: [Double]) -> [UInt16] {
     let counting = reported.filter { $0 > 0 }
     guard counting.count >= 2 else {
       return set.weighted(subchannels)?.weights ?? StaticStride.scaled(subchannels.map { _ in 1 })

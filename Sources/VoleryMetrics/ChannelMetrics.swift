@@ -69,6 +69,7 @@ final class ChannelMetrics: Sendable {
       target.count(
         .outliersSpared,
         outlierLabels(id, method, [("grpc.lb.outlier_detection.unenforced_reason", reason.rawValue)]))
+    case .weightsUpdated(let weights): weightsUpdated(weights)
     case .subchannelRemoved(let id): removed(id)
     case .connectFailed(let connection, _, _):
       target.count(.subchannelAttemptsFailed, labels(of: connection.subchannel))
@@ -142,6 +143,23 @@ final class ChannelMetrics: Sendable {
     let place = state.withLock { $0.members[id]?.place } ?? EndpointPlace()
     return [("grpc.lb.outlier_detection.detection_method", method.rawValue)] + more
       + target.instruments.optional([.backendService: place.backendService])
+  }
+
+  /// Where the servers are counts only if all of them are in one place.
+  private func weightsUpdated(_ weights: [EndpointWeight]) {
+    let labels: Labels
+    if hasPlaces {
+      let places = state.withLock { state in Set(weights.map { state.members[$0.subchannel]?.place ?? EndpointPlace() })
+      }
+      labels = (places.count == 1 ? places.first! : EndpointPlace()).labels(target.instruments)
+    } else {
+      labels = []
+    }
+    func count(_ standing: EndpointWeight.Standing) -> Int { weights.count { $0.standing == standing } }
+    if count(.usable) < 2 { target.count(.wrrFallbacks, labels) }
+    target.count(.wrrNotYetUsable, labels, by: count(.notYetUsable))
+    target.count(.wrrStale, labels, by: count(.stale))
+    target.record(weights.lazy.map(\.weight), in: .wrrWeights, labels)
   }
 
   private func change(_ id: Int, _ body: (inout Member) -> Void) {

@@ -78,6 +78,10 @@ public enum HistogramBounds {
   public static let retries: [Double] = [1, 2, 3, 4, 5]
   /// The same of transparent retries.
   public static let transparentRetries: [Double] = [1, 2, 3, 4, 5, 10]
+  /// Weights of servers: calls a second over how busy these make it. gRFC A78 names no bounds.
+  public static let weights: [Double] = [
+    0, 1, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000,
+  ]
   /// Durations, in seconds (OpenTelemetry's `rpc.*.call.duration`).
   public static let openTelemetryLatency: [Double] = [
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,

@@ -16,7 +16,8 @@ extension MetricDescription {
     serverCallStarted, serverCallDuration, serverCallSent, serverCallReceived,
     clientCallRetries, clientCallTransparentRetries, clientCallHedges, clientCallRetryDelay,
     subchannelDisconnections, subchannelAttemptsSucceeded, subchannelAttemptsFailed, subchannelOpenConnections,
-    outlierEjections, outliersSpared,
+    outlierEjections, outliersSpared, wrrFallbacks, wrrNotYetUsable, wrrStale, wrrWeights,
+    xdsConnected, xdsServerFailures, xdsValidUpdates, xdsInvalidUpdates, xdsResources,
     rpcClientCallDuration, rpcServerCallDuration,
     endpointPicks, endpointOutstanding, channelEndpoints, channelSubchannels, subchannelsEjected, ejections,
     resolverAnswers, resolverFailures, resolverLastAnswer, queueTime, retryBudget, connectionsDrained,
@@ -95,6 +96,40 @@ extension MetricDescription {
     ], optional: [.backendService],
     "Servers that outlier_detection has found and lets go on, once an interval: as many are ejected as may be, or chance let it go."
   )
+
+  // MARK: gRFC A78
+
+  static let wrrFallbacks = MetricDescription(
+    .counter, "grpc.lb.wrr.rr_fallback", "{update}", ofTarget, optional: places,
+    "How often weighted_round_robin has set equal shares: fewer than two servers had reports that count.")
+  static let wrrNotYetUsable = MetricDescription(
+    .counter, "grpc.lb.wrr.endpoint_weight_not_yet_usable", "{endpoint}", ofTarget, optional: places,
+    "Servers whose reports did not count yet when weighted_round_robin set the shares.")
+  static let wrrStale = MetricDescription(
+    .counter, "grpc.lb.wrr.endpoint_weight_stale", "{endpoint}", ofTarget, optional: places,
+    "Servers whose last report was too old when weighted_round_robin set the shares.")
+  static let wrrWeights = MetricDescription(
+    .histogram, "grpc.lb.wrr.endpoint_weights", "{weight}", ofTarget, optional: places,
+    bounds: HistogramBounds.weights,
+    "The weight of each server whenever weighted_round_robin sets the shares; 0 where its reports don't count.")
+  static let xdsConnected = MetricDescription(
+    .gauge, "grpc.xds_client.connected", "{bool}", ["grpc.target", "grpc.xds.server"],
+    "1 while there is a stream to the control plane that works, else 0.")
+  static let xdsServerFailures = MetricDescription(
+    .counter, "grpc.xds_client.server_failure", "{failure}", ["grpc.target", "grpc.xds.server"],
+    "How often a control plane could not be reached, or has ended a stream without a word, after it had worked.")
+  static let xdsValidUpdates = MetricDescription(
+    .counter, "grpc.xds_client.resource_updates_valid", "{resource}",
+    ["grpc.target", "grpc.xds.server", "grpc.xds.resource_type"],
+    "Resources that came and made sense, also those that were as before.")
+  static let xdsInvalidUpdates = MetricDescription(
+    .counter, "grpc.xds_client.resource_updates_invalid", "{resource}",
+    ["grpc.target", "grpc.xds.server", "grpc.xds.resource_type"],
+    "Resources that came and made no sense.")
+  static let xdsResources = MetricDescription(
+    .gauge, "grpc.xds_client.resources", "{resource}",
+    ["grpc.target", "grpc.xds.authority", "grpc.xds.cache_state", "grpc.xds.resource_type"],
+    "Resources that the target's channels want, by what is known of them.")
 
   // MARK: OpenTelemetry
 

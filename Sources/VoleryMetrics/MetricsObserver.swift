@@ -3,7 +3,7 @@ import Synchronization
 public import VoleryObservation
 import VoleryTypes
 
-/// Makes metrics of what channels and servers do, with the names, units and labels of gRPC's own (gRFC A66, A96, A94, A91), for
+/// Makes metrics of what channels and servers do, with the names, units and labels of gRPC's own (gRFC A66, A96, A94, A91, A78), for
 /// whatever backend the program's swift-metrics has.
 ///
 ///     MetricsSystem.bootstrap(backend)
@@ -50,6 +50,11 @@ public final class MetricsObserver: Observer {
     let record = record(of: channel, isNew: event.isFirst)
     record.metrics.happened(event)
     if record.metrics.isOver { channels.withLock { $0[channel.id] = nil } }
+  }
+
+  /// Called by the resolver that it observes (`XDSResolverFactory`).
+  public func happened(_ event: ControlPlaneEvent, of target: String) {
+    targets[options.targetLabel(target)].happened(event)
   }
 
   /// Called by the channel or server that it observes.

@@ -1,4 +1,5 @@
 import CoreMetrics
+import Synchronization
 import VoleryObservation
 import VoleryTypes
 
@@ -15,6 +16,9 @@ final class TargetMetrics: Sendable {
   let retryBudget: MadeLater<any RecorderHandler>
   private let counters: BoundedTable<Series, any CounterHandler>
   private let meters: BoundedTable<Series, any MeterHandler>
+  private let histograms: BoundedTable<Series, any RecorderHandler>
+  private let gauges: BoundedTable<Series, any RecorderHandler>
+  let controlPlane = Mutex(ControlPlaneRecord())
 
   /// One of a metric's series, beside the target.
   private struct Series: Hashable {
@@ -47,12 +51,29 @@ final class TargetMetrics: Sendable {
     counters = BoundedTable(limit: TargetMetrics.maxSeries) { series in
       series.map { instruments.counter($0.metric, $0.labels(target)) } ?? NOOPMetricsHandler.instance
     }
+    histograms = BoundedTable(limit: TargetMetrics.maxSeries) { series in
+      series.map { instruments.histogram($0.metric, $0.labels(target)) } ?? NOOPMetricsHandler.instance
+    }
+    gauges = BoundedTable(limit: TargetMetrics.maxSeries) { series in
+      series.map { instruments.gauge($0.metric, $0.labels(target)) } ?? NOOPMetricsHandler.instance
+    }
     meters = BoundedTable(limit: TargetMetrics.maxSeries) { series in
       series.map { instruments.upDownCounter($0.metric, $0.labels(target)) } ?? NOOPMetricsHandler.instance
     }
   }
 
-  func count(_ metric: MetricDescription, _ labels: Labels = []) { counters[Series(metric, labels)].increment(by: 1) }
+  func count(_ metric: MetricDescription, _ labels: Labels = [], by amount: Int = 1) {
+    if amount > 0 { counters[Series(metric, labels)].increment(by: Int64(amount)) }
+  }
+
+  func record(_ values: some Sequence<Double>, in metric: MetricDescription, _ labels: Labels) {
+    let histogram = histograms[Series(metric, labels)]
+    for value in values { histogram.record(value) }
+  }
+
+  func set(_ metric: MetricDescription, _ labels: Labels, to value: Int) {
+    gauges[Series(metric, labels)].record(Int64(value))
+  }
 
   func change(_ metric: MetricDescription, _ labels: Labels, by amount: Int) {
     if amount != 0 { meters[Series(metric, labels)].change(by: amount) }

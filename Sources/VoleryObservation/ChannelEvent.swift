@@ -70,6 +70,9 @@ public enum ChannelEvent: Sendable {
   /// `outlier_detection` has found it, and lets it have calls: as many are ejected as may be, or chance has let it go (gRFC A91). At
   /// each of its intervals, as long as it is so.
   case outlierSpared(id: Int, OutlierDetectionMethod, UnenforcedReason)
+  /// `weighted_round_robin` sets its shares, by what its ready servers report (gRFC A58): with each change of these, and at each
+  /// `weightUpdatePeriod`. With fewer than two that are usable, reports don't count.
+  case weightsUpdated([EndpointWeight])
   /// A policy has given it up; its connection may still finish its calls.
   case subchannelRemoved(id: Int)
 

@@ -41,6 +41,10 @@ public protocol Observer: AnyObject, Sendable {
   /// Told in the channel's control plane.
   func happened(_ event: ChannelEvent, to channel: ObservedChannel)
 
+  /// Told on whichever thread it happens, one at a time, of the channels to this target (`dns:///orders` would be its form). For those
+  /// who make the resolver: `XDSResolverFactory` has observers of its own.
+  func happened(_ event: ControlPlaneEvent, of target: String)
+
   /// Told on whichever thread it happens.
   func happened(_ event: ServerEvent, to server: ObservedServer)
 }
@@ -54,6 +58,8 @@ extension Observer {
   public func opened(_ connection: ConnectionGauge) {}
   /// Does nothing.
   public func happened(_ event: ChannelEvent, to channel: ObservedChannel) {}
+  /// Does nothing.
+  public func happened(_ event: ControlPlaneEvent, of target: String) {}
   /// Does nothing.
   public func happened(_ event: ServerEvent, to server: ObservedServer) {}
 }

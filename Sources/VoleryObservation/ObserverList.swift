@@ -34,6 +34,10 @@ package final class ObserverList: Observer {
     for observer in observers { observer.happened(event, to: channel) }
   }
 
+  package func happened(_ event: ControlPlaneEvent, of target: String) {
+    for observer in observers { observer.happened(event, of: target) }
+  }
+
   package func happened(_ event: ServerEvent, to server: ObservedServer) {
     for observer in observers { observer.happened(event, to: server) }
   }

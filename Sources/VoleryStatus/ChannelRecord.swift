@@ -68,7 +68,9 @@ final class ChannelRecord: CallObserver {
 
   func happened(_ event: ChannelEvent) {
     switch event {
-    case .created, .closed, .connecting, .connectAbandoned, .disconnecting, .disconnected, .outlierSpared: break
+    case .created, .closed, .connecting, .connectAbandoned, .disconnecting, .disconnected, .outlierSpared,
+      .weightsUpdated:
+      break
     case .stateChanged(let new): state.withLock { $0.connectivity = new }
     case .resolved(let endpoints): resolved(endpoints)
     case .resolutionFailed(let error):

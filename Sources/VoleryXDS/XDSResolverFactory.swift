@@ -3,6 +3,7 @@ import Synchronization
 public import VoleryClient
 import VoleryLoadBalancing
 public import VoleryNameResolution
+public import VoleryObservation
 import VoleryTypes
 
 /// Resolves `xds:` targets by a control plane: all channels whose options have the same factory share one stream to it.
@@ -14,18 +15,21 @@ public final class XDSResolverFactory: ResolverFactory {
   private let credentials: ChannelCredentials?
   private let logger: Logger
   private let resolvers: ResolverRegistry
+  private let observers: [any Observer]
 
   /// - Parameters:
   ///   - bootstrap: Where the control plane is; nil, the default: as the environment says, read when the first channel is made
   ///     (`XDSBootstrap.fromEnvironment`).
   ///   - credentials: For the control plane; nil, the default: as the bootstrap says.
   ///   - resolvers: By which the names of LOGICAL_DNS clusters (gRFC A37) are looked up, as `dns:` targets; `standard` by default.
+  ///   - observers: Hear of the control planes (`ControlPlaneEvent`): a `MetricsObserver`, say; at most 16. The channels have their own.
   ///   - logger: Hears what the control plane sends and is refused.
   public init(
     bootstrap: XDSBootstrap? = nil, credentials: ChannelCredentials? = nil, resolvers: ResolverRegistry = .standard,
-    logger: Logger = Logger(label: "volery.xds")
+    observers: [any Observer] = [], logger: Logger = Logger(label: "volery.xds")
   ) {
     self.resolvers = resolvers
+    self.observers = observers
     self.bootstrap = bootstrap
     self.credentials = credentials
     self.logger = logger
@@ -45,13 +49,13 @@ public final class XDSResolverFactory: ResolverFactory {
       if let client { return client }
       let known: XDSBootstrap
       if let bootstrap { known = bootstrap } else { known = try XDSBootstrap.fromEnvironment() }
-      let made = XDSClient(known, credentials: credentials, logger: logger)
+      let made = XDSClient(
+        known, credentials: credentials, observer: ObserverList.observer(of: observers), logger: logger)
       client = made
       return made
     }
     return XDSResolver(
-      client, listener: try client.bootstrap.listenerName(for: target), authority: target.endpoint,
-      resolvers: resolvers)
+      client, target: target, listener: try client.bootstrap.listenerName(for: target), resolvers: resolvers)
   }
 }
 

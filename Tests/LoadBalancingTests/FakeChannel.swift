@@ -26,6 +26,9 @@ final class FakeChannel {
     let reason: UnenforcedReason
   }
 
+  /// What `weighted_round_robin` has set its shares by, in order.
+  private(set) var weights: [[EndpointWeight]] = []
+
   /// What children have been told off for.
   private(set) var complaints: [String] = []
   /// As a resolver's answer has it.
@@ -107,6 +110,7 @@ final class FakeChannel {
         publications += 1
       case .tellSpared(let id, let method, let reason): spared.append(Spared(id: id, method: method, reason: reason))
       case .resolveNow, .tellEjection: break
+      case .tellWeights(let weights): self.weights.append(weights)
       case .watchLoad(let watch): loadWatches.append(watch)
       case .endLoadWatch(let watch): loadWatches.removeAll { $0 === watch }
       case .startTimer(let timer, let delay): timers[timer] = clock.now().advanced(by: delay)

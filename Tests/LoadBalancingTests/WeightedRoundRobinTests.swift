@@ -90,6 +90,27 @@ import VoleryTypes
     Self.expect(try Self.calls(channel, 600), [1, 2, 3])
   }
 
+  @Test("what it sets the shares by is told with each change and each period: not yet usable, usable, stale")
+  func told()
+    throws
+  {
+    let channel = try Self.channel("{\"blackoutPeriod\": \"2s\", \"weightExpirationPeriod\": \"20s\"}")
+    func told() throws -> [String] {
+      try #require(channel.weights.last).sorted { $0.subchannel < $1.subchannel }.map { "\($0.standing) \($0.weight)" }
+    }
+    #expect(channel.weights.map(\.count) == [1, 2, 3])
+    #expect(try told() == Array(repeating: "notYetUsable 0.0", count: 3))
+    var reports = Self.threefold
+    reports[2] = nil
+    try Self.calls(channel, 300, reports)
+    let before = channel.weights.count
+    channel.time = .seconds(4)
+    #expect(channel.weights.count == before + 4)
+    #expect(try told() == ["usable 200.0", "notYetUsable 0.0", "usable 600.0"])
+    channel.time = .seconds(22)
+    #expect(try told() == ["stale 0.0", "notYetUsable 0.0", "stale 0.0"])
+  }
+
   @Test("a server that has reported nothing gets the mean of the others; with one report only all get the same")
   func missing() throws {
     let some = try Self.channel("{\"blackoutPeriod\": \"0s\"}")

@@ -86,6 +86,7 @@ final class Recorder: Observer, CallObserver, AttemptObserver, ServerCallObserve
     case .outlierEjected(let id, let method): note("subchannel \(id) ejected by \(method)")
     case .outlierReadmitted(let id): note("subchannel \(id) not ejected any more")
     case .outlierSpared(let id, let method, let reason): note("subchannel \(id) spared by \(method): \(reason)")
+    case .weightsUpdated(let weights): note("weights of \(weights.count)")
     case .subchannelRemoved(let id): note("subchannel \(id) removed")
     case .connecting(let connection): note("connection \(connection.id) begun")
     case .connectFailed(let connection, _, _): note("connection \(connection.id) ended: failed")

@@ -221,6 +221,48 @@ import VoleryPrometheus
     channel.close()
   }
 
+  @Test("what weighted_round_robin shares calls by is counted: servers without reports, and their weights")
+  func weights()
+    async throws
+  {
+    let loads = [500.0, 1500, 0].map { rate in
+      let load = LoadRecorder()
+      load.update {
+        $0.queriesPerSecond = rate
+        $0.applicationUtilization = rate > 0 ? 0.5 : 0
+      }
+      return load
+    }
+    let servers = loads.map { load in
+      var options = ServerOptions()
+      options.loadRecorder = load
+      return Server(services: [Subject()], options: options)
+    }
+    defer { for server in servers { server.shutDown() } }
+    let addresses = try servers.map { "\(try $0.start(listeningOn: ListenAddress.tcp("127.0.0.1", 0))[0])" }
+    var options = ChannelOptions()
+    var metrics = MetricsOptions()
+    metrics.optionalLabels = [.locality]
+    options.observers = [MetricsObserver(factory: backend, options: metrics)]
+    options.serviceConfig = try ServiceConfig(
+      json: """
+        {"loadBalancingConfig": [{"weighted_round_robin": {"blackoutPeriod": "0s", "weightUpdatePeriod": "0.1s"}}]}
+        """)
+    let channel = try Channel("ipv4:\(addresses.joined(separator: ","))", options: options)
+    try await eventually("two of three have reported") {
+      for _ in 0..<6 { _ = try await channel.unary(Subject.echo, [1], options: Subject.timely) }
+      return backend.histogram("grpc.lb.wrr.endpoint_weights")?.sum ?? 0 >= 4000
+    }
+    let labels = ["grpc.target": "\(channel.target)", "grpc.lb.locality": ""]
+    let weights = try #require(backend.histogram("grpc.lb.wrr.endpoint_weights", labels))
+    // 1000 and 3000 calls a second, and 0 each time for the third.
+    #expect(Int(weights.sum) % 1000 == 0)
+    #expect(backend.value("grpc.lb.wrr.rr_fallback", labels) ?? 0 >= 1)
+    #expect(backend.value("grpc.lb.wrr.endpoint_weight_not_yet_usable", labels) ?? 0 >= 3)
+    #expect(backend.value("grpc.lb.wrr.endpoint_weight_stale") == nil)
+    channel.close()
+  }
+
   @Test("a server's connections and its end are counted") func server() async throws {
     let metrics = MetricsObserver(factory: backend)
     try await Subject.run(server: [metrics]) { channel in

@@ -28,6 +28,21 @@ import VoleryPrometheus
     "grpc.subchannel.connection_attempts_succeeded": (.counter, "{attempt}", ["grpc.target"]),
     "grpc.subchannel.connection_attempts_failed": (.counter, "{attempt}", ["grpc.target"]),
     "grpc.subchannel.open_connections": (.upDownCounter, "{connection}", ["grpc.target"]),
+    "grpc.xds_client.connected": (.gauge, "{bool}", ["grpc.target", "grpc.xds.server"]),
+    "grpc.xds_client.server_failure": (.counter, "{failure}", ["grpc.target", "grpc.xds.server"]),
+    "grpc.xds_client.resource_updates_valid":
+      (.counter, "{resource}", ["grpc.target", "grpc.xds.server", "grpc.xds.resource_type"]),
+    "grpc.xds_client.resource_updates_invalid":
+      (.counter, "{resource}", ["grpc.target", "grpc.xds.server", "grpc.xds.resource_type"]),
+    "grpc.xds_client.resources":
+      (
+        .gauge, "{resource}",
+        ["grpc.target", "grpc.xds.authority", "grpc.xds.cache_state", "grpc.xds.resource_type"]
+      ),
+    "grpc.lb.wrr.rr_fallback": (.counter, "{update}", ["grpc.target"]),
+    "grpc.lb.wrr.endpoint_weight_not_yet_usable": (.counter, "{endpoint}", ["grpc.target"]),
+    "grpc.lb.wrr.endpoint_weight_stale": (.counter, "{endpoint}", ["grpc.target"]),
+    "grpc.lb.wrr.endpoint_weights": (.histogram, "{weight}", ["grpc.target"]),
     "grpc.lb.outlier_detection.ejections_enforced":
       (.counter, "{ejection}", ["grpc.target", "grpc.lb.outlier_detection.detection_method"]),
     "grpc.lb.outlier_detection.ejections_unenforced":

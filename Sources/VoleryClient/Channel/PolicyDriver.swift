@@ -19,12 +19,6 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
     var picker: any Picker
   }
 
-  /// What was written to the log of it.
-  private struct Complaints {
-    var count = 0
-    var isSilenceTold = false
-  }
-
   /// What the policy has published last; nil: nothing yet, though it has to with its first list.
   private var published: Publication?
   /// The connections of each ready subchannel.
@@ -35,7 +29,8 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
   private var policy: any LoadBalancingPolicy
   private var members: [Int: Member] = [:]
   private var timers: [PolicyTimer: any TransportTimer] = [:]
-  private var complaints = Complaints()
+  /// What was written to the log of it.
+  private var complaints = (count: 0, isSilenceTold: false)
   private var pending = PendingChanges()
   private var decisions: [Decision] = []
   private var isDeciding = false
@@ -196,7 +191,8 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
   }
 
   func resolutionAnswered() {
-    for member in members.values { member.driver.resolutionAnswered() }
+    let now = core.clock.now()
+    for member in members.values { member.driver.resolutionAnswered(now: now) }
   }
 
   /// No more calls on its connections; those that run finish. The policy is not asked any more.
@@ -253,6 +249,7 @@ final class PolicyDriver: @unchecked Sendable {  // Isolation: loop
     case .endLoadWatch(let watch): members[watch.subchannel]?.driver.endLoadWatch(watch)
     case .tellSpared(let id, let method, let reason):
       if members[id] != nil { core.dataPlane.observe(.outlierSpared(id: id, method, reason)) }
+    case .tellWeights(let weights): core.dataPlane.observe(.weightsUpdated(weights))
     case .complain(let text): complain(text)
     }
   }

@@ -94,7 +94,7 @@ final class SubchannelDriver: @unchecked Sendable {  // Isolation: loop
     perform(state.redialWanted(ifStartedBefore: limit, now: core.clock.now()))
   }
 
-  func resolutionAnswered() { perform(state.resolutionAnswered(now: core.clock.now())) }
+  func resolutionAnswered(now: ChannelClock.Instant) { perform(state.resolutionAnswered(now: now)) }
 
   /// No more calls; those that run finish.
   func remove() {

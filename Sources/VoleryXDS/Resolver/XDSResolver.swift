@@ -6,16 +6,16 @@ import VoleryTypes
 final class XDSResolver: Resolver {
   private let client: XDSClient
   private let listener: String
-  private let authority: String
+  private let target: Target
   private let hosts: HostLookups
   private let signals: AsyncStream<Void>
   private let signal: AsyncStream<Void>.Continuation
 
   /// - Parameter resolvers: By which names of LOGICAL_DNS clusters are looked up.
-  init(_ client: XDSClient, listener: String, authority: String, resolvers: ResolverRegistry) {
+  init(_ client: XDSClient, target: Target, listener: String, resolvers: ResolverRegistry) {
     self.client = client
     self.listener = listener
-    self.authority = authority
+    self.target = target
     (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     hosts = HostLookups(resolvers, signal: signal)
   }
@@ -24,7 +24,7 @@ final class XDSResolver: Resolver {
   func resolveNow(_ cause: ResolveCause) { hosts.resolveNow(cause) }
 
   func run(_ publish: @escaping @Sendable (ResolverUpdate) -> Bool) async throws {
-    let id = client.watch(signal)
+    let id = client.watch(signal, for: "\(target)")
     defer {
       client.unwatch(id)
       hosts.want([])
@@ -39,7 +39,7 @@ final class XDSResolver: Resolver {
       var outcome = DependencyWalk.Outcome.waiting
       while true {
         var walk = DependencyWalk({ [client] in client.view($0) }, host: { [hosts] in hosts.view($0) })
-        outcome = walk.run(listener: listener, authority: authority)
+        outcome = walk.run(listener: listener, authority: target.endpoint)
         hosts.want(walk.hosts)
         guard walk.keys != keys else { break }
         keys = walk.keys
@@ -93,7 +93,8 @@ final class XDSResolver: Resolver {
     let parts = configuration.clusters.values.flatMap(\.parts)
     for locality in parts.flatMap(\.endpoints.localities) {
       // One resource has each address once.
-      endpoints += parts.count == 1 ? locality.endpoints : locality.endpoints.filter { seen.insert($0.addresses).inserted }
+      endpoints +=
+        parts.count == 1 ? locality.endpoints : locality.endpoints.filter { seen.insert($0.addresses).inserted }
     }
     var resolution = Resolution(
       endpoints: endpoints,

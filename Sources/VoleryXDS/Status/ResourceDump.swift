@@ -1,3 +1,4 @@
+import VoleryObservation
 package import VoleryWellKnownTypes
 
 /// What is known of a resource, for those who look from outside (gRFC A40).
@@ -22,6 +23,18 @@ package struct ResourceDump: Equatable, Sendable {
   package let content: Google_Protobuf_Any?
   /// The last one, until a good answer has come.
   package let refusal: Refusal?
+}
+
+extension ResourceDump {
+  /// The same in the words of gRFC A78.
+  var state: ControlPlaneResources.State {
+    switch standing {
+    case .requested, .unreachable: .requested
+    case .doesNotExist: .doesNotExist
+    case .accepted: .accepted
+    case .refused: version.isEmpty ? .refused : .refusedButKept
+    }
+  }
 }
 
 /// Of a client, for those who look from outside.

@@ -25,17 +25,27 @@ final class DiscoveryStream: Sendable {
     var lastServer = 0
     /// One for each server that is asked.
     var tasks: [Int: Task<Void, Never>] = [:]
+    /// Of each that is asked: whether its stream works, as far as is known.
+    var works: [Int: Bool] = [:]
+    /// For observers.
+    var reports: [ClientObservation.Report] = []
   }
 
   private let servers: [XDSServer]
   private let settings: ClientSettings
   private let changed: @Sendable (Set<ResourceKey>) -> Void
+  /// Nil: nobody observes.
+  private let observation: ClientObservation?
   private let state: Mutex<State>
 
   /// - Parameter changed: Called when what is known of these has changed; not while a lock is held.
-  init(_ servers: [XDSServer], _ settings: ClientSettings, changed: @escaping @Sendable (Set<ResourceKey>) -> Void) {
+  init(
+    _ servers: [XDSServer], _ settings: ClientSettings, _ observation: ClientObservation? = nil,
+    changed: @escaping @Sendable (Set<ResourceKey>) -> Void
+  ) {
     self.servers = servers
     self.settings = settings
+    self.observation = observation
     self.changed = changed
     state = Mutex(State(choice: ServerChoice(count: servers.count)))
   }
@@ -50,8 +60,7 @@ final class DiscoveryStream: Sendable {
     perform { state in
       state.machine.want(keys, now: .now)
       if keys.isEmpty {
-        for task in state.tasks.values { task.cancel() }
-        state.tasks = [:]
+        for (server, task) in state.tasks { leave(server, task, &state) }
         state.drive = nil
         state.choice = ServerChoice(count: servers.count)
         state.machine.disconnected(nil)
@@ -68,10 +77,30 @@ final class DiscoveryStream: Sendable {
     state.tasks[server] = Task { await self.run(server) }
   }
 
+  private func leave(_ server: Int, _ task: Task<Void, Never>, _ state: inout State) {
+    task.cancel()
+    state.tasks[server] = nil
+    state.reports.append(.serverLeft(server: servers[server].uri))
+    state.works[server] = nil
+  }
+
+  /// Only what is new is told.
+  private func note(_ server: Int, works: Bool, _ state: inout State) {
+    guard state.works[server] != works else { return }
+    state.works[server] = works
+    state.reports.append(.connection(server: servers[server].uri, works: works))
+  }
+
   private func perform(_ body: (inout State) -> Void) {
     var keys: Set<ResourceKey> = []
+    var reports: [ClientObservation.Report] = []
     let complaints = state.withLock { state in
       body(&state)
+      if observation != nil {
+        let states = state.machine.dump.map { ($0.key, $0.state) }
+        reports = state.reports + [.resources(Dictionary(states) { $1 })]
+      }
+      state.reports = []
       var complaints: [String] = []
       for action in state.machine.takeActions() {
         switch action {
@@ -82,6 +111,7 @@ final class DiscoveryStream: Sendable {
       }
       return complaints
     }
+    for report in reports { observation?.heard(report, from: servers) }
     for text in complaints { settings.logger.warning("xds: \(text)") }
     if !keys.isEmpty { changed(keys) }
   }
@@ -184,6 +214,7 @@ final class DiscoveryStream: Sendable {
       guard !Task.isCancelled else { return }
       state.lastNumber += 1
       number = state.lastNumber
+      if state.works[server] == nil { note(server, works: true, &state) }
       let drive = Drive(number: number, server: server, outbox: outbox)
       if state.drive == nil {
         adopt(drive, &state)
@@ -205,6 +236,12 @@ final class DiscoveryStream: Sendable {
     perform { state in
       // Who cancels does it while holding the state.
       guard !Task.isCancelled else { return }
+      note(drive.server, works: true, &state)
+      let invalid = response.resources.count(where: \.isRefused)
+      state.reports.append(
+        .received(
+          server: servers[drive.server].uri, type: response.type, valid: response.resources.count - invalid,
+          invalid: invalid))
       if state.drive?.number != drive.number {
         if let other = state.drive, other.hasHeard, other.server <= drive.server { return }
         state.machine.disconnected(nil)
@@ -213,14 +250,14 @@ final class DiscoveryStream: Sendable {
       state.drive?.hasHeard = true
       state.choice.heard(drive.server)
       for (server, task) in state.tasks where server > drive.server {
-        task.cancel()
-        state.tasks[server] = nil
+        leave(server, task, &state)
       }
       state.machine.received(response, at: .now)
     }
   }
 
   private func failed(_ server: Int, _ error: StatusError, _ state: inout State) {
+    note(server, works: false, &state)
     switch state.choice.failed(server, isMissing: state.machine.isMissing) {
     case .begin(let next): ask(next, &state)
     case .stay: break

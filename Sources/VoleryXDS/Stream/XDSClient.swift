@@ -1,6 +1,7 @@
 import Logging
 import Synchronization
 import VoleryClient
+import VoleryObservation
 import VoleryTypes
 
 /// What control planes tell all channels of a factory: each name is asked for where its authority says (gRFC A47).
@@ -8,39 +9,52 @@ final class XDSClient: Sendable {
   private struct Watcher {
     var keys: Set<ResourceKey> = []
     let signal: AsyncStream<Void>.Continuation
+    /// Of the channel.
+    let target: String
   }
 
   let bootstrap: XDSBootstrap
   let accounts: ClusterAccounts
   private let settings: ClientSettings
+  /// Nil: nobody observes.
+  private let observation: ClientObservation?
   private let watchers = Mutex<[Int: Watcher]>([:])
   private let lastID = Atomic<Int>(0)
   /// By who is asked; held while they are told what is wanted, so that the newest word is the last one.
   private let streams = Mutex<[[XDSServer]: DiscoveryStream]>([:])
 
-  init(_ bootstrap: XDSBootstrap, credentials: ChannelCredentials?, logger: Logger) {
+  init(_ bootstrap: XDSBootstrap, credentials: ChannelCredentials?, observer: (any Observer)?, logger: Logger) {
     self.bootstrap = bootstrap
+    observation = observer.map { ClientObservation($0, bootstrap) }
     accounts = ClusterAccounts()
     settings = ClientSettings(bootstrap: bootstrap, override: credentials, logger: logger, accounts: accounts)
   }
 
-  /// - Parameter signal: Yields when what the watcher wants may have changed.
-  func watch(_ signal: AsyncStream<Void>.Continuation) -> Int {
+  /// - Parameters:
+  ///   - signal: Yields when what the watcher wants may have changed.
+  ///   - target: Of its channel, for observers.
+  func watch(_ signal: AsyncStream<Void>.Continuation, for target: String) -> Int {
     let id = lastID.add(1, ordering: .relaxed).newValue
-    watchers.withLock { $0[id] = Watcher(signal: signal) }
+    watchers.withLock { $0[id] = Watcher(signal: signal, target: target) }
     return id
   }
 
   func want(_ keys: Set<ResourceKey>, by id: Int) {
     streams.withLock { streams in
-      watchers.withLock { $0[id]?.keys = keys }
+      let target = watchers.withLock { watchers in
+        watchers[id]?.keys = keys
+        return watchers[id]?.target
+      }
+      if let target { observation?.wants(keys, by: id, target: target) }
       wantedChanged(&streams)
     }
   }
 
   func unwatch(_ id: Int) {
     streams.withLock { streams in
-      watchers.withLock { $0[id] = nil }
+      if let target = watchers.withLock({ $0.removeValue(forKey: id)?.target }) {
+        observation?.wants([], by: id, target: target)
+      }
       wantedChanged(&streams)
     }
   }
@@ -62,7 +76,7 @@ final class XDSClient: Sendable {
       if let servers = bootstrap.servers(for: key.name) { byServers[servers, default: []].insert(key) }
     }
     for servers in byServers.keys where streams[servers] == nil {
-      streams[servers] = DiscoveryStream(servers, settings) { [weak self] in self?.changed($0) }
+      streams[servers] = DiscoveryStream(servers, settings, observation) { [weak self] in self?.changed($0) }
     }
     for (servers, stream) in streams { stream.want(byServers[servers] ?? []) }
   }
