@@ -11,7 +11,6 @@ import VoleryPrimitives
 /// It is a TaskExecutor: a task that prefers it runs its synchronous parts on this thread, so it touches its connection
 /// without a hop. Lives until `stop`.
 package final class EventLoop: TaskExecutor, @unchecked Sendable {  // Isolation: loop
-  private let before = CacheLines.Padding()
   // Only touched on the loop's thread, but for what is marked.
   let uv: UnsafeMutablePointer<uv_loop_t>
   let readBuffer: UnsafeMutableRawBufferPointer

@@ -4,6 +4,8 @@ package import VoleryProxy
 package import VoleryServer
 
 /// What a proxy is told by its file, the environment and the command line: a value, checked as a whole when it is made.
+///
+/// More than 15 stored properties: one for each thing that the file can say.
 package struct ProxySettings: Sendable {
   package var listen: [ListenAddress] = []
   /// Where metrics are told. Nil: nowhere, and none are counted.
