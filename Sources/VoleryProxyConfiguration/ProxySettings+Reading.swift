@@ -68,6 +68,7 @@ extension ProxySettings {
   }
 
   private mutating func readMetrics(_ reader: inout SectionReader) {
+    defer { fixed["metrics"] = ["\(String(describing: metrics))"] }
     guard let text = reader.text("metrics") else { return }
     switch ListenAddress(setting: text.value) {
     case .tcp(let host, let port)?: metrics = .tcp(host: host, port: port)
@@ -77,7 +78,6 @@ extension ProxySettings {
     for address in listen where OwnAddresses([address]).isTaken(by: metrics) {
       reader.fault(text.place, "metrics", "clients connect there: \(address.settingText)")
     }
-    fixed["metrics"] = ["\(String(describing: metrics))"]
   }
 
   // MARK: Routes

@@ -256,7 +256,15 @@ import VoleryProxy
     let program = ProxyProgram(process, firstLine: try await blocking { try process.readLine().line })
     let channel = try Channel("\(program.address)")
     let round = CallOptions(metadata: ["x-loop": "1"], timeout: .seconds(20), waitForReady: true)
-    _ = await #expect(throws: StatusError.self) { _ = try await channel.unary(Echo.unary, [1], options: round) }
+    // It has connected to nobody before it listened.
+    try await eventually("the call goes round") {
+      do throws(StatusError) {
+        _ = try await channel.unary(Echo.unary, [1], options: round)
+        return false
+      } catch {
+        return error.code == .internal
+      }
+    }
     let before = try program.residentKilobytes
     for index in 0..<200 {
       let error = await #expect(throws: StatusError.self) {
