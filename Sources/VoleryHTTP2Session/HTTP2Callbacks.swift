@@ -9,11 +9,8 @@ enum HTTP2Callbacks {
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, context in
       withSession(context) { $0.beginHeaders(frame!) }
     }
-    nghttp2_session_callbacks_set_on_header_callback(callbacks) {
-      _, _, name, nameCount, value, valueCount, _, context in
-      let name = UnsafeRawBufferPointer(start: name, count: nameCount)
-      let value = UnsafeRawBufferPointer(start: value, count: valueCount)
-      withSession(context) { $0.header(name, value) }
+    nghttp2_session_callbacks_set_on_header_callback2(callbacks) { _, _, name, value, _, context in
+      withSession(context) { $0.block.append(name!, value!) }
       return 0
     }
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks) {

@@ -75,14 +75,14 @@ extension HTTP2Stream {
 
   /// Lets the peer send so many bytes more than it may now.
   package func extendWindow(by byteCount: Int) {
-    guard !isClosed, let session = session?.session else { return }
-    nghttp2_submit_window_update(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, Int32(clamping: byteCount))
+    guard !isClosed, let nghttp2 else { return }
+    nghttp2_submit_window_update(nghttp2, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, Int32(clamping: byteCount))
   }
 
   /// What the peer may send now; negative where its window was made narrower than what it has sent already.
   package var receiveWindow: Int {
-    guard !isClosed, let session = session?.session else { return 0 }
-    let size = nghttp2_session_get_stream_effective_local_window_size(session, id)
-    return Int(size) - Int(nghttp2_session_get_stream_effective_recv_data_length(session, id))
+    guard !isClosed, let nghttp2 else { return 0 }
+    let size = nghttp2_session_get_stream_effective_local_window_size(nghttp2, id)
+    return Int(size) - Int(nghttp2_session_get_stream_effective_recv_data_length(nghttp2, id))
   }
 }

@@ -13,31 +13,37 @@ extension HTTP2Session {
       guard let stream = delegate.streamOpened() else { return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue }
       stream.id = id
       add(stream)
-      nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(stream).toOpaque())
-      blockStream = stream
-      lastStream = stream
+      let unmanaged = Unmanaged.passUnretained(stream)
+      nghttp2_session_set_stream_user_data(session, id, unmanaged.toOpaque())
+      blockStream = unmanaged
+      lastStream = unmanaged
+      lastStreamID = id
     } else {
       blockStream = stream(id)
     }
     return 0
   }
 
-  func header(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) { block.append(name, value) }
-
   /// A name or a value with a byte that HTTP does not allow (RFC 9113, 8.2.1): resets its stream, as elsewhere, except where
   /// the delegate wants to see it.
   func invalidHeader(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Int32 {
     guard delegate.acceptsAnyValue(of: name) else { return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue }
-    header(name, value)
+    block.append(name, value)
     return 0
   }
 
-  func stream(_ id: Int32) -> HTTP2Stream? {
-    if let lastStream, lastStream.id == id { return lastStream }
+  /// Nobody counts a reference to it: `streams` holds it as long as nghttp2 names it, but for `streamClosed`.
+  @inline(__always)
+  func stream(_ id: Int32) -> Unmanaged<HTTP2Stream>? { id == lastStreamID ? lastStream : lookUp(id) }
+
+  private func lookUp(_ id: Int32) -> Unmanaged<HTTP2Stream>? {
     guard let data = nghttp2_session_get_stream_user_data(session, id) else { return nil }
-    let stream = Unmanaged<HTTP2Stream>.fromOpaque(data).takeUnretainedValue()
+    let stream = Unmanaged<HTTP2Stream>.fromOpaque(data)
     // One that is abandoned is not named again.
-    if stream.index >= 0 { lastStream = stream }
+    if stream._withUnsafeGuaranteedRef({ $0.index >= 0 }) {
+      lastStream = stream
+      lastStreamID = id
+    }
     return stream
   }
 
@@ -46,19 +52,23 @@ extension HTTP2Session {
     let isEnd = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
     switch UInt32(header.type) {
     case NGHTTP2_DATA.rawValue:
-      guard isEnd, let stream = stream(header.stream_id) else { return }
-      stream.hasPeerEnded = true
-      stream.endReceived()
+      guard isEnd else { return }
+      stream(header.stream_id)?._withUnsafeGuaranteedRef {
+        $0.hasPeerEnded = true
+        $0.endReceived()
+      }
     case NGHTTP2_HEADERS.rawValue:
       guard let stream = blockStream else { return }
       blockStream = nil
       if input.trimmedByteCount > 0 { block.omit(input.trimmedByteCount) }
       input.trimmedByteCount = 0
       hasReceivedData = true
-      if isEnd { stream.hasPeerEnded = true }
-      stream.headersReceived(block, endsStream: isEnd)
+      stream._withUnsafeGuaranteedRef {
+        if isEnd { $0.hasPeerEnded = true }
+        $0.headersReceived(block, endsStream: isEnd)
+      }
     case NGHTTP2_RST_STREAM.rawValue:
-      stream(header.stream_id)?.wasResetByPeer = true
+      stream(header.stream_id)?._withUnsafeGuaranteedRef { $0.wasResetByPeer = true }
     case NGHTTP2_SETTINGS.rawValue where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
       peerMaxConcurrentStreams = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
       let limit = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE)
@@ -84,8 +94,7 @@ extension HTTP2Session {
     // stream may hold is bounded by its own window.
     consumeConnection(bytes.count)
     hasReceivedData = true
-    guard let stream = stream(id) else { return }
-    stream.dataReceived(bytes)
+    stream(id)?._withUnsafeGuaranteedRef { $0.dataReceived(bytes) }
   }
 
   /// Takes over a DATA frame whose payload `stream` has pointed to; false: not now.
@@ -106,14 +115,17 @@ extension HTTP2Session {
   func dataSent(_ id: Int32, _ endsStream: Bool) {
     hasSentData = true
     // A client's streams do not want to know.
-    if endsStream, role == .server { stream(id)?.endSent() }
+    if endsStream, role == .server { stream(id)?._withUnsafeGuaranteedRef { $0.endSent() } }
   }
 
   func headersSent(_ id: Int32, _ endsStream: Bool) {
     hasSentData = true
-    guard let stream = stream(id) else { return }
-    stream.areHeadersSent = true
-    if endsStream { stream.endSent() }
+    // Nor do a server's streams want to know of their first headers.
+    guard endsStream || role == .client else { return }
+    stream(id)?._withUnsafeGuaranteedRef {
+      $0.areHeadersSent = true
+      if endsStream { $0.endSent() }
+    }
   }
 
   /// nghttp2 has dropped headers or trailers that were queued: their stream must not wait for them.
@@ -122,12 +134,12 @@ extension HTTP2Session {
     case NGHTTP2_ERR_STREAM_CLOSED.rawValue, NGHTTP2_ERR_STREAM_CLOSING.rawValue, NGHTTP2_ERR_STREAM_SHUT_WR.rawValue,
       NGHTTP2_ERR_SESSION_CLOSING.rawValue, NGHTTP2_ERR_START_STREAM_NOT_ALLOWED.rawValue:
       return  // The stream ends by itself, or the connection does.
-    default: stream(id)?.headersNotSent(HTTP2Failure(code: error).description)
+    default: stream(id)?._withUnsafeGuaranteedRef { $0.headersNotSent(HTTP2Failure(code: error).description) }
     }
   }
 
   func streamClosed(_ id: Int32, _ code: UInt32) {
-    guard let stream = stream(id) else { return }
+    guard let stream = stream(id)?.takeUnretainedValue() else { return }
     withExtendedLifetime(stream) {
       if stream.queuedByteCount > 0 { stream.discardBody() }
       stream.noteTaken(.max)

@@ -23,9 +23,10 @@ package final class HTTP2Session {  // Isolation: loop
   /// The block that is being received: blocks of one connection never interleave (RFC 9113, 4.3).
   @exclusivity(unchecked) var block: HeaderBlock
   /// The stream that `block` is for, looked up once.
-  @exclusivity(unchecked) unowned(unsafe) var blockStream: HTTP2Stream?
+  @exclusivity(unchecked) var blockStream: Unmanaged<HTTP2Stream>?
   /// The stream that nghttp2 named last, and will name again before it comes to others, as a rule.
-  @exclusivity(unchecked) unowned(unsafe) var lastStream: HTTP2Stream?
+  @exclusivity(unchecked) var lastStream: Unmanaged<HTTP2Stream>?
+  @exclusivity(unchecked) var lastStreamID: Int32 = -1
   /// Of the request that is being submitted.
   @exclusivity(unchecked) private var requestHeaders = HeaderList()
   @exclusivity(unchecked) var output = HTTP2Output()
@@ -74,7 +75,7 @@ package final class HTTP2Session {  // Isolation: loop
     leastStreamCredit = min(1 << 10, Int(settings.streamWindowByteCount) / 4)
     leastConnectionCredit = min(16 << 10, Int(settings.connectionWindowByteCount) / 4)
     self.maxConcurrentStreams = role == .server ? Int(settings.maxConcurrentStreams) : .max
-    self.block = HeaderBlock(limit: settings.maxHeaderListByteCount)
+    self.block = HeaderBlock(limit: settings.maxHeaderListByteCount, remembers: role == .server)
     session = HTTP2Callbacks.makeSession(role, settings, memory)
     nghttp2_session_set_user_data(session, Unmanaged.passUnretained(self).toOpaque())
     if role == .client, settings.firstStreamID > 1 {
@@ -96,6 +97,9 @@ package final class HTTP2Session {  // Isolation: loop
     switch role {
     case .client: entries.append(setting(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
     case .server:
+      // No tree of priorities is kept then, which RFC 9113 has given up and no client of gRPC's asks for (RFC 9218, 2.1):
+      // `HTTP2Stream.shareTurns` says how streams take turns instead.
+      entries.append(setting(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1))
       announcement = Announcement(entryIndex: entries.count, value: settings.maxConcurrentStreams)
       entries.append(setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, Announcement.placeholder))
     }
@@ -139,7 +143,7 @@ package final class HTTP2Session {  // Isolation: loop
     add(stream)
     let data = Unmanaged.passUnretained(stream).toOpaque()
     let id = requestHeaders.withEntries { entries in
-      withProvider(stream, hasBody) {
+      stream.withProvider(hasBody) {
         nghttp2_submit_request(session, nil, entries.baseAddress, entries.count, $0, data)
       }
     }
@@ -150,29 +154,9 @@ package final class HTTP2Session {  // Isolation: loop
     stream.id = id
   }
 
-  func submitResponse(_ stream: HTTP2Stream, _ headers: consuming HeaderList, hasBody: Bool) {
-    headers.withEntries { submitResponse(stream, $0, hasBody: hasBody) }
-  }
-
-  func submitResponse(_ stream: HTTP2Stream, _ entries: UnsafeBufferPointer<nghttp2_nv>, hasBody: Bool) {
-    let code = withProvider(stream, hasBody) {
-      nghttp2_submit_response(session, stream.id, entries.baseAddress, entries.count, $0)
-    }
-    if code != 0 { stream.reset(.internalError) }
-  }
-
-  private func withProvider(
-    _ stream: HTTP2Stream, _ hasBody: Bool, _ body: (UnsafePointer<nghttp2_data_provider>?) -> Int32
-  ) -> Int32 {
-    guard hasBody else { return body(nil) }
-    var provider = nghttp2_data_provider()
-    provider.source.ptr = Unmanaged.passUnretained(stream).toOpaque()
-    provider.read_callback = HTTP2Callbacks.readBody
-    return body(&provider)
-  }
-
   func add(_ stream: HTTP2Stream) {
     stream.session = self
+    stream.nghttp2 = session
     stream.byteCounts = byteCounts
     stream.index = streams.count
     streams.append(stream)
@@ -181,13 +165,14 @@ package final class HTTP2Session {  // Isolation: loop
   func remove(_ stream: HTTP2Stream) {
     let index = stream.index
     guard index >= 0 else { return }
-    let last = streams.removeLast()
-    if index < streams.count {
-      streams[index] = last
-      last.index = index
+    let last = streams.count - 1
+    if index < last {
+      streams.swapAt(index, last)
+      streams[index].index = index
     }
+    streams.removeLast()
     stream.index = -1
-    if lastStream === stream { lastStream = nil }
+    if lastStreamID == stream.id { forgetLastStream() }
   }
 
   /// The connection is over: what anybody still says to its streams goes nowhere.
@@ -197,10 +182,16 @@ package final class HTTP2Session {  // Isolation: loop
       stream.noteTaken(.max)
       stream.index = -1
       stream.session = nil
+      stream.nghttp2 = nil
     }
     abandoned = streams
     streams = []
+    forgetLastStream()
+  }
+
+  private func forgetLastStream() {
     lastStream = nil
+    lastStreamID = -1
   }
 
   // MARK: Connection

@@ -9,6 +9,8 @@ open class HTTP2Stream {  // Isolation: loop
   @exclusivity(unchecked) package internal(set) var id: Int32 = 0
   /// Nil before the stream is submitted and after it is closed.
   @exclusivity(unchecked) package internal(set) unowned(unsafe) var session: HTTP2Session?
+  /// Its session's, without a way around by it.
+  @exclusivity(unchecked) var nghttp2: OpaquePointer?
   @exclusivity(unchecked) var index = -1
   /// Its session's; valid until the stream is closed.
   @exclusivity(unchecked) var byteCounts: UnsafeMutablePointer<ByteCounts>?
@@ -34,6 +36,8 @@ open class HTTP2Stream {  // Isolation: loop
   /// What was queued has been given up: nothing more of it is sent.
   @exclusivity(unchecked) private var isBodyDiscarded = false
   @exclusivity(unchecked) private var isDeferred = false
+  /// Its body has come to more than one frame.
+  @exclusivity(unchecked) private var sharesTurns = false
   @exclusivity(unchecked) private var trailers: HeaderList?
   @exclusivity(unchecked) private var fixedTrailers: FixedHeaders?
   /// The queue had as many bytes as this or more, and `bodyDrained` has not been called since.
@@ -71,14 +75,27 @@ open class HTTP2Stream {  // Isolation: loop
 
   /// Sends response headers; `hasBody` false ends the stream with them.
   package func submitHeaders(_ headers: consuming HeaderList, hasBody: Bool) {
-    guard !isClosed else { return }
-    session?.submitResponse(self, headers, hasBody: hasBody)
+    headers.withEntries { submit($0, hasBody: hasBody) }
   }
 
   /// The same with headers that are fixed.
-  package func submitHeaders(_ headers: FixedHeaders) {
-    guard !isClosed else { return }
-    session?.submitResponse(self, headers.fields, hasBody: true)
+  package func submitHeaders(_ headers: FixedHeaders) { submit(headers.fields, hasBody: true) }
+
+  private func submit(_ headers: UnsafeBufferPointer<nghttp2_nv>, hasBody: Bool) {
+    guard !isClosed, let nghttp2 else { return }
+    let code = withProvider(hasBody) {
+      nghttp2_submit_response(nghttp2, id, headers.baseAddress, headers.count, $0)
+    }
+    if code != 0 { reset(.internalError) }
+  }
+
+  @inline(__always)
+  func withProvider(_ hasBody: Bool, _ body: (UnsafePointer<nghttp2_data_provider>?) -> Int32) -> Int32 {
+    guard hasBody else { return body(nil) }
+    var provider = nghttp2_data_provider()
+    provider.source.ptr = Unmanaged.passUnretained(self).toOpaque()
+    provider.read_callback = HTTP2Callbacks.readBody
+    return body(&provider)
   }
 
   /// Queues bytes of the body.
@@ -118,15 +135,15 @@ open class HTTP2Stream {  // Isolation: loop
   }
 
   private func resume() {
-    guard isDeferred, let session else { return }
+    guard isDeferred, let nghttp2 else { return }
     isDeferred = false
-    nghttp2_session_resume_data(session.session, id)
+    nghttp2_session_resume_data(nghttp2, id)
   }
 
   /// Gives flow-control credit back for received bytes; of a stream that has hardly begun, with the next ones, or never where it
   /// ends before. 0 gives back what is there.
   open func consume(_ byteCount: Int) {
-    guard !isClosed, let session else { return }
+    guard !isClosed, let session, let nghttp2 else { return }
     let credit = heldCredit &+ byteCount
     guard hasGivenCredit || credit >= session.leastStreamCredit || byteCount == 0 else {
       heldCredit = credit
@@ -135,7 +152,7 @@ open class HTTP2Stream {  // Isolation: loop
     // From here on at once: a peer that has used up its window may wait for the last byte of it.
     hasGivenCredit = true
     heldCredit = 0
-    nghttp2_session_consume_stream(session.session, id, credit)
+    nghttp2_session_consume_stream(nghttp2, id, credit)
   }
 
   /// Ends the stream. What was queued is let go of at once, though the RST_STREAM may have to wait as long as the peer reads
@@ -174,7 +191,7 @@ open class HTTP2Stream {  // Isolation: loop
   func readBody(
     _ buffer: UnsafeMutableRawBufferPointer, _ flags: UnsafeMutablePointer<UInt32>
   ) -> Int {
-    let filled = pointToPayload(buffer.count, flags) ?? copyChunks(into: buffer)
+    let filled = copyOnlyChunk(into: buffer) ?? pointToPayload(buffer.count, flags) ?? copyChunks(into: buffer)
     queuedByteCount &-= filled
     byteCounts.unsafelyUnwrapped.pointee.queued &-= filled
     if chunks.isEmpty {
@@ -185,11 +202,33 @@ open class HTTP2Stream {  // Isolation: loop
         return Int(NGHTTP2_ERR_DEFERRED.rawValue)
       }
     }
+    if !isBodyComplete || !chunks.isEmpty, !sharesTurns { shareTurns() }
     if wantsDrained, queuedByteCount < HTTP2Stream.highWaterMark / 2 {
       wantsDrained = false
       bodyDrained()
     }
     return filled
+  }
+
+  /// A server's streams send one after another, the oldest first (RFC 9218, 10); those with more than a frame take turns with
+  /// each other, whatever the client says: one that never ends must not hold up the others.
+  private func shareTurns() {
+    sharesTurns = true
+    guard let session, session.role == .server else { return }
+    var priority = nghttp2_extpri(urgency: UInt32(NGHTTP2_EXTPRI_DEFAULT_URGENCY), inc: 1)
+    _ = nghttp2_session_change_extpri_stream_priority(session.session, id, &priority, 1)
+  }
+
+  /// The normal case: a message that fits, and no more of them.
+  @inline(__always)
+  private func copyOnlyChunk(into buffer: UnsafeMutableRawBufferPointer) -> Int? {
+    guard offset == 0, queuedByteCount > 0, queuedByteCount < min(buffer.count, HTTP2Stream.pointedByteCount),
+      chunks.count == 1, let chunk = chunks.popFirst()
+    else { return nil }
+    return chunk.withUnsafeBytes { bytes in
+      buffer.copyMemory(from: bytes)
+      return bytes.count
+    }
   }
 
   private func pointToPayload(_ limit: Int, _ flags: UnsafeMutablePointer<UInt32>) -> Int? {
@@ -228,19 +267,17 @@ open class HTTP2Stream {  // Isolation: loop
 
   private func endBody(_ flags: UnsafeMutablePointer<UInt32>) {
     flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-    guard let session else { return }
     if let fixedTrailers {
-      submit(fixedTrailers.fields, to: session, flags)
+      submit(trailers: fixedTrailers.fields, flags)
     } else if var trailers = trailers.take() {
-      trailers.withEntries { submit($0, to: session, flags) }
+      trailers.withEntries { submit(trailers: $0, flags) }
     }
   }
 
-  private func submit(
-    _ trailers: UnsafeBufferPointer<nghttp2_nv>, to session: HTTP2Session, _ flags: UnsafeMutablePointer<UInt32>
-  ) {
+  private func submit(trailers: UnsafeBufferPointer<nghttp2_nv>, _ flags: UnsafeMutablePointer<UInt32>) {
+    guard let nghttp2 else { return }
     flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-    let code = nghttp2_submit_trailer(session.session, id, trailers.baseAddress, trailers.count)
+    let code = nghttp2_submit_trailer(nghttp2, id, trailers.baseAddress, trailers.count)
     if code != 0 { reset(.internalError) }
   }
 }

@@ -1,9 +1,13 @@
+import CNGHTTP2
 import VoleryPlatform
 
 /// A received header block: its fields one after another in one flat buffer that is used again for the next block.
 ///
 /// A field is the length of its name and of its value (UInt32 each, native order), then the bytes of both. Fields that
 /// follow one another may be copied in one piece.
+///
+/// The requests of a connection begin alike: a server's block stays as it is until the next one, which writes only what is
+/// not the same, and says what that is (`changes`).
 public struct HeaderBlock: ~Copyable {
   package let limit: Int
   @usableFromInline package private(set) var bytes = UnsafeMutableRawPointer.allocate(
@@ -13,14 +17,32 @@ public struct HeaderBlock: ~Copyable {
   /// Of the whole block, by RFC 9113's count, what is not here included.
   package private(set) var listByteCount = 0
   private var omittedByteCount = 0
+  /// One more for each block.
+  package private(set) var number = 0
+  private let remembers: Bool
+  private var known = KnownFields()
+  private var fieldCount = 0
+  /// A bit for each field that has another value than in the block before.
+  private var changedFields: UInt32 = 0
+  /// It has not the names of the block before.
+  private var isOther = true
   private static let firstCapacity = 512
   /// A buffer that has become larger than this is not kept for the next block.
   private static let maxKeptCapacity = 64 << 10
   /// In front of a name: both lengths.
   @usableFromInline package static let lengthsByteCount = 8
+  /// What a field counts besides its name and value (RFC 9113, 6.5.2).
+  private static let fieldByteCount = 32
+  /// Fields are moved for one before them only within so many bytes.
+  private static let maxMovedByteCount = 4 << 10
 
-  /// - Parameter limit: Names, values and 32 bytes for each field (RFC 9113, 6.5.2); at most 2 GiB.
-  init(limit: Int) { self.limit = min(limit, 1 << 31) }
+  /// - Parameters:
+  ///   - limit: Names, values and 32 bytes for each field (RFC 9113, 6.5.2); at most 2 GiB.
+  ///   - remembers: The next block is likely to be nearly the same.
+  init(limit: Int, remembers: Bool) {
+    self.limit = min(limit, 1 << 31)
+    self.remembers = remembers
+  }
 
   deinit { bytes.deallocate() }
 
@@ -36,28 +58,113 @@ public struct HeaderBlock: ~Copyable {
     return "has a field of \(omittedByteCount) bytes, over the \(LiteralTrimmer.longestLiteral) that one may have"
   }
 
+  /// Which fields have another value than in the block with this number, a bit for each place; nil where that is not the block
+  /// before, or has other names.
+  package borrowing func changes(since other: Int) -> UInt32? {
+    other &+ 1 == number && !isOther && fieldCount == known.count && !isTooLarge ? changedFields : nil
+  }
+
+  /// The field at this place of a block whose `changes` are known.
+  package borrowing func field(_ index: Int) -> HeaderField {
+    HeaderField(bytes + (index > 0 ? known[index &- 1].end : 0))
+  }
+
   mutating func removeAll() {
+    isOther = fieldCount > known.count || isTooLarge
+    if fieldCount < known.count { known.removeAll(from: fieldCount) }
+    number &+= 1
+    fieldCount = 0
+    changedFields = 0
     byteCount = 0
     listByteCount = 0
     omittedByteCount = 0
     guard capacity > HeaderBlock.maxKeptCapacity else { return }
+    known.removeAll(from: 0)
     bytes.deallocate()
     capacity = HeaderBlock.firstCapacity
     bytes = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 4)
   }
 
+  /// A field as nghttp2 has it.
+  @inline(__always)
+  mutating func append(_ name: OpaquePointer, _ value: OpaquePointer) {
+    if fieldCount < known.count {
+      let field = known[fieldCount]
+      if field.name == name, field.value == value { return keep(end: field.end) }
+    }
+    receive(name, value)
+  }
+
+  /// The field that stands here already.
+  @inline(__always)
+  private mutating func keep(end: Int) {
+    guard count(end &- byteCount &- HeaderBlock.lengthsByteCount) else { return }
+    fieldCount &+= 1
+    byteCount = end
+  }
+
+  /// Counts a name and a value of so many bytes; false: they are too much.
+  @inline(__always)
+  private mutating func count(_ byteCount: Int) -> Bool {
+    listByteCount &+= byteCount &+ HeaderBlock.fieldByteCount
+    return !isTooLarge
+  }
+
+  private mutating func receive(_ name: OpaquePointer, _ value: OpaquePointer) {
+    let (nameBytes, valueBytes) = (HeaderBlock.bytes(of: name), HeaderBlock.bytes(of: value))
+    if fieldCount < known.count, !isTooLarge {
+      let old = HeaderField(bytes + byteCount)
+      if old.name.equals(nameBytes) {
+        if old.value.equals(valueBytes) { return keep(end: known[fieldCount].end) }
+        if known.end <= HeaderBlock.maxMovedByteCount, valueBytes.count <= HeaderBlock.maxMovedByteCount {
+          return replace(old, name, value, valueBytes)
+        }
+      }
+    }
+    let index = fieldCount
+    append(nameBytes, valueBytes)
+    if remembers, index == known.count, fieldCount > index { known.append(name, value, end: byteCount) }
+  }
+
+  private static func bytes(of buffer: OpaquePointer) -> UnsafeRawBufferPointer {
+    let vector = nghttp2_rcbuf_get_buf(buffer)
+    return UnsafeRawBufferPointer(start: vector.base, count: vector.len)
+  }
+
+  /// The field that stands here has another value, which moves those behind it.
+  private mutating func replace(
+    _ old: HeaderField, _ name: OpaquePointer, _ value: OpaquePointer, _ valueBytes: UnsafeRawBufferPointer
+  ) {
+    guard count(old.nameCount + valueBytes.count) else { return }
+    let (end, distance) = (known[fieldCount].end, valueBytes.count - old.valueCount)
+    let knownEnd = known.end
+    if knownEnd + distance > capacity { grow(to: knownEnd + distance, keeping: knownEnd) }
+    if distance != 0 { memmove(bytes + (end + distance), bytes + end, knownEnd - end) }
+    let field = bytes + byteCount
+    field.storeBytes(of: UInt32(truncatingIfNeeded: valueBytes.count), toByteOffset: 4, as: UInt32.self)
+    if let start = valueBytes.baseAddress {
+      memcpy(field + (HeaderBlock.lengthsByteCount + old.nameCount), start, valueBytes.count)
+    }
+    known.replace(fieldCount, name, value, movedBy: distance)
+    changedFields |= 1 << UInt32(truncatingIfNeeded: fieldCount)
+    fieldCount += 1
+    byteCount = end + distance
+  }
+
   mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    isOther = true
+    if fieldCount < known.count { known.removeAll(from: fieldCount) }
     let count = name.count &+ value.count
-    listByteCount += count + 32
-    guard !isTooLarge else { return }
+    guard self.count(count) else { return }
     let end = byteCount + HeaderBlock.lengthsByteCount + count
-    if end > capacity { grow(to: end) }
+    if end > capacity { grow(to: end, keeping: byteCount) }
     let field = bytes + byteCount
     field.storeBytes(of: UInt32(truncatingIfNeeded: name.count), as: UInt32.self)
     field.storeBytes(of: UInt32(truncatingIfNeeded: value.count), toByteOffset: 4, as: UInt32.self)
     let text = field + HeaderBlock.lengthsByteCount
     if let start = name.baseAddress { memcpy(text, start, name.count) }
     if let start = value.baseAddress { memcpy(text + name.count, start, value.count) }
+    fieldCount &+= 1
     byteCount = end
   }
 
@@ -67,10 +174,10 @@ public struct HeaderBlock: ~Copyable {
     listByteCount += count
   }
 
-  private mutating func grow(to count: Int) {
+  private mutating func grow(to count: Int, keeping kept: Int) {
     capacity = max(capacity * 2, count)
     let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 4)
-    memcpy(larger, bytes, byteCount)
+    memcpy(larger, bytes, kept)
     bytes.deallocate()
     bytes = larger
   }
@@ -109,4 +216,12 @@ public struct HeaderBlock: ~Copyable {
 
   /// Lengths, name and value, as they stand in the block.
   @inlinable package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: byteCount) }
+}
+
+extension UnsafeRawBufferPointer {
+  fileprivate func equals(_ other: UnsafeRawBufferPointer) -> Bool {
+    guard count == other.count else { return false }
+    guard count > 0, let start = baseAddress, let otherStart = other.baseAddress else { return true }
+    return memcmp(start, otherStart, count) == 0
+  }
 }

@@ -13,7 +13,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   let security: (any TransportSecurity)?
   @exclusivity(unchecked) private var isSecurityEstablished = false
   @exclusivity(unchecked) private var hasReceivedBytes = false
-  @exclusivity(unchecked) package var isMarkedDirty = false
+  @exclusivity(unchecked) package final var isMarkedDirty = false
   @exclusivity(unchecked) private(set) var isOver = false
   /// Why the connection ends, once everything that waits is written.
   @exclusivity(unchecked) private var endReason: String?
@@ -143,7 +143,8 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   // MARK: Writing
 
   /// Sees to it that what the session has to say is written at the end of this turn.
-  func setNeedsFlush() { loop.afterTurn(self) }
+  @inline(__always)
+  final func setNeedsFlush() { if !isMarkedDirty { loop.afterTurn(self) } }
 
   package func flush() {
     guard !isOver else { return }

@@ -45,6 +45,8 @@ package struct ServerConnectionOptions: Sendable {
 /// which end with the connection; what decides for them are values of their own (`PingStrikes`, `StreamResetLimit`).
 package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable {  // Isolation: loop
   let acceptor: any ServerStreamAcceptor
+  /// The acceptor's.
+  let maxMessageBytes: Int
   private let options: ServerConnectionOptions
   private let onReady: (@Sendable (HTTP2ServerConnection) -> Void)?
   private let onEnd: @Sendable (HTTP2ServerConnection) -> Void
@@ -61,7 +63,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   private var keepalive: LoopTimer?
   private var idleTimer: LoopTimer?
   private var idleSince = ContinuousClock.now
-  let authorities = AuthorityMemo()
+  let lastRequest = RequestMemo()
   @exclusivity(unchecked) private var lastReceived = ContinuousClock.now
   @exclusivity(unchecked) private var pingStrikes: PingStrikes
   @exclusivity(unchecked) private var resetLimit: StreamResetLimit
@@ -84,6 +86,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
     self.onReady = onReady
     self.handshakeSlot = handshakeSlot
     self.acceptor = acceptor
+    maxMessageBytes = acceptor.maxRequestMessageBytes
     self.options = options
     self.onEnd = onEnd
     self.pingStrikes = PingStrikes(
@@ -131,7 +134,8 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   package override func streamOpened() -> HTTP2Stream? {
     openCalls += 1
     openedStreams += 1
-    return HTTP2ServerStream(connection: self, windowByteCount: options.http2.streamWindowByteCount)
+    return HTTP2ServerStream(
+      connection: self, maxMessageBytes: maxMessageBytes, windowByteCount: options.http2.streamWindowByteCount)
   }
 
   // MARK: Resets

@@ -8,7 +8,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   private enum Phase { case waitingForHeaders, open, finished, closed }
 
   /// Alive as long as the phase is neither closed nor the stream abandoned.
-  private unowned(unsafe) let server: HTTP2ServerConnection
+  private let serverReference: Unmanaged<HTTP2ServerConnection>
   @exclusivity(unchecked) private var handler: (any ServerStreamHandler)?
   @exclusivity(unchecked) private var phase = Phase.waitingForHeaders
   @exclusivity(unchecked) private var areHeadersSubmitted = false
@@ -19,11 +19,16 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   /// Why the transport ended the call by itself.
   @exclusivity(unchecked) private var violation: StatusError?
 
-  init(connection: HTTP2ServerConnection, windowByteCount: UInt32) {
-    self.server = connection
-    super.init(
-      connection: connection, maxMessageBytes: connection.acceptor.maxRequestMessageBytes,
-      windowByteCount: windowByteCount)
+  init(connection: HTTP2ServerConnection, maxMessageBytes: Int, windowByteCount: UInt32) {
+    serverReference = Unmanaged.passUnretained(connection)
+    super.init(connection: connection, maxMessageBytes: maxMessageBytes, windowByteCount: windowByteCount)
+  }
+
+  /// Where every call comes by, no reference is counted: `withServer`.
+  private var server: HTTP2ServerConnection { serverReference.takeUnretainedValue() }
+  @inline(__always)
+  private func withServer<Result>(_ body: (HTTP2ServerConnection) -> Result) -> Result {
+    serverReference._withUnsafeGuaranteedRef(body)
   }
 
   package var transportLoop: any TransportLoop { connection.loop }
@@ -37,23 +42,31 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   // MARK: Events
 
   package override func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {
-    if phase == .waitingForHeaders { requestReceived(RequestHeaders(block, server.authorities)) }
+    if phase == .waitingForHeaders { requestReceived(block) }
     // A client's trailers say nothing in gRPC.
     if endsStream { endReceived() }
   }
 
-  private func requestReceived(_ request: consuming RequestHeaders) {
+  private func requestReceived(_ block: borrowing HeaderBlock) {
     phase = .open
+    let memo = withServer { $0.lastRequest }
+    if memo.isLike(block) {
+      contentSubtype = memo.head.contentSubtype
+      return beginCall(memo.path(in: block), memo.head)
+    }
+    let request = RequestHeaders(block, memo)
     contentSubtype = request.head.contentSubtype
     switch request.refusal {
     case .http(let status): refuse(httpStatus: status)
-    case .grpc(let status):
-      finish(status, trailingMetadata: Metadata())
-    case nil:
-      if let refusal = server.refusalOfCalls { return finish(refusal, trailingMetadata: Metadata()) }
-      let path = request.path
-      handler = server.acceptor.accept(path: path, head: request.takeHead(), stream: self)
+    case .grpc(let status): finish(status, trailingMetadata: Metadata())
+    case nil: beginCall(request.path, request.head)
     }
+  }
+
+  @inline(__always)
+  private func beginCall(_ path: UnsafeRawBufferPointer, _ head: ServerRequestHead) {
+    if let refusal = withServer({ $0.refusalOfCalls }) { return finish(refusal, trailingMetadata: Metadata()) }
+    handler = withServer { $0.acceptor.accept(path: path, head: head, stream: self) }
   }
 
   /// For people who come with a browser or curl.
@@ -69,7 +82,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     submitHeaders(headers, hasBody: true)
     sendBody(HTTP2ServerStream.noCallText)
     endBody()
-    server.setNeedsFlush()
+    setNeedsFlush()
   }
 
   private static let noCallText = Array("This server speaks gRPC: POST with content-type application/grpc.\n".utf8)
@@ -89,7 +102,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     case .tooLarge(let count):
       violate(
         .resourceExhausted,
-        "a message of \(count) bytes is over the server's limit of \(server.acceptor.maxRequestMessageBytes)")
+        "a message of \(count) bytes is over the server's limit of \(server.maxMessageBytes)")
     case .badFlag(let flag):
       violate(.internal, "a message starts with \(flag) where its compressed flag, 0 or 1, should be")
     }
@@ -143,7 +156,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   package override func closed(_ code: HTTP2ErrorCode) {
     let isComplete = phase == .finished && !wasResetByPeer
     if isComplete {
-      server.callEndedWell()
+      withServer { $0.callEndedWell() }
     } else if wasResetByPeer, phase != .finished {
       handler?.resetByClient(code.rawValue)
       server.callWasReset(handler)
@@ -161,7 +174,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     // Whoever still has the stream needs no half of a message.
     if !hasReceivedEnd { discardReceived() }
     handler.take()?.closed(error)
-    server.streamEnded()
+    withServer { $0.streamEnded() }
   }
 
   // MARK: Intents
@@ -171,24 +184,24 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     if metadata.isEmpty, messageEncoding == nil, let fixed = fixedHeaders {
       areHeadersSubmitted = true
       submitHeaders(fixed)
-      return server.setNeedsFlush()
+      return setNeedsFlush()
     }
     var headers = responseHeaders()
     if let messageEncoding { headers.append("grpc-encoding", messageEncoding) }
     MetadataCoding.append(metadata, to: &headers)
     if let excess = headers.excess(over: maxSentHeaderListByteCount) {
-      return violate(.resourceExhausted, text("initial", excess))
+      return violate(.resourceExhausted, excess.text("initial"))
     }
     areHeadersSubmitted = true
     submitHeaders(headers, hasBody: true)
-    server.setNeedsFlush()
+    setNeedsFlush()
   }
 
   package func send(_ frame: MessageFrame) {
     guard phase == .open else { return }
     if !areHeadersSubmitted { sendInitialMetadata(Metadata(), messageEncoding: nil) }
     sendBody(frame)
-    server.setNeedsFlush()
+    setNeedsFlush()
   }
 
   package func finish(_ status: Status, trailingMetadata: Metadata) {
@@ -196,8 +209,8 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     phase = .finished
     if !hasReceivedEnd || waitingByteCount > 0 { discardReceived() }
     if status.isOK, areHeadersSubmitted, trailingMetadata.isEmpty {
-      endBody(trailers: HTTP2ServerStream.okTrailers)
-      return server.setNeedsFlush()
+      endBody(trailers: .okTrailers)
+      return setNeedsFlush()
     }
     var headers = areHeadersSubmitted ? HeaderList() : responseHeaders()
     append(status, to: &headers)
@@ -210,7 +223,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     } else {
       submitHeaders(headers, hasBody: false)
     }
-    server.setNeedsFlush()
+    setNeedsFlush()
   }
 
   package func finishNow(_ status: Status) {
@@ -223,7 +236,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   private func end(with code: HTTP2ErrorCode, _ status: Status) {
     discardReceived()
     reset(code)
-    server.setNeedsFlush()
+    setNeedsFlush()
     close(StatusError(status: status, origin: .local))
   }
 
@@ -233,12 +246,6 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     handler = nil
     end(with: code, Status(code: .cancelled))
   }
-
-  /// What `grpc-message` counts besides the message.
-  private static let messageFieldByteCount = "grpc-message".utf8.count + 32
-  private static let okTrailers = FixedHeaders([("grpc-status", "0")])
-  private static let plainHeaders = FixedHeaders([(":status", "200"), ("content-type", "application/grpc")])
-  private static let protoHeaders = FixedHeaders([(":status", "200"), ("content-type", "application/grpc+proto")])
 
   /// What every response begins with; the content-type is the request's.
   private func responseHeaders() -> HeaderList {
@@ -251,8 +258,8 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
 
   private var fixedHeaders: FixedHeaders? {
     switch contentSubtype {
-    case nil: HTTP2ServerStream.plainHeaders
-    case "proto": HTTP2ServerStream.protoHeaders
+    case nil: .plainResponse
+    case "proto": .protoResponse
     default: nil
     }
   }
@@ -266,18 +273,11 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
       if keepsMetadata { MetadataCoding.append(metadata, to: &headers) }
       let status =
         keepsMetadata || metadata.isEmpty
-        ? status : status.without("trailing metadata", text("trailing", excess), failingWith: .resourceExhausted)
+        ? status : status.without("trailing metadata", excess.text("trailing"), failingWith: .resourceExhausted)
       append(status, to: &headers, limit: limit)
       if headers.listByteCount <= limit || !keepsMetadata { return headers }
     }
     preconditionFailure("the second turn returns")
-  }
-
-  private func text(_ which: String, _ excess: HeaderExcess) -> String {
-    MetadataExcess(
-      "the response's \(which) metadata", byteCount: excess.byteCount, limit: excess.limit, of: "the client",
-      largestKey: excess.largestName, largestByteCount: excess.largestByteCount
-    ).description
   }
 
   /// - Parameter limit: Of the whole list: the message is cut where it would pass it.
@@ -289,7 +289,7 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     }
     guard !status.message.isEmpty else { return }
     var message = PercentEncoding.encode(status.message)
-    let room = limit - headers.listByteCount - HTTP2ServerStream.messageFieldByteCount
+    let room = limit - headers.listByteCount - "grpc-message".utf8.count - 32
     if message.count > room { message = PercentEncoding.encode(status.message, cutTo: room) }
     if !message.isEmpty { message.withUnsafeBytes { headers.append("grpc-message", bytes: $0) } }
   }

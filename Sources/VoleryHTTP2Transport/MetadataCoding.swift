@@ -1,6 +1,7 @@
 import VoleryHTTP2Session
 import VoleryPlatform
 import VoleryPrimitives
+import VoleryTransport
 import VoleryTypes
 
 /// Metadata as HTTP/2 header fields: `-bin` values in base64, other values without spaces at their ends (RFC 9113, 8.2.1;
@@ -74,5 +75,15 @@ extension UnsafeRawBufferPointer {
   var digits: Int? {
     guard 1...9 ~= count, allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }) else { return nil }
     return reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
+  }
+}
+
+extension HeaderExcess {
+  /// What a server says of a response's metadata, the initial or the trailing one, that its client does not take.
+  func text(_ which: String) -> String {
+    MetadataExcess(
+      "the response's \(which) metadata", byteCount: byteCount, limit: limit, of: "the client", largestKey: largestName,
+      largestByteCount: largestByteCount
+    ).description
   }
 }

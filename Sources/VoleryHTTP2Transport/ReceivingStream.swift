@@ -5,7 +5,7 @@ import VoleryTypes
 /// What both sides' streams do with received bytes (cut messages, and account for flow control), and with frames to send.
 package class ReceivingStream: HTTP2Stream {  // Isolation: loop
   /// Alive as long as the stream is not closed: it abandons its streams first.
-  unowned(unsafe) let connection: HTTP2Connection
+  private let connectionReference: Unmanaged<HTTP2Connection>
   @exclusivity(unchecked) private var deframer: MessageDeframer
   private let windowByteCount: Int
   /// Bytes of an unfinished large message whose credit was given back before somebody took the message.
@@ -26,11 +26,17 @@ package class ReceivingStream: HTTP2Stream {  // Isolation: loop
   @exclusivity(unchecked) private var isDeframing = false
 
   init(connection: HTTP2Connection, maxMessageBytes: Int, windowByteCount: UInt32) {
-    self.connection = connection
+    connectionReference = Unmanaged.passUnretained(connection)
     self.deframer = MessageDeframer(limit: maxMessageBytes)
     self.windowByteCount = Int(windowByteCount)
     super.init()
   }
+
+  var connection: HTTP2Connection { connectionReference.takeUnretainedValue() }
+
+  /// The same as the connection's, which nobody counts a reference to.
+  @inline(__always)
+  final func setNeedsFlush() { connectionReference._withUnsafeGuaranteedRef { $0.setNeedsFlush() } }
 
   /// Queues a message, piece by piece.
   func sendBody(_ frame: MessageFrame) {
@@ -88,16 +94,18 @@ package class ReceivingStream: HTTP2Stream {  // Isolation: loop
   package override func consume(_ byteCount: Int) {
     guard !isClosed else { return }
     noteTaken(byteCount)
+    // Nothing more comes: credit is of no use.
+    guard !hasPeerEnded else { return setNeedsFlush() }
     let paid = min(advanced, byteCount)
     advanced -= paid
     if paid > 0 {
       // What has come of the next message had to wait for that, and nothing more may come before it has its credit.
       advance()
-      connection.setNeedsFlush()
+      setNeedsFlush()
     }
     guard byteCount > paid else { return }
     super.consume(byteCount - paid)
-    connection.setNeedsFlush()
+    setNeedsFlush()
   }
 
   /// Lets go of what has come, and of what will: the call is over on this side. Credit is given back as it comes, so that

@@ -20,12 +20,28 @@ struct RequestHeaders: ~Copyable {
   private var isPost = false
   private var isGRPC = false
   private var hasContentType = false
+  /// Of the field that is being read.
+  private var place = 0
+  private var pathPlace: Int?
+  private var timeoutPlace: Int?
+  private var timeoutCount = 0
 
-  init(_ block: borrowing HeaderBlock, _ names: AuthorityMemo) {
+  /// - Parameter memo: The connection's, which is told of a request that is taken.
+  init(_ block: borrowing HeaderBlock, _ memo: RequestMemo) {
+    readAll(block, memo)
+    if refusal == nil, let pathPlace, timeoutCount <= 1 {
+      memo.keep(head, of: block.number, pathPlace: pathPlace, timeoutPlace: timeoutPlace)
+    }
+  }
+
+  private mutating func readAll(_ block: borrowing HeaderBlock, _ memo: RequestMemo) {
     withUnsafeTemporaryAllocation(byteCount: block.byteCount, alignment: 4) { memory in
       var plainFields = PlainFields(in: memory)
       var offset = 0
-      while let field = block.next(&offset) { read(field, names, &plainFields) }
+      while let field = block.next(&offset) {
+        read(field, memo, &plainFields)
+        place += 1
+      }
       plainFields.move(to: &head.metadata)
     }
     if !isPost {
@@ -41,12 +57,10 @@ struct RequestHeaders: ~Copyable {
     // one hop, need not strip trailers.
   }
 
-  consuming func takeHead() -> ServerRequestHead { head }
-
-  private mutating func read(_ field: HeaderField, _ names: AuthorityMemo, _ plainFields: inout PlainFields) {
+  private mutating func read(_ field: HeaderField, _ memo: RequestMemo, _ plainFields: inout PlainFields) {
     let name = field.name
     switch name.first {
-    case UInt8(ascii: ":"): readPseudo(name, field.value, names)
+    case UInt8(ascii: ":"): readPseudo(name, field.value, memo)
     case UInt8(ascii: "g") where name.starts(with: "grpc-"): readReserved(field, &plainFields)
     case UInt8(ascii: "c") where name.equals("content-type"): readContentType(field.value.trimmed)
     case UInt8(ascii: "t") where name.equals("te"): break
@@ -57,14 +71,15 @@ struct RequestHeaders: ~Copyable {
   }
 
   private mutating func readPseudo(
-    _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ names: AuthorityMemo
+    _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ memo: RequestMemo
   ) {
     if name.equals(":path") {
       path = value
+      pathPlace = place
     } else if name.equals(":method") {
       isPost = value.equals("POST")
     } else if name.equals(":authority") {
-      head.authority = names.text(value)
+      head.authority = memo.authority(value)
     }
   }
 
@@ -86,6 +101,8 @@ struct RequestHeaders: ~Copyable {
   private mutating func readReserved(_ field: HeaderField, _ plainFields: inout PlainFields) {
     let (name, value) = (field.name, field.value.trimmed)
     if name.equals("grpc-timeout") {
+      timeoutPlace = place
+      timeoutCount += 1
       head.timeout = Timeout.parse(value)
       if head.timeout == nil {
         refusal = .grpc(
@@ -105,22 +122,5 @@ struct RequestHeaders: ~Copyable {
       refusal = .grpc(
         Status(code: .internal, message: "the value of '\(String(foreign: field.name.text))' is not base64"))
     }
-  }
-}
-
-/// The authority that a connection's last request had: as a rule the next one has the same.
-final class AuthorityMemo {
-  private var last = ""
-  private var bytes: [UInt8] = []
-
-  func text(_ value: UnsafeRawBufferPointer) -> String {
-    let isSame =
-      bytes.count == value.count
-      && bytes.withUnsafeBytes { memcmp($0.baseAddress!, value.baseAddress!, value.count) == 0 }
-    if !isSame {
-      bytes = Array(value)
-      last = value.text
-    }
-    return last
   }
 }

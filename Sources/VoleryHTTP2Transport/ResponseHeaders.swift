@@ -66,3 +66,10 @@ struct ResponseHeaders: ~Copyable {
     }
   }
 }
+
+// What most responses begin and end with.
+extension FixedHeaders {
+  static let plainResponse = FixedHeaders([(":status", "200"), ("content-type", "application/grpc")])
+  static let protoResponse = FixedHeaders([(":status", "200"), ("content-type", "application/grpc+proto")])
+  static let okTrailers = FixedHeaders([("grpc-status", "0")])
+}

@@ -8,6 +8,8 @@ package final class MadeUpCall: Sendable {
   private let call: ServerCall
   private let dispatcher: CallDispatcher
   private let loop: EventLoop
+  /// The call only points to it.
+  private let workers: WorkerPool
 
   /// - Parameter makeStream: Of the loop where the call's state is.
   package init(
@@ -19,9 +21,10 @@ package final class MadeUpCall: Sendable {
       throw StatusError(.unavailable, error.description)
     }
     dispatcher = CallDispatcher(handlers: [], options: ServerOptions())
+    workers = WorkerPool(loop: loop)
     call = ServerCall(
       method: ServiceTable.Entry(MethodHandler(descriptor: method) { _ in }), head: head, stream: makeStream(loop),
-      workers: WorkerPool(loop: loop), dispatcher: dispatcher)
+      workers: workers, dispatcher: dispatcher)
   }
 
   package var context: ServerContext { ServerContext(call) }

@@ -39,7 +39,8 @@ import VoleryTypes
   private let endCode = Atomic<Int>(0)
   /// The one that runs; timers are the stream's own loop's, which may keep a test's time.
   let loop: EventLoop
-  private let workers: WorkerPool
+  /// The loop's, as a rule, and alive as long as it.
+  private unowned(unsafe) let workers: WorkerPool
   let dispatcher: CallDispatcher
 
   // On the loop only.
@@ -148,6 +149,8 @@ import VoleryTypes
   ///
   /// - Throws: What comes out of the interceptors.
   func runHandler() async throws {
+    // Nothing stands around the handler: each function in between would be a frame to make and to free.
+    if binding == nil, head.timeout == nil, !isIntercepted { return try await entry.handler.run(self) }
     guard let binding else { return try await runInTime() }
     try await binding.run { try await runInTime() }
   }

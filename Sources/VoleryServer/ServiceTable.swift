@@ -20,6 +20,11 @@ struct ServiceTable: Sendable {
     /// No service has it.
     let isFallback: Bool
 
+    @inline(__always)
+    fileprivate func hasPath(_ other: UnsafeRawBufferPointer) -> Bool {
+      path.withUnsafeBytes { $0.count == other.count && memcmp($0.baseAddress!, other.baseAddress!, other.count) == 0 }
+    }
+
     convenience init(fallback handler: MethodHandler, _ interceptors: [any ServerInterceptor]) {
       self.init(handler, interceptors, isFallback: true)
     }
@@ -55,7 +60,8 @@ struct ServiceTable: Sendable {
   /// Behind those that `LoopActivity` has a meaning for; counted through the process, so that no two servers' are alike.
   private static let nextTag = Atomic<UInt>(15)
 
-  private var buckets: [[Entry]]
+  /// Twice as many places as methods, or more: an entry stands at its hash's, or behind those that stand there.
+  private var slots: [Entry?]
   /// Full names of the services, sorted.
   let serviceNames: [String]
 
@@ -63,37 +69,38 @@ struct ServiceTable: Sendable {
   init(_ handlers: [MethodHandler], interceptors: [any ServerInterceptor] = []) {
     var count = 16
     while count < handlers.count * 2 { count *= 2 }
-    buckets = Array(repeating: [], count: count)
+    slots = Array(repeating: nil, count: count)
     serviceNames = Set(handlers.map(\.descriptor.service)).sorted()
     for handler in handlers {
       let entry = Entry(handler, interceptors)
-      let index = Int(entry.hash & UInt64(count - 1))
-      precondition(
-        !buckets[index].contains { $0.path == entry.path },
-        "\(handler.descriptor.path) has two handlers: a server takes each service once")
-      buckets[index].append(entry)
+      var index = Int(truncatingIfNeeded: entry.hash) & (count - 1)
+      while let other = slots[index] {
+        precondition(
+          other.path != entry.path, "\(handler.descriptor.path) has two handlers: a server takes each service once")
+        index = (index + 1) & (count - 1)
+      }
+      slots[index] = entry
     }
   }
 
   /// The same with entries of its own: who finds methods by one counts no references to what the other finds.
   func copy() -> ServiceTable {
     var table = self
-    table.buckets = buckets.map { $0.map(Entry.init(copying:)) }
+    table.slots = slots.map { $0.map(Entry.init(copying:)) }
     return table
   }
 
   /// The method with this tag; nil for one of another table's, or a fallback's.
   func path(ofTag tag: UInt) -> String? {
-    buckets.joined().first { $0.tag == tag }?.handler.descriptor.path
+    slots.lazy.compactMap(\.self).first { $0.tag == tag }?.handler.descriptor.path
   }
 
   subscript(path: UnsafeRawBufferPointer) -> Entry? {
     let hash = ServiceTable.hash(path)
-    for entry in buckets[Int(hash & UInt64(buckets.count - 1))] where entry.hash == hash {
-      let isSame = entry.path.withUnsafeBytes {
-        $0.count == path.count && memcmp($0.baseAddress!, path.baseAddress!, path.count) == 0
-      }
-      if isSame { return entry }
+    var index = Int(truncatingIfNeeded: hash) & (slots.count - 1)
+    while let entry = slots[index] {
+      if entry.hash == hash, entry.hasPath(path) { return entry }
+      index = (index + 1) & (slots.count - 1)
     }
     return nil
   }

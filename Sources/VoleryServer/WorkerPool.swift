@@ -79,6 +79,8 @@ final class Worker: @unchecked Sendable {  // Isolation: loop
   /// Only compared: whose handler runs here.
   @exclusivity(unchecked) private var current: ObjectIdentifier?
   @exclusivity(unchecked) private var waiting: UnsafeContinuation<Void, Never>?
+  /// Nobody else cancels the task.
+  @exclusivity(unchecked) private var isCancelled = false
   private let pool: WorkerPool
   /// Where the task runs; tells the watchdog which method runs there.
   private let executor: LoopWorker
@@ -95,7 +97,9 @@ final class Worker: @unchecked Sendable {  // Isolation: loop
   fileprivate func resume() { waiting.take()?.resume() }
 
   fileprivate func cancel(_ call: ServerCall) {
-    if current == ObjectIdentifier(call) { task?.cancel() }
+    guard current == ObjectIdentifier(call) else { return }
+    isCancelled = true
+    task?.cancel()
   }
 
   private func work() async {
@@ -120,7 +124,7 @@ final class Worker: @unchecked Sendable {  // Isolation: loop
           call.interceptorsReturned(error)
         }
         current = nil
-        if Task.isCancelled { return }
+        if isCancelled { return }
       }
     } while await park()
   }

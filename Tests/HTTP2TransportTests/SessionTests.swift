@@ -55,14 +55,16 @@ import Testing
       return !bytes.isEmpty
     }
 
-    static func output(of from: HTTP2Session) -> [UInt8] {
+    /// - Parameter limit: About so many bytes; the rest stays.
+    static func output(of from: HTTP2Session, limit: Int = .max) -> [UInt8] {
       var bytes: [UInt8] = []
-      while from.pull(
-        limit: 1 << 16,
-        { pieces in
-          for piece in pieces { bytes += piece }
-          return pieces.reduce(0) { $0 + $1.count }
-        })
+      while bytes.count < limit,
+        from.pull(
+          limit: 1 << 16,
+          { pieces in
+            for piece in pieces { bytes += piece }
+            return pieces.reduce(0) { $0 + $1.count }
+          })
       {}
       return bytes
     }

@@ -1,0 +1,205 @@
+import Testing
+
+@testable import VoleryHTTP2Session
+
+/// What a server keeps of a request's header block for the next one, and whose turn it is among its streams.
+@Suite("Requests of one connection", .timeLimit(.minutes(1))) struct RepeatedHeadersTests {
+  typealias Fields = [(name: String, value: String)]
+
+  final class Received: HTTP2Stream {
+    unowned let end: End
+
+    init(_ end: End) { self.end = end }
+
+    override func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {
+      var fields: Fields = []
+      var offset = 0
+      while let field = block.next(&offset) {
+        fields.append((String(decoding: field.name, as: UTF8.self), String(decoding: field.value, as: UTF8.self)))
+      }
+      end.fields = fields
+      end.isTooLarge = block.isTooLarge
+      end.changes = block.changes(since: end.number)
+      end.number = block.number
+      guard end.changes != nil else { return }
+      for index in fields.indices {
+        #expect(String(decoding: block.field(index).name, as: UTF8.self) == fields[index].name)
+        #expect(String(decoding: block.field(index).value, as: UTF8.self) == fields[index].value)
+      }
+    }
+  }
+
+  final class End: HTTP2SessionDelegate {
+    var streams: [Received] = []
+    var fields: Fields = []
+    var isTooLarge = false
+    var number = -2
+    var changes: UInt32?
+
+    func streamOpened() -> HTTP2Stream? {
+      let stream = Received(self)
+      streams.append(stream)
+      return stream
+    }
+    func acceptsAnyValue(of name: UnsafeRawBufferPointer) -> Bool { false }
+    func settingsReceived() {}
+    func settingsAcknowledged() {}
+    func pingReceived(_ opaque: UInt64, isAnswer: Bool) {}
+    func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String) {}
+  }
+
+  final class Pair {
+    let ends = (client: End(), server: End())
+    let client: HTTP2Session
+    let server: HTTP2Session
+    var requests: [HTTP2Stream] = []
+
+    init() throws {
+      client = HTTP2Session(role: .client, settings: HTTP2Settings(), delegate: ends.client)
+      server = HTTP2Session(role: .server, settings: HTTP2Settings(), delegate: ends.server)
+      try exchange()
+      client.maxSentHeaderListByteCount = HTTP2Settings.largestHeaderList
+    }
+
+    func exchange() throws {
+      var isQuiet = false
+      while !isQuiet {
+        let (forth, back) = (SessionTests.Pair.output(of: client), SessionTests.Pair.output(of: server))
+        try forth.withUnsafeBytes { try server.feed($0) }
+        try back.withUnsafeBytes { try client.feed($0) }
+        isQuiet = forth.isEmpty && back.isEmpty
+      }
+    }
+
+    func request(_ fields: Fields, isKept: Bool = false) throws {
+      let stream = HTTP2Stream()
+      try client.submitRequest(stream, hasBody: true) { headers in
+        for (name, value) in fields {
+          Array(name.utf8).withUnsafeBytes { name in
+            Array(value.utf8).withUnsafeBytes { headers.append(name: name, value: $0) }
+          }
+        }
+      }
+      try exchange()
+      if isKept { requests.append(stream) } else { stream.reset(.cancel) }
+    }
+  }
+
+  static let first: Fields = [(":method", "POST"), (":scheme", "http"), (":path", "/a.B/C"), (":authority", "x")]
+
+  /// Names of the same fields, in the same order.
+  private static func isComparable(_ fields: Fields, _ before: Fields) -> Bool {
+    fields.map(\.name) == before.map(\.name) && fields.count <= KnownFields.capacity
+  }
+
+  @Test("arrive as they were sent, and what has changed between two of them is known", arguments: UInt64(1)...8)
+  func blocks(_ seed: UInt64) throws {
+    var random = SplitMix(seed: seed)
+    let pair = try Pair()
+    var (before, wasTooLarge, lastByteCount) = (Fields(), false, 0)
+    var fields = Self.first
+    var found = 0
+    for _ in 0..<400 {
+      switch Int.random(in: 0..<12, using: &random) {
+      case 0, 1, 2: fields[2].value = "/" + String(repeating: "p", count: .random(in: 1...90, using: &random))
+      case 3: fields.append(("x-\(fields.count)", String(repeating: "v", count: .random(in: 0...40, using: &random))))
+      case 4 where fields.count > 4: fields.remove(at: .random(in: 4..<fields.count, using: &random))
+      case 5 where fields.count > 4:
+        let value = UInt16.random(in: .min ... .max, using: &random)
+        fields[.random(in: 4..<fields.count, using: &random)].value = "\(value)"
+      case 6 where fields.count > 4:
+        let count = Int.random(in: 0...9000, using: &random)
+        fields[.random(in: 4..<fields.count, using: &random)].value = String(repeating: "l", count: count)
+      case 7 where Bool.random(using: &random):
+        for index in 0..<40 { fields.append(("y-\(index)", "\(index)")) }
+      case 8 where fields.count > 20: fields = Array(fields[..<12])
+      default: break  // The same once more.
+      }
+      try pair.request(fields)
+      let end = pair.ends.server
+      let byteCount = fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 32 }
+      #expect(end.isTooLarge == (byteCount > 16 << 10))
+      #expect(end.fields.count == fields.count || end.isTooLarge)
+      for (received, sent) in zip(end.fields, fields) { #expect(received == sent) }
+      let isComparable = Self.isComparable(fields, before) && !end.isTooLarge && !wasTooLarge
+      if isComparable, max(byteCount, lastByteCount) < 4 << 10 { #expect(end.changes != nil) }
+      if let changes = end.changes {
+        #expect(isComparable)
+        found += 1
+        for index in fields.indices {
+          #expect((changes & 1 << UInt32(index) != 0) == (fields[index].value != before[index].value))
+        }
+      }
+      (before, wasTooLarge, lastByteCount) = (fields, end.isTooLarge, byteCount)
+    }
+    #expect(found > 50)
+  }
+
+  @Test("a name or value that is another one is never taken for the one before, whatever memory it has")
+  func sameSize() throws {
+    let pair = try Pair()
+    for index in 0..<2000 {
+      let digits = String(index + 10_000)
+      try pair.request(Self.first + [("x-\(digits)", "a"), ("x-v", digits), ("x-w", "w\(digits)")])
+      #expect(pair.ends.server.fields.map(\.value) == ["POST", "http", "/a.B/C", "x", "a", digits, "w\(digits)"])
+      #expect(pair.ends.server.fields[4].name == "x-\(digits)")
+    }
+  }
+
+  @Test("the server's streams with long bodies take turns, and a short one waits for none of them (RFC 9218)")
+  func turns() throws {
+    let pair = try Pair()
+    for _ in 0..<3 { try pair.request(Self.first, isKept: true) }
+    let streams = pair.ends.server.streams
+    for stream in streams[..<2] {
+      var headers = HeaderList()
+      headers.append(":status", "200")
+      stream.submitHeaders(headers, hasBody: true)
+      stream.sendBody([UInt8](repeating: 0, count: 400_000))
+    }
+    var order = Self.dataFrames(SessionTests.Pair.output(of: pair.server, limit: 100_000))
+    var headers = HeaderList()
+    headers.append(":status", "200")
+    streams[2].submitHeaders(headers, hasBody: true)
+    streams[2].sendBody([1, 2, 3])
+    streams[2].endBody()
+    let rest = Self.dataFrames(SessionTests.Pair.output(of: pair.server))
+    #expect(rest.prefix(4).contains(5), "\(rest)")
+    order += rest.filter { $0 != 5 }
+    #expect(order.count > 40)
+    for (one, other) in zip(order.dropFirst(4), order.dropFirst(5)).prefix(40) { #expect(one != other, "\(order)") }
+  }
+
+  @Test("a server says that it keeps no priorities of RFC 7540") func settings() throws {
+    let server = HTTP2Session(role: .server, settings: HTTP2Settings(), delegate: End())
+    let bytes = SessionTests.Pair.output(of: server)
+    let entries = stride(from: 9, to: 9 + Int(bytes[2]), by: 6).map { Array(bytes[$0..<($0 + 6)]) }
+    #expect(entries.contains([0, 9, 0, 0, 0, 1]))
+  }
+
+  /// The streams of the DATA frames, in order.
+  private static func dataFrames(_ bytes: [UInt8]) -> [Int32] {
+    var scanner = FrameScanner(leading: 0)
+    var offset = 0
+    var ids: [Int32] = []
+    bytes.withUnsafeBytes { bytes in
+      while let header = scanner.next(in: bytes, &offset) {
+        if header.type == FrameHeader.data, header.length > 0 { ids.append(header.streamID) }
+      }
+    }
+    return ids
+  }
+
+  private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+      state &+= 0x9e37_79b9_7f4a_7c15
+      var z = state
+      z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+      z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+      return z ^ z >> 31
+    }
+  }
+}
