@@ -305,7 +305,7 @@ let package = Package(
       "HTTP2TransportTests",
       [
         "TestSupport", "Volery", "VoleryHTTP2Transport", "VoleryHTTP2Session", "VoleryTransport", "VoleryTypes",
-        "VoleryServer", "CNGHTTP2", "CLibUV", "volery-interop",
+        "VoleryEventLoops", "VoleryPlatform", "VoleryServer", "CNGHTTP2", "CLibUV", "volery-interop",
       ]),
     tests(
       "DNSTests",

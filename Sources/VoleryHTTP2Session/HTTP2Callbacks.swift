@@ -83,7 +83,8 @@ enum HTTP2Callbacks {
   }
 
   static func makeSession(
-    _ role: HTTP2Session.Role, _ settings: HTTP2Settings, _ memory: HTTP2Memory?
+    _ role: HTTP2Session.Role, _ settings: HTTP2Settings, _ memory: HTTP2Memory?,
+    table: inout UnsafeMutableRawPointer?
   ) -> OpaquePointer {
     var option: OpaquePointer!
     nghttp2_option_new(&option)
@@ -104,14 +105,18 @@ enum HTTP2Callbacks {
     // RFC 9113, 8.2.1 forbids spaces at the ends of values; C-core, Go and Java send them, and take them.
     nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1)
     var session: OpaquePointer!
-    var hooks = memory?.hooks ?? nghttp2_mem()
-    withUnsafeMutablePointer(to: &hooks) { hooks in
-      let hooks = memory == nil ? nil : hooks
+    func make(_ hooks: UnsafeMutablePointer<nghttp2_mem>?) {
       switch role {
       case .client: nghttp2_session_client_new3(&session, callbacks, nil, option, hooks)
       case .server: nghttp2_session_server_new3(&session, callbacks, nil, option, hooks)
       }
     }
+    guard let memory else {
+      make(nil)
+      return session
+    }
+    var hooks = memory.hooks
+    withUnsafeMutablePointer(to: &hooks) { hooks in table = memory.sharingFrame { make(hooks) } }
     return session
   }
 }

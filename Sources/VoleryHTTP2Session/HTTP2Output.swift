@@ -1,7 +1,7 @@
 import VoleryPlatform
 
-/// What has to go to the peer, in order: frames in one buffer that is used again and again, and between them large payloads
-/// that are only pointed to, for a gathered write.
+/// What has to go to the peer, in order: frames in one buffer, and between them large payloads that are only pointed to, for a
+/// gathered write. The buffer goes round among the sessions of a loop: one that has nothing to say has none.
 struct HTTP2Output: ~Copyable {
   /// Bytes that stand where the buffer has come to `position`.
   private struct Payload {
@@ -10,6 +10,7 @@ struct HTTP2Output: ~Copyable {
     let range: Range<Int>
   }
 
+  private let memory: HTTP2Memory?
   private var bytes: UnsafeMutableRawPointer?
   private var capacity = 0
   private var count = 0
@@ -22,6 +23,9 @@ struct HTTP2Output: ~Copyable {
   private static let maxKeptCapacity = 640 << 10
   /// From this size on it does not double any more.
   private static let maxDoubledCapacity = 512 << 10
+
+  /// - Parameter memory: Where buffers go round; nil: this one keeps its own.
+  init(_ memory: HTTP2Memory?) { self.memory = memory }
 
   deinit { free(bytes) }
 
@@ -44,6 +48,10 @@ struct HTTP2Output: ~Copyable {
   }
 
   private mutating func grow(by length: Int) {
+    if bytes == nil, let lent = memory?.takeOutput(&capacity) {
+      bytes = lent
+      if capacity >= length { return }
+    }
     let larger = capacity < HTTP2Output.maxDoubledCapacity ? capacity * 2 : capacity + (64 << 10)
     capacity = max(larger, count + length, 4096)
     bytes = realloc(bytes, capacity)
@@ -108,9 +116,15 @@ struct HTTP2Output: ~Copyable {
     byteCount = 0
     takenByteCount = 0
     if !payloads.isEmpty { payloads.removeAll(keepingCapacity: true) }
-    guard capacity > HTTP2Output.maxKeptCapacity else { return }
-    free(bytes)
-    bytes = nil
+    guard let bytes else { return }
+    if capacity > HTTP2Output.maxKeptCapacity {
+      free(bytes)
+    } else if let memory {
+      memory.giveBack(output: bytes, capacity)
+    } else {
+      return
+    }
+    self.bytes = nil
     capacity = 0
   }
 }

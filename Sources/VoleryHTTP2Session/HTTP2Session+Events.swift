@@ -99,7 +99,10 @@ extension HTTP2Session {
 
   /// Takes over a DATA frame whose payload `stream` has pointed to; false: not now.
   func sendPayload(_ stream: HTTP2Stream, _ header: UnsafePointer<UInt8>) -> Bool {
-    guard output.byteCount < outputLimit else { return false }
+    guard output.byteCount < outputLimit else {
+      withheldHeader.keep(header)
+      return false
+    }
     guard let (chunk, range) = stream.takePayload() else {
       preconditionFailure("nghttp2 sends a payload that no stream has pointed to")
     }

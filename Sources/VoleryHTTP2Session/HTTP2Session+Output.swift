@@ -11,6 +11,7 @@ extension HTTP2Session {
       return true
     }
     outputLimit = limit
+    withheldHeader.putBack()
     var isComplete = false
     while output.byteCount < limit {
       var data: UnsafePointer<UInt8>?
@@ -26,9 +27,36 @@ extension HTTP2Session {
     return !isComplete || !output.isEmpty
   }
 
+  /// What nghttp2 has ready is copied.
+  func takeFrame() {
+    var data: UnsafePointer<UInt8>?
+    let count = nghttp2_session_mem_send(session, &data)
+    if count > 0, let data { output.append(data, count) }
+  }
+
   private func send(_ frame: UnsafePointer<UInt8>, _ count: Int, with announcement: Announcement) {
     var bytes = Array(UnsafeBufferPointer(start: frame, count: count))
     if announcement.write(into: &bytes) { self.announcement = nil }
     bytes.withUnsafeBytes { output.append($0.baseAddress!, count) }
+  }
+}
+
+/// The header of a DATA frame that nghttp2 has begun and not sent: it lies in a buffer that other sessions use meanwhile.
+struct WithheldHeader {
+  private var place: UnsafeMutablePointer<UInt8>?
+  private var head: UInt64 = 0
+  private var last: UInt8 = 0
+
+  mutating func keep(_ header: UnsafePointer<UInt8>) {
+    place = UnsafeMutablePointer(mutating: header)
+    head = UnsafeRawPointer(header).loadUnaligned(as: UInt64.self)
+    last = header[8]
+  }
+
+  mutating func putBack() {
+    guard let place else { return }
+    UnsafeMutableRawPointer(place).storeBytes(of: head, as: UInt64.self)
+    place[8] = last
+    self.place = nil
   }
 }

@@ -29,11 +29,18 @@ package final class HTTP2Session {  // Isolation: loop
   @exclusivity(unchecked) var lastStreamID: Int32 = -1
   /// Of the request that is being submitted.
   @exclusivity(unchecked) private var requestHeaders = HeaderList()
-  @exclusivity(unchecked) var output = HTTP2Output()
+  @exclusivity(unchecked) var output: HTTP2Output
+  /// Of a DATA frame that `pull` had no room for.
+  @exclusivity(unchecked) var withheldHeader = WithheldHeader()
   /// `pull` asks for no more than so many bytes at a time.
   @exclusivity(unchecked) var outputLimit = Int.max
   @exclusivity(unchecked) var input: HTTP2Input
   private let memory: HTTP2Memory?
+  /// Where nghttp2's table of streams is at first; nil: in no page of its own.
+  private let table: UnsafeMutableRawPointer?
+  /// A stream was opened since the session rested.
+  @exclusivity(unchecked) package private(set) var isInUse = false
+  @exclusivity(unchecked) package private(set) var openedStreamCount = 0
   let gathersPayloads: Bool
   @exclusivity(unchecked) var failure: HTTP2Failure?
   /// Of a server: more are refused.
@@ -70,17 +77,22 @@ package final class HTTP2Session {  // Isolation: loop
     self.role = role
     self.delegate = delegate
     self.memory = memory
+    self.output = HTTP2Output(memory)
     self.gathersPayloads = gathersPayloads
     self.input = HTTP2Input(isServer: role == .server, settings)
     leastStreamCredit = min(1 << 10, Int(settings.streamWindowByteCount) / 4)
     leastConnectionCredit = min(16 << 10, Int(settings.connectionWindowByteCount) / 4)
     self.maxConcurrentStreams = role == .server ? Int(settings.maxConcurrentStreams) : .max
     self.block = HeaderBlock(limit: settings.maxHeaderListByteCount, remembers: role == .server)
-    session = HTTP2Callbacks.makeSession(role, settings, memory)
+    var table: UnsafeMutableRawPointer?
+    session = HTTP2Callbacks.makeSession(role, settings, memory, table: &table)
+    self.table = table
     nghttp2_session_set_user_data(session, Unmanaged.passUnretained(self).toOpaque())
     if role == .client, settings.firstStreamID > 1 {
       nghttp2_session_set_next_stream_id(session, settings.firstStreamID)
     }
+    // The preface lies where the first frame of any other session will.
+    if role == .client { takeFrame() }
     submit(settings)
   }
 
@@ -154,7 +166,19 @@ package final class HTTP2Session {  // Isolation: loop
     stream.id = id
   }
 
+  /// There are no streams, and there may be none for long: what only they need takes no memory until the next one.
+  package func rest() {
+    guard streams.isEmpty else { return }
+    isInUse = false
+    streams = []
+    block.letGo()
+    requestHeaders = HeaderList()
+    if let table { memory?.release(table: table) }
+  }
+
   func add(_ stream: HTTP2Stream) {
+    isInUse = true
+    openedStreamCount &+= 1
     stream.session = self
     stream.nghttp2 = session
     stream.byteCounts = byteCounts

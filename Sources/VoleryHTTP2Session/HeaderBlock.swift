@@ -10,10 +10,10 @@ import VoleryPlatform
 /// not the same, and says what that is (`changes`).
 public struct HeaderBlock: ~Copyable {
   package let limit: Int
-  @usableFromInline package private(set) var bytes = UnsafeMutableRawPointer.allocate(
-    byteCount: HeaderBlock.firstCapacity, alignment: 4)
+  /// Points nowhere before the first field: a connection without a call has no block.
+  @usableFromInline package private(set) var bytes = UnsafeMutableRawPointer(bitPattern: 16)!
   @usableFromInline package private(set) var byteCount = 0
-  private var capacity = HeaderBlock.firstCapacity
+  private var capacity = 0
   /// Of the whole block, by RFC 9113's count, what is not here included.
   package private(set) var listByteCount = 0
   private var omittedByteCount = 0
@@ -44,7 +44,7 @@ public struct HeaderBlock: ~Copyable {
     self.remembers = remembers
   }
 
-  deinit { bytes.deallocate() }
+  deinit { if capacity > 0 { bytes.deallocate() } }
 
   /// The block is larger than the limit: what came after the limit is not here.
   package var isTooLarge: Bool { listByteCount > limit || omittedByteCount > 0 }
@@ -81,8 +81,17 @@ public struct HeaderBlock: ~Copyable {
     guard capacity > HeaderBlock.maxKeptCapacity else { return }
     known.removeAll(from: 0)
     bytes.deallocate()
-    capacity = HeaderBlock.firstCapacity
-    bytes = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 4)
+    capacity = 0
+  }
+
+  /// What is here is not needed any more, and another block may be long in coming.
+  mutating func letGo() {
+    guard capacity > 0 else { return }
+    known.removeAll(from: 0)
+    isOther = true
+    bytes.deallocate()
+    capacity = 0
+    byteCount = 0
   }
 
   /// A field as nghttp2 has it.
@@ -175,11 +184,14 @@ public struct HeaderBlock: ~Copyable {
   }
 
   private mutating func grow(to count: Int, keeping kept: Int) {
-    capacity = max(capacity * 2, count)
-    let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 4)
-    memcpy(larger, bytes, kept)
-    bytes.deallocate()
-    bytes = larger
+    let larger = max(HeaderBlock.firstCapacity, capacity * 2, count)
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 4)
+    if capacity > 0 {
+      memcpy(memory, bytes, kept)
+      bytes.deallocate()
+    }
+    bytes = memory
+    capacity = larger
   }
 
   /// The field that begins at `offset`, 0 for the first one, which becomes the place of the one behind it; nil at the end.

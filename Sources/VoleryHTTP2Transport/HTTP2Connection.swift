@@ -4,6 +4,8 @@ package import VoleryTypes
 
 /// A socket with an HTTP/2 session on it, one end of a gRPC connection: what both sides have in common. Everything runs
 /// on the connection's loop; a turn reads, feeds the session, runs the calls that this woke, and writes once.
+///
+/// More than 15 stored properties: what it is made of, and a flag for each thing that it does once.
 package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegate {  // Isolation: loop
   package let loop: EventLoop
   /// Complete once the handshake is over, before the first stream opens and before others hear of the connection.
@@ -15,6 +17,10 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
   @exclusivity(unchecked) private var hasReceivedBytes = false
   @exclusivity(unchecked) package final var isMarkedDirty = false
   @exclusivity(unchecked) private(set) var isOver = false
+  /// Among `RestingConnections`; negative: it is not there.
+  @exclusivity(unchecked) var awakeIndex = -1
+  /// Streams that there had been when it was last looked at.
+  private var streamsSeen = 0
   /// Why the connection ends, once everything that waits is written.
   @exclusivity(unchecked) private var endReason: String?
   @exclusivity(unchecked) private var isEnding = false
@@ -154,6 +160,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
         hasMore = pull()
       }
     } while turnEnded()
+    if session.isInUse, awakeIndex < 0 { RestingConnections.of(loop).add(self) }
     checkBuffers()
     guard socket.waitingByteCount == 0 else { return }
     if isEnding {
@@ -183,6 +190,16 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
 
   package func writesDrained() { setNeedsFlush() }
 
+  /// Looks whether there was a call since the last time; where not, the session rests, and true is returned.
+  func hasRested() -> Bool {
+    guard session.streams.isEmpty, session.openedStreamCount == streamsSeen else {
+      streamsSeen = session.openedStreamCount
+      return false
+    }
+    session.rest()
+    return true
+  }
+
   // MARK: Ending
 
   /// Ends the connection once what it has to say (a GOAWAY) is written.
@@ -206,6 +223,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
     let streams = session.streams
     session.abandonStreams()
     releaseBuffers()
+    RestingConnections.of(loop).remove(self)
     for stream in streams {
       (stream as? any ConnectionBoundStream)?.connectionLost(reason ?? "the connection was closed")
     }

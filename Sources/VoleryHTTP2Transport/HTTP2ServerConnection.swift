@@ -60,6 +60,8 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   package private(set) var endReason: String?
   @exclusivity(unchecked) private var isDraining = false
   private var timers: [LoopTimer] = []
+  /// Until the client's SETTINGS are here.
+  private var handshakeTimer: LoopTimer?
   private var keepalive: LoopTimer?
   private var idleTimer: LoopTimer?
   private var idleSince = ContinuousClock.now
@@ -98,8 +100,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   }
 
   private func scheduleTimers() {
-    schedule(after: options.handshakeTimeout) { [unowned self] in
-      guard !session.peerHasSentSettings else { return }
+    handshakeTimer = loop.schedule(after: options.handshakeTimeout) { [unowned self] in
       let isInHandshake = security.map { !$0.isEstablished } ?? false
       finish("no \(isInHandshake ? "TLS handshake" : "HTTP/2 preface") within \(options.handshakeTimeout)")
     }
@@ -124,6 +125,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   package override func settingsReceived() {
     guard !isReady else { return }
     isReady = true
+    handshakeTimer.take()?.cancel()
     onReady?(self)
   }
 
@@ -289,6 +291,7 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
   override func ended(error: String?) {
     for timer in timers { timer.cancel() }
     timers = []
+    handshakeTimer.take()?.cancel()
     keepalive?.cancel()
     idleTimer?.cancel()
     handshakeSlot = nil

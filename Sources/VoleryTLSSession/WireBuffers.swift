@@ -11,7 +11,9 @@ struct WireBuffers {
   var outputCount = 0
   private var outputCapacity = 0
 
-  /// A buffer above this size is given back once it is empty.
+  /// A buffer of about a record's size is made anew each time there is something to say: most connections of most programs have
+  /// nothing to say most of the time. One that large messages have made larger is kept, up to the second size.
+  private static let passingCapacity = 20 << 10
   private static let keptCapacity = 512 << 10
 
   fileprivate mutating func read(_ target: UnsafeMutablePointer<CChar>, _ limit: Int) -> Int {
@@ -25,7 +27,7 @@ struct WireBuffers {
 
   fileprivate mutating func write(_ bytes: UnsafePointer<CChar>, _ count: Int) -> Bool {
     if outputCount + count > outputCapacity {
-      let capacity = max(outputCount + count, outputCapacity * 2, 4096)
+      let capacity = max(outputCount + count, outputCapacity * 2, 1024)
       guard let larger = realloc(output, capacity) else { return false }
       output = larger
       outputCapacity = capacity
@@ -41,7 +43,7 @@ struct WireBuffers {
 
   mutating func outputTaken() {
     outputCount = 0
-    if outputCapacity > WireBuffers.keptCapacity { free() }
+    if outputCapacity <= WireBuffers.passingCapacity || outputCapacity > WireBuffers.keptCapacity { free() }
   }
 
   mutating func free() {
