@@ -97,6 +97,8 @@ package final class HTTP2Session {  // Isolation: loop
   }
 
   deinit {
+    // It holds blocks of the session's memory.
+    block.letGo()
     nghttp2_session_del(session)
     byteCounts.deallocate()
   }
