@@ -180,6 +180,7 @@ import Volery
         if frame.endsStream { streams.append(frame.stream) }
         return streams.count < 21
       }
+      try #require(streams.count == 21, "the calls did not all come")
       let last = streams.removeLast()
       let head = [(":status", "200"), ("content-type", "application/grpc")]
       if asTrailers {
