@@ -89,5 +89,5 @@ def finish(process, output, stop=False, limit=120, ended=(0,)):
         process.kill()
         raise SystemExit(f"{process.args} did not end within {limit} s")
     if process.returncode not in ended:
-        raise SystemExit(f"{process.args} failed:\n{(text or "")[-4000:]}")
+        raise SystemExit(f"{process.args} failed:\n{(text or '')[-4000:]}")
     return read(output)
