@@ -264,7 +264,7 @@ let package = Package(
     program("volery-xds-probe", path: "Tests/XDS/Program", ["Volery", "VoleryXDS", logging]),
     .target(
       name: "TestSupport", dependencies: ["VoleryPlatform", "VoleryTypes", "CNGHTTP2", logging], path: "Tests/Support",
-      exclude: ["certificates.sh"],
+      exclude: ["certificates.sh", "own_network.py"],
       swiftSettings: strict),
     program(
       "signal-server", path: "Tests/ServiceLifecycleTests/Program",
