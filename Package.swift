@@ -93,7 +93,7 @@ let package = Package(
     // 2: gRPC words without C or I/O | C and I/O without gRPC words.
     module("VoleryNameResolution", ["VoleryPlatform", "VoleryTypes"]),
     module("VoleryLoadBalancing", ["VoleryPlatform", "VoleryTypes"]),
-    module("VoleryTransport", ["VoleryTypes"]),
+    module("VoleryTransport", ["VoleryPrimitives", "VoleryTypes"]),
     module("VoleryObservation", ["VoleryTypes"]),
     module("VoleryEventLoops", ["VoleryPlatform", "VoleryPrimitives", "CLibUV"]),
     module("VoleryHTTP2Session", ["VoleryPlatform", "VoleryPrimitives", "CNGHTTP2"]),

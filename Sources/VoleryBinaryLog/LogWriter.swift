@@ -1,5 +1,6 @@
 import Synchronization
 import VoleryEventLoops
+import VoleryPrimitives
 import VoleryProtobuf
 import VoleryTypes
 
@@ -11,7 +12,7 @@ final class LogWriter: Sendable {
     var isWriting = false
     var counts = BinaryLogCounts()
     /// Who waits until nothing waits any more.
-    var flushers: [CheckedContinuation<Void, Never>] = []
+    var flushers = WaiterList()
   }
 
   /// What an entry takes in memory beside its payload, roughly.
@@ -56,15 +57,7 @@ final class LogWriter: Sendable {
   }
 
   /// Waits until what was written before is in the file, or dropped.
-  func flush() async {
-    await withCheckedContinuation { continuation in
-      let isIdle = state.withLock { state in
-        if state.isWriting { state.flushers.append(continuation) }
-        return !state.isWriting
-      }
-      if isIdle { continuation.resume() }
-    }
-  }
+  func flush() async { await state.wait(in: \.flushers) { !$0.isWriting } }
 
   private static func byteCount(of entry: LogGrpcLogEntry) -> Int {
     let payload =
@@ -101,16 +94,15 @@ final class LogWriter: Sendable {
 
   /// Nil: nothing waits, and nobody writes any more.
   private func nextBatch() -> [LogGrpcLogEntry]? {
-    let (batch, flushers) = state.withLock { state -> ([LogGrpcLogEntry]?, [CheckedContinuation<Void, Never>]) in
+    let (batch, flushers) = state.withLock { state -> ([LogGrpcLogEntry]?, WaiterList) in
       guard !state.queue.isEmpty else {
         state.isWriting = false
-        defer { state.flushers = [] }
-        return (nil, state.flushers)
+        return (nil, state.flushers.takeAll())
       }
       defer { (state.queue, state.queuedBytes) = ([], 0) }
-      return (state.queue, [])
+      return (state.queue, WaiterList())
     }
-    for flusher in flushers { flusher.resume() }
+    flushers.resumeAll()
     return batch
   }
 

@@ -1,6 +1,7 @@
 import Dispatch
 import Synchronization
 import VoleryPlatform
+import VoleryPrimitives
 
 /// Hears of a signal beside somebody else in the process who has a dispatch source for it: a ServiceGroup of
 /// swift-service-lifecycle, as a rule. Both hear of it; with `SignalWatch` only one of them would. Made and closed on any thread.
@@ -27,7 +28,7 @@ package final class SharedSignalWatch: Sendable {
   private final class Beginning: Sendable {
     private struct State {
       var isOver = false
-      var waiters: [CheckedContinuation<Void, Never>] = []
+      var waiters = WaiterList()
     }
 
     private let state = Mutex(State())
@@ -35,21 +36,12 @@ package final class SharedSignalWatch: Sendable {
     func end() {
       let waiters = state.withLock { state in
         state.isOver = true
-        defer { state.waiters = [] }
-        return state.waiters
+        return state.waiters.takeAll()
       }
-      for waiter in waiters { waiter.resume() }
+      waiters.resumeAll()
     }
 
-    func wait() async {
-      await withCheckedContinuation { waiter in
-        let isOver = state.withLock { state in
-          if !state.isOver { state.waiters.append(waiter) }
-          return state.isOver
-        }
-        if isOver { waiter.resume() }
-      }
-    }
+    func wait() async { await state.wait(in: \.waiters) { $0.isOver } }
   }
 
   /// - Parameter handler: Called on a queue of dispatch's.

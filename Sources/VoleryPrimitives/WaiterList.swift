@@ -1,7 +1,9 @@
-/// Tasks that wait for a call to move on. A woken task looks at the call's state again: no value is handed over.
+package import Synchronization
+
+/// Tasks that wait for something to move on: a call, as a rule. A woken task looks at the state again: no value is handed over.
 ///
 /// One waiter costs no allocation: that is every case but several tasks that read or write one call. Belongs to whatever
-/// guards the call's state; who is in it is resumed, whatever comes, or the task waits for ever.
+/// guards the state; who is in it is resumed, whatever comes, or the task waits for ever.
 @frozen public struct WaiterList {
   /// A suspended task; resumed exactly once, and without a value.
   public typealias Waiter = UnsafeContinuation<Void, Never>
@@ -35,5 +37,22 @@
   @inlinable public func resumeAll() {
     first?.resume()
     for waiter in rest { waiter.resume() }
+  }
+}
+
+extension Mutex {
+  /// Returns once `isOver`: at once where it is, else when who changes the state resumes the list, after it has let go of the lock.
+  /// The waiting task's cancellation does not end it.
+  package borrowing func wait(
+    in list: any WritableKeyPath<Value, WaiterList> & Sendable, until isOver: @Sendable (inout Value) -> Bool
+  ) async {
+    await withUnsafeContinuation { (waiter: WaiterList.Waiter) in
+      let waits = withLock { state in
+        guard !isOver(&state) else { return false }
+        state[keyPath: list].add(waiter)
+        return true
+      }
+      if !waits { waiter.resume() }
+    }
   }
 }

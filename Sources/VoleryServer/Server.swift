@@ -4,6 +4,7 @@ import VoleryEventLoops
 import VoleryHTTP2Transport
 import VoleryObservation
 import VoleryPlatform
+import VoleryPrimitives
 import VoleryTLSSession
 package import VoleryTransport
 public import VoleryTypes
@@ -27,7 +28,7 @@ public final class Server: Sendable {
     var group: EventLoopGroup?
     var isStopped = false
     var isOver = false
-    var stopWaiters: [CheckedContinuation<Void, Never>] = []
+    var stopWaiters = WaiterList()
   }
 
   let options: ServerOptions
@@ -172,24 +173,15 @@ public final class Server: Sendable {
     return listener
   }
 
-  func waitForStop() async {
-    await withCheckedContinuation { waiter in
-      let isStopped = state.withLock { state in
-        if !state.isStopped { state.stopWaiters.append(waiter) }
-        return state.isStopped
-      }
-      if isStopped { waiter.resume() }
-    }
-  }
+  func waitForStop() async { await state.wait(in: \.stopWaiters) { $0.isStopped } }
 
   /// Ends the waiting of `run`, which drains then. Any thread; may be called twice.
   package func stopRunning() {
     let waiters = state.withLock { state in
       state.isStopped = true
-      defer { state.stopWaiters = [] }
-      return state.stopWaiters
+      return state.stopWaiters.takeAll()
     }
-    for waiter in waiters { waiter.resume() }
+    waiters.resumeAll()
   }
 
   // MARK: Stopping

@@ -3,6 +3,7 @@ import VoleryEventLoops
 import VoleryHTTP2Transport
 import VoleryObservation
 import VoleryPlatform
+import VoleryPrimitives
 import VoleryTLSSession
 import VoleryTypes
 
@@ -16,7 +17,7 @@ final class ServerConnections: Sendable {
     var isDraining = false
     /// The time to drain is over: what calls that come now end with.
     var endText: String?
-    var waiters: [CheckedContinuation<Void, Never>] = []
+    var waiters = WaiterList()
 
     var isEmpty: Bool { counts.values.allSatisfy { $0 == 0 } }
   }
@@ -107,14 +108,12 @@ final class ServerConnections: Sendable {
 
   private func ended(_ connection: HTTP2ServerConnection?, on loop: EventLoop) {
     if let connection, let reason = connection.refusal { refused(connection.peer.address, reason) }
-    let waiters: [CheckedContinuation<Void, Never>] = state.withLock { state in
+    let waiters = state.withLock { state in
       state.counts[ObjectIdentifier(loop), default: 1] -= 1
       if let connection { state.open[ObjectIdentifier(connection)] = nil }
-      guard state.isEmpty else { return [] }
-      defer { state.waiters = [] }
-      return state.waiters
+      return state.isEmpty ? state.waiters.takeAll() : WaiterList()
     }
-    for waiter in waiters { waiter.resume() }
+    waiters.resumeAll()
   }
 
   /// Tells every client to look for another server, those that are still to come too. May be called twice; returns whether it
@@ -129,15 +128,7 @@ final class ServerConnections: Sendable {
   }
 
   /// Returns when there is none.
-  func waitUntilEmpty() async {
-    await withCheckedContinuation { waiter in
-      let isEmpty = state.withLock { state in
-        if !state.isEmpty { state.waiters.append(waiter) }
-        return state.isEmpty
-      }
-      if isEmpty { waiter.resume() }
-    }
-  }
+  func waitUntilEmpty() async { await state.wait(in: \.waiters) { $0.isEmpty } }
 
   /// The time to drain is over: calls that still run end with UNAVAILABLE and this text.
   func cutOff(_ text: String) {

@@ -1,4 +1,5 @@
 import Synchronization
+import VoleryPrimitives
 package import VoleryTypes
 
 /// Hears of the connections to a server that have no socket.
@@ -14,7 +15,7 @@ package final class InProcessListener: Sendable {
     var connections: [ObjectIdentifier: InProcessConnection] = [:]
     var isDraining = false
     var isStopped = false
-    var waiters: [CheckedContinuation<Void, Never>] = []
+    var waiters = WaiterList()
   }
 
   private static let registry = Mutex<[String: InProcessListener]>([:])
@@ -101,13 +102,7 @@ package final class InProcessListener: Sendable {
       return Array(state.connections.values)
     }
     for connection in connections { connection.drainFromServer() }
-    await withCheckedContinuation { waiter in
-      let isEmpty = state.withLock { state in
-        if !state.connections.isEmpty { state.waiters.append(waiter) }
-        return state.connections.isEmpty
-      }
-      if isEmpty { waiter.resume() }
-    }
+    await state.wait(in: \.waiters) { $0.connections.isEmpty }
   }
 
   package func close(reason: String) {
@@ -120,13 +115,11 @@ package final class InProcessListener: Sendable {
   }
 
   func ended(_ connection: InProcessConnection) {
-    let waiters: [CheckedContinuation<Void, Never>] = state.withLock { state in
+    let waiters = state.withLock { state in
       state.connections[ObjectIdentifier(connection)] = nil
-      guard state.connections.isEmpty else { return [] }
-      defer { state.waiters = [] }
-      return state.waiters
+      return state.connections.isEmpty ? state.waiters.takeAll() : WaiterList()
     }
-    for waiter in waiters { waiter.resume() }
+    waiters.resumeAll()
   }
 }
 

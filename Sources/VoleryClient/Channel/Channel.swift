@@ -165,7 +165,7 @@ public final class Channel: Sendable {
   /// UNAVAILABLE. May be called twice.
   public func drain(limit: Duration = .seconds(25)) async {
     core.refuseCalls()
-    await withCheckedContinuation { waiter in
+    await withUnsafeContinuation { waiter in
       core.loop.execute { [core] in core.drain(limit: limit, waiter) }
     }
   }

@@ -1,5 +1,6 @@
 import Synchronization
 import VoleryObservation
+import VoleryPrimitives
 import VoleryTransport
 import VoleryTypes
 
@@ -10,7 +11,7 @@ struct ChannelEnding {
   fileprivate var closesWhenQuiet = false
   /// While calls run that nobody holds a channel for any more.
   fileprivate var ownReference: ChannelCore?
-  fileprivate var waiters: [CheckedContinuation<Void, Never>] = []
+  fileprivate var waiters = WaiterList()
   /// What runs longer is ended.
   fileprivate var limit: (any TransportTimer)?
   /// Those on which that would run.
@@ -34,8 +35,7 @@ extension ChannelCore {
     ending.limit.take()?.cancel()
     publish()
     dataPlane.observe(.closed)
-    for waiter in ending.waiters { waiter.resume() }
-    ending.waiters = []
+    ending.waiters.takeAll().resumeAll()
   }
 
   /// Nobody holds the channel any more: closes as soon as its calls have ended.
@@ -51,9 +51,9 @@ extension ChannelCore {
   /// - Parameters:
   ///   - limit: What runs longer ends with UNAVAILABLE.
   ///   - waiter: Resumed at the end.
-  func drain(limit: Duration, _ waiter: CheckedContinuation<Void, Never>) {
+  func drain(limit: Duration, _ waiter: WaiterList.Waiter) {
     guard !ending.isClosed else { return waiter.resume() }
-    ending.waiters.append(waiter)
+    ending.waiters.add(waiter)
     ending.closesWhenQuiet = true
     refuseCalls()
     dataPlane.activity.watch()
