@@ -29,7 +29,7 @@ import Testing
     }
   }
 
-  final class End: HTTP2SessionDelegate {
+  final class End: StreamsDelegate {
     var streams: [Received] = []
     var fields: Fields = []
     var isTooLarge = false
@@ -41,46 +41,29 @@ import Testing
       streams.append(stream)
       return stream
     }
-    func acceptsAnyValue(of name: UnsafeRawBufferPointer) -> Bool { false }
-    func settingsReceived() {}
-    func settingsAcknowledged() {}
-    func pingReceived(_ opaque: UInt64, isAnswer: Bool) {}
-    func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String) {}
   }
 
   final class Pair {
-    let ends = (client: End(), server: End())
-    let client: HTTP2Session
-    let server: HTTP2Session
+    private let sessions = SessionPair(client: End(), server: End())
+    var server: HTTP2Session { sessions.server }
+    var served: End { sessions.ends.server }
     var requests: [HTTP2Stream] = []
 
     init() throws {
-      client = HTTP2Session(role: .client, settings: HTTP2Settings(), delegate: ends.client)
-      server = HTTP2Session(role: .server, settings: HTTP2Settings(), delegate: ends.server)
-      try exchange()
-      client.maxSentHeaderListByteCount = HTTP2Settings.largestHeaderList
-    }
-
-    func exchange() throws {
-      var isQuiet = false
-      while !isQuiet {
-        let (forth, back) = (SessionTests.Pair.output(of: client), SessionTests.Pair.output(of: server))
-        try forth.withUnsafeBytes { try server.feed($0) }
-        try back.withUnsafeBytes { try client.feed($0) }
-        isQuiet = forth.isEmpty && back.isEmpty
-      }
+      try sessions.exchange()
+      sessions.client.maxSentHeaderListByteCount = HTTP2Settings.largestHeaderList
     }
 
     func request(_ fields: Fields, isKept: Bool = false) throws {
       let stream = HTTP2Stream()
-      try client.submitRequest(stream, hasBody: true) { headers in
+      try sessions.client.submitRequest(stream, hasBody: true) { headers in
         for (name, value) in fields {
           Array(name.utf8).withUnsafeBytes { name in
             Array(value.utf8).withUnsafeBytes { headers.append(name: name, value: $0) }
           }
         }
       }
-      try exchange()
+      try sessions.exchange()
       if isKept { requests.append(stream) } else { stream.reset(.cancel) }
     }
   }
@@ -116,7 +99,7 @@ import Testing
       default: break  // The same once more.
       }
       try pair.request(fields)
-      let end = pair.ends.server
+      let end = pair.served
       let byteCount = fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 32 }
       #expect(end.isTooLarge == (byteCount > 16 << 10))
       #expect(end.fields.count == fields.count || end.isTooLarge)
@@ -141,8 +124,8 @@ import Testing
     for index in 0..<2000 {
       let digits = String(index + 10_000)
       try pair.request(Self.first + [("x-\(digits)", "a"), ("x-v", digits), ("x-w", "w\(digits)")])
-      #expect(pair.ends.server.fields.map(\.value) == ["POST", "http", "/a.B/C", "x", "a", digits, "w\(digits)"])
-      #expect(pair.ends.server.fields[4].name == "x-\(digits)")
+      #expect(pair.served.fields.map(\.value) == ["POST", "http", "/a.B/C", "x", "a", digits, "w\(digits)"])
+      #expect(pair.served.fields[4].name == "x-\(digits)")
     }
   }
 
@@ -150,20 +133,20 @@ import Testing
   func turns() throws {
     let pair = try Pair()
     for _ in 0..<3 { try pair.request(Self.first, isKept: true) }
-    let streams = pair.ends.server.streams
+    let streams = pair.served.streams
     for stream in streams[..<2] {
       var headers = HeaderList()
       headers.append(":status", "200")
       stream.submitHeaders(headers, hasBody: true)
       stream.sendBody([UInt8](repeating: 0, count: 400_000))
     }
-    var order = Self.dataFrames(SessionTests.Pair.output(of: pair.server, limit: 100_000))
+    var order = Self.dataFrames(pair.server.output(limit: 100_000))
     var headers = HeaderList()
     headers.append(":status", "200")
     streams[2].submitHeaders(headers, hasBody: true)
     streams[2].sendBody([1, 2, 3])
     streams[2].endBody()
-    let rest = Self.dataFrames(SessionTests.Pair.output(of: pair.server))
+    let rest = Self.dataFrames(pair.server.output())
     #expect(rest.prefix(4).contains(5), "\(rest)")
     order += rest.filter { $0 != 5 }
     #expect(order.count > 40)
@@ -172,7 +155,7 @@ import Testing
 
   @Test("a server says that it keeps no priorities of RFC 7540") func settings() throws {
     let server = HTTP2Session(role: .server, settings: HTTP2Settings(), delegate: End())
-    let bytes = SessionTests.Pair.output(of: server)
+    let bytes = server.output()
     let entries = stride(from: 9, to: 9 + Int(bytes[2]), by: 6).map { Array(bytes[$0..<($0 + 6)]) }
     #expect(entries.contains([0, 9, 0, 0, 0, 1]))
   }

@@ -29,7 +29,7 @@ import VoleryPlatform
     }
   }
 
-  private final class End: HTTP2SessionDelegate {
+  private final class End: StreamsDelegate {
     var opened: [Stream] = []
     func streamOpened() -> HTTP2Stream? {
       let stream = Stream()
@@ -37,11 +37,6 @@ import VoleryPlatform
       opened.append(stream)
       return stream
     }
-    func acceptsAnyValue(of name: UnsafeRawBufferPointer) -> Bool { false }
-    func settingsReceived() {}
-    func settingsAcknowledged() {}
-    func pingReceived(_ opaque: UInt64, isAnswer: Bool) {}
-    func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String) {}
   }
 
   private struct Seeded: RandomNumberGenerator {
