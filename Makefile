@@ -111,6 +111,7 @@ peers-quick: deps
 
 xds: deps ## The same resources for Volery, grpcio's xds:/// and Envoy, side by side: what each makes of them; writes Docs/XDS.md, with CASES="ring_hash priority*" some
 	swift build -c release --product volery-xds-probe
+	swift build -c release --product volery-interop
 	@python="$$(Tests/XDS/environment.sh)" && $(SUDO) timeout -k 10 3000 "$$python" Tests/XDS/run.py \
 	  --program .build/release/volery-xds-probe --python "$$python" --page Docs/XDS.md $(CASES)
 

@@ -41,8 +41,18 @@ def machine() -> str:
 CIRCUMSTANCES = re.compile(r" \((without a connection|server \S+), after .*? ago\)")
 
 
+# What is another one in each run: ports, and the word that Envoy puts before a message that is printed for people.
+OF_THIS_RUN = (
+    (re.compile(r"(127\.0\.0\.1|x\.test):\d+"), r"\1:PORT"),
+    (re.compile(r"(port_value: )(?!70000)\d+"), r"\1PORT"),
+    (re.compile(r"goo\.gle/debug\w+ +"), ""),
+)
+
+
 def _cell(text: str) -> str:
     text = CIRCUMSTANCES.sub("", text)
+    for pattern, instead in OF_THIS_RUN:
+        text = pattern.sub(instead, text)
     cut = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     return " ".join(cut.split()).replace("|", "\\|").replace("<", "&lt;")
 
