@@ -41,6 +41,17 @@ struct HTTP2Output: ~Copyable {
     byteCount += length
   }
 
+  /// Appends a frame with room for so many bytes behind it. Returns where it stands: to be written to, before anything else is
+  /// appended.
+  mutating func append(_ start: UnsafeRawPointer, _ length: Int, roomBehind room: Int) -> UnsafeMutableRawPointer {
+    if capacity - count < length + room { grow(by: length + room) }
+    let copy = bytes! + count
+    memcpy(copy, start, length)
+    count += length + room
+    byteCount += length + room
+    return copy
+  }
+
   /// Appends without a copy.
   mutating func append(payload chunk: [UInt8], _ range: Range<Int>) {
     payloads.append(Payload(position: count, chunk: chunk, range: range))

@@ -3,7 +3,8 @@ import CNGHTTP2
 // What nghttp2 tells, from inside of `feed` and `pull`.
 extension HTTP2Session {
   func beginHeaders(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
-    block.removeAll()
+    if isBlockRepeated { block.comesAgain() } else { block.removeAll() }
+    wholeBlockStreamID = 0
     let id = frame.pointee.hd.stream_id
     if role == .server, frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
       guard streams.count < maxConcurrentStreams else {
@@ -63,6 +64,7 @@ extension HTTP2Session {
       if input.trimmedByteCount > 0 { block.omit(input.trimmedByteCount) }
       input.trimmedByteCount = 0
       hasReceivedData = true
+      if frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST { wholeBlockStreamID = header.stream_id }
       stream._withUnsafeGuaranteedRef {
         if isEnd { $0.hasPeerEnded = true }
         $0.headersReceived(block, endsStream: isEnd)
@@ -72,6 +74,8 @@ extension HTTP2Session {
     case NGHTTP2_SETTINGS.rawValue where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
       peerMaxConcurrentStreams = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
       let limit = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE)
+      // One of them may be the size of HPACK's table.
+      trailers.forget()
       maxSentHeaderListByteCount = min(Int(limit), HTTP2Settings.largestHeaderList)
       peerHasSentSettings = true
       delegate.settingsReceived()

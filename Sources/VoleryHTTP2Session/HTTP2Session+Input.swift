@@ -52,13 +52,16 @@ extension HTTP2Session {
   private func feedFrames(_ rest: inout UnsafeRawBufferPointer) throws(HTTP2Failure) {
     let bytes = rest
     var given = 0
-    while let frame = input.frames.nextSpecial(in: bytes, isOpen: { stream($0) != nil }) {
+    while let frame = input.frames.nextSpecial(in: bytes, &repeatedBlock, isOpen: { stream($0) != nil }) {
       // What comes before it first: that decides.
       if frame.start > given {
         try give(UnsafeRawBufferPointer(rebasing: bytes[given..<frame.start]))
         given = frame.start
       }
       if frame.isInQuestion { judge(frame.header) }
+      if frame.sameBlockStreamID > 0, try giveShort(frame) {
+        given = frame.start + FrameHeader.byteCount + frame.header.length
+      }
       if frame.beginsLargeBlock {
         input.largeBlock = LargeBlock(frame.header)
         rest = UnsafeRawBufferPointer(rebasing: bytes[(frame.start + FrameHeader.byteCount)...])
@@ -69,6 +72,17 @@ extension HTTP2Session {
     if end < bytes.count { input.withheld = Array(bytes[end...]) }
     if given < end { try give(UnsafeRawBufferPointer(rebasing: bytes[given..<end])) }
     rest = UnsafeRawBufferPointer(start: nil, count: 0)
+  }
+
+  /// Gives nghttp2 a short block in place of one that is the last one again. False: it has to be given what has come.
+  private func giveShort(_ frame: IncomingFrames.Special) throws(HTTP2Failure) -> Bool {
+    guard wholeBlockStreamID == frame.sameBlockStreamID,
+      let short = repeatedBlock.frame(for: frame.header.streamID, as: block)
+    else { return false }
+    isBlockRepeated = true
+    defer { isBlockRepeated = false }
+    try give(short)
+    return true
   }
 
   private func feedLargeBlock(_ rest: inout UnsafeRawBufferPointer) throws(HTTP2Failure) {

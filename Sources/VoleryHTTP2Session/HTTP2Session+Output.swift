@@ -21,7 +21,13 @@ extension HTTP2Session {
         isComplete = output.byteCount < limit
         break
       }
-      if let announcement { send(data, count, with: announcement) } else { output.append(data, count) }
+      if let announcement {
+        send(data, count, with: announcement)
+      } else if trailers.sees(data, count) {
+        trailers.append(behind: data, count, to: &output)
+      } else {
+        output.append(data, count)
+      }
     }
     if !output.isEmpty { output.give(body) }
     return !isComplete || !output.isEmpty

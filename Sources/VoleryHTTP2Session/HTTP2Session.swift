@@ -27,6 +27,12 @@ package final class HTTP2Session {  // Isolation: loop
   /// The stream that nghttp2 named last, and will name again before it comes to others, as a rule.
   @exclusivity(unchecked) var lastStream: Unmanaged<HTTP2Stream>?
   @exclusivity(unchecked) var lastStreamID: Int32 = -1
+  /// Of a server: `block` was received for this stream, and has not changed since; 0: it has.
+  @exclusivity(unchecked) var wholeBlockStreamID: Int32 = 0
+  /// The block that nghttp2 reads now stands for one that is the same as `block`.
+  @exclusivity(unchecked) var isBlockRepeated = false
+  @exclusivity(unchecked) var repeatedBlock = RepeatedBlock()
+  @exclusivity(unchecked) var trailers = UsualTrailers()
   /// Of the request that is being submitted.
   @exclusivity(unchecked) private var requestHeaders = HeaderList()
   @exclusivity(unchecked) var output: HTTP2Output
@@ -174,6 +180,8 @@ package final class HTTP2Session {  // Isolation: loop
     isInUse = false
     streams = []
     block.letGo()
+    repeatedBlock.letGo()
+    wholeBlockStreamID = 0
     requestHeaders = HeaderList()
     if let table { memory?.release(table: table) }
   }

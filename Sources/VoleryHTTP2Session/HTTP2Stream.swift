@@ -196,7 +196,7 @@ open class HTTP2Stream {  // Isolation: loop
     byteCounts.unsafelyUnwrapped.pointee.queued &-= filled
     if chunks.isEmpty {
       if isBodyComplete, !isBodyDiscarded {
-        endBody(flags)
+        endBody(flags, filled)
       } else if filled == 0 {
         isDeferred = true
         return Int(NGHTTP2_ERR_DEFERRED.rawValue)
@@ -265,9 +265,14 @@ open class HTTP2Stream {  // Isolation: loop
   /// What the frame that goes out now has as its payload.
   func takePayload() -> (chunk: [UInt8], range: Range<Int>)? { payload.take() }
 
-  private func endBody(_ flags: UnsafeMutablePointer<UInt32>) {
+  /// The frame that is being made, with so many bytes, is the last one with any.
+  private func endBody(_ flags: UnsafeMutablePointer<UInt32>, _ filled: Int) {
     flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
     if let fixedTrailers {
+      // What is only pointed to has gone before trailers could stand behind it.
+      let isCopied = filled > 0 && flags.pointee & NGHTTP2_DATA_FLAG_NO_COPY.rawValue == 0
+      guard let session, !(isCopied && session.trailers.areDue(fixedTrailers, on: id)) else { return }
+      session.trailers.expect(fixedTrailers, on: id)
       submit(trailers: fixedTrailers.fields, flags)
     } else if var trailers = trailers.take() {
       trailers.withEntries { submit(trailers: $0, flags) }

@@ -84,6 +84,13 @@ public struct HeaderBlock: ~Copyable {
     capacity = 0
   }
 
+  /// The block that comes now is the one that is here, field by field.
+  mutating func comesAgain() {
+    number &+= 1
+    changedFields = 0
+    isOther = false
+  }
+
   /// What is here is not needed any more, and another block may be long in coming.
   mutating func letGo() {
     guard capacity > 0 else { return }

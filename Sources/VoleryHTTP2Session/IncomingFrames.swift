@@ -10,6 +10,8 @@ struct IncomingFrames {
     /// It may be for no open stream: to be judged once nghttp2 has what comes before it.
     let isInQuestion: Bool
     let beginsLargeBlock: Bool
+    /// It opens a stream with the same block, byte for byte, as the one that opened this stream, the last one; 0: it does not.
+    let sameBlockStreamID: Int32
   }
 
   private let isServer: Bool
@@ -31,15 +33,27 @@ struct IncomingFrames {
 
   /// The next frame of which more is to be said; nil at the end of `bytes`, which are given again and again until then.
   @inline(__always)
-  mutating func nextSpecial(in bytes: UnsafeRawBufferPointer, isOpen: (Int32) -> Bool) -> Special? {
+  mutating func nextSpecial(
+    in bytes: UnsafeRawBufferPointer, _ last: inout RepeatedBlock, isOpen: (Int32) -> Bool
+  ) -> Special? {
     while let header = scanner.next(in: bytes, &offset) {
       let isInQuestion = isServer && look(header, isOpen: isOpen)
       let beginsLargeBlock =
         header.type == FrameHeader.headers && !header.endsHeaders && header.length <= FrameHeader.maxPayloadByteCount
-      guard isInQuestion || beginsLargeBlock else { continue }
+      var sameBlockStreamID: Int32 = 0
+      if isServer, header.type == FrameHeader.headers || header.type == FrameHeader.continuation {
+        if !isInQuestion, header.flags == FrameHeader.endHeaders, header.length <= bytes.count &- offset {
+          let block = UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset &+ header.length)])
+          sameBlockStreamID = last.note(block, for: header.streamID)
+        } else {
+          last.forget()
+        }
+      }
+      guard isInQuestion || beginsLargeBlock || sameBlockStreamID > 0 else { continue }
       let start = offset - FrameHeader.byteCount
       return Special(
-        header: header, start: start, isInQuestion: isInQuestion, beginsLargeBlock: beginsLargeBlock)
+        header: header, start: start, isInQuestion: isInQuestion, beginsLargeBlock: beginsLargeBlock,
+        sameBlockStreamID: sameBlockStreamID)
     }
     return nil
   }

@@ -1,16 +1,58 @@
 package import VoleryTypes
 
-/// What a client said when it opened a stream, checked by the transport (method, content-type, te, timeout syntax).
+/// What a client said when it opened a stream, checked by the transport (method, content-type, te, timeout syntax). All but the
+/// time is one reference, which calls that say the same share.
 package struct ServerRequestHead: Sendable {
-  package var authority = ""
+  private final class Fields: @unchecked Sendable {  // Isolation: changed by its only owner
+    @exclusivity(unchecked) var authority = ""
+    @exclusivity(unchecked) var metadata = Metadata()
+    @exclusivity(unchecked) var contentSubtype: String?
+    @exclusivity(unchecked) var messageEncoding: String?
+    @exclusivity(unchecked) var acceptedEncodings = CompressionSet.identity
+  }
+
+  /// Nil: all of them are as in one that is to be filled in.
+  private var fields: Fields?
   /// The time that `grpc-timeout` gives, from now.
   package var timeout: Duration?
-  package var metadata = Metadata()
-  package var contentSubtype: String?
+
+  package var authority: String {
+    get { fields?.authority ?? "" }
+    _modify { yield &ownFields().authority }
+  }
+  package var metadata: Metadata {
+    get { fields?.metadata ?? Metadata() }
+    _modify { yield &ownFields().metadata }
+  }
+  package var contentSubtype: String? {
+    get { fields?.contentSubtype }
+    _modify { yield &ownFields().contentSubtype }
+  }
   /// `grpc-encoding` of the request's messages.
-  package var messageEncoding: String?
+  package var messageEncoding: String? {
+    get { fields?.messageEncoding }
+    _modify { yield &ownFields().messageEncoding }
+  }
   /// `grpc-accept-encoding`: what the client can read.
-  package var acceptedEncodings = CompressionSet.identity
+  package var acceptedEncodings: CompressionSet {
+    get { fields?.acceptedEncodings ?? .identity }
+    _modify { yield &ownFields().acceptedEncodings }
+  }
+
+  /// To be changed: nobody else's.
+  private mutating func ownFields() -> Fields {
+    if isKnownUniquelyReferenced(&fields) { return fields.unsafelyUnwrapped }
+    let own = Fields()
+    if let fields {
+      own.authority = fields.authority
+      own.metadata = fields.metadata
+      own.contentSubtype = fields.contentSubtype
+      own.messageEncoding = fields.messageEncoding
+      own.acceptedEncodings = fields.acceptedEncodings
+    }
+    fields = own
+    return own
+  }
 
   /// To be filled in.
   package init() {}
@@ -19,12 +61,14 @@ package struct ServerRequestHead: Sendable {
     authority: String, timeout: Duration?, metadata: Metadata, contentSubtype: String?, messageEncoding: String? = nil,
     acceptedEncodings: CompressionSet = .identity
   ) {
-    self.authority = authority
+    let fields = Fields()
+    fields.authority = authority
+    fields.metadata = metadata
+    fields.contentSubtype = contentSubtype
+    fields.messageEncoding = messageEncoding
+    fields.acceptedEncodings = acceptedEncodings
+    self.fields = fields
     self.timeout = timeout
-    self.metadata = metadata
-    self.contentSubtype = contentSubtype
-    self.messageEncoding = messageEncoding
-    self.acceptedEncodings = acceptedEncodings
   }
 }
 

@@ -1,0 +1,275 @@
+import Testing
+
+@testable import VoleryHTTP2Session
+
+/// Request blocks that a server has read before, and trailers that it has sent before: nghttp2 does not see them again.
+@Suite("Blocks that come again", .timeLimit(.minutes(1))) struct RepeatedBlockTests {
+  typealias Fields = [(name: String, value: String)]
+
+  /// What has happened to a stream, in words.
+  final class Stream: HTTP2Stream {
+    unowned let end: End
+    var said: [String] = []
+    let trailers: FixedHeaders?
+
+    init(_ end: End, answers trailers: FixedHeaders? = nil) {
+      self.end = end
+      self.trailers = trailers
+    }
+
+    override func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {
+      var fields: [String] = []
+      var offset = 0
+      while let field = block.next(&offset) {
+        fields.append("\(String(decoding: field.name, as: UTF8.self))=\(String(decoding: field.value, as: UTF8.self))")
+      }
+      said.append(fields.joined(separator: " ") + (endsStream ? " end" : ""))
+    }
+    override func dataReceived(_ bytes: UnsafeRawBufferPointer) { said.append("\(Array(bytes))") }
+    override func endReceived() {
+      said.append("end")
+      guard let trailers else { return }
+      submitHeaders(RepeatedBlockTests.response)
+      sendBody([7, 7, 7])
+      endBody(trailers: trailers)
+    }
+    override func closed(_ code: HTTP2ErrorCode) { said.append("closed \(code)") }
+  }
+
+  final class End: HTTP2SessionDelegate {
+    var streams: [Stream] = []
+    var trailers: FixedHeaders?
+
+    func streamOpened() -> HTTP2Stream? {
+      let stream = Stream(self, answers: trailers)
+      streams.append(stream)
+      return stream
+    }
+    func acceptsAnyValue(of name: UnsafeRawBufferPointer) -> Bool { false }
+    func settingsReceived() {}
+    func settingsAcknowledged() {}
+    func pingReceived(_ opaque: UInt64, isAnswer: Bool) {}
+    func goAwayReceived(_ code: HTTP2ErrorCode, lastStreamID: Int32, debugData: String) {}
+  }
+
+  final class Pair {
+    let ends = (client: End(), server: End())
+    let client: HTTP2Session
+    let server: HTTP2Session
+    /// Every byte that the server is given in halves of frames, so that no block is ever there as a whole.
+    let isCut: Bool
+    var requests: [Stream] = []
+    private(set) var answered: [UInt8] = []
+
+    init(isCut: Bool = false, trailers: FixedHeaders? = nil, server settings: HTTP2Settings = HTTP2Settings()) throws {
+      self.isCut = isCut
+      client = HTTP2Session(role: .client, settings: HTTP2Settings(), delegate: ends.client)
+      server = HTTP2Session(role: .server, settings: settings, delegate: ends.server)
+      ends.server.trailers = trailers
+      try exchange()
+    }
+
+    func exchange() throws {
+      var isQuiet = false
+      while !isQuiet {
+        let (forth, back) = (SessionTests.Pair.output(of: client), SessionTests.Pair.output(of: server))
+        answered = back.isEmpty ? answered : back
+        if isCut {
+          for byte in forth { try [byte].withUnsafeBytes { try server.feed($0) } }
+        } else {
+          try forth.withUnsafeBytes { try server.feed($0) }
+        }
+        try back.withUnsafeBytes { try client.feed($0) }
+        isQuiet = forth.isEmpty && back.isEmpty
+      }
+    }
+
+    func submit(_ fields: Fields, _ body: [UInt8] = [1, 2]) throws {
+      let stream = Stream(ends.client)
+      requests.append(stream)
+      try client.submitRequest(stream, hasBody: true) { headers in
+        for (name, value) in fields {
+          Array(name.utf8).withUnsafeBytes { name in
+            Array(value.utf8).withUnsafeBytes { headers.append(name: name, value: $0) }
+          }
+        }
+      }
+      stream.sendBody(body)
+      stream.endBody()
+    }
+  }
+
+  static let request: Fields = [
+    (":method", "POST"), (":scheme", "http"), (":path", "/a.B/C"), (":authority", "x"), ("te", "trailers"),
+    ("content-type", "application/grpc"), ("user-agent", "a test"),
+  ]
+  static let response = FixedHeaders([(":status", "200"), ("content-type", "application/grpc")])
+  static let ok = FixedHeaders([("grpc-status", "0")])
+
+  @Test("a block that is the last one again says the same, and nghttp2 does not read it") func again() throws {
+    let pair = try Pair()
+    for _ in 0..<10 { try pair.submit(Self.request) }
+    try pair.exchange()
+    let expected = Self.request.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
+    #expect(pair.ends.server.streams.count == 10)
+    for stream in pair.ends.server.streams { #expect(stream.said == [expected, "[1, 2]", "end"]) }
+    // The first fills HPACK's table, the second is another one by its bytes.
+    #expect(pair.server.repeatedBlock.repetitionCount == 8)
+  }
+
+  @Test("what a server hears does not depend on how its bytes come", arguments: UInt64(1)...12)
+  func cut(_ seed: UInt64) throws {
+    var random = SplitMix(state: seed)
+    let pairs = (whole: try Pair(), cut: try Pair(isCut: true))
+    var fields = Self.request
+    for _ in 0..<150 {
+      switch Int.random(in: 0..<14, using: &random) {
+      case 0: fields[2].value = "/" + String(repeating: "p", count: .random(in: 1...200, using: &random))
+      case 1: fields.append(("x-\(fields.count)", String(repeating: "v", count: .random(in: 0...40, using: &random))))
+      case 2 where fields.count > 7: fields.removeLast()
+      case 3: fields[6].value = "agent \(UInt16.random(in: .min ... .max, using: &random))"
+      case 4: fields.append(("content-length", ["2", "3", "x"].randomElement(using: &random)!))
+      case 5: fields.append(("priority", "u=1, i"))
+      case 6: fields.append(("x-large", String(repeating: "l", count: 5000)))
+      case 7: fields.append(("connection", "close"))
+      case 8: fields = Self.request
+      default: break  // The same once more.
+      }
+      for _ in 0..<Int.random(in: 1...3, using: &random) {
+        try pairs.whole.submit(fields)
+        try pairs.cut.submit(fields)
+      }
+      try pairs.whole.exchange()
+      try pairs.cut.exchange()
+      guard fields.contains(where: { $0.name == "connection" || $0.name == "content-length" }) else { continue }
+      fields = Self.request
+    }
+    #expect(pairs.whole.server.repeatedBlock.repetitionCount > 20)
+    #expect(pairs.cut.server.repeatedBlock.repetitionCount == 0)
+    let (whole, cut) = (pairs.whole.ends.server.streams, pairs.cut.ends.server.streams)
+    #expect(whole.count == cut.count)
+    for (one, other) in zip(whole, cut) { #expect(Self.joined(one.said) == Self.joined(other.said)) }
+    for (one, other) in zip(pairs.whole.requests, pairs.cut.requests) { #expect(one.said == other.said) }
+  }
+
+  /// DATA that comes in pieces is the same as in one.
+  private static func joined(_ said: [String]) -> String { said.joined(separator: " ").replacing("] [", with: ", ") }
+
+  @Test("content-length is held to, also of a request that is the last one again") func contentLength() throws {
+    let pair = try Pair()
+    let fields = Self.request + [("content-length", "2")]
+    for _ in 0..<4 { try pair.submit(fields) }
+    try pair.submit(fields, [1, 2, 3])
+    try pair.submit(fields, [1])
+    try pair.submit(fields)
+    try pair.exchange()
+    #expect(pair.server.repeatedBlock.repetitionCount == 5)
+    let ends = pair.ends.server.streams.map { $0.said.last! }
+    #expect(ends == ["end", "end", "end", "end", "closed PROTOCOL_ERROR", "closed PROTOCOL_ERROR", "end"], "\(ends)")
+  }
+
+  @Test("a block behind one that was refused is read as it is") func refused() throws {
+    var settings = HTTP2Settings()
+    settings.maxConcurrentStreams = 4
+    let pair = try Pair(server: settings)
+    pair.client.peerMaxConcurrentStreams = 100
+    for _ in 0..<4 { try pair.submit(Self.request) }
+    try pair.exchange()
+    #expect(pair.ends.server.streams.count == 4)
+    // Bytes of the next four requests, as a client that does not keep to the limit sends them.
+    let block = [UInt8](try #require(Self.lastBlock(of: Self.request)))
+    var bytes: [UInt8] = []
+    for id in Int32(9)...12 where id & 1 == 1 {
+      bytes += FrameHeader(length: block.count, type: 1, flags: 5, streamID: id).bytes + block
+    }
+    try bytes.withUnsafeBytes { try pair.server.feed($0) }
+    #expect(pair.ends.server.streams.count == 4, "they are refused")
+    for stream in pair.requests[..<2] { stream.reset(.cancel) }
+    try pair.exchange()
+    let next = FrameHeader(length: block.count, type: 1, flags: 4, streamID: 13).bytes + block
+    try next.withUnsafeBytes { try pair.server.feed($0) }
+    let last = try #require(pair.ends.server.streams.last)
+    #expect(last.id == 13)
+    #expect(last.said == [Self.request.map { "\($0.name)=\($0.value)" }.joined(separator: " ")])
+  }
+
+  /// The block of a request that a client has made before.
+  private static func lastBlock(of fields: Fields) throws -> [UInt8]? {
+    let pair = try Pair()
+    for _ in 0..<2 {
+      try pair.submit(fields)
+      try pair.exchange()
+    }
+    try pair.submit(fields)
+    let bytes = SessionTests.Pair.output(of: pair.client)
+    let length = Int(bytes[1]) << 8 | Int(bytes[2])
+    return bytes[3] == FrameHeader.headers ? Array(bytes[9..<(9 + length)]) : nil
+  }
+
+  // MARK: Trailers
+
+  @Test("trailers that were sent before stand behind the last DATA frame, as the same byte") func trailers() throws {
+    let pair = try Pair(trailers: Self.ok)
+    for _ in 0..<6 {
+      try pair.submit(Self.request)
+      try pair.exchange()
+    }
+    for stream in pair.requests {
+      #expect(stream.said == [
+        ":status=200 content-type=application/grpc", "[7, 7, 7]", "grpc-status=0 end", "end", "closed NO_ERROR",
+      ])
+    }
+    // HEADERS of two fields, DATA that does not end the stream, HEADERS of one field that do.
+    let frames = pair.answered
+    #expect(frames[3] == FrameHeader.headers && frames[2] == 2 && frames[4] == 4)
+    #expect(Array(frames[11..<16]) == [0, 0, 3, 0, 0])
+    #expect(Array(frames[23..<28]) == [0, 0, 1, 1, 5])
+    #expect(frames[28..<32] == frames[5..<9], "the same stream")
+    #expect(frames[32] & 0x80 != 0 && frames.count == 33)
+    #expect(pair.server.trailers.repetitionCount == 4)
+  }
+
+  @Test("other blocks may move or drop what the trailers' byte stands for", arguments: UInt64(1)...8)
+  func moved(_ seed: UInt64) throws {
+    var random = SplitMix(state: seed)
+    let pair = try Pair(trailers: Self.ok)
+    for index in 0..<300 {
+      try pair.submit(Self.request)
+      if Int.random(in: 0..<8, using: &random) == 0 {
+        // A stream of its own answers with headers that the table has not.
+        pair.ends.server.trailers = nil
+        try pair.submit(Self.request)
+        try pair.exchange()
+        pair.ends.server.trailers = Self.ok
+        var headers = HeaderList()
+        headers.append(":status", "200")
+        headers.append("x-\(seed)", "v\(index)")
+        let stream = try #require(pair.ends.server.streams.last)
+        stream.submitHeaders(headers, hasBody: false)
+      }
+      if Int.random(in: 0..<20, using: &random) == 0 {
+        // SETTINGS_HEADER_TABLE_SIZE, as a client that changes its mind has it.
+        let size: UInt8 = Bool.random(using: &random) ? 0 : 16
+        try [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 1, 0, 0, size, 0].withUnsafeBytes { try pair.server.feed($0) }
+      }
+      try pair.exchange()
+    }
+    for stream in pair.requests where stream.said.count == 5 {
+      #expect(stream.said[2...] == ["grpc-status=0 end", "end", "closed NO_ERROR"])
+    }
+    #expect(pair.requests.count { $0.said.count == 5 } == 300)
+    #expect(pair.server.trailers.repetitionCount > 50)
+  }
+
+  private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+      state &+= 0x9e37_79b9_7f4a_7c15
+      var z = state
+      z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+      z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+      return z ^ z >> 31
+    }
+  }
+}
