@@ -28,10 +28,24 @@ struct RequestMetadata {
     }
     if !isPlain { takeOut(identityKey) }
     if let identity, !identityKey.isEmpty { add(identityKey, identity) }
-    append(client, to: &forwardedFor)
-    append(name, to: &proxiedBy)
-    metadata.appendInOnePiece(RequestMetadata.forwardedForKey, forwardedFor)
-    metadata.appendInOnePiece(RequestMetadata.proxiedByKey, proxiedBy)
+    appendLists(client, name)
+  }
+
+  /// What the call came through, and this proxy behind it.
+  private mutating func appendLists(_ client: String, _ name: String) {
+    var (client, name) = (client, name)
+    let (forwardedFor, proxiedBy) = (forwardedFor, proxiedBy)
+    client.withUTF8 { client in
+      name.withUTF8 { name in
+        forwardedFor.withUnsafeBytes { forwardedFor in
+          proxiedBy.withUnsafeBytes { proxiedBy in
+            metadata.append(
+              .init(RequestMetadata.forwardedForKey, forwardedFor, UnsafeRawBufferPointer(client)),
+              .init(RequestMetadata.proxiedByKey, proxiedBy, UnsafeRawBufferPointer(name)))
+          }
+        }
+      }
+    }
   }
 
   /// Lists are put together to one field; the rest stays as it is, in its order.
@@ -53,11 +67,6 @@ struct RequestMetadata {
   private mutating func add(_ key: [UInt8], _ value: String) {
     var value = value
     key.withUnsafeBytes { key in value.withUTF8 { metadata.appendRaw(key: key, value: UnsafeRawBufferPointer($0)) } }
-  }
-
-  private func append(_ text: String, to list: inout [UInt8]) {
-    var text = text
-    text.withUTF8 { append(UnsafeRawBufferPointer($0), to: &list) }
   }
 
   private func append(_ value: UnsafeRawBufferPointer, to list: inout [UInt8]) {

@@ -100,7 +100,9 @@ public struct Metadata: Sendable, Hashable {
 
   /// Appends without looking at the value; the key is folded to lower case.
   package mutating func appendRaw(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-    storage.reserveCapacity(storage.count + 8 + key.count + value.count)
+    let needed = storage.count + 8 + key.count + value.count
+    // One entry takes what it needs; further ones take twice as much each time.
+    if storage.capacity < needed { storage.reserveCapacity(Swift.max(needed, 2 * storage.capacity)) }
     appendLength(key.count)
     appendLength(value.count)
     for byte in key { storage.append(byte &- 0x41 < 26 ? byte | 0x20 : byte) }

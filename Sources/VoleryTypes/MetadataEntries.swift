@@ -43,20 +43,51 @@ extension Metadata {
     }
   }
 
-  /// Appends one entry with one growth of the buffer, without looking at it.
-  ///
-  /// - Parameter key: In lower case.
-  package mutating func appendInOnePiece(_ key: StaticString, _ value: [UInt8]) {
-    let (lengths, keyCount) = (8, key.utf8CodeUnitCount)
-    withUnsafeTemporaryAllocation(byteCount: lengths + keyCount + value.count, alignment: 4) { entry in
-      entry.storeBytes(of: UInt32(keyCount), as: UInt32.self)
-      entry.storeBytes(of: UInt32(value.count), toByteOffset: 4, as: UInt32.self)
-      let start = entry.baseAddress! + lengths
-      start.copyMemory(from: key.utf8Start, byteCount: keyCount)
-      value.withUnsafeBytes { bytes in
-        if let first = bytes.baseAddress { (start + keyCount).copyMemory(from: first, byteCount: bytes.count) }
+  /// Appends two entries with one growth of the buffer, without looking at them.
+  package mutating func append(_ first: ListEntry, _ second: ListEntry) {
+    withUnsafeTemporaryAllocation(byteCount: first.byteCount + second.byteCount, alignment: 4) { entries in
+      first.write(to: UnsafeMutableRawBufferPointer(rebasing: entries[..<first.byteCount]))
+      second.write(to: UnsafeMutableRawBufferPointer(rebasing: entries[first.byteCount...]))
+      appendEntries(UnsafeRawBufferPointer(entries))
+    }
+  }
+
+  /// An entry whose value is a list, and one element more behind a comma: in pieces, until it is written.
+  package struct ListEntry {
+    private let key: StaticString
+    private let list: UnsafeRawBufferPointer
+    private let last: UnsafeRawBufferPointer
+
+    /// - Parameters:
+    ///   - key: In lower case.
+    ///   - list: Empty: `last` stands alone.
+    package init(_ key: StaticString, _ list: UnsafeRawBufferPointer, _ last: UnsafeRawBufferPointer) {
+      self.key = key
+      self.list = list
+      self.last = last
+    }
+
+    private static let comma: StaticString = ", "
+    private var valueByteCount: Int {
+      list.isEmpty ? last.count : list.count + ListEntry.comma.utf8CodeUnitCount + last.count
+    }
+    fileprivate var byteCount: Int { 8 + key.utf8CodeUnitCount + valueByteCount }
+
+    fileprivate func write(to entry: UnsafeMutableRawBufferPointer) {
+      entry.storeBytes(of: UInt32(key.utf8CodeUnitCount), as: UInt32.self)
+      entry.storeBytes(of: UInt32(valueByteCount), toByteOffset: 4, as: UInt32.self)
+      var end = 8
+      func write(_ start: UnsafeRawPointer?, _ count: Int) {
+        guard let start, count > 0 else { return }
+        (entry.baseAddress! + end).copyMemory(from: start, byteCount: count)
+        end += count
       }
-      appendEntries(UnsafeRawBufferPointer(entry))
+      write(key.utf8Start, key.utf8CodeUnitCount)
+      if !list.isEmpty {
+        write(list.baseAddress, list.count)
+        write(ListEntry.comma.utf8Start, ListEntry.comma.utf8CodeUnitCount)
+      }
+      write(last.baseAddress, last.count)
     }
   }
 
