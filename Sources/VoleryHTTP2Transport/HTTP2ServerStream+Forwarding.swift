@@ -9,6 +9,8 @@ extension HTTP2ServerStream {
 
   package var acceptedEncodingsText: String? { connection.session.receivedField("grpc-accept-encoding") }
 
+  package var likeness: Int? { unsafeDowncast(connection, to: HTTP2ServerConnection.self).lastRequest.likeness }
+
   package func tellWhenWritable() { tellWhenDrained() }
 
   package func reset(_ code: UInt32) {

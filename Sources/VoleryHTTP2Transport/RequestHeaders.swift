@@ -31,6 +31,8 @@ struct RequestHeaders: ~Copyable {
     readAll(block, memo)
     if refusal == nil, let pathPlace, timeoutCount <= 1 {
       memo.keep(head, of: block.number, pathPlace: pathPlace, timeoutPlace: timeoutPlace)
+    } else {
+      memo.forget()
     }
   }
 

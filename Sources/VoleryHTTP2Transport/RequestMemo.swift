@@ -13,10 +13,15 @@ final class RequestMemo {  // Isolation: loop
   /// No block has this one.
   private static let none = -2
   @exclusivity(unchecked) private var blockNumber = RequestMemo.none
+  @exclusivity(unchecked) private var keptCount = 0
+
+  /// The same number: the requests say the same, but for their method and their time. Nil: the last one was not kept.
+  var likeness: Int? { blockNumber == RequestMemo.none ? nil : keptCount }
 
   /// - Parameter head: Of a request that was taken.
   func keep(_ head: borrowing ServerRequestHead, of blockNumber: Int, pathPlace: Int, timeoutPlace: Int?) {
-    guard pathPlace < UInt32.bitWidth, timeoutPlace ?? 0 < UInt32.bitWidth else { return }
+    guard pathPlace < UInt32.bitWidth, timeoutPlace ?? 0 < UInt32.bitWidth else { return forget() }
+    keptCount &+= 1
     self.head = copy head
     self.pathPlace = pathPlace
     self.timeoutPlace = timeoutPlace
@@ -24,6 +29,9 @@ final class RequestMemo {  // Isolation: loop
     if let timeoutPlace { own |= UInt32(1) << UInt32(timeoutPlace) }
     self.blockNumber = blockNumber
   }
+
+  /// The last request can't be kept, or was not taken.
+  func forget() { blockNumber = RequestMemo.none }
 
   /// The text of this authority: as a rule it is the last request's.
   func authority(_ value: UnsafeRawBufferPointer) -> String {

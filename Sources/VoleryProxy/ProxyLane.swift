@@ -15,6 +15,7 @@ final class ProxyLane: @unchecked Sendable {  // Isolation: loop
     let options: ProxyOptions
     /// Empty: none.
     let identityKey: [UInt8]
+    var memo = FieldsMemo()
 
     init(table: RouteTable, destinations: [Destination], options: ProxyOptions) {
       self.table = table
@@ -30,7 +31,7 @@ final class ProxyLane: @unchecked Sendable {  // Isolation: loop
   }
 
   let loop: EventLoop
-  private var content: Content
+  @exclusivity(unchecked) private var content: Content
 
   init(_ content: Content, on loop: EventLoop) {
     self.content = content
@@ -52,38 +53,49 @@ final class ProxyLane: @unchecked Sendable {  // Isolation: loop
   }
 
   private func forward(
-    _ method: MethodDescriptor, _ head: consuming ServerRequestHead, _ stream: any ServerStream,
+    _ method: MethodDescriptor, _ head: ServerRequestHead, _ stream: any ServerStream,
     to destination: Destination, by rule: RouteTable.Rule
   ) -> (any ServerStreamHandler)? {
-    let peer = stream.peer
-    let received = RequestMetadata(
-      head.metadata, client: ProxyLane.name(of: peer), name: content.options.name, identityKey: content.identityKey,
-      identity: peer.isSecure ? ProxyLane.identity(of: peer) : nil)
-    guard received.hops < content.options.maxHops else {
-      return refuse(stream, .internal, "the call has come through \(received.hops) proxies, which looks like a loop")
-    }
+    guard let fields = fields(of: head, stream) else { return nil }
     let timeout = rule.maxTimeout.map { min($0, head.timeout ?? $0) } ?? head.timeout
     let deadline = timeout.map { Deadline.after($0) } ?? .none
-    var forwarded = ForwardedHead(deadline: deadline, metadata: received.metadata)
-    switch rule.authority ?? (destination.keepsAuthority ? .client : .target) {
-    case .client: if !head.authority.isEmpty { forwarded.authority = head.authority }
-    case .target: break
-    case .name(let name): forwarded.authority = name
-    }
-    forwarded.contentSubtype = head.contentSubtype
-    forwarded.messageEncoding = head.messageEncoding
-    forwarded.acceptedEncodings = stream.acceptedEncodingsText
+    let authority: ForwardedHead.Authority =
+      switch rule.authority {
+      case nil: destination.keepsAuthority ? .client : .channel
+      case .client: .client
+      case .target: .channel
+      case .name(let name): .name(name)
+      }
     guard stream.passBytes() else {
       return refuse(stream, .unimplemented, "calls within the process are not forwarded")
     }
     let accessLog = content.options.accessLog
     let log = accessLog.logger.map { _ in
       ForwardedCall.CallLog(
-        log: accessLog, entry: ProxyAccessLog.Entry(method: method, client: peer, timeout: timeout))
+        log: accessLog, entry: ProxyAccessLog.Entry(method: method, client: stream.peer, timeout: timeout))
     }
     let call = ForwardedCall(timeout: timeout, deadline: deadline, stream: stream, log: log)
+    let forwarded = ForwardedHead(fields, authority: authority, deadline: deadline)
     call.start(ForwardedRequest(on: destination.channel, method, forwarded, handler: call))
     return call
+  }
+
+  /// Nil where the call has come through too many proxies: it is refused then.
+  private func fields(of head: ServerRequestHead, _ stream: any ServerStream) -> ForwardedFields? {
+    let (peer, likeness) = (stream.peer, stream.likeness)
+    if let likeness, let known = content.memo.fields(of: peer, likeness) { return known }
+    let received = RequestMetadata(
+      head.metadata, client: ProxyLane.name(of: peer), name: content.options.name, identityKey: content.identityKey,
+      identity: peer.isSecure ? ProxyLane.identity(of: peer) : nil)
+    guard received.hops < content.options.maxHops else {
+      _ = refuse(stream, .internal, "the call has come through \(received.hops) proxies, which looks like a loop")
+      return nil
+    }
+    let fields = ForwardedFields(
+      authority: head.authority, metadata: received.metadata, contentSubtype: head.contentSubtype,
+      messageEncoding: head.messageEncoding, acceptedEncodings: stream.acceptedEncodingsText)
+    if let likeness { content.memo.keep(fields, of: peer, likeness) }
+    return fields
   }
 
   private func refuse(_ stream: any ServerStream, _ code: StatusCode, _ text: String) -> (any ServerStreamHandler)? {

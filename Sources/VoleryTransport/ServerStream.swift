@@ -117,6 +117,10 @@ package protocol ServerStream: AnyObject {
   /// The request's `grpc-accept-encoding`, as it came. Within `ServerStreamAcceptor.accept` only.
   var acceptedEncodingsText: String? { get }
 
+  /// Says which requests of a connection are alike: one with the same number as an earlier one says the same, but for its path and
+  /// its time. Nil: it is not known. Within `ServerStreamAcceptor.accept` only.
+  var likeness: Int? { get }
+
   /// Has `ServerStreamHandler.writable` called once less than the low-water mark waits, however little it is. After `send`.
   func tellWhenWritable()
 
@@ -177,6 +181,7 @@ package protocol ServerStreamHandler: AnyObject {
 extension ServerStream {
   package func passBytes() -> Bool { false }
   package var acceptedEncodingsText: String? { nil }
+  package var likeness: Int? { nil }
   package func tellWhenWritable() {}
   package func reset(_ code: UInt32) { finishNow(Status(code: .cancelled)) }
 }

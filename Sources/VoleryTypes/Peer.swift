@@ -7,11 +7,13 @@ public struct Peer: Hashable, Sendable, CustomStringConvertible {
     let address: SocketAddress
     let localAddress: SocketAddress?
     let security: ConnectionSecurity?
+    let isSecure: Bool
 
     init(_ address: SocketAddress, _ localAddress: SocketAddress?, _ security: ConnectionSecurity?) {
       self.address = address
       self.localAddress = localAddress
       self.security = security
+      isSecure = security != nil
     }
 
     static func == (left: Facts, right: Facts) -> Bool {
@@ -53,7 +55,7 @@ public struct Peer: Hashable, Sendable, CustomStringConvertible {
   package var connection: ObjectIdentifier { ObjectIdentifier(facts) }
 
   /// Without taking a copy of it all.
-  package var isSecure: Bool { facts.security != nil }
+  package var isSecure: Bool { facts.isSecure }
 
   /// The peer's address as `SocketAddress` writes it: `10.0.0.1:50051`. Nothing of its certificate.
   public var description: String { address.description }

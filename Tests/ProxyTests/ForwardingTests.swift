@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 import TestSupport
 import Testing
@@ -55,6 +56,49 @@ import VoleryProxy
       // The client's own authority.
       #expect(String(decoding: response.message, as: UTF8.self) == "\(channel.target.endpoint)")
     }
+  }
+
+  @Test("a call has its own metadata, client and options of the proxy, whatever calls before it have said")
+  func likeCalls() async throws {
+    let server = Server(services: [Echo()])
+    let bound = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    defer { server.shutDown() }
+    var options = ProxyOptions()
+    options.eventLoops = 1
+    let route = ProxyRoute(to: ProxyTarget("\(bound)"))
+    let proxy = try Proxy(routes: [route], options: options)
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("proxy-\(UUID().uuidString).sock").path
+    let addresses = try proxy.start(listeningOn: .tcp("127.0.0.1", 0), .unix(path))
+    let tcp = try Channel("\(addresses[0])")
+    let unix = try Channel("unix:\(path)")
+
+    func seen(by channel: Channel, _ metadata: Metadata) async throws -> Metadata {
+      let options = CallOptions(metadata: metadata, timeout: .seconds(20))
+      return try await channel.unary(Echo.metadata, [], options: options).trailingMetadata
+    }
+    for value in ["a", "a", "a", "b", "b", "a"] {
+      for (channel, client) in [(tcp, "127.0.0.1"), (unix, "unix"), (tcp, "127.0.0.1")] {
+        let seen = try await seen(by: channel, ["x-in": value])
+        #expect(seen.values("x-in-seen") == [value])
+        #expect(seen.values("x-forwarded-for-seen") == [client])
+        #expect(seen.values("x-proxied-by-seen") == ["volery-proxy"])
+      }
+    }
+    // Other things than metadata count as well.
+    let through: Metadata = ["x-in": "a", "x-forwarded-for": "10.1.2.3"]
+    for _ in 0..<2 {
+      #expect(try await seen(by: tcp, through).values("x-forwarded-for-seen") == ["10.1.2.3, 127.0.0.1"])
+    }
+    #expect(try await seen(by: tcp, Metadata()).values("x-in-seen") == [])
+    // What holds from now on holds for calls like those before.
+    options.name = "edge"
+    try proxy.update(routes: [route], options: options)
+    for _ in 0..<2 { #expect(try await seen(by: tcp, Metadata()).values("x-proxied-by-seen") == ["edge"]) }
+    options.maxHops = 1
+    try proxy.update(routes: [route], options: options)
+    let error = await #expect(throws: StatusError.self) { _ = try await seen(by: tcp, ["x-proxied-by": "other"]) }
+    #expect(error?.code == .internal)
+    await proxy.drain(limit: .zero)
   }
 
   @Test("a failed call keeps its status, its text and its trailing metadata") func failure() async throws {

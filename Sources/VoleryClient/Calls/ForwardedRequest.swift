@@ -65,7 +65,7 @@ package final class ForwardedRequest: @unchecked Sendable {  // Isolation: loop
   /// Finds a server. `handler` may be told of the end before this returns.
   package func start() {
     channel.callStarted()
-    watch = ForwardedWatch(channel, method, head.deadline)
+    if channel.observer != nil { watch = ForwardedWatch(channel, method, head.deadline) }
     if let refusal = channel.refusal { return end(StreamOutcome(status: refusal.status, origin: .local)) }
     begin()
   }
@@ -79,7 +79,7 @@ package final class ForwardedRequest: @unchecked Sendable {  // Isolation: loop
     let snapshot = channel.published.current
     guard configure(in: snapshot) else { return }
     let request = PickRequest(
-      path: method.path, metadata: selection?.metadata ?? head.metadata, selected: selection?.selected)
+      path: method.path, metadata: selection?.metadata ?? head.fields.metadata, selected: selection?.selected)
     switch channel.pick(request, waitForReady: waitForReady, in: snapshot) {
     case .connection(let connection, let subchannel, let ticket): open(on: connection, subchannel, ticket)
     case .wait(let generation):
@@ -96,7 +96,7 @@ package final class ForwardedRequest: @unchecked Sendable {  // Isolation: loop
     configuredAt = known
     var configuration = snapshot.methodConfig(for: method)
     if let selector = snapshot.selector {
-      let selection = CallSelection(selector, method, head.metadata)
+      let selection = CallSelection(selector, method, head.fields.metadata)
       if let failure = selection.failure {
         end(StreamOutcome(status: failure.status, origin: .local))
         return false
@@ -121,14 +121,14 @@ package final class ForwardedRequest: @unchecked Sendable {  // Isolation: loop
   private func open(on connection: any ClientConnection, _ subchannel: Subchannel, _ ticket: PickTicket?) {
     precondition(connection.transportLoop.isCurrent, "a channel that forwards calls has one loop")
     attempt = Attempt(subchannel: subchannel, ticket: ticket, startedAt: .now, peer: connection.peer)
-    var metadata = selection?.metadata ?? head.metadata
+    var metadata = selection?.metadata ?? head.fields.metadata
     if let ticket, !ticket.metadata.isEmpty { metadata.append(contentsOf: ticket.metadata) }
-    watch?.attemptStarted(on: connection.peer, subchannel.id, &metadata)
+    if watch != nil { watch?.attemptStarted(on: connection.peer, subchannel.id, &metadata) }
     var request = ClientRequestHead(
-      path: method.path, authority: head.authority ?? channel.authority, timeout: head.deadline.timeRemaining,
-      metadata: metadata, contentSubtype: head.contentSubtype)
-    request.messageEncoding = head.messageEncoding
-    request.acceptedEncodings = head.acceptedEncodings
+      path: method.path, authority: authority, timeout: head.deadline.timeRemaining, metadata: metadata,
+      contentSubtype: head.fields.contentSubtype)
+    request.messageEncoding = head.fields.messageEncoding
+    request.acceptedEncodings = head.fields.acceptedEncodings
     request.isForwarded = true
     let stream = connection.openStream(request, handler: self)
     self.stream = stream
@@ -136,6 +136,14 @@ package final class ForwardedRequest: @unchecked Sendable {  // Isolation: loop
     if isHalfClosed { stream.halfClose() }
     if kept.byteCount > 0 { stream.tellWhenWritable() }
     kept.sent()
+  }
+
+  private var authority: String {
+    switch head.authority {
+    case .client where !head.fields.authority.isEmpty: head.fields.authority
+    case .name(let name): name
+    case .client, .channel: channel.authority
+    }
   }
 
   // MARK: Intents
@@ -250,21 +258,5 @@ extension ForwardedRequest: ClientStreamHandler {
         if let self, handler != nil, stream == nil, !isWaiting { begin() }
       }
     }
-  }
-}
-
-/// What holds for a call that is forwarded, whichever server gets it.
-package struct ForwardedHead: Sendable {
-  /// Nil: the channel's.
-  package var authority: String?
-  package var deadline: Deadline
-  package var metadata: Metadata
-  package var contentSubtype: String?
-  package var messageEncoding: String?
-  package var acceptedEncodings: String?
-
-  package init(deadline: Deadline, metadata: Metadata) {
-    self.deadline = deadline
-    self.metadata = metadata
   }
 }
