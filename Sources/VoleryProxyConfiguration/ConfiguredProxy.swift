@@ -31,10 +31,10 @@ package actor ConfiguredProxy {
   ) async throws {
     content = try await source.content()
     settings = try await source.settings(of: content ?? [])
-    try settings.checkServerCredentials()
     listen = settings.listen
     metrics = settings.metrics
     parts = ProxyParts(logger: logger, observers: settings.metrics == nil ? [] : metricsObserver().map { [$0] } ?? [])
+    try settings.checkCredentials(parts)
     proxy = try Proxy(routes: parts.routes(settings), services: services, options: parts.options(settings))
     self.source = source
     self.logger = logger
@@ -90,11 +90,9 @@ package actor ConfiguredProxy {
   private var lastFault = ""
 
   private func update(to settings: ProxySettings) throws {
-    let keys = settings.startKeys(differingFrom: self.settings)
-    guard keys.isEmpty else {
-      throw TargetError("\(keys.joined(separator: ", ")) can't be changed while the proxy runs")
-    }
     var parts = self.parts
+    let faults = settings.startFaults(differingFrom: self.settings) + parts.credentialFaults(settings)
+    guard faults.isEmpty else { throw SettingFaults(faults) }
     try proxy.update(routes: parts.routes(settings), options: parts.options(settings))
     self.parts = parts
     self.settings = settings

@@ -79,21 +79,40 @@ package struct ProxyParts {
 extension ProxySettings {
   /// Makes what only a start would find wrong: channels, and what the files of certificates hold. Nothing is connected to.
   ///
-  /// - Throws: `TargetError`, what the first of them says; `SettingFaults` for the proxy's own certificate.
+  /// - Throws: `SettingFaults` for certificates, all of them; `TargetError`, what the first channel says.
   package func checkParts() throws {
     var parts = ProxyParts(logger: Logger(label: "volery.proxy"))
+    try checkCredentials(parts)
     _ = try Proxy(routes: parts.routes(self), options: parts.options(self))
-    try checkServerCredentials()
   }
 
-  /// The files of the proxy's own certificate, which are read when it listens.
-  func checkServerCredentials() throws(SettingFaults) {
-    guard let placeOfTLS, let configuration = ServerCredentials(serverTLS).configuration else { return }
-    do throws(TLSError) {
-      _ = try TLSContextSource(configuration)
-    } catch {
-      throw SettingFaults([SettingFault(placeOfTLS, key: "tls", "\(error)")])
+  /// The files of certificates and keys, those towards clients and those towards servers.
+  func checkCredentials(_ parts: borrowing ProxyParts) throws(SettingFaults) {
+    let own = places["tls"].flatMap { ServerCredentials(serverTLS).configuration?.fault(at: $0, key: "tls") }
+    let faults = (own.map { [$0] } ?? []) + parts.credentialFaults(self)
+    guard faults.isEmpty else { throw SettingFaults(faults) }
+  }
+}
+
+extension ProxyParts {
+  /// What is wrong with the files of certificates and keys towards servers, of targets that have not been there before.
+  func credentialFaults(_ settings: ProxySettings) -> [SettingFault] {
+    var faults: [SettingFault] = []
+    for (_, target) in settings.targets.sorted(by: { $0.key < $1.key }) where targets[target] == nil {
+      guard let said = target.placeOfTLS, let configuration = ChannelCredentials(target.tls).configuration,
+        let fault = configuration.fault(at: said.place, key: said.value), !faults.contains(fault)
+      else { continue }
+      faults.append(fault)
     }
+    return faults
+  }
+}
+
+extension TLSConfiguration {
+  /// Reads its files; nil: nothing is wrong with them.
+  fileprivate func fault(at place: SettingPlace, key: String) -> SettingFault? {
+    do throws(TLSError) { _ = try TLSContextSource(self) } catch { return SettingFault(place, key: key, "\(error)") }
+    return nil
   }
 }
 

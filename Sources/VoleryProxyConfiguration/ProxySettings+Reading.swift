@@ -15,6 +15,7 @@ extension ProxySettings {
   ) async throws(SettingFaults) {
     for other in others { resolvers.register(other) }
     var reader = SectionReader(root, path: "")
+    for key in ["listen", "metrics", "tls", "server", "loops"] { places[key] = reader.place(of: key) ?? reader.place }
     name = reader.text("name")?.value
     maxHops = reader.number("maxHops", in: 1...1000)
     loops = reader.number("loops", in: 1...1024)
@@ -23,7 +24,6 @@ extension ProxySettings {
     if let header = reader.headerName("identityHeader") { identityHeader = header.value == "none" ? nil : header.value }
     readListen(&reader)
     readMetrics(&reader)
-    placeOfTLS = reader.place(of: "tls")
     serverTLS = reader.tls("tls", towards: .clients)
     let serverTexts = reader.options("server", ServerOptions.configurationKeys.map(\.name))
     server = await reader.made(of: serverTexts, ServerOptions()) { try await $0.configure(from: $1) }
@@ -39,6 +39,13 @@ extension ProxySettings {
   /// The keys of which the running proxy has another value: they hold from the next start on.
   package func startKeys(differingFrom other: ProxySettings) -> [String] {
     fixed.keys.filter { fixed[$0] != other.fixed[$0] }.sorted()
+  }
+
+  /// One for each of them.
+  func startFaults(differingFrom other: ProxySettings) -> [SettingFault] {
+    startKeys(differingFrom: other).compactMap { key in
+      places[key].map { SettingFault($0, key: key, "it can't be changed while the proxy runs") }
+    }
   }
 
   // MARK: Addresses

@@ -14,9 +14,10 @@ extension ProxySettings {
   mutating func readTargets(_ reader: inout SectionReader) async {
     var common = reader.options("channel", ChannelOptions.configurationKeys.map(\.name))
     readShortForms(&reader, &common)
+    let ownPlace = reader.place(of: "targetTls").map { Located(value: "targetTls", place: $0) }
     let ownTLS = reader.tls("targetTls", towards: .servers)
     if let node = reader.node("target"), let target = targetName(node, "target", &reader) {
-      var own = TargetSettings(target: target, tls: ownTLS)
+      var own = TargetSettings(target: target, tls: ownTLS, placeOfTLS: ownPlace)
       await finish(&own, common, &reader)
       targets[ProxySettings.ownName] = own
     }
@@ -30,7 +31,7 @@ extension ProxySettings {
         continue
       }
       var target = await self.target(entry, &reader, common)
-      target.tls = target.tls ?? ownTLS
+      if target.tls == nil { (target.tls, target.placeOfTLS) = (ownTLS, ownPlace) }
       if target.target.isEmpty { unreadable.insert(entry.key) } else { targets[entry.key] = target }
     }
   }
@@ -44,9 +45,8 @@ extension ProxySettings {
       }
     }
     for (key, name) in [("refreshRate", "refreshInterval"), ("idleTimeout", "idleTimeout")] {
-      if let time = reader.duration(key) {
-        add(name, key, "\(time / .seconds(1))", reader.place)
-      }
+      let place = reader.place(of: key) ?? reader.place
+      if let time = reader.duration(key) { add(name, key, "\(time / .seconds(1))", place) }
     }
     if let balancer = reader.text("balancer") {
       add(
@@ -70,6 +70,7 @@ extension ProxySettings {
     } else if part.faults.isEmpty {
       part.fault("there is no target")
     }
+    target.placeOfTLS = part.place(of: "tls").map { Located(value: "\(path).tls", place: $0) }
     target.tls = part.tls("tls", towards: .servers)
     let own = part.options("channel", ChannelOptions.configurationKeys.map(\.name))
     await finish(&target, common.filter { text in !own.contains { $0.name == text.name } } + own, &part)

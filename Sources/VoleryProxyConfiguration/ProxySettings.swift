@@ -24,10 +24,10 @@ package struct ProxySettings: Sendable {
   var resolvers = ChannelOptions().resolvers
   /// Names of targets that have a fault of their own: a route to one is none more.
   var unreadable: Set<String> = []
-  /// Where `tls` stands.
-  var placeOfTLS: SettingPlace?
   /// What a running proxy can't change, as text: what differs needs a new start.
   var fixed: [String: [String]] = [:]
+  /// Where the same keys stand; the whole, where they don't.
+  var places: [String: SettingPlace] = [:]
 
   package enum AccessLog: String, CaseIterable, Sendable { case none, compact, full }
 }
@@ -47,6 +47,8 @@ package struct TLSSettings: Hashable, Sendable {
 package struct TargetSettings: Hashable, Sendable {
   package var target: String
   package var tls: TLSSettings?
+  /// The key that says it, and where it stands.
+  var placeOfTLS: Located<String>?
   /// What stands in the section `channel`, by folded key.
   var channelTexts: [String: String] = [:]
   /// Made of that.

@@ -55,7 +55,8 @@ import VoleryProxyConfiguration
         ("targets: {self: {target: {host: localhost, port: 0}}}\n", ":3: targets.self.target.port: "),
         ("targets: {self: \"unix:\(path).sock\"}\n", ":3: targets.self: unix://\(path).sock is this proxy itself"),
         ("routes: [{target: none}]\n", ":3: routes[0].target: there is no target \"none\""),
-        ("tls: {certificate: /none, key: /none}\n", "tls can't be changed"), ("x: [", ":4: not YAML"),
+        ("tls: {certificate: /none, key: /none}\n", ":3: tls: it can't be changed while the proxy runs"),
+        ("targetTls: {roots: /none}\n", ":3: targetTls: "), ("x: [", ":4: not YAML"),
         (String(repeating: "# long\n", count: 1 << 18), "it is larger than 1 MiB"),
       ]
       for (count, (lines, fault)) in wrong.enumerated() {
@@ -66,7 +67,7 @@ import VoleryProxyConfiguration
         #expect(try await channel.whoAnswers("shop.Stock") == "new")
       }
       try write("listen: 127.0.0.1:1\ntarget: \(servers.addresses[0])\n", to: path)
-      _ = try await recorder.line(containing: "listen can't be changed")
+      _ = try await recorder.line(containing: "\(path):1: listen: it can't be changed")
       #expect(try await channel.whoAnswers("shop.Stock") == "new")
       isOver.store(true, ordering: .relaxed)
       #expect(try await failures == 0)
@@ -122,6 +123,11 @@ import VoleryProxyConfiguration
       ),
       ("targets: {a: x:1}\nroutes: [{target: b}]\n", "\(path):2: routes[0].target: there is no target \"b\""),
       ("target: a:1\ntls: {certificate: /no/such, key: /no/such}\n", "\(path):2: tls: the certificate /no/such"),
+      ("target: a:1\ntargetTls:\n  roots: /no/such\n", "\(path):2: targetTls: "),
+      (
+        "targets:\n  a: b:1\n  c:\n    target: d:1\n    tls: {certificate: /no/such, key: /no/such}\nroutes: [{target: a}]\n",
+        "\(path):5: targets.c.tls: the certificate /no/such"
+      ),
       ("[", "\(path):2: not YAML"),
       ("name: x", "\(path):1: there is no target"), ("target: 'k8s:///Orders.shop:grpc'\n", "\(path):1: target: "),
       ("target: 'k8s://shop/orders'\n", "\(path):1: target: "),

@@ -11,7 +11,7 @@ public import VoleryTypes
 ///     .tls(roots: .file("ca.crt"), identity: .pair(certificate: .file("me.crt"), key: .file("me.key")))
 public struct ChannelCredentials: Sendable {
   /// Nil: plaintext.
-  let configuration: TLSConfiguration?
+  package let configuration: TLSConfiguration?
   let serverName: String?
   var calls: [any CallCredentials] = []
   /// Whether endpoints that bring credentials (`Attributes.endpointCredentials`) are connected to with those. False.
