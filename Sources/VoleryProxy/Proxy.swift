@@ -17,7 +17,7 @@ public final class Proxy: Sendable {
   /// A proxy that listens nowhere yet.
   ///
   /// - Parameters:
-  ///   - target: As a channel's; it connects at once.
+  ///   - target: As a channel's; it connects as soon as the proxy listens.
   ///   - services: The proxy's own, of which it forwards no calls: its health.
   /// - Throws: As a channel: a target that can't be read or resolved, certificates that can't be used.
   public convenience init(
@@ -66,8 +66,9 @@ public final class Proxy: Sendable {
   /// The same for a list.
   @discardableResult
   public func start(listeningOn addresses: [ListenAddress]) throws(StatusError) -> [SocketAddress] {
+    let bound = try server.start(listeningOn: addresses)
     forwarder.connect()
-    return try server.start(listeningOn: addresses)
+    return bound
   }
 
   /// Listens and forwards until the proxy is stopped: SIGTERM or SIGINT, its task's cancellation, or `drain`. Then it tells its
@@ -85,8 +86,14 @@ public final class Proxy: Sendable {
   public func run(
     listeningOn addresses: [ListenAddress], whenListening: ([SocketAddress]) -> Void = { _ in }
   ) async throws(StatusError) {
-    forwarder.connect()
-    try await server.run(listeningOn: addresses, whenListening: whenListening) { await drainForwarder() }
+    try await server.run(listeningOn: addresses) { bound in
+      // Not before: a target that leads back here would be refused, and its calls with it until the next try. Calls that come
+      // meanwhile wait for their connection.
+      forwarder.connect()
+      whenListening(bound)
+    } _: {
+      await drainForwarder()
+    }
   }
 
   /// After `start`: until the proxy is stopped, as `run`. Signals that come before do what they do without the proxy.
