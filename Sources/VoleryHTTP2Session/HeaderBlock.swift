@@ -86,9 +86,10 @@ public struct HeaderBlock: ~Copyable {
 
   /// The block that comes now is the one that is here, field by field.
   mutating func comesAgain() {
+    if fieldCount < known.count { known.removeAll(from: fieldCount) }
+    isOther = fieldCount > known.count
     number &+= 1
     changedFields = 0
-    isOther = false
   }
 
   /// What is here is not needed any more, and another block may be long in coming.

@@ -25,7 +25,7 @@ public struct MethodHandler: Sendable {
   /// On the event loop of the call's connection, if nothing else is said.
   public var executor: Executor = .eventLoop
   /// Throws what interceptors are to see; where there is none, it ends the call itself.
-  let run: @Sendable (ServerCall) async throws -> Void
+  let run: @Sendable (consuming ServerCall) async throws -> Void
 
   var hasOneResponse: Bool { descriptor.kind == .unary || descriptor.kind == .clientStreaming }
   var hasOneRequest: Bool { descriptor.kind == .unary || descriptor.kind == .serverStreaming }
@@ -35,14 +35,20 @@ public struct MethodHandler: Sendable {
     _ method: Method<Request, Response>,
     _ body: @escaping @Sendable (Request, ServerContext) async throws -> Response
   ) -> MethodHandler {
-    MethodHandler(descriptor: method.descriptor) { call in
-      do {
-        let bytes: [UInt8]
-        if let ready = try call.readyRequestBytes() { bytes = ready } else { bytes = try await call.requestBytes() }
-        let response = try await body(call.message(bytes, method.requestSerializer), ServerContext(call))
-        try call.respond(response, method.responseSerializer)
-      } catch {
-        try call.handlerFailed(error)
+    MethodHandler(descriptor: method.descriptor) { (first: consuming ServerCall) in
+      var call = first
+      while true {
+        do {
+          let bytes: [UInt8]
+          if let ready = try call.readyRequestBytes() { bytes = ready } else { bytes = try await call.requestBytes() }
+          let response = try await body(call.message(bytes, method.requestSerializer), ServerContext(call))
+          try call.respond(response, method.responseSerializer)
+        } catch {
+          try call.handlerFailed(error)
+        }
+        // The next call of the method as well, where there is one: to return from here costs a look at where the task should run.
+        guard let next = call.nextForHandler() else { return }
+        call = next
       }
     }
   }
@@ -104,7 +110,9 @@ public struct MethodHandler: Sendable {
     return handler
   }
 
-  @usableFromInline init(descriptor: MethodDescriptor, run: @escaping @Sendable (ServerCall) async throws -> Void) {
+  @usableFromInline init(
+    descriptor: MethodDescriptor, run: @escaping @Sendable (consuming ServerCall) async throws -> Void
+  ) {
     self.descriptor = descriptor
     self.run = run
   }

@@ -11,22 +11,27 @@ struct ResponseMetadata: ~Copyable {
     var trailing = Metadata()
   }
 
-  private let fields = Mutex(Fields())
+  /// Nil until then.
+  private let fields = Mutex<Fields?>(nil)
   /// Somebody has set one of them: whoever comes after him has been told so, or comes from where he was.
   private let isSet = Atomic<Bool>(false)
 
   var initial: Metadata {
-    get { isSet.load(ordering: .acquiring) ? fields.withLock { $0.initial } : Metadata() }
+    get { isSet.load(ordering: .acquiring) ? fields.withLock { $0?.initial ?? Metadata() } : Metadata() }
     nonmutating set { set { $0.initial = newValue } }
   }
 
   var trailing: Metadata {
-    get { isSet.load(ordering: .acquiring) ? fields.withLock { $0.trailing } : Metadata() }
+    get { isSet.load(ordering: .acquiring) ? fields.withLock { $0?.trailing ?? Metadata() } : Metadata() }
     nonmutating set { set { $0.trailing = newValue } }
   }
 
   private func set(_ change: (inout Fields) -> Void) {
-    fields.withLock { change(&$0) }
+    fields.withLock { fields in
+      var changed = fields.take() ?? Fields()
+      change(&changed)
+      fields = changed
+    }
     isSet.store(true, ordering: .releasing)
   }
 }

@@ -24,7 +24,7 @@ import VoleryTypes
   /// Any thread, too.
   let responseCompression: ResponseCompression
   /// What interceptors leave for the handler, by the key's type (`ServerContext.subscript`). Any thread.
-  let values = Mutex<[ObjectIdentifier: any Sendable]>([:])
+  let values = Mutex<[ObjectIdentifier: any Sendable]?>(nil)
   /// Says nothing for a method that no interceptor stands around.
   let interception = ServerInterception()
   /// For the handler's module, which has much of this inlined.
@@ -134,6 +134,15 @@ import VoleryTypes
 
   func handlerStarted(_ handler: RunningHandler) { self.handler = handler }
 
+  /// Nothing stands around the handler: each function in between would be a frame to make and to free.
+  var isPlain: Bool { binding == nil && head.timeout == nil && !isIntercepted }
+
+  /// The handler has answered the call. Another one that it may go on with in the same task; nil: it returns. Any thread.
+  @usableFromInline func nextForHandler() -> ServerCall? {
+    guard loop.isCurrent, isPlain, case .worker(let worker)? = handler else { return nil }
+    return worker.next(like: self)
+  }
+
   /// What a task does for the call.
   func runToEnd() async {
     do {
@@ -149,8 +158,6 @@ import VoleryTypes
   ///
   /// - Throws: What comes out of the interceptors.
   func runHandler() async throws {
-    // Nothing stands around the handler: each function in between would be a frame to make and to free.
-    if binding == nil, head.timeout == nil, !isIntercepted { return try await entry.handler.run(self) }
     guard let binding else { return try await runInTime() }
     try await binding.run { try await runInTime() }
   }

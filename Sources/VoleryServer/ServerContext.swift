@@ -78,8 +78,8 @@ extension ServerContext {
   /// What somebody in front of the handler, an interceptor as a rule, has left for it under this key; nil where nobody has.
   /// It belongs to the call, and never travels. Any thread.
   public subscript<Key: ServerContextKey>(key: Key.Type) -> Key.Value? {
-    get { call.values.withLock { $0[ObjectIdentifier(key)] } as? Key.Value }
-    nonmutating set { call.values.withLock { $0[ObjectIdentifier(key)] = newValue } }
+    get { call.values.withLock { $0?[ObjectIdentifier(key)] } as? Key.Value }
+    nonmutating set { call.values.withLock { $0 = $0 ?? [:]; $0?[ObjectIdentifier(key)] = newValue } }
   }
 }
 

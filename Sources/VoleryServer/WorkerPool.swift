@@ -52,6 +52,9 @@ final class WorkerPool: TurnFlushing, @unchecked Sendable {  // Isolation: loop
     return call
   }
 
+  /// The one that `next` would give.
+  fileprivate var first: ServerCall? { ready.first }
+
   fileprivate func park(_ worker: Worker) -> Bool {
     guard parked.count < WorkerPool.maxParked else { return false }
     parked.append(worker)
@@ -102,6 +105,21 @@ final class Worker: @unchecked Sendable {  // Isolation: loop
     task?.cancel()
   }
 
+  private func begin(_ call: ServerCall) {
+    current = ObjectIdentifier(call)
+    executor.turnsTo(call.tag)
+    call.handlerStarted(.worker(self))
+  }
+
+  /// The handler of `call` has come to its end: the next one, if the same handler may go on with it as it is.
+  func next(like call: ServerCall) -> ServerCall? {
+    guard !isCancelled, let next = pool.first, next.entry === call.entry, next.isPlain, next.mayRun, !next.waitsForClient
+    else { return nil }
+    _ = pool.next()
+    begin(next)
+    return next
+  }
+
   private func work() async {
     repeat {
       while let call = pool.next() {
@@ -114,9 +132,15 @@ final class Worker: @unchecked Sendable {  // Isolation: loop
           call.runLater()
           continue
         }
-        current = ObjectIdentifier(call)
-        executor.turnsTo(call.tag)
-        call.handlerStarted(.worker(self))
+        begin(call)
+        if call.isPlain {
+          let run = call.entry.handler.run
+          // Not held here: it may go on with others, the last of which may take its time. Only interceptors would be told of an error.
+          try? await run(consume call)
+          current = nil
+          if isCancelled { return }
+          continue
+        }
         do {
           try await call.runHandler()
           if call.isIntercepted { call.interceptorsReturned(nil) }
