@@ -59,16 +59,20 @@ struct EndpointSet {
     /// Nothing to connect to.
     case empty
 
-    /// Tells what becomes of calls while none is ready.
-    func publishNone(_ effects: inout PolicyEffects) {
+    /// What calls fail with while none is ready; nil: they wait.
+    fileprivate var failure: StatusError? {
       switch self {
-      case .ready: break
-      case .connecting: effects.publish(.connecting, QueueingPicker())
-      case .failing(let error): effects.publish(.transientFailure, FailingPicker(error: error))
-      case .empty:
-        effects.publish(.transientFailure, FailingPicker(error: StatusError(.unavailable, "the name has no addresses")))
+      case .ready, .connecting: nil
+      case .failing(let error): error
+      case .empty: StatusError(.unavailable, "the name has no addresses")
       }
     }
+  }
+
+  /// What was published last, as long as none is ready.
+  private enum Told: Equatable {
+    case waits
+    case fails(String)
   }
 
   private var members: [Int: Member] = [:]
@@ -84,6 +88,7 @@ struct EndpointSet {
   private var order: [Int] = []
   /// Not wanted any more, but ready, and nothing else is.
   private var retiring: [Int: Subchannel] = [:]
+  private var told: Told?
 
   init(detector: SlownessDetector? = nil) { self.detector = detector }
 
@@ -114,7 +119,25 @@ struct EndpointSet {
     weightsDiffer = weights.count > 1
     for id in gone { retire(id, &effects) }
     releaseRetiring(&effects)
+    told = nil
   }
+
+  /// Tells what becomes of calls while none is ready. Once: to say it again would wake those that wait, each time that one of many
+  /// servers changes its state.
+  mutating func publishNone(_ summary: Summary, _ effects: inout PolicyEffects) {
+    let failure = summary.failure
+    let new = failure.map { Told.fails($0.message) } ?? .waits
+    guard new != told else { return }
+    told = new
+    if let failure {
+      effects.publish(.transientFailure, FailingPicker(error: failure))
+    } else {
+      effects.publish(.connecting, QueueingPicker())
+    }
+  }
+
+  /// Something else was published.
+  mutating func forgetTold() { told = nil }
 
   private mutating func add(_ endpoint: Endpoint, _ effects: inout PolicyEffects) -> Int {
     let subchannel = effects.subchannel(for: endpoint)

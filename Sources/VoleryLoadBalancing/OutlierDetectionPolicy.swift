@@ -39,7 +39,7 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
 
   /// Passes the answer on to the child; servers that are gone are forgotten, and the first sweep is an interval away.
   public mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
-    detector.update(Set(endpoints.map { Set($0.addresses) }))
+    detector.update(endpoints)
     if detector.configuration.isOn, !isSweeping {
       isSweeping = true
       effects.startTimer(token: OutlierDetectionPolicy.sweepToken, after: detector.configuration.interval)
@@ -62,7 +62,7 @@ public struct OutlierDetectionPolicy: LoadBalancingPolicy {
       members[id] = nil
       return nil
     }
-    return members[id, default: Member(key: Set(subchannel.endpoint.addresses))].key
+    return members[id, default: Member(key: OutlierDetector.Key(subchannel.endpoint))].key
   }
 
   /// Passes the state on to the child, a ready subchannel of an ejected server as failing.

@@ -5,9 +5,21 @@ import VoleryTypes
 /// while it is ejected.
 struct OutlierDetector {
   typealias Instant = ContinuousClock.Instant
-  typealias Key = Set<SocketAddress>
+
+  /// A server's addresses, in whatever order.
+  enum Key: Hashable {
+    /// As most have: costs no set.
+    case one(SocketAddress)
+    case several(Set<SocketAddress>)
+
+    init(_ endpoint: Endpoint) {
+      self = endpoint.addresses.count == 1 ? .one(endpoint.addresses[0]) : .several(Set(endpoint.addresses))
+    }
+  }
 
   fileprivate struct Server {
+    /// How often it is in the list.
+    var listings = 0
     var successes = 0
     var failures = 0
     /// The interval before: what the decision is made of.
@@ -26,6 +38,7 @@ struct OutlierDetector {
   var configuration: OutlierDetectionConfiguration
   private let random: () -> UInt64
   private var servers: [Key: Server] = [:]
+  private var list = EndpointList()
   /// Of the last sweep: those that were found, and let go.
   private(set) var spared: [Spared] = []
 
@@ -42,9 +55,14 @@ struct OutlierDetector {
   }
 
   /// The list of servers is this now.
-  mutating func update(_ keys: Set<Key>) {
-    for key in keys where servers[key] == nil { servers[key] = Server() }
-    for key in servers.keys where !keys.contains(key) { servers[key] = nil }
+  mutating func update(_ endpoints: [Endpoint]) {
+    let change = list.replace(with: endpoints)
+    for endpoint in change.new { servers[Key(endpoint), default: Server()].listings += 1 }
+    for endpoint in change.gone {
+      let key = Key(endpoint)
+      servers[key]?.listings -= 1
+      if servers[key]?.listings == 0 { servers[key] = nil }
+    }
   }
 
   mutating func callEnded(_ key: Key, succeeded: Bool) {

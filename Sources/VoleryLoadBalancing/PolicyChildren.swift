@@ -4,6 +4,8 @@ public import VoleryTypes
 /// each child what concerns it, and the parent which child that was.
 public struct PolicyChildren<Key: Hashable> {
   private var children: [Key: ChildPolicy] = [:]
+  /// Whose the subchannels are that something was heard of; some may be gone.
+  private var owners: [Int: Key] = [:]
 
   /// No children.
   public init() {}
@@ -53,17 +55,53 @@ public struct PolicyChildren<Key: Hashable> {
   public mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
   ) -> Key? {
-    guard let key = children.first(where: { $0.value.subchannels[id] != nil })?.key else { return nil }
+    guard let key = owner(of: id) else { return nil }
     children[key]?.subchannelChanged(id, to: state, error: error, &effects)
     return key
+  }
+
+  /// The child whose subchannel it is. Looks through all of them once.
+  private mutating func owner(of id: Int) -> Key? {
+    if let known = owners[id] {
+      if children[known]?.subchannels[id] != nil { return known }
+      owners[id] = nil
+    }
+    guard let key = children.first(where: { $0.value.subchannels[id] != nil })?.key else { return nil }
+    if owners.count >= PolicyChildren.leastOwners,
+      owners.count > 2 * children.values.reduce(0, { $0 + $1.subchannels.count })
+    {
+      owners = owners.filter { children[$0.value]?.subchannels[$0.key] != nil }
+    }
+    owners[id] = key
+    return key
+  }
+
+  private static var leastOwners: Int { 64 }
+
+  /// By the child that they are of, the children in the order of their first; those of no child are left out.
+  private mutating func grouped<Event>(_ events: [Event], by id: (Event) -> Int) -> [(key: Key, events: [Event])] {
+    var groups: [(key: Key, events: [Event])] = []
+    var places: [Key: Int] = [:]
+    for event in events {
+      guard let key = owner(of: id(event)) else { continue }
+      // Most that come together are of one child.
+      let place = groups.last?.key == key ? groups.count - 1 : places[key]
+      if let place {
+        groups[place].events.append(event)
+      } else {
+        places[key] = groups.count
+        groups.append((key, [event]))
+      }
+    }
+    return groups
   }
 
   /// Each child gets its own. Returns whether there were any.
   @discardableResult
   public mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) -> Bool {
-    var isAny = false
-    for key in Array(children.keys) where children[key]!.subchannelsChanged(changes, &effects) { isAny = true }
-    return isAny
+    let groups = grouped(changes) { $0.id }
+    for group in groups { children[group.key]?.subchannelsChanged(group.events, &effects) }
+    return !groups.isEmpty
   }
 
   /// The child that the timer is of.
@@ -75,7 +113,8 @@ public struct PolicyChildren<Key: Hashable> {
 
   /// Each child gets its own.
   public mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
-    for key in Array(children.keys) { children[key]?.callsEnded(calls, &effects) }
+    guard observesCalls else { return }
+    for group in grouped(calls, by: { $0.subchannel }) { children[group.key]?.callsEnded(group.events, &effects) }
   }
 
   /// Tells every child that a call has come while it was idle.

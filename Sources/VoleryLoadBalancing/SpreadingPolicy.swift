@@ -66,6 +66,7 @@ public struct SpreadingPolicy: LoadBalancingPolicy {
   /// Fails calls with the resolver's error.
   public mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
     ring = nil
+    set.forgetTold()
     effects.publish(.transientFailure, FailingPicker(error: error))
   }
 
@@ -73,8 +74,9 @@ public struct SpreadingPolicy: LoadBalancingPolicy {
     let summary = set.summary
     guard case .ready(let subchannels) = summary else {
       ring = nil
-      return summary.publishNone(&effects)
+      return set.publishNone(summary, &effects)
     }
+    set.forgetTold()
     // A new picker starts somewhere else: without a change the old one goes on where it is, or shares would drift at
     // every look-up that finds nothing new.
     let weighted = makeWeightedPicker == nil ? nil : set.weighted(subchannels)

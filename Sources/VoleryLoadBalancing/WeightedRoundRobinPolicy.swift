@@ -63,6 +63,7 @@ struct WeightedRoundRobinPolicy: LoadBalancingPolicy {
 
   mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
     ring = nil
+    set.forgetTold()
     effects.publish(.transientFailure, FailingPicker(error: error))
   }
 
@@ -75,8 +76,9 @@ struct WeightedRoundRobinPolicy: LoadBalancingPolicy {
     let summary = set.summary
     guard case .ready(let subchannels) = summary else {
       ring = nil
-      return summary.publishNone(&effects)
+      return set.publishNone(summary, &effects)
     }
+    set.forgetTold()
     if !isUpdating {
       isUpdating = true
       effects.startTimer(token: WeightedRoundRobinPolicy.updateToken, after: configuration.updatePeriod)

@@ -103,3 +103,133 @@ import VoleryTypes
     #expect((channel.policy as? Removing)?.told == [ids[0], ids[2]])
   }
 }
+
+/// What a policy with very many servers does not do for each of them.
+@Suite("What changes cost with many servers") struct ChangeCostTests {
+  private static let ports = Array(1...200)
+
+  @Test(
+    "while none is ready, calls are told once that they wait, and once of each failure",
+    arguments: ["round_robin", "rr_least_request", "weighted_round_robin", "peak_ewma"])
+  func told(policy: String) throws {
+    let channel = try FakeChannel(policy)
+    channel.update(Self.ports)
+    #expect(channel.publications == 1 && channel.state == .connecting)
+    for port in Self.ports { channel.change(channel.id(port), .connecting) }
+    #expect(channel.publications == 1)
+    let refused = StatusError(.unavailable, "refused")
+    for port in Self.ports.dropLast() { channel.change(channel.id(port), .transientFailure, error: refused) }
+    #expect(channel.publications == 1, "one may still connect")
+    channel.change(channel.id(200), .transientFailure, error: refused)
+    #expect(channel.publications == 2 && channel.state == .transientFailure)
+    // From the ninth on they are not named.
+    for port in Self.ports.dropFirst(8) { channel.change(channel.id(port), .transientFailure, error: refused) }
+    #expect(channel.publications == 2)
+    channel.change(channel.id(1), .transientFailure, error: StatusError(.unavailable, "reset"))
+    #expect(channel.publications == 3)
+    channel.makeReady([5])
+    #expect(channel.publications == 4 && channel.state == .ready)
+    channel.change(channel.id(5), .idle)
+    #expect(channel.publications == 5 && channel.state == .connecting)
+    // The resolver's answers are answered, changed or not.
+    channel.update(Self.ports)
+    #expect(channel.publications == 6)
+  }
+
+  /// Counts how often keys are looked up.
+  private struct Key: Hashable {
+    nonisolated(unsafe) static var lookups = 0
+    let number: Int
+
+    func hash(into hasher: inout Hasher) {
+      Key.lookups += 1
+      hasher.combine(number)
+    }
+  }
+
+  @Test("a change is told to the child that it concerns; the others are looked through once")
+  func children() throws {
+    var children = PolicyChildren<Key>()
+    var made: [Int: Endpoint] = [:]
+    var effects = PolicyEffects { endpoint in
+      made[made.count + 1] = endpoint
+      return Subchannel(id: made.count, endpoint: endpoint, connection: Nothing())
+    }
+    let context = PolicyContext(registry: .builtIn)
+    for number in 0..<100 {
+      let policy = try LoadBalancingRegistry.builtIn["round_robin"]!.makePolicy(configuration: .null, context: context)
+      children.add(policy, name: "\(number)", for: Key(number: number), &effects)
+      children.with(Key(number: number)) { _ = $0.update([Endpoint(.tcp("10.0.0.1", number + 1))], &effects) }
+    }
+    #expect(made.count == 100)
+    let all = (1...100).map { SubchannelChange($0, to: .ready) }
+    #expect(children.subchannelsChanged(all, &effects))
+    #expect((0..<100).allSatisfy { children[Key(number: $0)]?.state == .ready })
+    for state in [ConnectivityState.idle, .connecting, .ready] {
+      Key.lookups = 0
+      #expect(children.subchannelsChanged([SubchannelChange(42, to: state)], &effects))
+      #expect(Key.lookups < 10, "\(Key.lookups) of 100 children")
+      let child = try #require(children[Key(number: 41)])
+      #expect(child.state == (state == .ready ? .ready : .connecting))
+    }
+    #expect(!children.subchannelsChanged([SubchannelChange(4711, to: .ready)], &effects))
+    #expect(children.subchannelChanged(42, to: .idle, error: nil, &effects) == Key(number: 41))
+    // What is gone is nobody's.
+    children.remove(Key(number: 41), &effects)
+    #expect(!children.subchannelsChanged([SubchannelChange(42, to: .ready)], &effects))
+  }
+
+  @Test("of a list that has changed in one place, one place is looked at")
+  func lists() {
+    var list = EndpointList()
+    var endpoints = (1...10_000).map { Endpoint(.tcp("10.0.0.1", $0)) }
+    var change = list.replace(with: endpoints)
+    #expect(change.new.count == 10_000 && change.gone.isEmpty)
+    change = list.replace(with: endpoints)
+    #expect(change.new.isEmpty && change.gone.isEmpty)
+    endpoints[4711] = Endpoint(.tcp("10.0.0.2", 1))
+    change = list.replace(with: endpoints)
+    #expect(
+      Array(change.new) == [Endpoint(.tcp("10.0.0.2", 1))] && Array(change.gone) == [Endpoint(.tcp("10.0.0.1", 4712))])
+    endpoints.remove(at: 9_000)
+    change = list.replace(with: endpoints)
+    #expect(change.new.isEmpty && change.gone.count == 1)
+    endpoints.insert(endpoints[5], at: 5)
+    change = list.replace(with: endpoints)
+    #expect(change.new.count == 1 && change.gone.isEmpty)
+    change = list.replace(with: [])
+    #expect(change.new.isEmpty && change.gone.count == 10_000)
+  }
+
+  @Test("a server that is listed twice stays known to outlier detection until it is listed no more")
+  func twice() throws {
+    let json = try JSONValue(
+      parsing: """
+        {"childPolicy": [{"round_robin": {}}], "maxEjectionPercent": 50, "interval": "1s", "baseEjectionTime": "600s",
+         "maxEjectionTime": "600s", "failurePercentageEjection": {"threshold": 50, "minimumHosts": 1, "requestVolume": 1}}
+        """)
+    let channel = try FakeChannel("outlier_detection", configuration: json)
+    channel.update([1, 2, 3])
+    channel.makeReady([1, 2, 3])
+    func fail() {
+      for port in 1...3 {
+        let code: StatusCode = port == 2 ? .unavailable : .ok
+        channel.ended([CallReport(subchannel: channel.id(port), code: code, origin: .peer, duration: .milliseconds(1))])
+      }
+    }
+    fail()
+    channel.time = .seconds(2)
+    func used() -> Set<Int> { Set((0..<30).compactMap { _ in channel.pickPort() }) }
+    #expect(used() == [1, 3])
+    channel.update([2, 1, 2, 3])
+    #expect(used() == [1, 3])
+    channel.update([1, 3, 2])
+    #expect(used() == [1, 3], "it has only moved")
+    channel.update([1, 3])
+    channel.update([1, 2, 3])
+    channel.makeReady([2])
+    #expect(used() == [1, 2, 3], "forgotten while it was away")
+  }
+}
+
+private final class Nothing: Sendable {}
