@@ -1,3 +1,4 @@
+import Synchronization
 public import VoleryClient
 import VoleryTypes
 
@@ -9,8 +10,8 @@ import VoleryTypes
 ///     let response = try await cart.addResponse(to: request, options: CallOptions(metadata: ["cookie": cookie]))
 ///     let answer = response.initialMetadata["set-cookie"]
 ///
-/// The cookie says the server's address, in base64: who must not learn it must not see the cookie. Of a call whose server streams the
-/// `set-cookie` is there when the stream is over.
+/// The cookie says the server's address, in base64: who must not learn it must not see the cookie. The `set-cookie` is there as soon as
+/// the server's initial metadata are, also of a stream; of an answer that is nothing but a status it stands in the trailing metadata.
 public struct SessionCookies: ClientInterceptor {
   private let cookie: SessionCookie
   private let attributes: String
@@ -29,11 +30,32 @@ public struct SessionCookies: ClientInterceptor {
   /// What the interceptor does with a call; the channel calls it.
   public func intercept(_ call: ClientInvocation, _ next: ClientInvocation.Next) async throws {
     let sent = cookie.value(in: call.metadata)
-    try await next()
-    guard let peer = call.peer else { return }
-    let answered = SessionCookie.value(for: peer.address)
-    if sent != answered {
-      call.initialMetadata.append("\(cookie.name)=\(answered)\(attributes)", for: "set-cookie")
+    let answer = Answer()
+    call.onInitialMetadata { metadata, peer in
+      answer.hasBegun.store(true, ordering: .relaxed)
+      tell(of: peer, sent, &metadata)
     }
+    do { try await next() } catch let error as StatusError {
+      if error.origin == .peer { tell(call, sent, answer) }
+      throw error
+    }
+    tell(call, sent, answer)
+  }
+
+  private final class Answer: Sendable { let hasBegun = Atomic(false) }
+
+  /// The call is over: an answer that was nothing but a status says it there.
+  private func tell(_ call: ClientInvocation, _ sent: String?, _ answer: Answer) {
+    guard !answer.hasBegun.load(ordering: .relaxed), let peer = call.peer,
+      sent != SessionCookie.value(for: peer.address)
+    else { return }
+    var trailing = call.trailingMetadata
+    tell(of: peer, sent, &trailing)
+    call.trailingMetadata = trailing
+  }
+
+  private func tell(of peer: Peer, _ sent: String?, _ metadata: inout Metadata) {
+    let answered = SessionCookie.value(for: peer.address)
+    if sent != answered { metadata.append("\(cookie.name)=\(answered)\(attributes)", for: "set-cookie") }
   }
 }

@@ -14,6 +14,9 @@ import VoleryTypes
 /// comes, and the first that has ended with OK says which server it is. When that server is gone, ejected or not ready, a call goes to
 /// another one, which has the session from then on. A stream says so when it is over.
 ///
+/// Where the channel's control plane keeps sessions (VoleryXDS), the cookie's name is the one that it says, and the session has what the
+/// answers set.
+///
 /// A call that has the cookie in its own metadata goes by that one.
 public final class StickySession: ClientInterceptor {
   private let cookie: SessionCookie
@@ -35,9 +38,16 @@ public final class StickySession: ClientInterceptor {
     let sent = server.withLock { $0 }
     if let sent { call.metadata.append("\(cookie.name)=\(sent)", for: "cookie") }
     try await next()
-    guard let peer = call.peer else { return }
-    let answered = SessionCookie.value(for: peer.address)
+    guard let answered = value(after: call, sent) else { return }
     // Of calls that were made at the same time the first one counts.
     server.withLock { if $0 == sent { $0 = answered } }
+  }
+
+  /// What the next call says; nil: nobody has answered.
+  private func value(after call: ClientInvocation, _ sent: String?) -> String? {
+    if let set = cookie.value(setIn: call.initialMetadata) ?? cookie.value(setIn: call.trailingMetadata) { return set }
+    guard let peer = call.peer else { return nil }
+    if let sent, SessionCookie.isValue(sent, of: peer.address) { return sent }
+    return SessionCookie.value(for: peer.address)
   }
 }

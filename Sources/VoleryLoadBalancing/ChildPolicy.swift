@@ -37,6 +37,15 @@ public struct ChildPolicy {
   /// The resolver is not asked again for its sake, be it that it says so or that its connections fail (gRFC A56). False.
   var ignoresResolverRequests = false
 
+  /// Its subchannels that have come and gone since they were last asked for.
+  package struct Turnover {
+    package var made: [Subchannel] = []
+    /// The parent's from here on: it gives them up in its turn, or keeps them.
+    package var givenUp: [Subchannel] = []
+  }
+
+  /// Nil: what the child gives up is given up.
+  private var turnover: Turnover?
   private var policy: any LoadBalancingPolicy
   private var timers: Set<PolicyTimer> = []
   private var hasNews = false
@@ -59,6 +68,16 @@ public struct ChildPolicy {
   /// What it has published is news to whoever asks next.
   mutating func markNews() { hasNews = true }
 
+  /// The child's subchannels don't go before the parent says so: it has to ask for `takeTurnover` each time that the child was asked.
+  package mutating func keepTurnover() { turnover = Turnover() }
+
+  /// What has changed of its subchannels since this was last asked.
+  package mutating func takeTurnover() -> Turnover {
+    guard let taken = turnover else { return Turnover() }
+    if !taken.made.isEmpty || !taken.givenUp.isEmpty { turnover = Turnover() }
+    return taken
+  }
+
   /// For a parent that has nothing to add: publishes what the child has published since.
   public mutating func passOn(_ effects: inout PolicyEffects) {
     if takeNews() { effects.publish(state, picker) }
@@ -71,7 +90,7 @@ public struct ChildPolicy {
   public mutating func adopt(_ fresh: any LoadBalancingPolicy) -> Bool { policy.adopt(fresh) }
 
   /// The same with the policy of a child that nobody has asked anything.
-  mutating func adopt(unused fresh: ChildPolicy) -> Bool { adopt(fresh.policy) }
+  package mutating func adopt(unused fresh: ChildPolicy) -> Bool { adopt(fresh.policy) }
 
   /// Returns false when the child can't use the list.
   @discardableResult
@@ -156,6 +175,7 @@ public struct ChildPolicy {
     }
     let result = body(&policy, &inner)
     for subchannel in made { subchannels[subchannel.id] = subchannel }
+    turnover?.made += made
     for effect in inner.effects { pass(effect, &effects) }
     return result
   }
@@ -166,8 +186,8 @@ public struct ChildPolicy {
       guard subchannels[id] != nil else { return complain("connects", id, &effects) }
       effects.append(effect)
     case .remove(let id):
-      guard subchannels.removeValue(forKey: id) != nil else { return complain("gives up", id, &effects) }
-      effects.append(effect)
+      guard let subchannel = subchannels.removeValue(forKey: id) else { return complain("gives up", id, &effects) }
+      if turnover != nil { turnover!.givenUp.append(subchannel) } else { effects.append(effect) }
     case .publish(let state, let picker):
       // Only the channel itself shuts down.
       self.state = state == .shutdown ? .transientFailure : state

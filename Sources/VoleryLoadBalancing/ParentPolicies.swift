@@ -2,7 +2,7 @@ package import VoleryTypes
 
 /// A policy with one child, which hears of everything that happens. It says what it makes of what the child publishes; where it has
 /// more to do for an event it has a function of its own, which asks the child by `ask`.
-protocol WrappingPolicy: LoadBalancingPolicy {
+package protocol WrappingPolicy: LoadBalancingPolicy {
   var child: ChildPolicy { get set }
 
   /// The child has been asked, and may have published.
@@ -10,12 +10,12 @@ protocol WrappingPolicy: LoadBalancingPolicy {
 }
 
 extension WrappingPolicy {
-  var observesCalls: Bool { child.observesCalls }
+  package var observesCalls: Bool { child.observesCalls }
 
-  mutating func heard(_ effects: inout PolicyEffects) { child.passOn(&effects) }
+  package mutating func heard(_ effects: inout PolicyEffects) { child.passOn(&effects) }
 
   @discardableResult
-  mutating func ask<Result>(
+  package mutating func ask<Result>(
     _ effects: inout PolicyEffects, _ body: (inout ChildPolicy, inout PolicyEffects) -> Result
   ) -> Result {
     let result = body(&child, &effects)
@@ -23,33 +23,33 @@ extension WrappingPolicy {
     return result
   }
 
-  mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
+  package mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
     ask(&effects) { $0.update(endpoints, &$1) }
   }
 
-  mutating func subchannelChanged(
+  package mutating func subchannelChanged(
     _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
   ) {
     subchannelsChanged([SubchannelChange(id, to: state, error: error)], &effects)
   }
 
-  mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) {
+  package mutating func subchannelsChanged(_ changes: [SubchannelChange], _ effects: inout PolicyEffects) {
     ask(&effects) { _ = $0.subchannelsChanged(changes, &$1) }
   }
 
-  mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {
+  package mutating func childTimerFired(_ timer: PolicyTimer, _ effects: inout PolicyEffects) {
     ask(&effects) { _ = $0.timerFired(timer, &$1) }
   }
 
-  mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
+  package mutating func callsEnded(_ calls: [CallReport], _ effects: inout PolicyEffects) {
     ask(&effects) { $0.callsEnded(calls, &$1) }
   }
 
-  mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
+  package mutating func resolverFailed(_ error: StatusError, _ effects: inout PolicyEffects) {
     ask(&effects) { $0.resolverFailed(error, &$1) }
   }
 
-  mutating func exitIdle(_ effects: inout PolicyEffects) { ask(&effects) { $0.exitIdle(&$1) } }
+  package mutating func exitIdle(_ effects: inout PolicyEffects) { ask(&effects) { $0.exitIdle(&$1) } }
 }
 
 /// A policy with several children, of which each hears of what concerns it. It says what it makes of what they publish.

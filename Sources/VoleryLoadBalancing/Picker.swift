@@ -76,11 +76,15 @@ public struct Pick: Sendable {
   /// Sent with the attempt, after the call's own. What can't be sent (a key that starts with `grpc-`, a bad character) ends the
   /// call with INTERNAL.
   public var metadata = Metadata()
+  /// Gets what the server says first, once, before the caller has it, and may add to it: the response's initial metadata, or those
+  /// that came with the status where nothing else did. Not called where the server says nothing. On the connection's loop; must not
+  /// block.
+  public var answered: (@Sendable (inout Metadata) -> Void)?
   /// Hears once how the attempt ended, whatever becomes of it: also when its connection is lost before it was sent, when the
   /// call has ended or found another server meanwhile, or when a retry picks again. On any thread; must not block.
   public var ended: (@Sendable (PickEnd) -> Void)?
 
-  /// A pick of this subchannel; without metadata and `ended` it is the same as `PickResult.pick`, which costs less.
+  /// A pick of this subchannel; without metadata, `answered` and `ended` it is the same as `PickResult.pick`, which costs less.
   public init(_ subchannel: Subchannel, metadata: Metadata = Metadata(), ended: (@Sendable (PickEnd) -> Void)? = nil) {
     self.subchannel = subchannel
     self.metadata = metadata
@@ -122,13 +126,26 @@ public struct PickEnd: Sendable {
 /// What is left to do for a pick that wants more: says once how it ended, at the latest when nobody holds it any more.
 package final class PickTicket: Sendable {
   package let metadata: Metadata
+  private let answered: (@Sendable (inout Metadata) -> Void)?
   private let ended: (@Sendable (PickEnd) -> Void)?
   private let isOver = Atomic<Bool>(false)
 
   package init(_ pick: Pick) {
     metadata = pick.metadata
+    answered = pick.answered
     ended = pick.ended
   }
+
+  /// The server's initial metadata as the caller gets them.
+  package func answered(with metadata: Metadata) -> Metadata {
+    guard let answered else { return metadata }
+    var changed = metadata
+    answered(&changed)
+    return changed
+  }
+
+  /// Whether somebody wants to see what the server says first.
+  package var wantsAnswer: Bool { answered != nil }
 
   package func end(_ end: @autoclosure () -> PickEnd) {
     guard let ended, !isOver.exchange(true, ordering: .relaxed) else { return }

@@ -95,6 +95,14 @@ public import VoleryTypes
     return outcome
   }
 
+  /// The same with other metadata beside the status.
+  package func with(trailingMetadata: Metadata) -> StreamOutcome {
+    var outcome = self
+    outcome.details = Details(
+      message: message, trailingMetadata: trailingMetadata, peer: peer, resetCode: resetCode)
+    return outcome
+  }
+
   /// The same of a stream that the server has reset with this code.
   package func with(resetCode: UInt32) -> StreamOutcome {
     var outcome = self

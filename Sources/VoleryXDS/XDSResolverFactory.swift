@@ -76,5 +76,6 @@ extension ChannelOptions {
     resolvers.register(factory)
     loadBalancingPolicies.register(ClusterManagerFactory())
     loadBalancingPolicies.register(ClusterImplFactory())
+    loadBalancingPolicies.register(OverrideHostFactory())
   }
 }

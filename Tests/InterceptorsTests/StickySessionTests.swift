@@ -106,4 +106,48 @@ import VoleryInterceptors
       #expect(other.answer?.hasPrefix("session=") == true, "\(wrong) is no server: any, and the answer says which")
     }
   }
+
+  /// Answers at once, and goes on until its client has finished; or fails.
+  private struct Room: Service {
+    static let stay = Method<[UInt8], [UInt8]>(service: "test.Room", name: "Stay", kind: .bidirectional)
+    static let fail = Method<[UInt8], [UInt8]>(service: "test.Room", name: "Fail", kind: .unary)
+
+    var handlers: [MethodHandler] {
+      [
+        .bidirectional(Room.stay) { requests, responses, _ in
+          for try await request in requests { try await responses.write(request) }
+        },
+        .unary(Room.fail) { _, _ in throw StatusError(.notFound, "nobody is here") },
+      ]
+    }
+  }
+
+  @Test("a stream has its set-cookie with the initial metadata, long before its end; a bare status has it beside it")
+  func atOnce() async throws {
+    let server = Server(services: [Room()])
+    let address = try server.start(listeningOn: .tcp("127.0.0.1", 0))[0]
+    defer { server.shutDown() }
+    var options = ChannelOptions()
+    options.interceptors = [SessionCookies()]
+    options.serviceConfig = try ServiceConfig(json: #"{"loadBalancingConfig": [{"sticky_session": {}}]}"#)
+    let channel = try Channel("static:///\(address)", options: options)
+    let stream = channel.bidirectional(Room.stay, options: Self.timely)
+    try await stream.send([1])
+    let cookie = try #require(try await stream.initialMetadata["set-cookie"])
+    #expect(cookie.hasPrefix("session="))
+    var own = Self.timely
+    own.metadata["cookie"] = String(cookie.prefix { $0 != ";" })
+    let second = channel.bidirectional(Room.stay, options: own)
+    try await second.send([1])
+    #expect(try await second.initialMetadata["set-cookie"] == nil)
+    stream.finish()
+    second.finish()
+    #expect(await stream.status.code == .ok)
+    #expect(await second.status.code == .ok)
+    let cases: [(CallOptions, String?)] = [(Self.timely, cookie), (own, nil)]
+    for (options, set) in cases {
+      let error = await #expect(throws: StatusError.self) { try await channel.unary(Room.fail, [], options: options) }
+      #expect(error?.code == .notFound && error?.metadata["set-cookie"] == set)
+    }
+  }
 }

@@ -33,7 +33,9 @@ from envoy.extensions.clusters.aggregate.v3 import cluster_pb2 as _aggregate  # 
 from envoy.extensions.filters.http.buffer.v3 import buffer_pb2 as _buffer  # noqa: F401
 from envoy.extensions.filters.http.fault.v3 import fault_pb2 as _fault  # noqa: F401
 from envoy.extensions.filters.http.router.v3 import router_pb2 as _router  # noqa: F401
+from envoy.extensions.filters.http.stateful_session.v3 import stateful_session_pb2 as _stateful_session  # noqa: F401
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as _manager  # noqa: F401
+from envoy.extensions.http.stateful_session.cookie.v3 import cookie_pb2 as _session_cookie  # noqa: F401
 from envoy.extensions.load_balancing_policies.least_request.v3 import least_request_pb2 as _least  # noqa: F401
 from envoy.extensions.load_balancing_policies.pick_first.v3 import pick_first_pb2 as _pick_first  # noqa: F401
 from envoy.extensions.load_balancing_policies.ring_hash.v3 import ring_hash_pb2 as _ring_hash  # noqa: F401

@@ -14,10 +14,23 @@ import grpc
 OPTIONS = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
 
 
+# The cookies that answers have set, by the name of the jar.
+JARS = collections.defaultdict(dict)
+
+
+def keep(jar, metadata):
+    for key, value in metadata or ():
+        if key == "set-cookie" and jar is not None:
+            name, _, rest = value.partition("=")
+            jar[name] = rest.partition(";")[0]
+
+
 class Series:
     def __init__(self, command, channel):
         self.command = command
-        self.call = channel.unary_unary(command.get("method", "/test.Backend/Who"))
+        method = command.get("method", "/test.Backend/Who")
+        self.call = channel.unary_unary(method)
+        self.stream = channel.stream_stream(method) if command.get("stream") else None
         self.is_stopped = False
         self.numbers = itertools.count()
         self.lock = threading.Lock()
@@ -49,15 +62,26 @@ class Series:
         metadata = list(self.command.get("metadata", {}).items())
         if "vary" in self.command:
             metadata.append((self.command["vary"], f"{self.command['id']}-{number}"))
+        jar = JARS[self.command["jar"]] if "jar" in self.command else None
+        if jar:
+            metadata.append(("cookie", "; ".join(f"{name}={value}" for name, value in sorted(jar.items()))))
         start, answer, failure = time.monotonic(), None, None
+        terms = {
+            "timeout": self.command.get("timeout", 20),
+            "metadata": metadata,
+            "wait_for_ready": self.command.get("wait", False),
+        }
         try:
-            answer = self.call(
-                b"",
-                timeout=self.command.get("timeout", 20),
-                metadata=metadata,
-                wait_for_ready=self.command.get("wait", False),
-            ).decode()
+            if self.stream:
+                call = self.stream(iter([b""]), **terms)
+                keep(jar, call.initial_metadata())
+                answer = list(call)[-1].decode()
+            else:
+                content, call = self.call.with_call(b"", **terms)
+                keep(jar, call.initial_metadata())
+                answer = content.decode()
         except grpc.RpcError as error:
+            keep(jar, error.trailing_metadata())
             failure = f"{error.code().name}: {error.details()}"
         with self.lock:
             if failure is None:

@@ -26,7 +26,7 @@ KNOWN = HERE / "known-differences.txt"
 sys.path.insert(0, str(HERE.parent / "Support"))
 
 import own_network  # noqa: E402
-from mesh import failing, figures, interop, refusing, report, routing, spreading  # noqa: E402, F401: they register their cases
+from mesh import failing, figures, interop, refusing, report, routing, sessions, spreading  # noqa: E402, F401: they register their cases
 from mesh.case import CASES, CLIENTS, Case, Outcome  # noqa: E402
 from mesh.lab import Lab  # noqa: E402
 

@@ -7,14 +7,28 @@ import VoleryXDS
 enum Wires {
   private static let here = WireConfigSource(configSourceSpecifier: .ads(WireAggregatedConfigSource()))
 
-  static func listener(_ name: String = "orders", routes: String = "r") throws -> WireListener {
+  /// - Parameter filters: Before the router.
+  static func listener(
+    _ name: String = "orders", routes: String = "r", filters: [WireHttpFilter] = []
+  ) throws -> WireListener {
     let router = Google_Protobuf_Any(
       typeURL: "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router", value: [])
     let manager = WireHttpConnectionManager(
-      httpFilters: [WireHttpFilter(name: "router", configType: .typedConfig(router))],
+      httpFilters: filters + [WireHttpFilter(name: "router", configType: .typedConfig(router))],
       routeSpecifier: .rds(WireRds(configSource: here, routeConfigName: routes)))
     return WireListener(
       name: name, apiListener: WireApiListener(apiListener: try Google_Protobuf_Any(packing: manager)))
+  }
+
+  /// gRFC A55.
+  static func sessions(_ cookie: WireCookie?) throws -> WireStatefulSession {
+    let state = try Google_Protobuf_Any(packing: WireCookieBasedSessionState(cookie: cookie))
+    return WireStatefulSession(sessionState: WireTypedExtensionConfig(name: "state", typedConfig: state))
+  }
+
+  /// The same as a filter of this name.
+  static func filter(_ sessions: WireStatefulSession, name: String = "sessions") throws -> WireHttpFilter {
+    WireHttpFilter(name: name, configType: .typedConfig(try Google_Protobuf_Any(packing: sessions)))
   }
 
   static func routes(_ name: String = "r", domain: String = "*", to clusters: String...) -> WireRouteConfiguration {

@@ -186,7 +186,10 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
   func initialMetadataReceived(_ metadata: Metadata, messageEncoding: String?) {
     guard !isOver else { return }
     watch?.received(metadata, encoding: messageEncoding)
-    interception?.received(metadata, messageEncoding)
+    var metadata = metadata
+    if let ticket { metadata = ticket.answered(with: metadata) }
+    if let interception { metadata = interception.received(metadata, messageEncoding) }
+    if call.isIntercepted { metadata = call.interception.hooked(metadata, from: connection.peer) }
     if call.terms.keepsAnswerOnAttempt {
       answer.initialMetadata = metadata
       answer.encoding = messageEncoding
@@ -237,7 +240,11 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
     watch.take()?.ended(outcome)
     let wasSent = outcome.processing.wasSent
     report(wasSent ? outcome.code : .cancelled, wasSent ? outcome.origin : .local)
-    ticket?.end(outcome, wasSent: wasSent, startedAt: startedAt)
+    var outcome = outcome
+    if let ticket {
+      ticket.end(outcome, wasSent: wasSent, startedAt: startedAt)
+      outcome = ticket.answered(with: outcome)
+    }
     guard let interception else { return call.attemptEnded(outcome, on: self) }
     interception.ended(outcome)
   }

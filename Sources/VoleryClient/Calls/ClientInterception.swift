@@ -11,6 +11,8 @@ struct ClientInterception: ~Copyable, Sendable {
     /// Nil: as the server has sent it.
     var initialMetadata: Metadata?
     var trailingMetadata: Metadata?
+    /// As the server's initial metadata come to them.
+    var initialMetadataHooks: [@Sendable (inout Metadata, Peer) -> Void] = []
     var requestHooks = MessageHooks()
     var responseHooks = MessageHooks()
     var requestsEnd = MessagesEnd()
@@ -109,9 +111,20 @@ struct ClientInterception: ~Copyable, Sendable {
       defer {
         (changes.requestHooks, changes.responseHooks) = (MessageHooks(), MessageHooks())
         (changes.requestsEnd, changes.responsesEnd) = (MessagesEnd(), MessagesEnd())
+        changes.initialMetadataHooks = []
       }
       return changes
     }
+  }
+
+  /// What the server has sent first as the hooks leave it.
+  func hooked(_ initialMetadata: Metadata, from peer: Peer) -> Metadata {
+    guard let hooks = record.load()?.changes.withLock({ $0.initialMetadataHooks }), !hooks.isEmpty else {
+      return initialMetadata
+    }
+    var changed = initialMetadata
+    for hook in hooks { hook(&changed, peer) }
+    return changed
   }
 
   /// A request, or a response, as these hooks leave it.

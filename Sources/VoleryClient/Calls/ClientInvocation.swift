@@ -93,6 +93,14 @@ public struct ClientInvocation: Sendable {
     if withInterception({ $0.change { $0.responsesEnd.add(hook) } }) { hook() }
   }
 
+  /// Sees the server's initial metadata as soon as they are here, before the caller does, and may change what that gets: a stream's
+  /// caller has them long before `next` returns. The hook of an interceptor that stands before another one sees them last. Not called
+  /// for an answer that is nothing but a status; around a call that is hedged, once for each attempt that answers. On the connection's
+  /// loop: must not block. Say it before `next`.
+  public func onInitialMetadata(_ hook: @escaping @Sendable (inout Metadata, Peer) -> Void) {
+    change { $0.initialMetadataHooks.insert(hook, at: 0) }
+  }
+
   /// As `onRequest`, for each response on its way in: the hook of an interceptor that stands before another one sees it last.
   public func onResponse(_ hook: @escaping @Sendable (inout InterceptedMessage) throws -> Void) {
     let interceptor = holder

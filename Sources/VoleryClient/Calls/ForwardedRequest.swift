@@ -229,6 +229,7 @@ extension ForwardedRequest: ClientStreamHandler {
     kept.letGo()
     selection?.commit()
     watch?.received(metadata)
+    let metadata = attempt?.ticket?.answered(with: metadata) ?? metadata
     handler?.initialMetadataReceived(metadata, messageEncoding: messageEncoding)
   }
 
@@ -245,9 +246,11 @@ extension ForwardedRequest: ClientStreamHandler {
 
   package func closed(_ outcome: StreamOutcome) {
     stream = nil
-    let outcome = attempt.map { outcome.isOK ? outcome : outcome.with(peer: $0.peer) } ?? outcome
+    var outcome = attempt.map { outcome.isOK ? outcome : outcome.with(peer: $0.peer) } ?? outcome
     let wasSent = outcome.processing.wasSent
+    let ticket = attempt?.ticket
     report(outcome, wasSent ? outcome.code : .cancelled, wasSent ? outcome.origin : .local, wasSent: wasSent)
+    if let ticket { outcome = ticket.answered(with: outcome) }
     guard kept.isComplete, handler != nil else { return end(outcome) }
     switch retries.next(after: outcome.processing) {
     case .none: end(outcome)

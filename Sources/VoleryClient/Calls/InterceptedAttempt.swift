@@ -84,11 +84,14 @@ final class InterceptedAttempt: @unchecked Sendable {  // Isolation: loop
 
   // MARK: On the connection's loop
 
-  func received(_ metadata: Metadata, _ encoding: String?) {
+  /// Returns what the caller gets of it.
+  func received(_ metadata: Metadata, _ encoding: String?) -> Metadata {
+    let metadata = interception.hooked(metadata, from: peer)
     ending.withLock { ending in
       ending.initialMetadata = metadata
       ending.encoding = encoding
     }
+    return metadata
   }
 
   /// The stream is over, or the call is.

@@ -243,6 +243,12 @@ package final class DataPlane: Sendable {
 }
 
 extension PickTicket {
+  /// How an attempt ended, as the caller gets it: what the picker adds to an answer goes to the trailers where these are all of it.
+  func answered(with outcome: StreamOutcome) -> StreamOutcome {
+    guard wantsAnswer, outcome.isTrailersOnly else { return outcome }
+    return outcome.with(trailingMetadata: answered(with: outcome.trailingMetadata))
+  }
+
   /// The picker hears of an attempt's end.
   func end(_ outcome: borrowing StreamOutcome, wasSent: Bool, startedAt: Moment) {
     end(

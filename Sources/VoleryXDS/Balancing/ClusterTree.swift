@@ -7,8 +7,9 @@ package import VoleryTypes
 ///     priority_experimental              one child for each priority of each cluster, an aggregate's in their order
 ///     └─ outlier_detection               where the cluster wants it: over all localities of the priority
 ///        └─ xds_cluster_impl_experimental      drops, circuit breaker, load reports
-///           └─ weighted_target_experimental    by locality
-///              └─ the cluster's policy
+///           └─ xds_override_host_experimental  where the listener keeps sessions (gRFC A55)
+///              └─ weighted_target_experimental by locality
+///                 └─ the cluster's policy
 ///
 /// A policy that sees all localities at once (ring_hash) stands in the place of weighted_target.
 package struct ClusterTree: Equatable {
@@ -60,6 +61,7 @@ extension XDSConfiguration.Part {
         "weighted_target_experimental": .object(["targets": .object(Dictionary(targets) { first, _ in first })])
       ])
     }
+    if keepsSessions { child = OverrideHostFactory.json(cluster.keepsSessions, over: child) }
     child = ClusterImplConfiguration(self).json(over: child)
     if case .object(var members)? = cluster.outlierDetection {
       members["childPolicy"] = .array([child])
@@ -74,7 +76,7 @@ extension XDSConfiguration.Part {
     // Those of one locality differ by their weights at most.
     var before: Attributes?
     var placed = Attributes()
-    return locality.endpoints.map { endpoint in
+    return (keepsSessions ? locality.endpoints + locality.draining : locality.endpoints).map { endpoint in
       if before?.isIdentical(to: endpoint.attributes) != true {
         before = endpoint.attributes
         placed = endpoint.attributes

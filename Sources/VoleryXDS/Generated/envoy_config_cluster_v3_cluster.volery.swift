@@ -304,6 +304,10 @@ package nonisolated struct WireCluster: VoleryProtobuf.Message {
     get { self._s.storage.fields.transportSocket }
     _modify { yield &self._s.unique.transportSocket }
   }
+  package var commonLbConfig: WireCluster.CommonLbConfig? {
+    get { self._s.storage.fields.commonLbConfig }
+    _modify { yield &self._s.unique.commonLbConfig }
+  }
   package var loadAssignment: WireClusterLoadAssignment? {
     get { self._s.storage.fields.loadAssignment }
     _modify { yield &self._s.unique.loadAssignment }
@@ -348,6 +352,7 @@ package nonisolated struct WireCluster: VoleryProtobuf.Message {
     var outlierDetection: WireOutlierDetection? = nil
     var ringHashLbConfig: WireCluster.RingHashLbConfig? = nil
     var transportSocket: WireTransportSocket? = nil
+    var commonLbConfig: WireCluster.CommonLbConfig? = nil
     var loadAssignment: WireClusterLoadAssignment? = nil
     var leastRequestLbConfig: WireCluster.LeastRequestLbConfig? = nil
     var loadBalancingPolicy: WireLoadBalancingPolicy? = nil
@@ -366,11 +371,12 @@ package nonisolated struct WireCluster: VoleryProtobuf.Message {
       if let v = self.outlierDetection { m.store(88, message: v, c) }
       if let v = self.ringHashLbConfig { m.store(96, message: v, c) }
       if let v = self.transportSocket { m.store(104, message: v, c) }
-      if let v = self.loadAssignment { m.store(112, message: v, c) }
-      if let v = self.leastRequestLbConfig { m.store(120, message: v, c) }
-      if let v = self.loadBalancingPolicy { m.store(128, message: v, c) }
-      if let v = self.lrsServer { m.store(136, message: v, c) }
-      m.storeArray(144, 152, self.lrsReportEndpointMetrics, c)
+      if let v = self.commonLbConfig { m.store(112, message: v, c) }
+      if let v = self.loadAssignment { m.store(120, message: v, c) }
+      if let v = self.leastRequestLbConfig { m.store(128, message: v, c) }
+      if let v = self.loadBalancingPolicy { m.store(136, message: v, c) }
+      if let v = self.lrsServer { m.store(144, message: v, c) }
+      m.storeArray(152, 160, self.lrsReportEndpointMetrics, c)
       switch self.clusterDiscoveryType {
         case nil: break
         case .type(let v)?: m.store(40, v.rawValue); m.setCase(36, 2)
@@ -385,7 +391,7 @@ package nonisolated struct WireCluster: VoleryProtobuf.Message {
   package init() { self._s = Self._empty }
 
   /// A message with these fields; what is left out is not set.
-  package init(name: String = "", edsClusterConfig: WireCluster.EdsClusterConfig? = nil, lbPolicy: WireCluster.LbPolicy = WireCluster.LbPolicy(), circuitBreakers: WireCircuitBreakers? = nil, outlierDetection: WireOutlierDetection? = nil, ringHashLbConfig: WireCluster.RingHashLbConfig? = nil, transportSocket: WireTransportSocket? = nil, loadAssignment: WireClusterLoadAssignment? = nil, leastRequestLbConfig: WireCluster.LeastRequestLbConfig? = nil, loadBalancingPolicy: WireLoadBalancingPolicy? = nil, lrsServer: WireConfigSource? = nil, lrsReportEndpointMetrics: [String] = [], clusterDiscoveryType: ClusterDiscoveryType? = nil) {
+  package init(name: String = "", edsClusterConfig: WireCluster.EdsClusterConfig? = nil, lbPolicy: WireCluster.LbPolicy = WireCluster.LbPolicy(), circuitBreakers: WireCircuitBreakers? = nil, outlierDetection: WireOutlierDetection? = nil, ringHashLbConfig: WireCluster.RingHashLbConfig? = nil, transportSocket: WireTransportSocket? = nil, commonLbConfig: WireCluster.CommonLbConfig? = nil, loadAssignment: WireClusterLoadAssignment? = nil, leastRequestLbConfig: WireCluster.LeastRequestLbConfig? = nil, loadBalancingPolicy: WireLoadBalancingPolicy? = nil, lrsServer: WireConfigSource? = nil, lrsReportEndpointMetrics: [String] = [], clusterDiscoveryType: ClusterDiscoveryType? = nil) {
     let _s = VoleryProtobuf.MessageStorage(_Fields())
     _s.fields.name = name
     _s.fields.edsClusterConfig = edsClusterConfig
@@ -394,6 +400,7 @@ package nonisolated struct WireCluster: VoleryProtobuf.Message {
     _s.fields.outlierDetection = outlierDetection
     _s.fields.ringHashLbConfig = ringHashLbConfig
     _s.fields.transportSocket = transportSocket
+    _s.fields.commonLbConfig = commonLbConfig
     _s.fields.loadAssignment = loadAssignment
     _s.fields.leastRequestLbConfig = leastRequestLbConfig
     _s.fields.loadBalancingPolicy = loadBalancingPolicy
@@ -415,11 +422,12 @@ package nonisolated struct WireCluster: VoleryProtobuf.Message {
     if let p = m.pointer(88) { s.fields.outlierDetection = try c.message(p) }
     if let p = m.pointer(96) { s.fields.ringHashLbConfig = try c.message(p) }
     if let p = m.pointer(104) { s.fields.transportSocket = try c.message(p) }
-    if let p = m.pointer(112) { s.fields.loadAssignment = try c.message(p) }
-    if let p = m.pointer(120) { s.fields.leastRequestLbConfig = try c.message(p) }
-    if let p = m.pointer(128) { s.fields.loadBalancingPolicy = try c.message(p) }
-    if let p = m.pointer(136) { s.fields.lrsServer = try c.message(p) }
-    if m.has(144) { s.fields.lrsReportEndpointMetrics = try m.strings(144, 152) }
+    if let p = m.pointer(112) { s.fields.commonLbConfig = try c.message(p) }
+    if let p = m.pointer(120) { s.fields.loadAssignment = try c.message(p) }
+    if let p = m.pointer(128) { s.fields.leastRequestLbConfig = try c.message(p) }
+    if let p = m.pointer(136) { s.fields.loadBalancingPolicy = try c.message(p) }
+    if let p = m.pointer(144) { s.fields.lrsServer = try c.message(p) }
+    if m.has(152) { s.fields.lrsReportEndpointMetrics = try m.strings(152, 160) }
     switch m.load(36, Int32.self) {
       case 2: s.fields.clusterDiscoveryType = .type(WireCluster.DiscoveryType(rawValue: m.load(40)))
       case 38: s.fields.clusterDiscoveryType = .clusterType(try c.message(m.pointer(40)!))
@@ -699,6 +707,38 @@ package nonisolated struct WireCluster: VoleryProtobuf.Message {
       m.storeUnknown(self.unknownFields, c)
     }
   }
+
+  package nonisolated struct CommonLbConfig: VoleryProtobuf.Message {
+    package var overrideHostStatus: Optional<WireHealthStatusSet>
+    package var unknownFields: VoleryProtobuf.UnknownFields
+
+    package init() {
+      self.overrideHostStatus = nil
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
+
+    /// A message with these fields; what is left out is not set.
+    package init(overrideHostStatus: WireHealthStatusSet? = nil) {
+      self.overrideHostStatus = overrideHostStatus
+      self.unknownFields = VoleryProtobuf.UnknownFields()
+    }
+
+    package static var messageName: String { "envoy.config.cluster.v3.Cluster.CommonLbConfig" }
+    package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_cluster_v3_cluster_proto, 10)
+
+    package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+      let _overrideHostStatus: WireHealthStatusSet?
+      if let p = m.pointer(24) { _overrideHostStatus = try c.message(p) } else { _overrideHostStatus = nil }
+      let _unknownFields = try m.unknownFields(c)
+      self.overrideHostStatus = _overrideHostStatus
+      self.unknownFields = _unknownFields
+    }
+
+    package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+      if let v = self.overrideHostStatus { m.store(24, message: v, c) }
+      m.storeUnknown(self.unknownFields, c)
+    }
+  }
 }
 
 package nonisolated let _table_envoy_config_cluster_v3_cluster_proto = VoleryProtobuf.FileTable(
@@ -709,13 +749,14 @@ package nonisolated let _table_envoy_config_cluster_v3_cluster_proto = VoleryPro
     40, 1, 0, 1, 528, 24, 32, 4, 0,
     40, 2, 0, 1, 262, 24, 28, 0, 0, 4, 272, 0, 32, -2, 0,
     120, 12, 0, 2, 272, 0, 24, -3, 0, 3, 272, 0, 32, -3, 0, 4, 272, 0, 40, -2, 0, 6, 272, 0, 48, -2, 0, 7, 272, 0, 56, -2, 0, 8, 272, 0, 64, -2, 0, 9, 272, 0, 72, -2, 0, 16, 272, 0, 80, -2, 0, 17, 272, 0, 88, -2, 0, 19, 272, 0, 96, -2, 0, 20, 272, 0, 104, -2, 0, 21, 272, 0, 112, -3, 0,
-    168, 14, 0, 1, 67109135, 24, 56, 0, 0, 2, 262400, 36, 40, 0, 0, 3, 272, 0, 72, 7, 0, 6, 256, 28, 32, 0, 0, 10, 272, 0, 80, 3, 0, 19, 272, 0, 88, 5, 0, 23, 272, 0, 96, 9, 0, 24, 272, 0, 104, -4, 0, 33, 272, 0, 112, -5, 0, 37, 272, 0, 120, 10, 0, 38, 262416, 36, 40, 8, 0, 41, 272, 0, 128, 1, 0, 42, 272, 0, 136, -6, 0, 57, 67109391, 144, 152, 0, 0,
+    168, 15, 0, 1, 67109135, 24, 56, 0, 0, 2, 262400, 36, 40, 0, 0, 3, 272, 0, 72, 7, 0, 6, 256, 28, 32, 0, 0, 10, 272, 0, 80, 3, 0, 19, 272, 0, 88, 5, 0, 23, 272, 0, 96, 9, 0, 24, 272, 0, 104, -4, 0, 27, 272, 0, 112, 11, 0, 33, 272, 0, 120, -5, 0, 37, 272, 0, 128, 10, 0, 38, 262416, 36, 40, 8, 0, 41, 272, 0, 136, 1, 0, 42, 272, 0, 144, -6, 0, 57, 67109391, 152, 160, 0, 0,
     56, 2, 0, 1, 272, 0, 32, -6, 0, 2, 67109135, 24, 40, 0, 0,
     56, 2, 0, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, -7, 0,
     56, 3, 0, 1, 272, 0, 32, -8, 0, 3, 256, 24, 28, 0, 0, 4, 272, 0, 40, -8, 0,
     40, 1, 0, 1, 272, 0, 24, -2, 0,
+    40, 1, 0, 8, 272, 0, 24, -9, 0,
   ],
-  imports: [WireTypedExtensionConfig._type, Google_Protobuf_UInt32Value._type, Google_Protobuf_Duration._type, WireTransportSocket._type, WireClusterLoadAssignment._type, WireConfigSource._type, Google_Protobuf_Any._type, Google_Protobuf_UInt64Value._type],
+  imports: [WireTypedExtensionConfig._type, Google_Protobuf_UInt32Value._type, Google_Protobuf_Duration._type, WireTransportSocket._type, WireClusterLoadAssignment._type, WireConfigSource._type, Google_Protobuf_Any._type, Google_Protobuf_UInt64Value._type, WireHealthStatusSet._type],
   linked: [_table_envoy_config_core_v3_core_proto, _table_envoy_config_endpoint_v3_endpoint_proto, _table_google_protobuf_any_proto, _table_google_protobuf_duration_proto, _table_google_protobuf_wrappers_proto],
   fileDescriptor: """
   0a25656e766f792f636f6e6669672f636c75737465722f76332f636c75737465722e70726f746f1217656e766f792e636f6e6669672e636c
@@ -748,7 +789,7 @@ package nonisolated let _table_envoy_config_cluster_v3_cluster_proto = VoleryPro
   6550657263656e746167654d696e696d756d486f73747312670a216661696c7572655f70657263656e746167655f726571756573745f766f
   6c756d6518142001280b321c2e676f6f676c652e70726f746f6275662e55496e74333256616c7565521e6661696c75726550657263656e74
   61676552657175657374566f6c756d6512450a116d61785f656a656374696f6e5f74696d6518152001280b32192e676f6f676c652e70726f
-  746f6275662e4475726174696f6e520f6d6178456a656374696f6e54696d6522e80f0a07436c757374657212120a046e616d651801200128
+  746f6275662e4475726174696f6e520f6d6178456a656374696f6e54696d6522ae110a07436c757374657212120a046e616d651801200128
   0952046e616d6512440a047479706518022001280e322e2e656e766f792e636f6e6669672e636c75737465722e76332e436c75737465722e
   446973636f7665727954797065480052047479706512570a0c636c75737465725f7479706518262001280b32322e656e766f792e636f6e66
   69672e636c75737465722e76332e436c75737465722e437573746f6d436c7573746572547970654800520b636c757374657254797065125f
@@ -761,28 +802,32 @@ package nonisolated let _table_envoy_config_cluster_v3_cluster_proto = VoleryPro
   74696f6e12600a1372696e675f686173685f6c625f636f6e66696718172001280b32312e656e766f792e636f6e6669672e636c7573746572
   2e76332e436c75737465722e52696e67486173684c62436f6e666967521072696e67486173684c62436f6e66696712500a107472616e7370
   6f72745f736f636b657418182001280b32252e656e766f792e636f6e6669672e636f72652e76332e5472616e73706f7274536f636b657452
-  0f7472616e73706f7274536f636b657412580a0f6c6f61645f61737369676e6d656e7418212001280b322f2e656e766f792e636f6e666967
-  2e656e64706f696e742e76332e436c75737465724c6f616441737369676e6d656e74520e6c6f616441737369676e6d656e74126c0a176c65
-  6173745f726571756573745f6c625f636f6e66696718252001280b32352e656e766f792e636f6e6669672e636c75737465722e76332e436c
-  75737465722e4c65617374526571756573744c62436f6e66696752146c65617374526571756573744c62436f6e66696712600a156c6f6164
-  5f62616c616e63696e675f706f6c69637918292001280b322c2e656e766f792e636f6e6669672e636c75737465722e76332e4c6f61644261
-  6c616e63696e67506f6c69637952136c6f616442616c616e63696e67506f6c69637912410a0a6c72735f736572766572182a2001280b3222
-  2e656e766f792e636f6e6669672e636f72652e76332e436f6e666967536f7572636552096c7273536572766572123d0a1b6c72735f726570
-  6f72745f656e64706f696e745f6d65747269637318392003280952186c72735265706f7274456e64706f696e744d6574726963731a780a10
-  456473436c7573746572436f6e66696712410a0a6564735f636f6e66696718012001280b32222e656e766f792e636f6e6669672e636f7265
-  2e76332e436f6e666967536f757263655209656473436f6e66696712210a0c736572766963655f6e616d65180220012809520b7365727669
-  63654e616d651a600a11437573746f6d436c75737465725479706512120a046e616d6518012001280952046e616d6512370a0c7479706564
-  5f636f6e66696718022001280b32142e676f6f676c652e70726f746f6275662e416e79520b7479706564436f6e6669671abb020a1052696e
-  67486173684c62436f6e66696712480a116d696e696d756d5f72696e675f73697a6518012001280b321c2e676f6f676c652e70726f746f62
-  75662e55496e74363456616c7565520f6d696e696d756d52696e6753697a6512630a0d686173685f66756e6374696f6e18032001280e323e
-  2e656e766f792e636f6e6669672e636c75737465722e76332e436c75737465722e52696e67486173684c62436f6e6669672e486173684675
-  6e6374696f6e520c6861736846756e6374696f6e12480a116d6178696d756d5f72696e675f73697a6518042001280b321c2e676f6f676c65
-  2e70726f746f6275662e55496e74363456616c7565520f6d6178696d756d52696e6753697a65222e0a0c4861736846756e6374696f6e120b
-  0a0758585f48415348100012110a0d4d55524d55525f484153485f3210011a570a144c65617374526571756573744c62436f6e666967123f
-  0a0c63686f6963655f636f756e7418012001280b321c2e676f6f676c652e70726f746f6275662e55496e74333256616c7565520b63686f69
-  6365436f756e7422570a0d446973636f7665727954797065120a0a065354415449431000120e0a0a5354524943545f444e531001120f0a0b
-  4c4f474943414c5f444e53100212070a03454453100312100a0c4f524947494e414c5f4453541004228d010a084c62506f6c696379120f0a
-  0b524f554e445f524f42494e100012110a0d4c454153545f524551554553541001120d0a0952494e475f484153481002120a0a0652414e44
-  4f4d1003120a0a064d41474c4556100512140a10434c55535445525f50524f5649444544100612200a1c4c4f41445f42414c414e43494e47
-  5f504f4c4943595f434f4e464947100742180a16636c75737465725f646973636f766572795f74797065620670726f746f33
+  0f7472616e73706f7274536f636b657412590a10636f6d6d6f6e5f6c625f636f6e666967181b2001280b322f2e656e766f792e636f6e6669
+  672e636c75737465722e76332e436c75737465722e436f6d6d6f6e4c62436f6e666967520e636f6d6d6f6e4c62436f6e66696712580a0f6c
+  6f61645f61737369676e6d656e7418212001280b322f2e656e766f792e636f6e6669672e656e64706f696e742e76332e436c75737465724c
+  6f616441737369676e6d656e74520e6c6f616441737369676e6d656e74126c0a176c656173745f726571756573745f6c625f636f6e666967
+  18252001280b32352e656e766f792e636f6e6669672e636c75737465722e76332e436c75737465722e4c65617374526571756573744c6243
+  6f6e66696752146c65617374526571756573744c62436f6e66696712600a156c6f61645f62616c616e63696e675f706f6c69637918292001
+  280b322c2e656e766f792e636f6e6669672e636c75737465722e76332e4c6f616442616c616e63696e67506f6c69637952136c6f61644261
+  6c616e63696e67506f6c69637912410a0a6c72735f736572766572182a2001280b32222e656e766f792e636f6e6669672e636f72652e7633
+  2e436f6e666967536f7572636552096c7273536572766572123d0a1b6c72735f7265706f72745f656e64706f696e745f6d65747269637318
+  392003280952186c72735265706f7274456e64706f696e744d6574726963731a780a10456473436c7573746572436f6e66696712410a0a65
+  64735f636f6e66696718012001280b32222e656e766f792e636f6e6669672e636f72652e76332e436f6e666967536f757263655209656473
+  436f6e66696712210a0c736572766963655f6e616d65180220012809520b736572766963654e616d651a600a11437573746f6d436c757374
+  65725479706512120a046e616d6518012001280952046e616d6512370a0c74797065645f636f6e66696718022001280b32142e676f6f676c
+  652e70726f746f6275662e416e79520b7479706564436f6e6669671abb020a1052696e67486173684c62436f6e66696712480a116d696e69
+  6d756d5f72696e675f73697a6518012001280b321c2e676f6f676c652e70726f746f6275662e55496e74363456616c7565520f6d696e696d
+  756d52696e6753697a6512630a0d686173685f66756e6374696f6e18032001280e323e2e656e766f792e636f6e6669672e636c7573746572
+  2e76332e436c75737465722e52696e67486173684c62436f6e6669672e4861736846756e6374696f6e520c6861736846756e6374696f6e12
+  480a116d6178696d756d5f72696e675f73697a6518042001280b321c2e676f6f676c652e70726f746f6275662e55496e74363456616c7565
+  520f6d6178696d756d52696e6753697a65222e0a0c4861736846756e6374696f6e120b0a0758585f48415348100012110a0d4d55524d5552
+  5f484153485f3210011a570a144c65617374526571756573744c62436f6e666967123f0a0c63686f6963655f636f756e7418012001280b32
+  1c2e676f6f676c652e70726f746f6275662e55496e74333256616c7565520b63686f696365436f756e741a690a0e436f6d6d6f6e4c62436f
+  6e66696712570a146f766572726964655f686f73745f73746174757318082001280b32252e656e766f792e636f6e6669672e636f72652e76
+  332e4865616c746853746174757353657452126f76657272696465486f737453746174757322570a0d446973636f7665727954797065120a
+  0a065354415449431000120e0a0a5354524943545f444e531001120f0a0b4c4f474943414c5f444e53100212070a03454453100312100a0c
+  4f524947494e414c5f4453541004228d010a084c62506f6c696379120f0a0b524f554e445f524f42494e100012110a0d4c454153545f5245
+  51554553541001120d0a0952494e475f484153481002120a0a0652414e444f4d1003120a0a064d41474c4556100512140a10434c55535445
+  525f50524f5649444544100612200a1c4c4f41445f42414c414e43494e475f504f4c4943595f434f4e464947100742180a16636c75737465
+  725f646973636f766572795f74797065620670726f746f33
   """)

@@ -356,6 +356,39 @@ package nonisolated struct WireRuntimeFractionalPercent: VoleryProtobuf.Message 
   }
 }
 
+package nonisolated struct WireHealthStatusSet: VoleryProtobuf.Message {
+  /// Numbers of HealthStatus.
+  package var statuses: [UInt32]
+  package var unknownFields: VoleryProtobuf.UnknownFields
+
+  package init() {
+    self.statuses = []
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
+
+  /// A message with these fields; what is left out is not set.
+  package init(statuses: [UInt32] = []) {
+    self.statuses = statuses
+    self.unknownFields = VoleryProtobuf.UnknownFields()
+  }
+
+  package static var messageName: String { "envoy.config.core.v3.HealthStatusSet" }
+  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_core_v3_core_proto, 8)
+
+  package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
+    let _statuses: [UInt32]
+    if m.has(24) { _statuses = m.array(24, 32, UInt32.self) } else { _statuses = [] }
+    let _unknownFields = try m.unknownFields(c)
+    self.statuses = _statuses
+    self.unknownFields = _unknownFields
+  }
+
+  package func _fill(_ m: VoleryProtobuf.MutableRawMessage, _ c: borrowing VoleryProtobuf.EncodeContext) {
+    m.storeArray(24, 32, self.statuses, c)
+    m.storeUnknown(self.unknownFields, c)
+  }
+}
+
 package nonisolated struct WireTypedExtensionConfig: VoleryProtobuf.Message {
   package var name: String
   package var typedConfig: Optional<Google_Protobuf_Any>
@@ -375,7 +408,7 @@ package nonisolated struct WireTypedExtensionConfig: VoleryProtobuf.Message {
   }
 
   package static var messageName: String { "envoy.config.core.v3.TypedExtensionConfig" }
-  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_core_v3_core_proto, 8)
+  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_core_v3_core_proto, 9)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _name: String
@@ -411,7 +444,7 @@ package nonisolated struct WireHttpProtocolOptions: VoleryProtobuf.Message {
   }
 
   package static var messageName: String { "envoy.config.core.v3.HttpProtocolOptions" }
-  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_core_v3_core_proto, 9)
+  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_core_v3_core_proto, 10)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _maxStreamDuration: Google_Protobuf_Duration?
@@ -451,7 +484,7 @@ package nonisolated struct WireTransportSocket: VoleryProtobuf.Message {
   }
 
   package static var messageName: String { "envoy.config.core.v3.TransportSocket" }
-  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_core_v3_core_proto, 10)
+  package static let _type = VoleryProtobuf.MessageType(_table_envoy_config_core_v3_core_proto, 11)
 
   package init(_ m: VoleryProtobuf.RawMessage, _ c: borrowing VoleryProtobuf.DecodeContext) throws(VoleryProtobuf.ProtobufError) {
     let _name: String
@@ -488,6 +521,7 @@ package nonisolated let _table_envoy_config_core_v3_core_proto = VoleryProtobuf.
     24, 0, 0,
     56, 2, 0, 3, 262416, 24, 32, 5, 0, 5, 262416, 24, 32, 6, 0,
     40, 1, 0, 1, 272, 0, 24, -2, 0,
+    40, 1, 0, 1, 66054, 24, 32, 0, 0,
     56, 2, 0, 1, 67109135, 24, 32, 0, 0, 2, 272, 0, 48, -3, 0,
     40, 1, 0, 4, 272, 0, 24, -4, 0,
     72, 2, 0, 1, 67109135, 24, 48, 0, 0, 3, 262416, 28, 32, -3, 0,
@@ -515,11 +549,12 @@ package nonisolated let _table_envoy_config_core_v3_core_proto = VoleryProtobuf.
   6967536f7572636548005203616473123c0a0473656c6618052001280b32262e656e766f792e636f6e6669672e636f72652e76332e53656c
   66436f6e666967536f757263654800520473656c6642190a17636f6e6669675f736f757263655f73706563696669657222610a1852756e74
   696d654672616374696f6e616c50657263656e7412450a0d64656661756c745f76616c756518012001280b32202e656e766f792e74797065
-  2e76332e4672616374696f6e616c50657263656e74520c64656661756c7456616c756522630a145479706564457874656e73696f6e436f6e
-  66696712120a046e616d6518012001280952046e616d6512370a0c74797065645f636f6e66696718022001280b32142e676f6f676c652e70
-  726f746f6275662e416e79520b7479706564436f6e66696722600a134874747050726f746f636f6c4f7074696f6e7312490a136d61785f73
-  747265616d5f6475726174696f6e18042001280b32192e676f6f676c652e70726f746f6275662e4475726174696f6e52116d617853747265
-  616d4475726174696f6e226f0a0f5472616e73706f7274536f636b657412120a046e616d6518012001280952046e616d6512390a0c747970
-  65645f636f6e66696718032001280b32142e676f6f676c652e70726f746f6275662e416e794800520b7479706564436f6e666967420d0a0b
-  636f6e6669675f74797065620670726f746f33
+  2e76332e4672616374696f6e616c50657263656e74520c64656661756c7456616c7565222d0a0f4865616c7468537461747573536574121a
+  0a08737461747573657318012003280d5208737461747573657322630a145479706564457874656e73696f6e436f6e66696712120a046e61
+  6d6518012001280952046e616d6512370a0c74797065645f636f6e66696718022001280b32142e676f6f676c652e70726f746f6275662e41
+  6e79520b7479706564436f6e66696722600a134874747050726f746f636f6c4f7074696f6e7312490a136d61785f73747265616d5f647572
+  6174696f6e18042001280b32192e676f6f676c652e70726f746f6275662e4475726174696f6e52116d617853747265616d4475726174696f
+  6e226f0a0f5472616e73706f7274536f636b657412120a046e616d6518012001280952046e616d6512390a0c74797065645f636f6e666967
+  18032001280b32142e676f6f676c652e70726f746f6275662e416e794800520b7479706564436f6e666967420d0a0b636f6e6669675f7479
+  7065620670726f746f33
   """)

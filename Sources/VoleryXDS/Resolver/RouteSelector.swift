@@ -6,6 +6,7 @@ final class RouteSelector: ConfigSelector {
   private let routes: [RouteTable.Route]
   private let maxStreamDuration: Duration?
   private let faults: [FaultFilter]
+  private let sessions: [SessionFilter]
   private let activeFaults: CallCounter
   private let channelHash: UInt64
   private let random: @Sendable () -> UInt64
@@ -17,6 +18,7 @@ final class RouteSelector: ConfigSelector {
   ) {
     routes = configuration.routes
     faults = configuration.faults
+    sessions = configuration.sessions
     self.activeFaults = activeFaults
     maxStreamDuration = configuration.maxStreamDuration
     self.channelHash = channelHash
@@ -30,18 +32,32 @@ final class RouteSelector: ConfigSelector {
         route.match.fits(path, call.metadata) { UInt32(random() % 1_000_000) }
       })
     else { throw StatusError(.unavailable, "xds: no route is for \(path)") }
-    guard let cluster = choose(route.clusters) else {
+    guard var cluster = choose(route.clusters) else {
       throw StatusError(.unavailable, "xds: the route for \(path) is one for servers")
     }
     let limit = route.maxStreamDuration ?? maxStreamDuration
     var result = CallConfiguration(
       methodConfig: MethodConfig(timeout: limit.flatMap { $0 > .zero ? $0 : nil }, retryPolicy: route.retryPolicy))
+    if !sessions.isEmpty, let session = session(of: call, route, cluster) {
+      result.attributes.session = session
+      cluster = route.clusters.first { $0.name == session.cluster } ?? cluster
+    }
     result.attributes.cluster = cluster.name
     if !faults.isEmpty {
       result.injectedFault = fault(for: call, route.filters.merging(cluster.filters))
     }
     result.hash = hash(route.hashPolicies, call.metadata)
     return result
+  }
+
+  /// gRFC A55, A60: its cookie may want another cluster of the route.
+  private func session(
+    of call: ConfigSelectorRequest, _ route: RouteTable.Route, _ cluster: RouteTable.WeightedCluster
+  ) -> SessionCall? {
+    let overrides = route.filters.merging(cluster.filters)
+    return SessionCall(
+      sessions.compactMap { overrides.settings(of: $0) }, path: call.method.path, metadata: call.metadata,
+      clusters: route.clusters, chosen: cluster.name)
   }
 
   private func choose(_ clusters: [RouteTable.WeightedCluster]) -> RouteTable.WeightedCluster? {

@@ -7,6 +7,8 @@ package struct XDSConfiguration: Equatable, Sendable {
   package let maxStreamDuration: Duration?
   /// The listener's, in their order.
   package let faults: [FaultFilter]
+  /// The same.
+  package let sessions: [SessionFilter]
   package var clusters: [String: Cluster]
 
   package struct Cluster: Equatable, Sendable {
@@ -23,6 +25,8 @@ package struct XDSConfiguration: Equatable, Sendable {
     package let endpoints: EndpointsResource
     /// How connections are protected where the channel leaves that to the control plane (gRFC A29).
     package var credentials: EndpointCredentials?
+    /// Whether calls may have a session, which the policies have to know of.
+    package var keepsSessions = false
 
     package init(name: String, cluster: ClusterResource, endpoints: EndpointsResource) {
       self.name = name
@@ -97,6 +101,9 @@ package struct DependencyWalk {
       var cluster = XDSConfiguration.Cluster(name: name, parts: [], failure: nil)
       var seen: Set<String> = []
       collect(name, into: &cluster, &seen, depth: 0)
+      if !listener.sessions.isEmpty {
+        for index in cluster.parts.indices { cluster.parts[index].keepsSessions = true }
+      }
       if !cluster.parts.isEmpty { cluster.failure = nil }
       clusters[name] = cluster
     }
@@ -104,7 +111,7 @@ package struct DependencyWalk {
     return .ready(
       XDSConfiguration(
         routes: host.routes, maxStreamDuration: listener.maxStreamDuration, faults: listener.faults,
-        clusters: clusters))
+        sessions: listener.sessions, clusters: clusters))
   }
 
   private mutating func collect(

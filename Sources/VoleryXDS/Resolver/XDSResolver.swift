@@ -110,6 +110,7 @@ extension XDSConfiguration {
   /// Whether calls are made alike, whatever the clusters are.
   fileprivate func isRouted(like other: XDSConfiguration) -> Bool {
     routes == other.routes && maxStreamDuration == other.maxStreamDuration && faults == other.faults
+      && sessions == other.sessions
   }
 }
 

@@ -34,6 +34,8 @@ package struct ClusterResource: Equatable, Sendable {
   package let outlierDetection: JSONValue?
   /// What of its load is reported (gRFC A64, A85); nil: nothing.
   package let reportedMetrics: ReportedMetrics?
+  /// gRFC A55: in which states servers keep their sessions.
+  package let keepsSessions: Set<EndpointHealth>
   /// gRFC A29; nil: nothing is said.
   package let security: ClusterSecurity?
 
@@ -54,6 +56,8 @@ package struct ClusterResource: Equatable, Sendable {
     maxRequests =
       wire.circuitBreakers?.thresholds.first { $0.priority == 0 }?.maxRequests?.value ?? 1024
     outlierDetection = try wire.outlierDetection.map(ClusterResource.outliers) ?? nil
+    let states = wire.commonLbConfig?.overrideHostStatus?.statuses.compactMap(EndpointHealth.init)
+    keepsSessions = states.map { Set($0) } ?? EndpointHealth.keepsSessions
     security = try ClusterSecurity(wire.transportSocket, context)
     if let server = wire.lrsServer {
       guard case .self_p? = server.configSourceSpecifier else { throw XDSResourceError("lrs_server", "is not self") }

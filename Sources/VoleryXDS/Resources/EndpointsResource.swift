@@ -11,6 +11,8 @@ package struct EndpointsResource: Equatable, Sendable {
     package let weight: UInt32
     package let priority: Int
     package let endpoints: [Endpoint]
+    /// They get no calls but those of their sessions (gRFC A55).
+    package var draining: [Endpoint] = []
   }
 
   /// A share of the calls that is to fail at once.
@@ -54,6 +56,7 @@ package struct EndpointsResource: Equatable, Sendable {
       }
       sums[priority, default: 0] += UInt64(weight)
       var endpoints: [Endpoint] = []
+      var draining: [Endpoint] = []
       var attributes = Attributes()
       if !wireLocality.zone.isEmpty { attributes.zone = wireLocality.zone }
       for (index, endpoint) in group.lbEndpoints.enumerated() {
@@ -64,13 +67,14 @@ package struct EndpointsResource: Equatable, Sendable {
           }
           return read
         }
-        if let read { endpoints.append(read) }
+        guard let read else { continue }
+        if read.attributes.health == .draining { draining.append(read) } else { endpoints.append(read) }
       }
       localities.append(
         Locality(
           name: name,
           place: XDSLocality(region: wireLocality.region, zone: wireLocality.zone, subZone: wireLocality.subZone),
-          weight: weight, priority: priority, endpoints: endpoints))
+          weight: weight, priority: priority, endpoints: endpoints, draining: draining))
     }
     guard addresses.count <= EndpointsResource.maxEndpoints else {
       throw XDSResourceError("endpoints", "over \(EndpointsResource.maxEndpoints) addresses")
@@ -92,13 +96,13 @@ package struct EndpointsResource: Equatable, Sendable {
     self.drops = drops
   }
 
-  /// Nil for one that is not healthy (UNKNOWN and HEALTHY are).
+  /// Nil for one that is not there for us: neither UNKNOWN nor HEALTHY nor DRAINING.
   ///
   /// - Parameter attributes: Those of the one before, which are shared by all that have the same.
   private static func endpoint(
     _ wire: WireLbEndpoint, _ attributes: inout Attributes
   ) throws(XDSResourceError) -> Endpoint? {
-    guard wire.healthStatus <= 1 else { return nil }
+    guard let health = EndpointHealth(rawValue: wire.healthStatus) else { return nil }
     guard case .endpoint(let endpoint)? = wire.hostIdentifier else { throw XDSResourceError("endpoint", "missing") }
     var addresses = [try address(endpoint.address, "endpoint.address")]
     for additional in endpoint.additionalAddresses {
@@ -107,6 +111,7 @@ package struct EndpointsResource: Equatable, Sendable {
     let weight = wire.loadBalancingWeight?.value ?? 1
     guard weight > 0 else { throw XDSResourceError("load_balancing_weight", "is 0") }
     if attributes.weight != weight { attributes.weight = weight }
+    if attributes.health != health { attributes.health = health }
     return Endpoint(addresses, attributes: attributes)
   }
 

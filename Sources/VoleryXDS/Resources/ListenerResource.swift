@@ -13,6 +13,8 @@ package struct ListenerResource: Equatable, Sendable {
   package let maxStreamDuration: Duration?
   /// Filters that make things go wrong (gRFC A33), in their order.
   package let faults: [FaultFilter]
+  /// Filters that keep sessions (gRFC A55), in their order.
+  package let sessions: [SessionFilter]
 
   static let routerType = "envoy.extensions.filters.http.router.v3.Router"
 
@@ -43,17 +45,20 @@ package struct ListenerResource: Equatable, Sendable {
       routes = .inline(try XDSResourceError.within("route_config") { try RouteTable(config) })
     case nil: throw XDSResourceError("route_specifier", "is neither rds nor route_config")
     }
-    faults = try ListenerResource.faults(manager.httpFilters)
+    (faults, sessions) = try ListenerResource.filters(manager.httpFilters)
   }
 
   private static let maxFilters = 100
 
   /// gRFC A39: a filter that is not known is passed over only if it is optional; the last one is the router.
-  private static func faults(_ filters: [WireHttpFilter]) throws(XDSResourceError) -> [FaultFilter] {
+  private static func filters(
+    _ filters: [WireHttpFilter]
+  ) throws(XDSResourceError) -> ([FaultFilter], [SessionFilter]) {
     guard let last = filters.last else { throw XDSResourceError("http_filters", "empty: the router is missing") }
     guard filters.count <= maxFilters else { throw XDSResourceError("http_filters", "over \(maxFilters) filters") }
     var names: Set<String> = []
     var faults: [FaultFilter] = []
+    var sessions: [SessionFilter] = []
     for filter in filters {
       let place = "http_filters[\(XDSResourceError.quote(filter.name))]"
       guard names.insert(filter.name).inserted else { throw XDSResourceError(place, "comes twice") }
@@ -65,7 +70,13 @@ package struct ListenerResource: Equatable, Sendable {
       case routerType:
         guard filter.name == last.name else { throw XDSResourceError(place, "the router must be the last filter") }
       case FaultSettings.type:
-        faults.append(FaultFilter(name: filter.name, settings: try fault(config, place)))
+        let wire = try unpack(config, WireHTTPFault.self, place)
+        let settings = try XDSResourceError.within(place) { try FaultSettings(wire) }
+        faults.append(FaultFilter(name: filter.name, settings: settings))
+      case SessionSettings.type:
+        let wire = try unpack(config, WireStatefulSession.self, place)
+        let settings = try XDSResourceError.within(place) { try SessionSettings(wire) }
+        sessions.append(SessionFilter(name: filter.name, settings: settings))
       default:
         guard filter.isOptional else {
           throw XDSResourceError(place, "the filter type \(XDSResourceError.quote(config.typeURL)) is not known")
@@ -75,15 +86,15 @@ package struct ListenerResource: Equatable, Sendable {
     guard case .typedConfig(let config)? = last.configType, config.typeName == routerType else {
       throw XDSResourceError("http_filters", "the last filter is not the router")
     }
-    return faults
+    return (faults, sessions)
   }
 
-  private static func fault(_ config: Google_Protobuf_Any, _ place: String) throws(XDSResourceError) -> FaultSettings {
+  private static func unpack<M: Message>(
+    _ config: Google_Protobuf_Any, _ type: M.Type, _ place: String
+  ) throws(XDSResourceError) -> M {
     try XDSResourceError.within(place) {
-      guard let wire = try config.unpack(WireHTTPFault.self) else {
-        throw XDSResourceError("typed_config", "is no HTTPFault")
-      }
-      return try FaultSettings(wire)
+      guard let wire = try config.unpack(type) else { throw XDSResourceError("typed_config", "is of another type") }
+      return wire
     }
   }
 }

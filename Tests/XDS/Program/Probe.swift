@@ -19,6 +19,7 @@ struct Probe {
     options.useXDS()
     let channel = try Channel(CommandLine.arguments[1], options: options)
     let running = Mutex<[Int: Series]>([:])
+    let jars = CookieJars()
     write("{\"ready\": true}")
     for await line in lines() {
       let command = try JSONDecoder().decode(Command.self, from: Data(line.utf8))
@@ -26,7 +27,7 @@ struct Probe {
         running.withLock { $0[stopped] }?.stop()
         continue
       }
-      let series = Series(command, channel)
+      let series = Series(command, channel, jars)
       running.withLock { $0[command.id ?? 0] = series }
       Task {
         let result = await series.run()
@@ -59,6 +60,10 @@ struct Command: Decodable, Sendable {
   var calls: Int?
   var method: String?
   var metadata: [String: String]?
+  /// The cookies of calls with the same name belong together: what answers set is sent from then on.
+  var jar: String?
+  /// Whether the calls are streams, of one message each way.
+  var stream: Bool?
   /// A metadata key whose value is another one in each call.
   var vary: String?
   /// Seconds.

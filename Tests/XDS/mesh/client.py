@@ -93,7 +93,11 @@ class GRPCIO(Client):
 
     def __init__(self, options: Any, folder: pathlib.Path, port: int) -> None:
         super().__init__()
-        environment = {"GRPC_XDS_BOOTSTRAP_CONFIG": resources.bootstrap(self.name, port)}
+        environment = {
+            "GRPC_XDS_BOOTSTRAP_CONFIG": resources.bootstrap(self.name, port),
+            # A55 is behind this in some versions.
+            "GRPC_EXPERIMENTAL_XDS_ENABLE_OVERRIDE_HOST": "true",
+        }
         command = [options.python, str(options.here / "grpcio_probe.py"), "xds:///orders"]
         self.program = Talking(command, folder / "grpcio.log", environment)
 

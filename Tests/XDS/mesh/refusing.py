@@ -37,6 +37,13 @@ def _filter(name: str, type_name: str, **extra: Any) -> resources.Resource:
     return {"name": name, "typed_config": {"@type": f"{resources.TYPES}.filters.http.{type_name}"}} | extra
 
 
+def _no_cookie() -> resources.Resource:
+    """A filter that keeps sessions by something else."""
+    found = resources.sessions()
+    found["typed_config"]["session_state"]["typed_config"] = {"@type": f"{resources.TYPES}.filters.http.buffer.v3.Buffer"}
+    return found
+
+
 def _bad(port: int) -> list[Bad]:
     to = resources.to
     aggregate = resources.aggregate("a")
@@ -65,6 +72,9 @@ def _bad(port: int) -> list[Bad]:
         ),
         Bad("listener", "two filters of one name", "A39", _listener(resources.ROUTER)),
         Bad("listener", "the router is missing", "A39", _listener(manager={"http_filters": []})),
+        Bad("listener", "a session's cookie without a name", "A55", _listener(resources.sessions(""))),
+        Bad("listener", "a session's cookie with a ttl below 0", "A55", _listener(resources.sessions(ttl="-1s"))),
+        Bad("listener", "a session's state that is no cookie", "A55", _listener(_no_cookie())),
         Bad("listener", "no api_listener", "A27", {"name": resources.API_LISTENER, "address": resources.address(1)}),
         Bad("routes", "the weights add up to 0", "A28", resources.routes(resources.split(a=0))),
         Bad("routes", "a route without a match", "A28", resources.routes({"match": {}, "route": {"cluster": "a"}})),

@@ -112,6 +112,18 @@ def endpoint(port: int, host: str = "127.0.0.1", **extra: Any) -> Resource:
     return {"endpoint": {"address": address(port, host)}} | extra
 
 
+def sessions(name: str = "where", state: str = "cookie.v3.CookieBasedSessionState", **cookie: Any) -> Resource:
+    """The HTTP filter of gRFC A55."""
+    config = {"@type": f"{TYPES}.http.stateful_session.{state}", "cookie": {"name": name, "path": "/"} | cookie}
+    return {
+        "name": "sessions",
+        "typed_config": {
+            "@type": f"{TYPES}.filters.http.stateful_session.v3.StatefulSession",
+            "session_state": {"name": "envoy.http.stateful_session.cookie", "typed_config": config},
+        },
+    }
+
+
 def locality(zone: str, those: list[Resource], weight: int = 1, priority: int = 0) -> Resource:
     return {
         "locality": {"region": "r", "zone": zone},
