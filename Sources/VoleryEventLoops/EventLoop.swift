@@ -204,6 +204,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {  // Isolation
 
   /// Connections that ask again while they are flushed have their turn, too, but not for ever: the loop has sockets to look at.
   private func flush() {
+    guard !dirty.isEmpty else { return }
     var index = 0
     while index < dirty.count, index < EventLoop.flushesPerTurn {
       let connection = dirty[index]
@@ -235,6 +236,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {  // Isolation
   }
 
   private func takeInbox() {
+    guard !inbox.withLock({ $0.isEmpty }) else { return }
     var taken = spareInbox
     spareInbox = Inbox()
     inbox.withLock { swap(&$0, &taken) }

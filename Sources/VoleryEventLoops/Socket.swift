@@ -18,12 +18,18 @@ package final class Socket {  // Isolation: loop
   package let loop: EventLoop
   /// Strong: a socket keeps its connection alive until it is closed.
   @exclusivity(unchecked) package var delegate: (any SocketDelegate)?
-  @exclusivity(unchecked) package private(set) var isClosed = false
+  @exclusivity(unchecked) private var isClosed = false
   @exclusivity(unchecked) private var isReading = false
   /// The peer takes nothing more; what it has sent is still read.
   @exclusivity(unchecked) private var isWriteBroken = false
+  @exclusivity(unchecked) private var queuedByteCount = 0
   /// Bytes that wait for the kernel to take them.
-  @exclusivity(unchecked) package private(set) var waitingByteCount = 0
+  ///
+  /// Computed, as `isWritable`: where a module looks at a stored property of another one's class, each look is checked for
+  /// exclusive access, whatever the property says.
+  package var waitingByteCount: Int { queuedByteCount }
+  /// The kernel takes what is written now, as far as is known.
+  package var isWritable: Bool { queuedByteCount == 0 && !isClosed }
   package let localAddress: SocketDestination?
   package let remoteAddress: SocketDestination?
   /// A uv_tcp_t or a uv_pipe_t.
@@ -181,7 +187,7 @@ package final class Socket {  // Isolation: loop
       (copy.baseAddress! + offset).copyMemory(from: start, byteCount: rest.count)
       offset += rest.count
     }
-    waitingByteCount += count
+    queuedByteCount += count
     let request = UnsafeMutablePointer<uv_write_t>.allocate(capacity: 1)
     let pending = PendingWrite(socket: self, bytes: copy)
     request.pointee.data = Unmanaged.passRetained(pending).toOpaque()
@@ -201,7 +207,7 @@ package final class Socket {  // Isolation: loop
   }
 
   private func wrote(_ count: Int, _ status: Int32) {
-    waitingByteCount -= count
+    queuedByteCount -= count
     guard !isClosed else { return }
     if status < 0 {
       writeFailed(status)

@@ -76,7 +76,12 @@ struct HTTP2Output: ~Copyable {
   }
 
   private borrowing func withPieces(_ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Int) -> Int {
-    withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: 2 * payloads.count + 1) { pieces in
+    // Most turns have frames alone.
+    guard !payloads.isEmpty else {
+      let rest = UnsafeRawBufferPointer(start: bytes.map { $0 + takenByteCount }, count: count - takenByteCount)
+      return withUnsafePointer(to: rest) { body(UnsafeBufferPointer(start: $0, count: 1)) }
+    }
+    return withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: 2 * payloads.count + 1) { pieces in
       var pieceCount = 0
       var written = 0
       var skipped = takenByteCount

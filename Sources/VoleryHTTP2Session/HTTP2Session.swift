@@ -44,8 +44,9 @@ package final class HTTP2Session {  // Isolation: loop
   private let memory: HTTP2Memory?
   /// Where nghttp2's table of streams is at first; nil: in no page of its own.
   private let table: UnsafeMutableRawPointer?
-  /// A stream was opened since the session rested.
-  @exclusivity(unchecked) package private(set) var isInUse = false
+  @exclusivity(unchecked) private var wasUsed = false
+  /// A stream was opened since the session rested. (Computed, for `Socket.waitingByteCount`'s reason.)
+  package var isInUse: Bool { wasUsed }
   @exclusivity(unchecked) package private(set) var openedStreamCount = 0
   let gathersPayloads: Bool
   @exclusivity(unchecked) var failure: HTTP2Failure?
@@ -54,7 +55,7 @@ package final class HTTP2Session {  // Isolation: loop
   /// Of the SETTINGS that were sent first, the place of SETTINGS_MAX_CONCURRENT_STREAMS' value; nil once they have gone.
   @exclusivity(unchecked) var announcement: Announcement?
   /// RST_STREAM frames that have gone out, other than with NO_ERROR and CANCEL.
-  @exclusivity(unchecked) package var resetsSent = 0
+  @exclusivity(unchecked) var resetsSent = 0
 
   /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS; 100 is assumed before it has spoken.
   @exclusivity(unchecked) package internal(set) var peerMaxConcurrentStreams: UInt32 = 100
@@ -177,7 +178,7 @@ package final class HTTP2Session {  // Isolation: loop
   /// There are no streams, and there may be none for long: what only they need takes no memory until the next one.
   package func rest() {
     guard streams.isEmpty else { return }
-    isInUse = false
+    wasUsed = false
     streams = []
     block.letGo()
     repeatedBlock.letGo()
@@ -187,7 +188,7 @@ package final class HTTP2Session {  // Isolation: loop
   }
 
   func add(_ stream: HTTP2Stream) {
-    isInUse = true
+    wasUsed = true
     openedStreamCount &+= 1
     stream.session = self
     stream.nghttp2 = session
@@ -229,6 +230,17 @@ package final class HTTP2Session {  // Isolation: loop
   }
 
   // MARK: Connection
+
+  /// How many RST_STREAM frames have gone out since this was asked, other than with NO_ERROR and CANCEL.
+  package func takeResetsSent() -> Int {
+    // Below 0: one that is not to be counted is still to go out.
+    guard resetsSent > 0 else { return 0 }
+    defer { resetsSent = 0 }
+    return resetsSent
+  }
+
+  /// The next one that goes out is not to be counted.
+  package func leaveOutReset() { resetsSent -= 1 }
 
   /// Gives the connection's flow-control credit back for bytes of any stream.
   func consumeConnection(_ byteCount: Int) {

@@ -156,7 +156,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
     guard !isOver else { return }
     repeat {
       var hasMore = true
-      while hasMore, socket.waitingByteCount == 0, !socket.isClosed {
+      while hasMore, socket.isWritable {
         hasMore = pull()
       }
     } while turnEnded()

@@ -120,10 +120,8 @@ package final class HTTP2ServerConnection: HTTP2Connection, @unchecked Sendable 
 
   /// What this turn came to is looked at once.
   override func turnEnded() -> Bool {
-    if session.resetsSent > 0 {
-      if resetLimit.reset(session.resetsSent, now: lastReceived) { hasTooManyResets = true }
-      session.resetsSent = 0
-    }
+    let resets = session.takeResetsSent()
+    if resets > 0, resetLimit.reset(resets, now: lastReceived) { hasTooManyResets = true }
     guard hasTooManyResets, !isOver else { return false }
     hasTooManyResets = false
     session.submitGoAway(.enhanceYourCalm, debugData: "too_many_resets")

@@ -15,8 +15,8 @@ extension HTTP2ServerStream {
 
   package func reset(_ code: UInt32) {
     let code = HTTP2ErrorCode(rawValue: code)
-    // It is not this client that has made the server reset its stream (`HTTP2Session.resetsSent`).
-    if code != .noError, code != .cancel { connection.session.resetsSent -= 1 }
+    // It is not this client that has made the server reset its stream.
+    if code != .noError, code != .cancel { connection.session.leaveOutReset() }
     end(without: code)
   }
 }
