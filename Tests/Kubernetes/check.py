@@ -236,6 +236,11 @@ def run(options, container):
 def together(options):
     """Two pods, a proxy, a client and HTTP in front of them, by the names that the manifests of demo 3 have: each name leads to
     addresses on which its servers listen, as in a cluster."""
+    missing = [product for product in ("pod", "volery-proxy", "pods-client") if not command(options, product)]
+    if missing:
+        print(f"calls through all of them: SKIPPED, without {', '.join(missing)}")
+        return
+
     def start(product, *args):
         process = subprocess.Popen([*command(options, product), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         processes.append(process)
