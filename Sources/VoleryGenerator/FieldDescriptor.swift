@@ -88,7 +88,7 @@ struct FieldDescriptor {
   /// The number that libprotobuf-c knows it by. A delimited field has one beyond the range of field numbers.
   var libraryNumber: Int { isDelimited ? FieldDescriptor.firstPrivateNumber + number : number }
 
-  /// The runtime's Normalizer has the number before it for itself.
+  /// Beyond what a .proto may have.
   private static let firstPrivateNumber = 1 << 29
 
   /// The one field of the message that the runtime reads an extension as.

@@ -1,7 +1,7 @@
 /// Where a message's fields lie in libprotobuf-c's struct: chosen here, told to the runtime by the file's table.
 ///
 /// Behind the 24 bytes of every message come the 4-byte words (has-words, cases, small numbers), then the 8-byte ones. The
-/// size is 8 modulo 16, by which the runtime's allocator recognizes messages.
+/// size is 8 modulo 16: that told messages from texts when libprotobuf-c read them, and nobody asks for it now.
 struct MessageLayout {
   struct Place {
     /// The has-word of an optional field, the case of a oneof, the count of a repeated field; 0 for none.

@@ -66,7 +66,7 @@ struct TableEmitter {
       try types.descriptor(of: file), "fileDescriptor: ", indentation: "  ", end: ")", &out)
   }
 
-  /// VoleryProtobuf's FileTable.MessageFlags.
+  /// VoleryProtobuf's FileTable.MessageFlags. (The first bit is what told a reader before this one to look twice.)
   private func flags(_ message: MessageDescriptor) throws -> Int {
     let hasGroup = try types.anywhere(below: message) { $0.fields.contains(where: \.isDelimited) }
     let hasClosedEnum = try types.anywhere(below: message) { try $0.fields.contains { try closedEnum($0) != nil } }

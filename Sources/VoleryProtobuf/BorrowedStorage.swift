@@ -13,18 +13,6 @@ import VoleryTypes
     array.withUnsafeBufferPointer { UnsafeMutablePointer(mutating: $0.baseAddress) }
   }
 
-  /// An array for C to fill, which has written to each byte before anybody reads it: to write zeros there first would cost as
-  /// much as to copy what comes. The library takes memory for the bytes that it is about to copy there, and for no others.
-  static func toBeFilled(_ count: Int) -> [UInt8] {
-    [UInt8](byteCount: count) { _ in }
-  }
-
-  /// Of an array that nobody else has, to be written.
-  @inlinable @inline(__always)
-  package static func start(ofOwn array: inout [UInt8]) -> UnsafeMutableRawPointer? {
-    array.withUnsafeMutableBytes { $0.baseAddress }
-  }
-
   /// Nil where the bytes are elsewhere: bridged strings of Apple's systems.
   ///
   /// - Precondition: over 15 bytes; shorter strings may have them in the value itself, which moves.

@@ -19,114 +19,23 @@ public struct DecodeContext: ~Copyable {
 
   deinit { Arena.end(arena) }
 
-  /// Reads the bytes into C memory that lives as long as this.
+  /// Reads the bytes into C memory that lives as long as this, and points into them.
   public func unpack(_ type: MessageType, _ bytes: UnsafeRawBufferPointer) throws(ProtobufError) -> RawMessage {
     guard bytes.count <= Int(Int32.max) else { throw .tooLarge }
-    if type.descriptor.pointee.needsScan {
-      let depth = arena._withUnsafeGuaranteedRef { $0.maximumDepth }
-      if try WireScan.needsRewriting(bytes, type.descriptor, maximumDepth: depth) {
-        return try unpackNormalized(type, bytes)
-      }
-    }
-    if bytes.count >= PackedNumbers.smallestByteCount, let packedAsBytes = type.descriptor.pointee.packedAsBytes,
-      let message = unpackPacked(type.descriptor, packedAsBytes, bytes)
-    {
-      return message
-    }
-    if let message = unpackOnce(type.descriptor, bytes), !arena._withUnsafeGuaranteedRef({ $0.sawValueFreed }) {
-      return message
-    }
-    if let failure = limitFailure { throw failure }
-    return try unpackNormalized(type, bytes)
+    return RawMessage(try MessageReader(arena: arena).read(bytes, type.descriptor))
   }
 
-  /// Rare: groups, a known field with another wire type, a sub-message in several pieces, an unknown number of a closed
-  /// enum. The library can't read them or reads them wrongly: rewrite the input, then read that.
-  @inline(never)
-  private func unpackNormalized(
-    _ type: MessageType, _ bytes: UnsafeRawBufferPointer
-  ) throws(ProtobufError) -> RawMessage {
-    let arena = arena.takeUnretainedValue()
-    let normal = try Normalizer.normalize(
-      bytes, type.descriptor, maximumDepth: arena.maximumDepth, memoryLimit: arena.memoryLeft)
-    guard normal.count <= Int(Int32.max) else { throw .tooLarge }
-    arena.sawValueFreed = false
-    arena.isNormalized = true
-    // The library copies all that it keeps.
-    arena.charge(normal.capacity)
-    guard let message = unpackOnce(type.descriptor, normal.bytes) else { throw limitFailure ?? .malformed }
-    return message
-  }
-
-  /// Nil where a list is not packed, comes in several pieces or is malformed, and where anything else needs another look:
-  /// then as if it had not been tried.
-  @inline(never)
-  private func unpackPacked(
-    _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>,
-    _ packedAsBytes: UnsafePointer<ProtobufCMessageDescriptor>, _ bytes: UnsafeRawBufferPointer
-  ) -> RawMessage? {
-    let memoryLeft = arena._withUnsafeGuaranteedRef { $0.memoryLeft }
-    let message = unpackOnce(packedAsBytes, bytes)
-    return arena._withUnsafeGuaranteedRef { arena in
-      if let message, !arena.sawValueFreed,
-        PackedNumbers.expand(UnsafeMutableRawPointer(mutating: message.base), descriptor, arena)
-      {
-        return message
-      }
-      arena.startAgain(memoryLeft: memoryLeft)
-      return nil
-    }
-  }
-
-  private var limitFailure: ProtobufError? {
-    arena._withUnsafeGuaranteedRef { arena in
-      switch arena.limit {
-      case nil: nil
-      case .stack: .tooDeep(limit: arena.maximumDepth)
-      case .memory: .tooMuchMemory
-      }
-    }
-  }
-
-  private func unpackOnce(
-    _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, _ bytes: UnsafeRawBufferPointer
-  ) -> RawMessage? {
-    let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-    return arena._withUnsafeGuaranteedRef { arena in
-      protobuf_c_message_unpack(descriptor, &arena.allocator, bytes.count, start).map {
-        RawMessage(UnsafeRawPointer($0))
-      }
-    }
-  }
-
-  /// Reads a sub-message.
+  /// Makes a sub-message. Throws `tooDeep` where the stack is nearly used up: it takes more of it than reading did.
   @inlinable
   public func message<M: Message>(_ pointer: UnsafeRawPointer, _ type: M.Type = M.self) throws(ProtobufError) -> M {
-    try enter()
-    let message = try M(RawMessage(pointer), self)
-    leave()
-    return message
-  }
-
-  /// A message within the present one begins; `leave` ends it. Throws `tooDeep` beyond the limit, and where the stack is
-  /// nearly used up.
-  @inlinable public func enter() throws(ProtobufError) {
-    let isTooDeep = arena._withUnsafeGuaranteedRef { arena in
-      arena.depth &+= 1
-      return arena.depth > arena.maximumDepth || arena.isStackLow
-    }
-    if isTooDeep { throw tooDeep }
+    if arena._withUnsafeGuaranteedRef({ $0.isStackLow }) { throw tooDeep }
+    return try M(RawMessage(pointer), self)
   }
 
   @usableFromInline var tooDeep: ProtobufError { .tooDeep(limit: arena._withUnsafeGuaranteedRef { $0.maximumDepth }) }
-
-  /// Ends what the last `enter` began; not called where reading has thrown, which ends the whole.
-  @inlinable public func leave() { arena._withUnsafeGuaranteedRef { $0.depth &-= 1 } }
 
   /// A `required` field is not there.
   public func missing(_ field: StaticString) throws(ProtobufError) {
     if !allowsPartial { throw .missingRequired(field: field.description) }
   }
-
-  @usableFromInline var isNormalized: Bool { arena._withUnsafeGuaranteedRef { $0.isNormalized } }
 }

@@ -67,10 +67,9 @@ public struct EncodeContext: ~Copyable {
     // Bytes of groups are not counted: they are packed behind the library's back.
     guard !root.descriptor.pointee.hasGroup else { return nil }
     return arena._withUnsafeGuaranteedRef { arena in
-      guard let start = arena.bump.pointee.next, arena.encodedBound > 0,
-        arena.encodedBound <= arena.bump.pointee.end - start
-      else { return nil }
-      let count = protobuf_c_message_pack(root.message, start)
+      let start = arena.next
+      guard arena.encodedBound > 0, arena.encodedBound <= arena.end - start else { return nil }
+      let count = protobuf_c_message_pack(root.message, start.assumingMemoryBound(to: UInt8.self))
       precondition(count <= arena.encodedBound, "a message larger than its fields allow")
       return UnsafeRawBufferPointer(start: start, count: count)
     }

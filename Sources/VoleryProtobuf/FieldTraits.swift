@@ -32,29 +32,33 @@ extension ProtobufCFieldDescriptor {
     return false
   }
 
-  /// Whether a value of this form on the wire is one of the field; what does not fit is an unknown field.
-  func fits(_ value: WireReader.Value) -> Bool {
-    switch value {
-    case .group: return isGroup
-    case .bytes: return isMessage ? !isGroup : type == PROTOBUF_C_TYPE_BYTES || isRepeated
-    case .varint:
-      switch type {
-      case PROTOBUF_C_TYPE_INT32, PROTOBUF_C_TYPE_SINT32, PROTOBUF_C_TYPE_UINT32, PROTOBUF_C_TYPE_INT64,
-        PROTOBUF_C_TYPE_SINT64, PROTOBUF_C_TYPE_UINT64:
-        return true
-      default: return false
-      }
-    case .fixed64:
-      return type == PROTOBUF_C_TYPE_FIXED64 || type == PROTOBUF_C_TYPE_SFIXED64 || type == PROTOBUF_C_TYPE_DOUBLE
-    case .fixed32:
-      return type == PROTOBUF_C_TYPE_FIXED32 || type == PROTOBUF_C_TYPE_SFIXED32 || type == PROTOBUF_C_TYPE_FLOAT
-    }
+  var form: FieldForm { FieldForm(bits: reserved_flags >> FieldForm.shift) }
+
+  /// The field's number and wire type as they stand in front of its value, unless it is packed.
+  var tag: UInt32 { UInt32(truncatingIfNeeded: UInt(bitPattern: reserved3)) }
+
+  /// Whether its values may stand one behind the other.
+  var isPackable: Bool { isRepeated && !isMessage && type != PROTOBUF_C_TYPE_BYTES }
+
+  /// Of an element of a list in C memory.
+  var elementByteCount: Int { form.kind.byteCount }
+
+  /// A map whose values are of a closed enum.
+  var isMapOfClosedEnum: Bool {
+    isMessage && message.pointee.isMapEntry && message.pointee.n_fields > 1 && message.pointee.fields[1].isClosedEnum
+  }
+
+  /// Writes down what reading looks at.
+  mutating func setForm() {
+    let kind = FieldForm.Kind(self)
+    let shape: FieldForm.Shape = isOneof ? .oneof : isRepeated ? .list : .singular
+    reserved_flags |= FieldForm(kind, shape).bits << FieldForm.shift
+    reserved3 = UnsafeMutableRawPointer(bitPattern: UInt(UInt32(wireNumber) << 3 | kind.wireType))
   }
 }
 
 extension ProtobufCMessageDescriptor {
   private var traits: Int { Int(bitPattern: reserved1) }
-  var needsScan: Bool { traits & FileTable.MessageFlags.needsScan != 0 }
   var hasGroup: Bool { traits & FileTable.MessageFlags.hasGroup != 0 }
   var isMapEntry: Bool { traits & FileTable.MessageFlags.isMapEntry != 0 }
 
@@ -63,22 +67,27 @@ extension ProtobufCMessageDescriptor {
     reserved2.map { UnsafePointer($0.assumingMemoryBound(to: ProtobufCMessageDescriptor.self)) }
   }
 
-  /// The field that has this number on the wire.
-  func field(wireNumber number: Int) -> ProtobufCFieldDescriptor? { fieldIndex(wireNumber: number).map { fields[$0] } }
-
-  /// Its place in `fields`.
-  func fieldIndex(wireNumber number: Int) -> Int? {
-    index(id: number) ?? (hasGroup ? index(id: number + FileTable.firstPrivateNumber) : nil)
+  /// The field whose values stand behind this tag.
+  func field(tag: UInt32) -> UnsafePointer<ProtobufCFieldDescriptor>? {
+    let isGroup = tag & 7 == WireType.groupStart
+    guard let field = field(id: tag >> 3 &+ (isGroup ? UInt32(FileTable.firstPrivateNumber) : 0)),
+      field.pointee.tag == tag
+    else { return nil }
+    return field
   }
 
-  private func index(id number: Int) -> Int? {
+  /// Groups have numbers of their own.
+  func field(id: UInt32) -> UnsafePointer<ProtobufCFieldDescriptor>? {
+    // Mostly there are no gaps. (Behind the last field is one without a number.)
+    let place = id &- fields.pointee.id
+    if place < n_fields, fields[Int(place)].id == id { return fields + Int(place) }
     var low = 0
     var high = Int(n_fields)
     while low < high {
       let middle = (low + high) / 2
-      let id = Int(fields[middle].id)
-      if id == number { return middle }
-      if id < number { low = middle + 1 } else { high = middle }
+      let other = fields[middle].id
+      if other == id { return fields + middle }
+      if other < id { low = middle + 1 } else { high = middle }
     }
     return nil
   }

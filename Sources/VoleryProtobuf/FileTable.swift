@@ -20,14 +20,11 @@ public final class FileTable: @unchecked Sendable {  // Isolation: constant
 
   /// Bits of a message, in `reserved1` of its descriptor.
   enum MessageFlags {
-    /// It or a message below it has a field that libprotobuf-c can't read alone: a group, or an enum that is closed.
-    static let needsScan = 1
     static let hasGroup = 2
     static let isMapEntry = 4
   }
 
-  /// Added to the numbers of groups: beyond the range of field numbers, so that the library takes no message of a length
-  /// for one. The normalizer's carrier is the first of them.
+  /// Added to the numbers of groups: beyond the range of field numbers, so that no message of a length is taken for one.
   static let firstPrivateNumber = 1 << 29
 
   @usableFromInline let descriptors: UnsafeMutablePointer<ProtobufCMessageDescriptor>
@@ -144,20 +141,15 @@ public final class FileTable: @unchecked Sendable {  // Isolation: constant
     descriptor.sizeof_message = size
     let count = schema.count / FileTable.fieldColumns
     descriptor.n_fields = UInt32(count)
-    // The library reads fields[0] of an empty list unless it is NULL.
-    guard count > 0 else { return }
-    let fields = CacheLines.allocate(ProtobufCFieldDescriptor.self, count: count)
+    let fields = CacheLines.allocate(ProtobufCFieldDescriptor.self, count: count + 1)
     for index in 0..<count {
       let start = schema.startIndex + index * FileTable.fieldColumns
       fields.advanced(by: index).initialize(
         to: field(Array(schema[start..<(start + FileTable.fieldColumns)]), imports, enums))
     }
+    // An end, so that reading may look at the next field without counting (`FieldForm.Kind.none`).
+    fields.advanced(by: count).initialize(to: ProtobufCFieldDescriptor())
     descriptor.fields = UnsafePointer(fields)
-    let ranges = FileTable.ranges((0..<count).map { Int32(fields[$0].id) })
-    descriptor.n_field_ranges = UInt32(ranges.count - 1)
-    let rangeMemory = CacheLines.allocate(ProtobufCIntRange.self, count: ranges.count)
-    rangeMemory.initialize(from: ranges, count: ranges.count)
-    descriptor.field_ranges = UnsafePointer(rangeMemory)
     descriptor.reserved2 = packedAsBytes(descriptor)
   }
 
@@ -195,17 +187,8 @@ public final class FileTable: @unchecked Sendable {  // Isolation: constant
       field.descriptor = UnsafeRawPointer(imports[Int(-values[4] - 1)].descriptor)
     }
     if field.isClosedEnum { field.reserved2 = enums[Int(values[5])] }
+    field.setForm()
     return field
-  }
-
-  /// Runs of consecutive field numbers, with an end marker.
-  private static func ranges(_ ids: [Int32]) -> [ProtobufCIntRange] {
-    var ranges: [ProtobufCIntRange] = []
-    for (index, id) in ids.enumerated() where index == 0 || id != ids[index - 1] + 1 {
-      ranges.append(ProtobufCIntRange(start_value: id, orig_index: UInt32(index)))
-    }
-    ranges.append(ProtobufCIntRange(start_value: 0, orig_index: UInt32(ids.count)))
-    return ranges
   }
 }
 

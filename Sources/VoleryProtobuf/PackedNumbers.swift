@@ -2,13 +2,11 @@ import CProtobufC
 
 /// Long packed lists of varints. libprotobuf-c goes through them twice, bit by bit, and takes longer than all else; it is
 /// given them as bytes then, by a second descriptor of the message's (`ProtobufCMessageDescriptor.packedAsBytes`), and the
-/// numbers are read and written here. The C struct of both is the same: a count and a pointer.
+/// numbers are written here. The C struct of both is the same: a count and a pointer.
 ///
 /// Only of the outermost message, where long lists are.
 enum PackedNumbers {
-  /// From so many bytes of a message on, reading pays.
-  static let smallestByteCount = 2048
-  /// From so many numbers on, writing pays.
+  /// From so many numbers on it pays.
   static let smallestCount = 128
 
   static func isCandidate(_ field: ProtobufCFieldDescriptor) -> Bool {
@@ -34,47 +32,6 @@ enum PackedNumbers {
     bytes.quantifier_offset = 0
     return bytes
   }
-
-  // MARK: Reading
-
-  /// Puts numbers where the bytes are. False where they are malformed and where there is no memory.
-  static func expand(
-    _ message: UnsafeMutableRawPointer, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, _ arena: Arena
-  ) -> Bool {
-    message.storeBytes(of: descriptor, as: UnsafePointer<ProtobufCMessageDescriptor>.self)
-    for index in 0..<Int(descriptor.pointee.n_fields) where isCandidate(descriptor.pointee.fields[index]) {
-      let field = descriptor.pointee.fields[index]
-      let place = message + Int(field.quantifier_offset)
-      let data = place.load(as: ProtobufCBinaryData.self)
-      guard data.len > 0 else { continue }
-      let bytes = UnsafeRawBufferPointer(start: data.data, count: data.len)
-      let count = VarintCoding.count(bytes)
-      guard let memory = arena.allocate(max(1, count * field.elementByteCount)), read(bytes, field.type, memory) else {
-        return false
-      }
-      place.storeBytes(of: count, as: Int.self)
-      place.storeBytes(of: memory, toByteOffset: 8, as: UnsafeMutableRawPointer.self)
-    }
-    return true
-  }
-
-  private static func read(
-    _ bytes: UnsafeRawBufferPointer, _ type: ProtobufCType, _ memory: UnsafeMutableRawPointer
-  ) -> Bool {
-    switch type {
-    case PROTOBUF_C_TYPE_INT32, PROTOBUF_C_TYPE_UINT32:
-      VarintCoding.read(bytes, memory) { UInt32(truncatingIfNeeded: $0) }
-    case PROTOBUF_C_TYPE_SINT32:
-      VarintCoding.read(bytes, memory) { varint in
-        let value = UInt32(truncatingIfNeeded: varint)
-        return value >> 1 ^ (0 &- (value & 1))
-      }
-    case PROTOBUF_C_TYPE_SINT64: VarintCoding.read(bytes, memory) { $0 >> 1 ^ (0 &- ($0 & 1)) }
-    default: VarintCoding.read(bytes, memory) { $0 }
-    }
-  }
-
-  // MARK: Writing
 
   /// Puts bytes where the numbers are, and the second descriptor in its place, if there are many numbers.
   static func pack(_ message: MutableRawMessage, _ context: borrowing EncodeContext) {
@@ -109,15 +66,6 @@ enum PackedNumbers {
     case PROTOBUF_C_TYPE_SINT64:
       VarintCoding.write(numbers, count, context) { (number: Int64) in UInt64(bitPattern: number << 1 ^ number >> 63) }
     default: VarintCoding.write(numbers, count, context) { (number: UInt64) in number }
-    }
-  }
-}
-
-extension ProtobufCFieldDescriptor {
-  fileprivate var elementByteCount: Int {
-    switch type {
-    case PROTOBUF_C_TYPE_INT32, PROTOBUF_C_TYPE_UINT32, PROTOBUF_C_TYPE_SINT32: 4
-    default: 8
     }
   }
 }

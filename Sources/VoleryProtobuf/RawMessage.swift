@@ -1,11 +1,11 @@
 public import CProtobufC
 import VoleryPlatform
 
-/// A message in libprotobuf-c's memory, for generated code to read. Offsets are those of the file's table.
+/// A message in libprotobuf-c's form, for generated code to read. Offsets are those of the file's table.
 @frozen public struct RawMessage {
   @usableFromInline let base: UnsafeRawPointer
 
-  /// A message at this place, which libprotobuf-c has unpacked; `DecodeContext` owns the memory.
+  /// A message at this place; `DecodeContext` owns the memory, and what texts and bytes point to is the input.
   @inlinable public init(_ base: UnsafeRawPointer) { self.base = base }
 
   /// A number as it lies in memory at this offset; the type has to be the field's.
@@ -29,9 +29,9 @@ import VoleryPlatform
     try _string(base.load(fromByteOffset: offset, as: ProtobufCBinaryData.self))
   }
 
-  /// A `bytes` field: large ones take over the C library's memory, others are copied.
+  /// A `bytes` field.
   @inlinable public func bytes(_ offset: Int, _ context: borrowing DecodeContext) -> [UInt8] {
-    _bytes(base.load(fromByteOffset: offset, as: ProtobufCBinaryData.self), context)
+    _bytes(base.load(fromByteOffset: offset, as: ProtobufCBinaryData.self))
   }
 
   /// Whether the input had fields that the .proto does not know.
@@ -66,14 +66,14 @@ import VoleryPlatform
     return strings
   }
 
-  /// A list of byte fields: large ones take over the C library's memory, others are copied.
+  /// A list of byte fields.
   @inlinable public func bytesArray(
     _ count: Int, _ offset: Int, _ context: borrowing DecodeContext
   ) -> [[UInt8]] {
     let elements = elements(count, offset, ProtobufCBinaryData.self)
     var arrays: [[UInt8]] = []
     arrays.reserveCapacity(elements.count)
-    for data in elements { arrays.append(_bytes(data, context)) }
+    for data in elements { arrays.append(_bytes(data)) }
     return arrays
   }
 
@@ -90,42 +90,23 @@ import VoleryPlatform
 
   /// The unknown fields as they stood on the wire.
   @inlinable public func unknownFields(_ context: borrowing DecodeContext) throws(ProtobufError) -> UnknownFields {
-    base.load(fromByteOffset: 8, as: UInt32.self) == 0
-      ? UnknownFields() : try _unknownFields(isNormalized: context.isNormalized)
+    hasUnknownFields ? _unknownFields() : UnknownFields()
   }
 
-  /// Those of a map's entry, which has no place for them, have to be well-formed none the less.
-  @inlinable public func checkUnknownFields(_ context: borrowing DecodeContext) throws(ProtobufError) {
-    if base.load(fromByteOffset: 8, as: UInt32.self) != 0 {
-      _ = try _unknownFields(isNormalized: context.isNormalized)
-    }
-  }
+  /// Those of a map's entry, which has no place for them, were well-formed, or nothing would have been read.
+  @inlinable public func checkUnknownFields(_ context: borrowing DecodeContext) throws(ProtobufError) {}
 
-  @usableFromInline func _unknownFields(isNormalized: Bool) throws(ProtobufError) -> UnknownFields {
-    let message = base.assumingMemoryBound(to: ProtobufCMessage.self).pointee
+  @usableFromInline func _unknownFields() -> UnknownFields {
+    let pieces = UnknownPieces(UnsafeMutableRawPointer(mutating: base)).all
     var bytes: [UInt8] = []
-    for index in 0..<Int(message.n_unknown_fields) {
-      let field = message.unknown_fields[index]
-      // What the normalizer could not name it has put into one field of its own.
-      if isNormalized, field.tag == Normalizer.carrierNumber {
-        bytes.append(contentsOf: Normalizer.carried(field))
-        continue
-      }
-      guard field.tag > 0, field.tag < 1 << 29 else { throw .malformed }
-      UnknownFields.appendVarint(UInt64(field.tag) << 3 | UInt64(field.wire_type.rawValue), to: &bytes)
-      bytes.append(contentsOf: UnsafeBufferPointer(start: field.data, count: field.len))
-    }
+    bytes.reserveCapacity(pieces.reduce(0) { $0 + $1.count })
+    for piece in pieces { bytes.append(contentsOf: piece) }
     return UnknownFields(bytes: bytes)
   }
 }
 
-@inlinable func _bytes(_ data: ProtobufCBinaryData, _ context: borrowing DecodeContext) -> [UInt8] {
-  if data.len >= Arena.largeByteCount,
-    let array = context.arena._withUnsafeGuaranteedRef({ $0.adopt(data) })
-  {
-    return array
-  }
-  return Array(UnsafeBufferPointer(start: data.data, count: data.len))
+@inlinable func _bytes(_ data: ProtobufCBinaryData) -> [UInt8] {
+  Array(UnsafeBufferPointer(start: data.data, count: data.len))
 }
 
 @usableFromInline func _string(_ data: ProtobufCBinaryData) throws(ProtobufError) -> String {

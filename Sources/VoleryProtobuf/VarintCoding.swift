@@ -7,6 +7,29 @@ enum VarintCoding {
   private static let largestByteCount = 10
   private static let wordByteCount = 8
 
+  /// One varint, and where it ends. Throws where it has more than 10 bytes or does not end.
+  @inline(never) static func read(
+    _ start: UnsafeRawPointer, _ end: UnsafeRawPointer
+  ) throws(ProtobufError) -> (UInt64, UnsafeRawPointer) {
+    if end - start >= wordByteCount {
+      let word = UInt64(littleEndian: start.loadUnaligned(as: UInt64.self))
+      let stops = ~word & continuationBits
+      if stops != 0 {
+        return (gathered(word & (stops ^ (stops &- 1))), start + (stops.trailingZeroBitCount &+ 1) / 8)
+      }
+    }
+    var next = start
+    guard let value = readByBytes(&next, end) else { throw .malformed }
+    return (value, next)
+  }
+
+  static func zigzag32(_ varint: UInt64) -> UInt32 {
+    let value = UInt32(truncatingIfNeeded: varint)
+    return value >> 1 ^ (0 &- (value & 1))
+  }
+
+  static func zigzag64(_ varint: UInt64) -> UInt64 { varint >> 1 ^ (0 &- (varint & 1)) }
+
   /// How many end in the bytes.
   static func count(_ bytes: UnsafeRawBufferPointer) -> Int {
     var count = 0

@@ -37,15 +37,4 @@ import VoleryProtobuf
     #expect(all.allSatisfy { BorrowedStorage.bytes(of: $0.text)?.baseAddress == bytes.baseAddress })
     withExtendedLifetime(holder) { #expect(bytes.elementsEqual(holder.text.utf8)) }
   }
-
-  @Test("an array that is filled through its address has what was written") func own() throws {
-    var array = [UInt8](repeating: 0, count: 10_000)
-    let start = try #require(BorrowedStorage.start(ofOwn: &array))
-    let list = [array]
-    array = []
-    for index in 0..<10_000 {
-      start.storeBytes(of: UInt8(truncatingIfNeeded: index), toByteOffset: index, as: UInt8.self)
-    }
-    #expect(list[0].indices.allSatisfy { list[0][$0] == UInt8(truncatingIfNeeded: $0) })
-  }
 }

@@ -2,7 +2,7 @@ import TestMessages
 import Testing
 import VoleryProtobuf
 
-/// Long packed lists take a way of their own (PackedNumbers): nobody should notice.
+/// Long packed lists are written in a way of their own (PackedNumbers), and read many bytes at a time: nobody should notice.
 @Suite("Long packed lists", .timeLimit(.minutes(1))) struct PackedNumbersTests {
   /// Varints of one to ten bytes, and each length's smallest and largest.
   private static let values: [UInt64] = (0..<64).flatMap { [1 << UInt64($0), (1 << UInt64($0)) - 1] } + [.max]
