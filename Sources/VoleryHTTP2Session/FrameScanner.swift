@@ -20,6 +20,15 @@ struct FrameHeader {
   var endsStream: Bool { flags & FrameHeader.endStream != 0 }
   var endsHeaders: Bool { flags & FrameHeader.endHeaders != 0 }
 
+  static func streamID(of frame: UnsafePointer<UInt8>) -> Int32 {
+    Int32(bigEndian: UnsafeRawPointer(frame).loadUnaligned(fromByteOffset: 5, as: Int32.self))
+  }
+
+  static func setLength(_ length: Int, of frame: UnsafeMutableRawPointer) {
+    let type = frame.load(fromByteOffset: 3, as: UInt8.self)
+    frame.storeBytes(of: (UInt32(length) << 8 | UInt32(type)).bigEndian, as: UInt32.self)
+  }
+
   var bytes: [UInt8] {
     [
       UInt8(truncatingIfNeeded: length >> 16), UInt8(truncatingIfNeeded: length >> 8),

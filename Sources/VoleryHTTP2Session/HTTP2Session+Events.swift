@@ -76,6 +76,7 @@ extension HTTP2Session {
       let limit = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE)
       // One of them may be the size of HPACK's table.
       trailers.forget()
+      usualRequests.forget()
       maxSentHeaderListByteCount = min(Int(limit), HTTP2Settings.largestHeaderList)
       peerHasSentSettings = true
       delegate.settingsReceived()
@@ -146,16 +147,16 @@ extension HTTP2Session {
   }
 
   func streamClosed(_ id: Int32, _ code: UInt32) {
-    guard let stream = stream(id)?.takeUnretainedValue() else { return }
-    withExtendedLifetime(stream) {
-      if stream.queuedByteCount > 0 { stream.discardBody() }
-      stream.noteTaken(.max)
-      remove(stream)
-      if role == .server, stream.wasResetByPeer || stream.hasPeerEnded {
-        input.frames.closedStreams.closed(id, byReset: stream.wasResetByPeer)
-      }
-      stream.closed(HTTP2ErrorCode(rawValue: code))
+    guard var stream = stream(id)?.takeUnretainedValue() else { return }
+    if stream.queuedByteCount > 0 { stream.discardBody() }
+    stream.noteTaken(.max)
+    remove(stream)
+    if role == .server, stream.wasResetByPeer || stream.hasPeerEnded {
+      input.frames.closedStreams.closed(id, byReset: stream.wasResetByPeer)
     }
+    stream.closed(HTTP2ErrorCode(rawValue: code))
+    // nghttp2 does not name it again: who has no counted reference has none.
+    if stream.isSpare, isKnownUniquelyReferenced(&stream) { keep(stream) }
   }
 
   func fail(_ failure: HTTP2Failure) { if self.failure == nil { self.failure = failure } }

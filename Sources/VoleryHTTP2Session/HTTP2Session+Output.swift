@@ -23,6 +23,12 @@ extension HTTP2Session {
       }
       if let announcement {
         send(data, count, with: announcement)
+      } else if role == .client {
+        if data[3] == FrameHeader.headers {
+          usualRequests.send(data, count, to: &output)
+        } else {
+          output.append(data, count)
+        }
       } else if trailers.sees(data, count) {
         trailers.append(behind: data, count, to: &output)
       } else {

@@ -20,6 +20,9 @@ package final class HTTP2Session {  // Isolation: loop
   @exclusivity(unchecked) package private(set) var streams: ContiguousArray<HTTP2Stream> = []
   /// nghttp2 still points to them, and may be about to name one: this may be one of its callbacks.
   private var abandoned: ContiguousArray<HTTP2Stream> = []
+  /// Streams that are over and that nobody else refers to: those that follow need no memory of their own.
+  @exclusivity(unchecked) private var spareStreams: ContiguousArray<HTTP2Stream> = []
+  private static let maxSpareStreams = 128
   /// The block that is being received: blocks of one connection never interleave (RFC 9113, 4.3).
   @exclusivity(unchecked) var block: HeaderBlock
   /// The stream that `block` is for, looked up once.
@@ -35,6 +38,7 @@ package final class HTTP2Session {  // Isolation: loop
   @exclusivity(unchecked) var trailers = UsualTrailers()
   /// Of the request that is being submitted.
   @exclusivity(unchecked) private var requestHeaders = HeaderList()
+  @exclusivity(unchecked) var usualRequests = UsualRequests()
   @exclusivity(unchecked) var output: HTTP2Output
   /// Of a DATA frame that `pull` had no room for.
   @exclusivity(unchecked) var withheldHeader = WithheldHeader()
@@ -163,9 +167,10 @@ package final class HTTP2Session {  // Isolation: loop
     if let excess = requestHeaders.excess(over: maxSentHeaderListByteCount) { throw HTTP2Failure(excess) }
     add(stream)
     let data = Unmanaged.passUnretained(stream).toOpaque()
+    let isShort = usualRequests.knows(requestHeaders)
     let id = requestHeaders.withEntries { entries in
       stream.withProvider(hasBody) {
-        nghttp2_submit_request(session, nil, entries.baseAddress, entries.count, $0, data)
+        nghttp2_submit_request(session, nil, entries.baseAddress, isShort ? 1 : entries.count, $0, data)
       }
     }
     guard id > 0 else {
@@ -173,6 +178,7 @@ package final class HTTP2Session {  // Isolation: loop
       throw HTTP2Failure(code: id)
     }
     stream.id = id
+    usualRequests.submitted(requestHeaders, for: id, isShort: isShort)
   }
 
   /// There are no streams, and there may be none for long: what only they need takes no memory until the next one.
@@ -180,11 +186,19 @@ package final class HTTP2Session {  // Isolation: loop
     guard streams.isEmpty else { return }
     wasUsed = false
     streams = []
+    spareStreams = []
     block.letGo()
     repeatedBlock.letGo()
     wholeBlockStreamID = 0
     requestHeaders = HeaderList()
     if let table { memory?.release(table: table) }
+  }
+
+  /// A stream of this session that is over and that nobody refers to, to be made another one of.
+  package func takeSpareStream() -> HTTP2Stream? { spareStreams.popLast() }
+
+  func keep(_ stream: HTTP2Stream) {
+    if spareStreams.count < HTTP2Session.maxSpareStreams { spareStreams.append(stream) }
   }
 
   func add(_ stream: HTTP2Stream) {

@@ -17,8 +17,8 @@ open class HTTP2Stream {  // Isolation: loop
   /// Bytes of messages that were received and that nobody has taken yet, halves of messages included.
   @exclusivity(unchecked) var receivedByteCount = 0
   /// Bytes whose credit nghttp2 has not been told to give back: it looks the stream up each time.
-  @exclusivity(unchecked) private var heldCredit = 0
-  @exclusivity(unchecked) private var hasGivenCredit = false
+  @exclusivity(unchecked) var heldCredit = 0
+  @exclusivity(unchecked) var hasGivenCredit = false
   /// Whether the headers have left this end: a request whose headers have not was never sent.
   @exclusivity(unchecked) package internal(set) var areHeadersSent = false
   @exclusivity(unchecked) package internal(set) var wasResetByPeer = false
@@ -26,22 +26,24 @@ open class HTTP2Stream {  // Isolation: loop
   @exclusivity(unchecked) package internal(set) var hasPeerEnded = false
 
   // The body that has to go out.
-  @exclusivity(unchecked) private var chunks = Queue<[UInt8]>()
+  @exclusivity(unchecked) var chunks = Queue<[UInt8]>()
   /// Bytes of the first chunk that have gone.
-  @exclusivity(unchecked) private var offset = 0
+  @exclusivity(unchecked) var offset = 0
   /// What the DATA frame that nghttp2 is about to send points to.
-  @exclusivity(unchecked) private var payload: (chunk: [UInt8], range: Range<Int>)?
-  @exclusivity(unchecked) package private(set) var queuedByteCount = 0
-  @exclusivity(unchecked) private var isBodyComplete = false
+  @exclusivity(unchecked) var payload: (chunk: [UInt8], range: Range<Int>)?
+  @exclusivity(unchecked) package internal(set) var queuedByteCount = 0
+  @exclusivity(unchecked) var isBodyComplete = false
   /// What was queued has been given up: nothing more of it is sent.
-  @exclusivity(unchecked) private var isBodyDiscarded = false
-  @exclusivity(unchecked) private var isDeferred = false
+  @exclusivity(unchecked) var isBodyDiscarded = false
+  @exclusivity(unchecked) var isDeferred = false
   /// Its body has come to more than one frame.
-  @exclusivity(unchecked) private var sharesTurns = false
-  @exclusivity(unchecked) private var trailers: HeaderList?
-  @exclusivity(unchecked) private var fixedTrailers: FixedHeaders?
+  @exclusivity(unchecked) var sharesTurns = false
+  @exclusivity(unchecked) var trailers: HeaderList?
+  @exclusivity(unchecked) var fixedTrailers: FixedHeaders?
   /// The queue had as many bytes as this or more, and `bodyDrained` has not been called since.
-  @exclusivity(unchecked) private var wantsDrained = false
+  @exclusivity(unchecked) var wantsDrained = false
+  /// Set in `closed`: it may be used again once nobody refers to it (`HTTP2Session.takeSpareStream`).
+  @exclusivity(unchecked) package final var isSpare = false
   private static let highWaterMark = 64 << 10
   /// Payloads from this size on are pointed to, not copied into nghttp2's frame.
   private static let pointedByteCount = 4 << 10

@@ -19,10 +19,13 @@ package struct FixedHeaders: @unchecked Sendable {  // Isolation: constant
 /// Header fields that somebody keeps, ready to be sent again and again: nghttp2 points to them while a request waits, so they
 /// have to live as long as the session.
 package final class KeptHeaders {
-  fileprivate let fields: UnsafeMutableBufferPointer<nghttp2_nv>
+  let fields: UnsafeMutableBufferPointer<nghttp2_nv>
   private let bytes: UnsafeMutableBufferPointer<UInt8>
   /// By RFC 9113's count.
-  fileprivate let listByteCount: Int
+  let listByteCount: Int
+  /// What they are but for the first one in HPACK, and the state of its table that this holds for (`UsualRequests`); 0: none.
+  @exclusivity(unchecked) private(set) var rest = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  @exclusivity(unchecked) private(set) var table: UInt32 = 0
 
   package init(_ list: consuming HeaderList) {
     listByteCount = list.listByteCount
@@ -51,6 +54,29 @@ package final class KeptHeaders {
   deinit {
     fields.deallocate()
     bytes.deallocate()
+    rest.deallocate()
+  }
+
+  /// nghttp2 has made this of all but the first one.
+  func know(_ rest: UnsafeRawBufferPointer, by table: UInt32) {
+    self.rest.deallocate()
+    self.rest = .allocate(byteCount: rest.count, alignment: 1)
+    self.rest.copyMemory(from: rest)
+    self.table = table
+  }
+
+  /// The same for a peer whose table is not known.
+  var literalByteCount: Int {
+    fields.dropFirst().reduce(0) { $0 + HPACKLiteral.byteCount($1.namelen, $1.valuelen) }
+  }
+
+  func writeLiterals(to start: UnsafeMutableRawPointer) {
+    var next = start
+    for field in fields.dropFirst() {
+      HPACKLiteral.write(
+        UnsafeRawBufferPointer(start: field.name, count: field.namelen),
+        UnsafeRawBufferPointer(start: field.value, count: field.valuelen), to: &next)
+    }
   }
 }
 
@@ -64,6 +90,11 @@ package struct HeaderList: ~Copyable {
   private var count = 0
   /// So many at the beginning are somebody's `KeptHeaders`: they point to nothing of this list's.
   private var keptCount = 0
+  /// The first of them, if the list begins with one; alive as long as the session.
+  private var head: Unmanaged<KeptHeaders>?
+  /// `grpc-timeout` is among the fields; nil: it is no timeout.
+  private(set) var timeout: TimeoutText? = TimeoutText()
+  private var timeoutCount = 0
   private var bytes: UnsafeMutableRawPointer?
   private var byteCapacity = 0
   private var byteCount = 0
@@ -87,6 +118,9 @@ package struct HeaderList: ~Copyable {
   package mutating func removeAll() {
     count = 0
     keptCount = 0
+    head = nil
+    timeout = TimeoutText()
+    timeoutCount = 0
     byteCount = 0
     listByteCount = 0
   }
@@ -96,6 +130,7 @@ package struct HeaderList: ~Copyable {
     if end > entryCapacity { grow(to: end) }
     guard let entries, let first = kept.fields.baseAddress else { return }
     (entries + count).update(from: first, count: kept.fields.count)
+    if count == 0 { head = Unmanaged.passUnretained(kept) }
     if count == keptCount { keptCount = end }
     count = end
     listByteCount += kept.listByteCount
@@ -108,6 +143,21 @@ package struct HeaderList: ~Copyable {
   package mutating func append(_ name: StaticString, _ value: String) {
     var value = value
     value.withUTF8 { append(name, bytes: UnsafeRawBufferPointer($0)) }
+  }
+
+  /// Appends `grpc-timeout`, which is another one each time: it has no place in HPACK's table.
+  package mutating func append(timeout: UnsafeRawBufferPointer) {
+    append(TimeoutText.name, bytes: timeout)
+    entries![count - 1].flags |= UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue)
+    self.timeout = TimeoutText(timeout)
+    timeoutCount = 1
+  }
+
+  /// The `KeptHeaders` that the list begins with, where nothing but a timeout stands behind them.
+  @inline(__always)
+  var usualHead: Unmanaged<KeptHeaders>? {
+    guard let head, count == head._withUnsafeGuaranteedRef({ $0.fields.count }) + timeoutCount else { return nil }
+    return timeout == nil ? nil : head
   }
 
   package mutating func append(_ name: StaticString, bytes value: UnsafeRawBufferPointer) {

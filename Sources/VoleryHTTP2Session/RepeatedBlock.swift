@@ -96,7 +96,7 @@ struct RepeatedBlock: ~Copyable {
   // MARK: HPACK
 
   /// Where the field that begins at `start` ends; nil where it changes the table (RFC 7541, 6.2.1 and 6.3), or is none.
-  private static func end(of start: Int, in block: UnsafeRawBufferPointer) -> Int? {
+  static func end(of start: Int, in block: UnsafeRawBufferPointer) -> Int? {
     var offset = start
     if block[start] & 0x80 != 0 { return integer(7, in: block, &offset).map { _ in offset } }
     guard block[start] & 0x60 == 0, let index = integer(4, in: block, &offset) else { return nil }

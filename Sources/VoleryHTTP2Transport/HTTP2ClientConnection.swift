@@ -75,10 +75,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   // MARK: ClientConnection
 
   package func openStream(_ head: consuming ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream {
-    let stream = HTTP2ClientStream(
-      connection: self, handler: handler, maxMessageBytes: head.maxResponseMessageBytes,
-      windowByteCount: options.http2.streamWindowByteCount, receptions: liveness.receptions,
-      isBackground: head.isBackground)
+    let stream = stream(for: head, handler)
     if head.isForwarded { stream.passBytes() }
     guard head.authority == authority || mayBeCalled(head.authority) else {
       let authority = head.authority
@@ -109,6 +106,22 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     return stream
   }
 
+  /// A new one, or one that has been another call's, which is over.
+  @inline(__always)
+  private func stream(for head: borrowing ClientRequestHead, _ handler: any ClientStreamHandler) -> HTTP2ClientStream {
+    guard let spare = session.takeSpareStream() else {
+      return HTTP2ClientStream(
+        connection: self, handler: handler, maxMessageBytes: head.maxResponseMessageBytes,
+        windowByteCount: options.http2.streamWindowByteCount, receptions: liveness.receptions,
+        isBackground: head.isBackground)
+    }
+    let stream = unsafeDowncast(spare, to: HTTP2ClientStream.self)
+    stream.renew(
+      handler: handler, maxMessageBytes: head.maxResponseMessageBytes, receptions: liveness.receptions,
+      isBackground: head.isBackground)
+    return stream
+  }
+
   /// gRFC A81: a call with an authority of its own goes only to a server whose certificate is for that name too.
   private func mayBeCalled(_ name: String) -> Bool {
     guard let security else { return true }
@@ -117,7 +130,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
 
   private func append(_ head: borrowing ClientRequestHead, to headers: inout HeaderList) {
     requestPrefixes.append(head, to: &headers)
-    if let timeout = head.timeout { Timeout.withText(timeout) { headers.append("grpc-timeout", bytes: $0) } }
+    if let timeout = head.timeout { Timeout.withText(timeout) { headers.append(timeout: $0) } }
     if let encoding = head.messageEncoding { headers.append("grpc-encoding", encoding) }
     if head.isForwarded, let encodings = head.acceptedEncodings { headers.append("grpc-accept-encoding", encodings) }
     if head.previousAttempts > 0 { headers.append("grpc-previous-rpc-attempts", String(head.previousAttempts)) }

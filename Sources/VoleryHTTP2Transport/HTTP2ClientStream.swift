@@ -9,10 +9,10 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
 
   @exclusivity(unchecked) private var handler: (any ClientStreamHandler)?
   @exclusivity(unchecked) private var phase = Phase.waitingForHeaders
-  private let maxMessageBytes: Int
+  @exclusivity(unchecked) private var maxMessageBytes: Int
   /// What the connection had received when this was opened.
-  private let receptions: UInt32
-  private let isBackground: Bool
+  @exclusivity(unchecked) private var receptions: UInt32
+  @exclusivity(unchecked) private var isBackground: Bool
 
   init(
     connection: HTTP2ClientConnection, handler: any ClientStreamHandler, maxMessageBytes: Int, windowByteCount: UInt32,
@@ -25,7 +25,23 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
     super.init(connection: connection, maxMessageBytes: maxMessageBytes, windowByteCount: windowByteCount)
   }
 
+  /// Of a stream that is over and that nobody refers to: another one of its connection.
+  func renew(handler: any ClientStreamHandler, maxMessageBytes: Int, receptions: UInt32, isBackground: Bool) {
+    self.handler = handler
+    phase = .waitingForHeaders
+    self.maxMessageBytes = maxMessageBytes
+    self.receptions = receptions
+    self.isBackground = isBackground
+    renew(maxMessageBytes: maxMessageBytes)
+  }
+
   private var client: HTTP2ClientConnection { unsafeDowncast(connection, to: HTTP2ClientConnection.self) }
+
+  /// Nobody counts a reference to it.
+  @inline(__always)
+  private func withClient<Result>(_ body: (HTTP2ClientConnection) -> Result) -> Result {
+    withConnection { body(unsafeDowncast($0, to: HTTP2ClientConnection.self)) }
+  }
 
   /// What comes is handed over as bytes.
   func passBytes() { handOverBytes() }
@@ -34,13 +50,15 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
 
   package override func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {
     // Nearly all answers begin and end alike.
-    switch phase {
-    case .ended: return
-    case .waitingForHeaders where !endsStream && client.usualBlocks.head.isSame(as: block):
-      return open(client.usualBlocks.head.metadata, messageEncoding: nil)
-    case .open where client.usualBlocks.end.isSame(as: block):
-      return endedByPeer(StreamOutcome(okWith: client.usualBlocks.end.metadata))
-    default: read(ResponseHeaders(block), of: block, endsStream: endsStream)
+    withClient { client in
+      switch phase {
+      case .ended: return
+      case .waitingForHeaders where !endsStream && client.usualBlocks.head.isSame(as: block):
+        open(client.usualBlocks.head.metadata, messageEncoding: nil)
+      case .open where client.usualBlocks.end.isSame(as: block):
+        endedByPeer(StreamOutcome(okWith: client.usualBlocks.end.metadata))
+      default: read(ResponseHeaders(block), of: block, endsStream: endsStream)
+      }
     }
   }
 
@@ -67,7 +85,7 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
 
   private func open(_ metadata: Metadata, messageEncoding: String?) {
     phase = .open
-    client.streamServed()
+    withClient { $0.streamServed() }
     handler?.initialMetadataReceived(metadata, messageEncoding: messageEncoding)
   }
 
@@ -132,8 +150,11 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   package override func bodyDrained() { handler?.writable() }
 
   package override func closed(_ code: HTTP2ErrorCode) {
-    client.streamEnded(isBackground: isBackground)
-    guard phase != .ended else { return }
+    withClient { $0.streamEnded(isBackground: isBackground) }
+    guard phase != .ended else {
+      isSpare = isThrough
+      return
+    }
     let processing: StreamOutcome.Processing =
       !areHeadersSent
       ? .neverSent

@@ -32,7 +32,22 @@ package class ReceivingStream: HTTP2Stream {  // Isolation: loop
     super.init()
   }
 
+  /// `renew`, with another limit of messages.
+  final func renew(maxMessageBytes: Int) {
+    deframer = MessageDeframer(limit: maxMessageBytes)
+    advanced = 0
+    isLetThrough = false
+    reception = .messages
+    super.renew()
+  }
+
   var connection: HTTP2Connection { connectionReference.takeUnretainedValue() }
+
+  /// Nobody counts a reference to it.
+  @inline(__always)
+  final func withConnection<Result>(_ body: (HTTP2Connection) -> Result) -> Result {
+    connectionReference._withUnsafeGuaranteedRef(body)
+  }
 
   /// The same as the connection's, which nobody counts a reference to.
   @inline(__always)

@@ -3,9 +3,10 @@ import VoleryPlatform
 import VoleryTypes
 
 /// A header block that a server sends again and again, byte by byte, and what it says: what nearly all of its answers begin
-/// with, or end with. A value.
-struct UsualBlock {
-  private var bytes: [UInt8] = []
+/// with, or end with.
+struct UsualBlock: ~Copyable {
+  /// Plain memory: it is looked at twice a call.
+  private var bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   /// The fields that are the application's.
   private(set) var metadata = Metadata()
   private var otherCount = 0
@@ -15,9 +16,11 @@ struct UsualBlock {
   /// each time.
   private static let patience = 64
 
+  deinit { bytes.deallocate() }
+
   func isSame(as block: borrowing HeaderBlock) -> Bool {
-    guard !bytes.isEmpty, bytes.count == block.byteCount, !block.isTooLarge else { return false }
-    return bytes.withUnsafeBytes { memcmp($0.baseAddress!, block.bytes, $0.count) == 0 }
+    guard let start = bytes.baseAddress, bytes.count == block.byteCount, !block.isTooLarge else { return false }
+    return memcmp(start, block.bytes, bytes.count) == 0
   }
 
   /// It was read.
@@ -25,14 +28,16 @@ struct UsualBlock {
   /// - Parameter metadata: All that it says besides what each such block says.
   mutating func remember(_ block: borrowing HeaderBlock, _ metadata: Metadata) {
     defer { otherCount = (otherCount + 1) % UsualBlock.patience }
-    guard otherCount == 0, block.byteCount <= UsualBlock.longest else { return }
-    bytes = Array(UnsafeRawBufferPointer(start: block.bytes, count: block.byteCount))
+    guard otherCount == 0, 1...UsualBlock.longest ~= block.byteCount else { return }
+    bytes.deallocate()
+    bytes = .allocate(byteCount: block.byteCount, alignment: 4)
+    bytes.copyMemory(from: UnsafeRawBufferPointer(start: block.bytes, count: block.byteCount))
     self.metadata = metadata
   }
 }
 
 /// Those of a connection.
-struct UsualBlocks {
+struct UsualBlocks: ~Copyable {
   /// An answer of gRPC's begins, without compression.
   var head = UsualBlock()
   /// It ends with OK.
