@@ -24,6 +24,9 @@ struct MethodLatency {
     total = counts.reduce(0) { $0 + Int($1) }
   }
 
+  /// Finding the limit costs more than a call's record: once many are known, a few more of them hardly move it.
+  var mayHaveMoved: Bool { total < 2 * MethodLatency.fewestCalls || total.isMultiple(of: 8) }
+
   /// In nanoseconds; a call that takes longer is late. Nil: too few are known.
   var limit: Int64? {
     guard total >= MethodLatency.fewestCalls else { return nil }

@@ -13,7 +13,7 @@ final class MethodRecord: Sendable {
   func note(_ nanoseconds: Int64) {
     latency.withLock { latency in
       latency.record(nanoseconds: nanoseconds)
-      if let known = latency.limit { limit.store(known, ordering: .relaxed) }
+      if latency.mayHaveMoved, let known = latency.limit { limit.store(known, ordering: .relaxed) }
     }
   }
 }

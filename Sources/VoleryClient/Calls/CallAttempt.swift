@@ -8,69 +8,72 @@ import VoleryTypes
 /// One try of a call on one connection: its credentials, its stream, its own outcome. The transport's handler, and the one
 /// place that touches the stream.
 ///
-/// Everything but `init` runs on the connection's loop, but for what is marked.
-final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolation: loop
-  let call: ClientCall
-  let connection: any ClientConnection
-  let subchannel: Subchannel
+/// Everything but `init` and `place` runs on the connection's loop, but for what is marked. A call is its own first attempt,
+/// which saves most calls an object; those that follow have objects of their own (`ClientCall.attempt`).
+@usableFromInline class CallAttempt: @unchecked Sendable {  // Isolation: loop
+  /// Nil: the call's own.
+  private let owner: ClientCall?
+  final let startedAt: Moment
+  // Where it is: set once, before anybody else has the attempt.
+  @exclusivity(unchecked) final private(set) var connection: (any ClientConnection)!
+  @exclusivity(unchecked) final private(set) var subchannel: Subchannel!
   /// What the picker wants besides; nil: nothing.
-  private let ticket: PickTicket?
-  private let startedAt: Moment
+  @exclusivity(unchecked) private var ticket: PickTicket?
   /// Nil until opened and after the end.
   @exclusivity(unchecked) private var stream: (any ClientStream)?
   @exclusivity(unchecked) private var isOver = false
   /// What has to be done before the stream opens; cancelled with the attempt.
   @exclusivity(unchecked) private var preparation: Task<Void, Never>?
   /// Nil without interceptors around attempts.
-  @exclusivity(unchecked) private var interception: InterceptedAttempt?
+  @exclusivity(unchecked) private var intercepted: InterceptedAttempt?
   /// Set when the call takes the attempt.
-  @exclusivity(unchecked) var place = AttemptPlace()
+  @exclusivity(unchecked) final var place = AttemptPlace()
   /// Nil unless somebody looks.
-  @exclusivity(unchecked) private var watch: AttemptWatch?
-
+  @exclusivity(unchecked) private var attemptWatch: AttemptWatch?
   /// What a unary call's server has said so far: nobody can ask for it before the end, so the call's lock is left alone.
   @exclusivity(unchecked) private var answer = HeldAnswer()
 
-  /// Any thread.
-  init(
-    call: ClientCall, connection: any ClientConnection, subchannel: Subchannel, ticket: PickTicket?, startedAt: Moment
-  ) {
-    self.ticket = ticket
-    self.call = call
-    self.connection = connection
-    self.subchannel = subchannel
-    self.startedAt = startedAt
+  /// - Parameter owner: Nil: this is the call itself.
+  init(of owner: ClientCall?, startedAt: Moment) { (self.owner, self.startedAt) = (owner, startedAt) }
+
+  final var call: ClientCall { owner ?? unsafeDowncast(self, to: ClientCall.self) }
+
+  /// By the one who has picked its server, before anybody else has the attempt.
+  final func place(on connection: any ClientConnection, _ subchannel: Subchannel, _ ticket: PickTicket?) {
+    (self.connection, self.subchannel, self.ticket) = (connection, subchannel, ticket)
   }
 
   /// Any thread: runs `work` on the connection's loop, now if this is it.
-  func onLoop(_ work: @escaping @Sendable () -> Void) {
+  final func onLoop(_ work: @escaping @Sendable () -> Void) {
     let loop = connection.transportLoop
     if loop.isCurrent { work() } else { loop.execute(work) }
   }
 
   // MARK: Beginning
 
-  func begin() {
+  final func begin() {
     guard !isOver else { return }
+    let call = call
     call.startDeadlineTimer(on: connection.transportLoop)
-    guard call.channel.options.attemptInterceptors.isEmpty else { return intercept() }
-    proceed(with: nil)
+    if call.channel.hasPlainAttempts, !call.hasOwnCredentials { return open(nil, of: call) }
+    if call.channel.options.attemptInterceptors.isEmpty { proceed(with: nil) } else { intercept() }
   }
 
   /// Runs the interceptors, which proceed.
   private func intercept() {
-    let interception = InterceptedAttempt(self)
-    self.interception = interception
+    let intercepted = InterceptedAttempt(self)
+    self.intercepted = intercepted
     preparation = Task {
-      let outcome = await interception.run()
+      let outcome = await intercepted.run()
       self.onLoop { self.settled(outcome) }
     }
   }
 
   /// - Parameter metadata: As interceptors have left it; nil: the call's.
-  func proceed(with metadata: Metadata?) {
+  final func proceed(with metadata: Metadata?) {
     guard !isOver else { return }
-    if call.hasCredentials { prepare(with: call.credentials, metadata) } else { open(metadata) }
+    let call = call
+    if call.hasCredentials { prepare(with: call.credentials, metadata) } else { open(metadata, of: call) }
   }
 
   /// Asks the credentials, and opens the stream once they have said what they have to say.
@@ -85,49 +88,50 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
       do throws(StatusError) {
         var all = metadata ?? call.metadata
         all.append(contentsOf: try await CallCredentialsGate.metadata(of: credentials, for: request))
-        onLoop { [self, all] in open(all) }
+        onLoop { [self, all] in open(all, of: call) }
       } catch {
         onLoop { [self] in
           if !isOver { call.fail(error) }
         }
       }
     }
-    if interception == nil { preparation = asking } else { interception?.preparation = asking }
+    if intercepted == nil { preparation = asking } else { intercepted?.preparation = asking }
   }
 
   /// - Parameter metadata: Nil: the call's.
-  private func open(_ metadata: Metadata?) {
+  private func open(_ metadata: Metadata?, of call: ClientCall) {
     guard !isOver, let flush = call.withState({ $0.takeFlush(for: self) }) else { return }
     var metadata = metadata ?? call.metadata
     if let ticket, !ticket.metadata.isEmpty { metadata.append(contentsOf: ticket.metadata) }
     if call.watch?.hearsAttempts == true, let observer = call.watch?.observer { show(&metadata, to: observer) }
-    stream = connection.openStream(call.head(of: self, metadata), handler: self)
-    send(flush)
+    let stream = connection.openStream(call.head(of: self, metadata), handler: self)
+    self.stream = stream
+    send(flush, on: stream, of: call)
   }
 
   private func show(_ metadata: inout Metadata, to observer: any CallObserver) {
     let attempt = ObservedAttempt(
       cause: place.cause, previousAttempts: place.previousAttempts, peer: connection.peer, subchannel: subchannel.id,
       waited: place.waited)
-    watch = observer.attemptStarted(attempt, metadata: &metadata).map(AttemptWatch.init)
+    attemptWatch = observer.attemptStarted(attempt, metadata: &metadata).map(AttemptWatch.init)
   }
 
   // MARK: Sending
 
   /// Gives the transport what the call has queued.
-  func flush() {
-    guard stream != nil, let flush = call.withState({ $0.takeFlush(for: self) }) else { return }
-    send(flush)
+  final func flush() {
+    let call = call
+    guard let stream, let flush = call.withState({ $0.takeFlush(for: self) }) else { return }
+    send(flush, on: stream, of: call)
   }
 
-  private func send(_ flush: consuming ClientCallState.Flush) {
+  private func send(_ flush: consuming ClientCallState.Flush, on stream: any ClientStream, of call: ClientCall) {
     if let abandoned = flush.abandoned {
       call.selection.load()?.commit()
       call.abandon(abandoned)
     }
-    guard let stream else { return }
     let endsStream = flush.part.endsStream
-    if interception == nil, watch == nil, flush.part.rest == nil, let only = flush.part.first.take() {
+    if intercepted == nil, attemptWatch == nil, flush.part.rest == nil, let only = flush.part.first.take() {
       // All of most calls.
       stream.send(only, endsStream: endsStream)
     } else if !sendAll(&flush.part, on: stream) {
@@ -144,30 +148,29 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
     let endsStream = part.endsStream
     guard let first = part.first.take() else {
       if endsStream {
-        interception?.requestsEnded()
+        intercepted?.requestsEnded()
         stream.halfClose()
       }
       return true
     }
     let rest = part.rest.take() ?? []
     guard send(first, endsStream: endsStream && rest.isEmpty, on: stream) else { return false }
-    for index in rest.indices {
-      guard send(rest[index], endsStream: endsStream && index + 1 == rest.endIndex, on: stream) else { return false }
+    return rest.indices.allSatisfy {
+      send(rest[$0], endsStream: endsStream && $0 + 1 == rest.endIndex, on: stream)
     }
-    return true
   }
 
   /// Returns false when an interceptor does not let it pass.
   private func send(_ frame: MessageFrame, endsStream: Bool, on stream: any ClientStream) -> Bool {
-    guard let interception else {
-      watch?.sent(frame, call.compression)
+    guard let intercepted else {
+      attemptWatch?.sent(frame, call.compression)
       stream.send(frame, endsStream: endsStream)
       return true
     }
     do throws(StatusError) {
-      let frame = try interception.request(frame)
-      if endsStream { interception.requestsEnded() }
-      watch?.sent(frame, call.compression)
+      let frame = try intercepted.request(frame)
+      if endsStream { intercepted.requestsEnded() }
+      attemptWatch?.sent(frame, call.compression)
       stream.send(frame, endsStream: endsStream)
       return true
     } catch {
@@ -176,19 +179,20 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
     }
   }
 
-  func writable() {
+  final func writable() {
     guard !isOver else { return }
     call.withState { $0.flushed(queuedBytes: 0, by: self) }.resumeAll()
   }
 
   // MARK: Receiving
 
-  func initialMetadataReceived(_ metadata: Metadata, messageEncoding: String?) {
+  final func initialMetadataReceived(_ metadata: Metadata, messageEncoding: String?) {
     guard !isOver else { return }
-    watch?.received(metadata, encoding: messageEncoding)
+    attemptWatch?.received(metadata, encoding: messageEncoding)
+    let call = call
     var metadata = metadata
     if let ticket { metadata = ticket.answered(with: metadata) }
-    if let interception { metadata = interception.received(metadata, messageEncoding) }
+    if let intercepted { metadata = intercepted.received(metadata, messageEncoding) }
     if call.isIntercepted { metadata = call.interception.hooked(metadata, from: connection.peer) }
     if call.terms.keepsAnswerOnAttempt {
       answer.initialMetadata = metadata
@@ -199,31 +203,32 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
     }
   }
 
-  func messageReceived(_ message: [UInt8], isCompressed: Bool) {
+  final func messageReceived(_ message: [UInt8], isCompressed: Bool) {
     guard !isOver else { return }
-    watch?.received(message, isCompressed: isCompressed, limit: call.terms.maxResponseBytes)
+    let call = call
+    attemptWatch?.received(message, isCompressed: isCompressed, limit: call.terms.maxResponseBytes)
     var message = ReceivedMessage(message, isCompressed: isCompressed)
-    if let interception {
-      do throws(StatusError) { message = try interception.response(message) } catch { return close(error) }
+    if let intercepted {
+      do throws(StatusError) { message = try intercepted.response(message) } catch { return close(error) }
     }
     guard call.hasOneResponse else {
       return call.withState { $0.messageReceived(message, on: self) }.resumeAll()
     }
     consume(message.bytes.count + MessageSink.prefixByteCount)
-    if answer.message != nil {
+    if answer.message == nil {
+      answer.message = message
+    } else {
       call.fail(StatusError(.unimplemented, "the server sent more than one message for \(call.method.path)"))
-      return
     }
-    answer.message = message
   }
 
-  func consume(_ byteCount: Int) { stream?.consume(byteCount) }
+  final func consume(_ byteCount: Int) { stream?.consume(byteCount) }
 
   /// An answer has begun: the call stays here.
-  var hasAnswer: Bool { answer.initialMetadata != nil }
+  final var hasAnswer: Bool { answer.initialMetadata != nil }
 
   /// At the end, under the call's lock: what this server has said.
-  func giveAnswer(_ incoming: inout IncomingMessages, _ message: inout ReceivedMessage?) {
+  final func giveAnswer(_ incoming: inout IncomingMessages, _ message: inout ReceivedMessage?) {
     if let initialMetadata = answer.initialMetadata.take() {
       incoming.metadata = initialMetadata
       incoming.encoding = answer.encoding.take()
@@ -233,20 +238,21 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
 
   // MARK: Ending
 
-  func closed(_ outcome: StreamOutcome) {
+  final func closed(_ outcome: StreamOutcome) {
     guard !isOver else { return }
     isOver = true
     stream = nil
-    watch.take()?.ended(outcome)
+    attemptWatch.take()?.ended(outcome)
     let wasSent = outcome.processing.wasSent
-    report(wasSent ? outcome.code : .cancelled, wasSent ? outcome.origin : .local)
+    let call = call
+    report(wasSent ? outcome.code : .cancelled, wasSent ? outcome.origin : .local, to: call)
     var outcome = outcome
     if let ticket {
       ticket.end(outcome, wasSent: wasSent, startedAt: startedAt)
       outcome = ticket.answered(with: outcome)
     }
-    guard let interception else { return call.attemptEnded(outcome, on: self) }
-    interception.ended(outcome)
+    guard let intercepted else { return call.attemptEnded(outcome, on: self) }
+    intercepted.ended(outcome)
   }
 
   /// An interceptor has thrown at a message.
@@ -257,8 +263,8 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
 
   /// The interceptors have come to an end: this is the attempt's outcome.
   private func settled(_ outcome: StreamOutcome) {
-    guard interception != nil else { return }
-    interception = nil
+    guard intercepted != nil else { return }
+    intercepted = nil
     if !isOver {
       isOver = true
       let stream = stream.take()
@@ -269,9 +275,9 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
   }
 
   /// Resets the stream if it is open. No event comes after it.
-  func cancel(code: StatusCode) {
+  final func cancel(code: StatusCode) {
     preparation.take()?.cancel()
-    interception.take()?.ended(StreamOutcome(status: Status(code: code, message: "the call is over"), origin: .local))
+    intercepted.take()?.ended(StreamOutcome(status: Status(code: code, message: "the call is over"), origin: .local))
     guard !isOver else { return }
     isOver = true
     if code == .deadlineExceeded { stream?.deadlinePassed() } else { stream?.cancel() }
@@ -280,12 +286,14 @@ final class CallAttempt: ClientStreamHandler, @unchecked Sendable {  // Isolatio
 
   private func givenUp(_ code: StatusCode, wasSent: Bool) {
     let outcome = StreamOutcome(status: Status(code: code, message: ""), origin: .local)
-    watch.take()?.ended(outcome)
-    report(code, .local)
+    attemptWatch.take()?.ended(outcome)
+    report(code, .local, to: call)
     ticket?.end(outcome, wasSent: wasSent, startedAt: startedAt)
   }
 
-  private func report(_ code: StatusCode, _ origin: StatusError.Origin) {
+  private func report(_ code: StatusCode, _ origin: StatusError.Origin, to call: ClientCall) {
     call.channel.attemptEnded(subchannel, of: call.method, code: code, origin: origin, startedAt: startedAt)
   }
 }
+
+extension CallAttempt: ClientStreamHandler {}

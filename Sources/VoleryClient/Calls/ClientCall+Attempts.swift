@@ -28,15 +28,7 @@ extension ClientCall {
       open(opening)
       return start(snapshot)
     }
-    switch channel.pick(pickRequest, waitForReady: terms.waitForReady, in: snapshot) {
-    case .connection(let connection, let subchannel, let ticket):
-      let attempt = CallAttempt(
-        call: self, connection: connection, subchannel: subchannel, ticket: ticket, startedAt: startedAt)
-      start(attempt, opening)
-    case let other:
-      open(opening)
-      begin(with: other, startedAt)
-    }
+    begin(with: channel.pick(pickRequest, waitForReady: terms.waitForReady, in: snapshot), startedAt, opening)
   }
 
   private func open(_ opening: ClientCallState.Opening) {
@@ -89,12 +81,17 @@ extension ClientCall {
     PickRequest(path: method.path, metadata: metadata, selected: selection.load()?.selected)
   }
 
-  private func begin(with pick: consuming PickOutcome, _ now: Moment) {
+  private func begin(
+    with pick: consuming PickOutcome, _ now: Moment, _ opening: consuming ClientCallState.Opening? = nil
+  ) {
     switch consume pick {
     case .connection(let connection, let subchannel, let ticket):
-      start(
-        CallAttempt(call: self, connection: connection, subchannel: subchannel, ticket: ticket, startedAt: now))
+      // A call that opens with its first attempt is that attempt.
+      let attempt = opening == nil ? CallAttempt(of: self, startedAt: now) : self
+      attempt.place(on: connection, subchannel, ticket)
+      start(attempt, opening)
     case .wait(let generation):
+      if let opening { open(opening) }
       if waitsForOthers() { return }
       if watch != nil { withState { $0.waits(since: now) } }
       startDeadlineTimer(on: channel.loop)
@@ -102,13 +99,15 @@ extension ClientCall {
       // It may have ended before it waited.
       if withState({ $0.hasEnded }) { channel.cancelWait(self) }
     case .fail(let error), .drop(let error):
+      if let opening { open(opening) }
       if !waitsForOthers() { end(explained(error, on: nil)) }
     }
   }
 
-  private func start(_ attempt: CallAttempt, _ opening: ClientCallState.Opening? = nil) {
+  private func start(_ attempt: CallAttempt, _ opening: consuming ClientCallState.Opening?) {
+    let waiter = opening?.waiter
     let verdict = withState { state in
-      if let opening { _ = state.open(opening) }
+      if let opening = opening.take() { _ = state.open(opening) }
       return state.attemptStarted(attempt)
     }
     switch verdict {
@@ -119,7 +118,7 @@ extension ClientCall {
     case .unwanted:
       attempt.onLoop { attempt.cancel(code: .cancelled) }
       // A call that has just been opened is unwanted where it has ended: its waiter was not taken.
-      opening?.waiter.resume()
+      waiter?.resume()
     }
   }
 

@@ -12,11 +12,10 @@ import VoleryTypes
 /// behind a lock that is held for a few instructions, and whatever it decides is done after the lock is released.
 ///
 /// More than 15 stored properties: the state stands beside its lock, so that it is made and destroyed where it is.
-@usableFromInline final class ClientCall: PickWaiter, Sendable {
+@usableFromInline final class ClientCall: CallAttempt, PickWaiter, @unchecked Sendable {  // Isolation: lock
   let channel: DataPlane
   let method: MethodDescriptor
   let contentSubtype: String?
-  let startedAt: Moment
   /// As the caller has given it.
   let givenMetadata: Metadata
   /// The same of the other options; nil: they say nothing.
@@ -54,7 +53,6 @@ import VoleryTypes
     self.channel = channel
     self.method = method
     self.contentSubtype = contentSubtype
-    startedAt = now
     let isIntercepted = !interceptors.isEmpty
     interception = ClientInterception(interceptors)
     terms = CallTerms(method, given, limit: channel.options.maxResponseMessageBytes)
@@ -65,6 +63,7 @@ import VoleryTypes
     state = ClientCallState(
       strategy: AttemptStrategy(method), isIntercepted: isIntercepted, isObserved: channel.observer != nil)
     if deadline.isSet { _ = deadlineTimer.storeIfNil(DeadlineTimer(deadline)) }
+    super.init(of: nil, startedAt: now)
     // Interceptors come before the config selector, which sees what they have made of the metadata.
     if snapshot.selector == nil || !isIntercepted { configure(in: snapshot) }
     if let all = channel.observer {
@@ -101,7 +100,9 @@ import VoleryTypes
     return channel.options.callCredentials + [own]
   }
 
-  var hasCredentials: Bool { given?.options.credentials != nil || !channel.options.callCredentials.isEmpty }
+  var hasOwnCredentials: Bool { given?.options.credentials != nil }
+
+  var hasCredentials: Bool { hasOwnCredentials || !channel.options.callCredentials.isEmpty }
 
   /// The client sends one message, which is there before the call starts.
   var hasOneRequest: Bool { method.kind == .unary || method.kind == .serverStreaming }

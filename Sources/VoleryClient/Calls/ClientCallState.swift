@@ -74,9 +74,10 @@ struct ClientCallState: ~Copyable, @unchecked Sendable {  // Isolation: handed o
   }
 
   /// Returns false where the call is over: then nobody resumes the waiter.
-  mutating func open(_ opening: Opening) -> Bool {
+  mutating func open(_ opening: consuming Opening) -> Bool {
+    let waiter = opening.waiter
     outgoing.outbox = Outbox(only: opening.request)
-    return waitForVerdict(opening.waiter)
+    return waitForVerdict(waiter)
   }
 
   /// The channel's configuration has something to say of the call; before its first attempt.

@@ -25,6 +25,8 @@ package protocol PickWaiter: AnyObject, Sendable {
 /// the control plane has published, and the counts of what calls do. Calls hold this and not the control plane.
 package final class DataPlane: Sendable {
   package let options: ChannelOptions
+  /// Nothing of the channel's stands between a pick and its stream: no interceptors of attempts, and no credentials.
+  let hasPlainAttempts: Bool
   /// The `:authority` of calls.
   package let authority: String
   /// The control plane's.
@@ -47,6 +49,7 @@ package final class DataPlane: Sendable {
     snapshot: PublishedPicker
   ) {
     self.options = options
+    hasPlainAttempts = options.attemptInterceptors.isEmpty && options.callCredentials.isEmpty
     observer = ObserverList.observer(of: options.observers)
     let throttle = retryThrottle
     observed = ObservedChannel(target: target, authority: authority) { throttle.left }
