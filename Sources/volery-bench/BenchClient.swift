@@ -31,23 +31,26 @@ struct BenchClient: AsyncParsableCommand {
     let client = BenchmarkClient(try Channel("ipv4:\(list)", options: options))
     let message = Echo(payload: [UInt8](repeating: 7, count: payload))
     for _ in 0..<20 { _ = try await client.unary(message) }
-    let start = ContinuousClock.now
+    let start = BenchClient.nanoseconds(of: CLOCK_MONOTONIC)
     let cpu = BenchClient.cpuSeconds()
-    let limit = operations.map { Limit.operations($0 / concurrency) } ?? .time(start.advanced(by: .seconds(seconds)))
-    let latencies = try await withThrowingTaskGroup(of: [Int64].self) { group in
+    let limit =
+      operations.map { Limit.operations($0 / concurrency) } ?? .time(start + UInt64(seconds) * 1_000_000_000)
+    let lanes = try await withThrowingTaskGroup(of: [UInt32].self) { group in
       for _ in 0..<concurrency { group.addTask { try await lane(client, message, limit) } }
-      return try await group.reduce(into: []) { $0 += $1 }
-    }.sorted()
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    // As the other load generators: what is made of the times afterwards is no part of a call.
     let used = BenchClient.cpuSeconds() - cpu
-    let elapsed = start.duration(to: .now) / .seconds(1)
-    let percentile = { (share: Double) in latencies[min(latencies.count - 1, Int(Double(latencies.count) * share))] }
+    let elapsed = Double(BenchClient.nanoseconds(of: CLOCK_MONOTONIC) - start) / 1e9
+    let latencies = Distribution(lanes)
     print(
       "{\"calls\":\(latencies.count),\"seconds\":\(elapsed),\"cpu_us_per_call\":\(used * 1e6 / Double(latencies.count)),"
-        + "\"p50_us\":\(percentile(0.5)),\"p99_us\":\(percentile(0.99)),\"p999_us\":\(percentile(0.999))}")
+        + "\"p50_us\":\(latencies.value(at: 0.5)),\"p99_us\":\(latencies.value(at: 0.99)),"
+        + "\"p999_us\":\(latencies.value(at: 0.999))}")
   }
 
   /// One after the other; returns how many microseconds each operation took.
-  private func lane(_ client: BenchmarkClient, _ message: Echo, _ limit: Limit) async throws -> [Int64] {
+  private func lane(_ client: BenchmarkClient, _ message: Echo, _ limit: Limit) async throws -> [UInt32] {
     var taken = Latencies(limit)
     switch kind {
     case .unary:
@@ -75,16 +78,19 @@ struct BenchClient: AsyncParsableCommand {
     return taken.microseconds
   }
 
-  private static func cpuSeconds() -> Double {
+  private static func cpuSeconds() -> Double { Double(nanoseconds(of: CLOCK_PROCESS_CPUTIME_ID)) / 1e9 }
+
+  fileprivate static func nanoseconds(of clock: clockid_t) -> UInt64 {
     var time = timespec()
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    clock_gettime(clock, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
   }
 }
 
 /// When a lane has done enough.
 private enum Limit: Sendable {
-  case time(ContinuousClock.Instant)
+  /// Of the monotonic clock, in nanoseconds.
+  case time(UInt64)
   case operations(Int)
 
   var operations: UInt32? { if case .operations(let count) = self { UInt32(count) } else { nil } }
@@ -92,9 +98,9 @@ private enum Limit: Sendable {
 
 /// How long one operation after the other took, the end of one being the start of the next.
 private struct Latencies {
-  private(set) var microseconds: [Int64] = []
+  private(set) var microseconds: [UInt32] = []
   private let limit: Limit
-  private var began = ContinuousClock.now
+  private var began = BenchClient.nanoseconds(of: CLOCK_MONOTONIC)
 
   init(_ limit: Limit) { self.limit = limit }
 
@@ -106,9 +112,36 @@ private struct Latencies {
   }
 
   mutating func ended() {
-    let now = ContinuousClock.now
-    let (seconds, attoseconds) = began.duration(to: now).components
-    microseconds.append(seconds * 1_000_000 + attoseconds / 1_000_000_000_000)
+    let now = BenchClient.nanoseconds(of: CLOCK_MONOTONIC)
+    microseconds.append(UInt32(truncatingIfNeeded: (now - began) / 1000))
     began = now
+  }
+}
+
+/// All of them, counted by microsecond: there are too many to sort.
+private struct Distribution {
+  private(set) var count = 0
+  private var counts = [UInt32](repeating: 0, count: 1 << 18)
+  /// Those that are longer, sorted.
+  private var longer: [UInt32] = []
+
+  init(_ lanes: [[UInt32]]) {
+    for lane in lanes {
+      count += lane.count
+      for value in lane {
+        if Int(value) < counts.count { counts[Int(value)] += 1 } else { longer.append(value) }
+      }
+    }
+    longer.sort()
+  }
+
+  /// What this share of them is below.
+  func value(at share: Double) -> Int {
+    var left = min(count - 1, Int(Double(count) * share))
+    for (value, times) in counts.enumerated() {
+      if left < times { return value }
+      left -= Int(times)
+    }
+    return Int(longer[left])
   }
 }
