@@ -7,7 +7,17 @@ package final class SessionCall: Hashable, Sendable {
   private struct Sent: Sendable {
     let settings: SessionSettings
     /// What the call's own cookie says; empty without one.
-    let text: String
+    let hosts: [SocketAddress]
+    let cluster: String
+
+    init(_ settings: SessionSettings, _ metadata: Metadata) {
+      self.settings = settings
+      let text = settings.cookie.value(in: metadata).flatMap(SessionCookie.decoded) ?? ""
+      let parts = text.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)
+      let addresses = (parts.first ?? "").split(separator: ",", maxSplits: SessionCall.maxAddresses)
+      hosts = addresses.prefix(SessionCall.maxAddresses).compactMap(SessionCall.address)
+      cluster = parts.count == 2 ? String(parts[1]) : ""
+    }
   }
 
   /// By which server the call wants to be answered, in their order; empty: by any.
@@ -28,17 +38,12 @@ package final class SessionCall: Hashable, Sendable {
     _ settings: [SessionSettings], path: String, metadata: Metadata, clusters: [RouteTable.WeightedCluster],
     chosen: String
   ) {
-    let cookies = settings.filter { $0.isFor(path) }.map { settings in
-      let text = settings.cookie.value(in: metadata).flatMap(SessionCookie.decoded) ?? ""
-      return Sent(settings: settings, text: text)
-    }
+    let cookies = settings.filter { $0.isFor(path) }.map { Sent($0, metadata) }
     guard !cookies.isEmpty else { return nil }
     self.cookies = cookies
-    let parts = (cookies.first { !$0.text.isEmpty }?.text ?? "").split(
-      separator: ";", maxSplits: 1, omittingEmptySubsequences: false)
-    hosts = (parts.first ?? "").split(separator: ",").prefix(SessionCall.maxAddresses).compactMap(SessionCall.address)
-    let wanted = parts.count == 2 ? String(parts[1]) : ""
-    cluster = clusters.contains { $0.name == wanted } ? wanted : chosen
+    let wanted = cookies.first { !$0.hosts.isEmpty }
+    hosts = wanted?.hosts ?? []
+    cluster = clusters.first { $0.name == wanted?.cluster }?.name ?? chosen
   }
 
   /// A call that a policy's tests make.
@@ -60,10 +65,12 @@ package final class SessionCall: Hashable, Sendable {
 
   /// This server has answered: tells the caller where its cookies don't say so already.
   package func answered(by server: Endpoint, _ metadata: inout Metadata) {
-    let addresses = server.addresses.prefix(SessionCall.maxAddresses).map { "\($0)" }.joined(separator: ",")
-    let text = "\(addresses);\(cluster)"
-    for sent in cookies where sent.text != text {
-      metadata.append(sent.settings.header(text), for: "set-cookie")
+    for sent in cookies {
+      // A server of several addresses may be listed in another order by now.
+      let isSame = sent.cluster == cluster && sent.hosts.contains(where: server.addresses.contains)
+      guard !isSame else { continue }
+      let addresses = server.addresses.prefix(SessionCall.maxAddresses).map { "\($0)" }.joined(separator: ",")
+      metadata.append(sent.settings.header("\(addresses);\(cluster)"), for: "set-cookie")
     }
   }
 
