@@ -10,7 +10,9 @@ enum HTTP2Callbacks {
       withSession(context) { $0.beginHeaders(frame!) }
     }
     nghttp2_session_callbacks_set_on_header_callback2(callbacks) { _, _, name, value, _, context in
-      withSession(context) { if !$0.isBlockRepeated { $0.block.append(name!, value!) } }
+      withSession(context) { session in
+        if session.shortFieldsLeft > 0 { session.shortFieldsLeft -= 1 } else { session.block.append(name!, value!) }
+      }
       return 0
     }
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks) {

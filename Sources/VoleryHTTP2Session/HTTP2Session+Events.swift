@@ -3,7 +3,8 @@ import CNGHTTP2
 // What nghttp2 tells, from inside of `feed` and `pull`.
 extension HTTP2Session {
   func beginHeaders(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
-    if isBlockRepeated { block.comesAgain() } else { block.removeAll() }
+    block.removeAll()
+    if let shortBlock { block.comesAgain(shortBlock.fieldCount, end: shortBlock.end) }
     wholeBlockStreamID = 0
     let id = frame.pointee.hd.stream_id
     if role == .server, frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {

@@ -59,8 +59,11 @@ extension HTTP2Session {
         given = frame.start
       }
       if frame.isInQuestion { judge(frame.header) }
-      if frame.sameBlockStreamID > 0, try giveShort(frame) {
-        given = frame.start + FrameHeader.byteCount + frame.header.length
+      if frame.repeatsBlock {
+        let start = frame.start + FrameHeader.byteCount
+        let end = start + frame.header.length
+        let block = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+        if try giveShort(block, frame.header.streamID) { given = end }
       }
       if frame.beginsLargeBlock {
         input.largeBlock = LargeBlock(frame.header)
@@ -74,14 +77,19 @@ extension HTTP2Session {
     rest = UnsafeRawBufferPointer(start: nil, count: 0)
   }
 
-  /// Gives nghttp2 a short block in place of one that is the last one again. False: it has to be given what has come.
-  private func giveShort(_ frame: IncomingFrames.Special) throws(HTTP2Failure) -> Bool {
-    guard wholeBlockStreamID == frame.sameBlockStreamID,
-      let short = repeatedBlock.frame(for: frame.header.streamID, as: block)
-    else { return false }
-    isBlockRepeated = true
-    defer { isBlockRepeated = false }
-    try give(short)
+  /// Gives nghttp2 a short block in place of one that begins as the last one. False: it has to be given what has come.
+  private func giveShort(_ received: UnsafeRawBufferPointer, _ id: Int32) throws(HTTP2Failure) -> Bool {
+    guard let frame = repeatedBlock.frame(for: id, received, after: block, wholeBlockStreamID) else {
+      repeatedBlock.keep(received, for: id)
+      return false
+    }
+    shortBlock = (frame.fieldCount, frame.end)
+    shortFieldsLeft = frame.shortFieldCount
+    defer {
+      shortBlock = nil
+      shortFieldsLeft = 0
+    }
+    try give(frame.bytes)
     return true
   }
 

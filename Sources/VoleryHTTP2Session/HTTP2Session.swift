@@ -32,8 +32,10 @@ package final class HTTP2Session {  // Isolation: loop
   @exclusivity(unchecked) var lastStreamID: Int32 = -1
   /// Of a server: `block` was received for this stream, and has not changed since; 0: it has.
   @exclusivity(unchecked) var wholeBlockStreamID: Int32 = 0
-  /// The block that nghttp2 reads now stands for one that is the same as `block`.
-  @exclusivity(unchecked) var isBlockRepeated = false
+  /// The block that nghttp2 reads now begins with fields that stand for so many of `block`, which end there.
+  @exclusivity(unchecked) var shortBlock: (fieldCount: Int, end: Int)?
+  /// Of them: those that are still to come.
+  @exclusivity(unchecked) var shortFieldsLeft = 0
   @exclusivity(unchecked) var repeatedBlock = RepeatedBlock()
   @exclusivity(unchecked) var trailers = UsualTrailers()
   /// Of the request that is being submitted.

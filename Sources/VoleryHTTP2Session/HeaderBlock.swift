@@ -49,6 +49,9 @@ public struct HeaderBlock: ~Copyable {
   /// The block is larger than the limit: what came after the limit is not here.
   package var isTooLarge: Bool { listByteCount > limit || omittedByteCount > 0 }
 
+  /// It is still there after `removeAll`.
+  var isKept: Bool { capacity <= HeaderBlock.maxKeptCapacity }
+
   /// In words, by how much it is larger; nil when it is not.
   ///
   /// - Parameter owner: Whose limit it is: "the client".
@@ -84,12 +87,11 @@ public struct HeaderBlock: ~Copyable {
     capacity = 0
   }
 
-  /// The block that comes now is the one that is here, field by field.
-  mutating func comesAgain() {
-    if fieldCount < known.count { known.removeAll(from: fieldCount) }
-    isOther = fieldCount > known.count
-    number &+= 1
-    changedFields = 0
+  /// After `removeAll`: the block that comes now begins with so many fields of the one that was here, which end there.
+  mutating func comesAgain(_ count: Int, end: Int) {
+    fieldCount = count
+    byteCount = end
+    listByteCount = end &+ count &* (HeaderBlock.fieldByteCount &- HeaderBlock.lengthsByteCount)
   }
 
   /// What is here is not needed any more, and another block may be long in coming.

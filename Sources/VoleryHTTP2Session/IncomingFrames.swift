@@ -10,8 +10,8 @@ struct IncomingFrames {
     /// It may be for no open stream: to be judged once nghttp2 has what comes before it.
     let isInQuestion: Bool
     let beginsLargeBlock: Bool
-    /// It opens a stream with the same block, byte for byte, as the one that opened this stream, the last one; 0: it does not.
-    let sameBlockStreamID: Int32
+    /// It opens a stream with a block that begins as the last one (`RepeatedBlock`).
+    let repeatsBlock: Bool
   }
 
   private let isServer: Bool
@@ -40,20 +40,21 @@ struct IncomingFrames {
       let isInQuestion = isServer && look(header, isOpen: isOpen)
       let beginsLargeBlock =
         header.type == FrameHeader.headers && !header.endsHeaders && header.length <= FrameHeader.maxPayloadByteCount
-      var sameBlockStreamID: Int32 = 0
+      var repeatsBlock = false
       if isServer, header.type == FrameHeader.headers || header.type == FrameHeader.continuation {
         if !isInQuestion, header.flags == FrameHeader.endHeaders, header.length <= bytes.count &- offset {
           let block = UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset &+ header.length)])
-          sameBlockStreamID = last.note(block, for: header.streamID)
+          repeatsBlock = last.begins(block)
+          if !repeatsBlock { last.keep(block, for: header.streamID) }
         } else {
           last.forget()
         }
       }
-      guard isInQuestion || beginsLargeBlock || sameBlockStreamID > 0 else { continue }
+      guard isInQuestion || beginsLargeBlock || repeatsBlock else { continue }
       let start = offset - FrameHeader.byteCount
       return Special(
         header: header, start: start, isInQuestion: isInQuestion, beginsLargeBlock: beginsLargeBlock,
-        sameBlockStreamID: sameBlockStreamID)
+        repeatsBlock: repeatsBlock)
     }
     return nil
   }

@@ -13,6 +13,8 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
   @exclusivity(unchecked) private var phase = Phase.waitingForHeaders
   @exclusivity(unchecked) private var areHeadersSubmitted = false
   @exclusivity(unchecked) private var hasReceivedEnd = false
+  /// What every response begins with; nil: nothing that is fixed, as the request's content-type has this subtype.
+  @exclusivity(unchecked) private var fixedHeaders: FixedHeaders?
   @exclusivity(unchecked) private var contentSubtype: String?
   /// Answered by an HTTP status: whoever sent it may not know gRPC.
   @exclusivity(unchecked) private var isNoCall = false
@@ -51,11 +53,13 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     phase = .open
     let memo = withServer { $0.lastRequest }
     if memo.isLike(block) {
-      contentSubtype = memo.head.contentSubtype
+      fixedHeaders = memo.responseHeaders
+      if fixedHeaders == nil { contentSubtype = memo.head.contentSubtype }
       return beginCall(memo.path(in: block), memo.head)
     }
     let request = RequestHeaders(block, memo)
     contentSubtype = request.head.contentSubtype
+    fixedHeaders = .response(contentSubtype)
     switch request.refusal {
     case .http(let status): refuse(httpStatus: status)
     case .grpc(let status): finish(status, trailingMetadata: Metadata())
@@ -254,14 +258,6 @@ package final class HTTP2ServerStream: ReceivingStream, ServerStream, Connection
     headers.append(":status", "200")
     headers.append("content-type", "application/grpc+\(contentSubtype ?? "")")
     return headers
-  }
-
-  private var fixedHeaders: FixedHeaders? {
-    switch contentSubtype {
-    case nil: .plainResponse
-    case "proto": .protoResponse
-    default: nil
-    }
   }
 
   /// The last headers of a call that are within what the client takes: the message is cut, and where metadata alone is over

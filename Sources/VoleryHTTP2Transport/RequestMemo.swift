@@ -6,6 +6,7 @@ import VoleryTypes
 /// A connection's last request: as a rule the next one says the same, but for its method and its time. Then only these are read.
 final class RequestMemo {  // Isolation: loop
   @exclusivity(unchecked) private(set) var head = ServerRequestHead()
+  @exclusivity(unchecked) private(set) var responseHeaders: FixedHeaders?
   @exclusivity(unchecked) private var pathPlace = 0
   @exclusivity(unchecked) private var timeoutPlace: Int?
   /// Fields that may have another value, by `HeaderBlock.changes`.
@@ -23,6 +24,7 @@ final class RequestMemo {  // Isolation: loop
     guard pathPlace < UInt32.bitWidth, timeoutPlace ?? 0 < UInt32.bitWidth else { return forget() }
     keptCount &+= 1
     self.head = copy head
+    responseHeaders = .response(head.contentSubtype)
     self.pathPlace = pathPlace
     self.timeoutPlace = timeoutPlace
     own = UInt32(1) << UInt32(pathPlace)

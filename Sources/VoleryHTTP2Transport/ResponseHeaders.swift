@@ -71,5 +71,14 @@ struct ResponseHeaders: ~Copyable {
 extension FixedHeaders {
   static let plainResponse = FixedHeaders([(":status", "200"), ("content-type", "application/grpc")])
   static let protoResponse = FixedHeaders([(":status", "200"), ("content-type", "application/grpc+proto")])
+  /// For the subtype of a request's content-type; nil: the response's is none of these.
+  static func response(_ contentSubtype: String?) -> FixedHeaders? {
+    switch contentSubtype {
+    case nil: plainResponse
+    case "proto": protoResponse
+    default: nil
+    }
+  }
+
   static let okTrailers = FixedHeaders([("grpc-status", "0")])
 }

@@ -22,13 +22,15 @@ struct BenchClient: AsyncParsableCommand {
   @Option var kind = Kind.unary
   @OptionGroup var seams: BenchSeams
   @Option(help: "End after so many operations of all lanes instead of after SECONDS.") var operations: Int?
+  @Option(help: "Seconds that each call has.") var deadline: Int?
 
   func run() async throws {
     let list = ports.split(separator: ",").map { "127.0.0.1:\($0)" }.joined(separator: ",")
     var options = ChannelOptions()
     options.interceptors = try seams.clientInterceptors()
     options.observers = seams.allObservers
-    let client = BenchmarkClient(try Channel("ipv4:\(list)", options: options))
+    let defaults = deadline.map { CallOptions(timeout: .seconds($0)) }
+    let client = BenchmarkClient(try Channel("ipv4:\(list)", options: options), defaults: defaults)
     let message = Echo(payload: [UInt8](repeating: 7, count: payload))
     for _ in 0..<20 { _ = try await client.unary(message) }
     let start = BenchClient.nanoseconds(of: CLOCK_MONOTONIC)

@@ -126,15 +126,20 @@ def unary_load(connections, streams, payload):
     return load
 
 
-def own_load(kind, lanes, payload):
+def own_load(kind, lanes, payload, *options):
     def load(program, port, count, folder):
-        run([program, "client", str(port), str(lanes), "0", str(payload), "--kind", kind, "--operations", str(count)])
+        run([program, "client", str(port), str(lanes), "0", str(payload), "--kind", kind, "--operations", str(count), *options])
     return load
 
 
 ROWS = {
     "unary-server": Row("unary call, server, 8 connections × 32 streams, 16 B", 4096, 12288, server(unary_load(8, 32, 16))),
     "unary-client": Row("unary call, client, 64 in flight, 16 B", 3200, 9600, client("unary", 64, 16), rounds=3),
+    "unary-server-deadlines": Row(
+        "unary call with a deadline, server, 64 in flight of our own client, 16 B", 3200, 9600,
+        server(own_load("unary", 64, 16, "--deadline", "20")), rounds=3),
+    "unary-client-deadlines": Row(
+        "unary call with a deadline, client, 64 in flight, 16 B", 3200, 9600, client("unary", 64, 16, "--deadline", "20"), rounds=3),
     **{f"unary-{side}-{count}-{kind}": Row(
         f"unary call, {side}, {count} {'interceptor that reads' if kind == 'interceptors' else 'observer that counts'}", few, many,
         measure(f"--{kind}", str(count)), rounds=rounds)

@@ -154,6 +154,60 @@ import Testing
   /// DATA that comes in pieces is the same as in one.
   private static func joined(_ said: [String]) -> String { said.joined(separator: " ").replacing("] [", with: ", ") }
 
+  @Test("nor does it for what stands behind a beginning that blocks have in common", arguments: UInt64(1)...12)
+  func tails(_ seed: UInt64) throws {
+    var random = SplitMix(state: seed)
+    let pairs = (whole: try Pair(), cut: try Pair())
+    let common: [UInt8] = [0x83, 0x86] + [0x04, 18] + "/some.Service/Call".utf8 + [0x01, 4] + "host".utf8
+    for index in 0..<250 {
+      // With the field that was added to HPACK's table last, which is another one each time.
+      var block = common + (index == 0 ? Self.literal(0x40, "x-added", "first") : [0xbe])
+      block += Self.literal(0, "te", "trailers") + Self.literal(0, "content-type", "application/grpc")
+      if Int.random(in: 0..<12, using: &random) == 0 { block[10] = UInt8.random(in: 97...122, using: &random) }
+      for _ in 0..<Int.random(in: 0...2, using: &random) {
+        switch Int.random(in: 0..<24, using: &random) {
+        case 0: block.append(0x84)  // ":path" once more, and behind other fields.
+        case 1: block += Self.literal(0, "connection", "close")
+        case 2: block += Self.literal(0, "priority", "u=7, i")
+        case 3: block += [0x0f, 0x0d, 1, 0x32]  // content-length, 2
+        case 4: block += Self.literal(0x40, "x-added", "\(index)")
+        case 5: block.append(0xbe)
+        case 8: block += Self.literal(0, "x-long", String(repeating: "l", count: 120))
+        default: block += Self.literal(0x10, "grpc-timeout", "\(Int.random(in: 1...9999, using: &random))m")
+        }
+      }
+      let id = Int32(2 * index + 1)
+      let bytes =
+        FrameHeader(length: block.count, type: FrameHeader.headers, flags: FrameHeader.endHeaders, streamID: id).bytes
+        + block + FrameHeader(length: 2, type: FrameHeader.data, flags: FrameHeader.endStream, streamID: id).bytes + [1, 2]
+      try bytes.withUnsafeBytes { try pairs.whole.server.feed($0) }
+      for byte in bytes { try [byte].withUnsafeBytes { try pairs.cut.server.feed($0) } }
+      // Streams with a fault are reset.
+      _ = (pairs.whole.server.output(), pairs.cut.server.output())
+    }
+    let (whole, cut) = (pairs.whole.ends.server.streams, pairs.cut.ends.server.streams)
+    #expect(whole.count == 250 && cut.count == 250)
+    for (one, other) in zip(whole, cut) { #expect(Self.joined(one.said) == Self.joined(other.said)) }
+    #expect(pairs.whole.server.repeatedBlock.repetitionCount > 100)
+    #expect(pairs.cut.server.repeatedBlock.repetitionCount == 0)
+  }
+
+  @Test("a pseudo-header field behind others is refused, whatever stood in the block before") func late() throws {
+    let pair = try Pair()
+    let common = [0x83, 0x86, 0x04, 18] + "/some.Service/Call".utf8 + Self.literal(0, "te", "trailers")
+    for (index, rest) in [("host", "x"), ("host", "y"), (":authority", "x"), ("host", "x")].enumerated() {
+      let block = common + Self.literal(0, rest.0, rest.1)
+      let header = FrameHeader(length: block.count, type: 1, flags: 4, streamID: Int32(2 * index + 1))
+      try (header.bytes + block).withUnsafeBytes { try pair.server.feed($0) }
+      _ = pair.server.output()
+    }
+    #expect(pair.ends.server.streams.map { $0.said.first?.prefix(6) } == [":metho", ":metho", "closed", ":metho"])
+  }
+
+  private static func literal(_ first: UInt8, _ name: String, _ value: String) -> [UInt8] {
+    [first, UInt8(name.utf8.count)] + name.utf8 + [UInt8(value.utf8.count)] + value.utf8
+  }
+
   @Test("content-length is held to, also of a request that is the last one again") func contentLength() throws {
     let pair = try Pair()
     let fields = Self.request + [("content-length", "2")]
