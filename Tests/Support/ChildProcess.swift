@@ -41,9 +41,13 @@ package final class ChildProcess: Sendable {
     posix_spawn_file_actions_destroy(&actions)
     posix_spawnattr_destroy(&attributes)
     close(ends[1])
+    // Before there is an object, whose end would kill the process 0: the whole group that the tests are in.
+    guard code == 0 else {
+      close(ends[0])
+      throw Failure(description: "\(arguments[0]) can't be started: error \(code)")
+    }
     self.pid = pid
     output = ends[0]
-    guard code == 0 else { throw Failure(description: "\(arguments[0]) can't be started: error \(code)") }
   }
 
   deinit {
