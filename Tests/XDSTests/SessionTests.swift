@@ -223,6 +223,38 @@ import VoleryXDS
     }
   }
 
+  @Test(
+    "a server of several addresses is one: any of them names it, and it is reached by the one that works (gRFC A61)")
+  func addresses() async throws {
+    try await led([try Self.filter()]) { channel, servers in
+      let dead = try Backend.freePort()
+      var several = Wires.endpoint(dead)
+      if case .endpoint(var endpoint)? = several.hostIdentifier {
+        let other = WireSocketAddress(address: "127.0.0.1", portSpecifier: .portValue(UInt32(servers[0].port)))
+        endpoint.additionalAddresses = [
+          WireEndpoint.AdditionalAddress(address: WireAddress(address: .socketAddress(other)))
+        ]
+        several.hostIdentifier = .endpoint(endpoint)
+      }
+      try control.set(
+        .endpoints, Wires.endpoints("a", [Wires.locality("z", [several, Wires.endpoint(servers[1].port)])]),
+        Wires.endpoints("b", ports: servers[3].port))
+      try await eventually("both are called") {
+        try await Backend.ask(channel, calls: 20).keys.sorted() == ["one", "two"]
+      }
+      for port in [dead, servers[0].port] {
+        let pair = "where=\(SessionCookie.encoded("127.0.0.1:\(port);a"))"
+        for _ in 0..<6 {
+          let answer = try await ask(channel, pair)
+          #expect(answer.server == "one" && answer.cookie == nil)
+        }
+      }
+      let moved = try await ask(channel, "where=\(SessionCookie.encoded("127.0.0.1:\(dead);b"))")
+      let value = try #require(moved.pair?.dropFirst("where=".count))
+      #expect(SessionCookie.decoded(String(value)) == "127.0.0.1:\(dead),127.0.0.1:\(servers[0].port);a")
+    }
+  }
+
   @Test("what is no cookie of ours is none: any server answers, and says which")
   func garbled() async throws {
     try await led([try Self.filter()]) { channel, servers in
