@@ -10,11 +10,12 @@ import Testing
   final class Stream: HTTP2Stream {
     unowned let end: End
     var said: [String] = []
-    let trailers: FixedHeaders?
+    let ending: FixedHeaders?
 
-    init(_ end: End, answers trailers: FixedHeaders? = nil) {
+    /// - Parameter ending: Answers with these trailers; nil: it does not answer.
+    init(_ end: End, ending: FixedHeaders? = nil) {
       self.end = end
-      self.trailers = trailers
+      self.ending = ending
     }
 
     override func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {
@@ -28,10 +29,10 @@ import Testing
     override func dataReceived(_ bytes: UnsafeRawBufferPointer) { said.append("\(Array(bytes))") }
     override func endReceived() {
       said.append("end")
-      guard let trailers else { return }
+      guard let ending else { return }
       submitHeaders(RepeatedBlockTests.response)
       sendBody([7, 7, 7])
-      endBody(trailers: trailers)
+      endBody(trailers: ending)
     }
     override func closed(_ code: HTTP2ErrorCode) { said.append("closed \(code)") }
   }
@@ -41,7 +42,7 @@ import Testing
     var trailers: FixedHeaders?
 
     func streamOpened() -> HTTP2Stream? {
-      let stream = Stream(self, answers: trailers)
+      let stream = Stream(self, ending: trailers)
       streams.append(stream)
       return stream
     }
