@@ -118,7 +118,7 @@ enum HTTP2Callbacks {
       return session
     }
     var hooks = memory.hooks
-    withUnsafeMutablePointer(to: &hooks) { hooks in table = memory.sharingFrame { make(hooks) } }
+    withUnsafeMutablePointer(to: &hooks) { hooks in table = memory.makingSession { make(hooks) } }
     return session
   }
 }

@@ -59,7 +59,7 @@ struct HTTP2Output: ~Copyable {
   }
 
   private mutating func grow(by length: Int) {
-    if bytes == nil, let lent = memory?.takeOutput(&capacity) {
+    if bytes == nil, let lent = memory?.output.take(&capacity) {
       bytes = lent
       if capacity >= length { return }
     }
@@ -136,7 +136,7 @@ struct HTTP2Output: ~Copyable {
     if capacity > HTTP2Output.maxKeptCapacity {
       free(bytes)
     } else if let memory {
-      memory.giveBack(output: bytes, capacity)
+      memory.output.giveBack(bytes, capacity)
     } else {
       return
     }
