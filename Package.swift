@@ -364,7 +364,7 @@ let package = Package(
       "TLSTests",
       [
         "TestSupport", "Volery", "VoleryClient", "VoleryServer", "VoleryEventLoops", "VoleryHTTP2Transport",
-        "VoleryTLSSession", "VoleryTypes", logging,
+        "VoleryPlatform", "VoleryTLSSession", "VoleryTypes", logging,
       ]),
     .target(
       name: "FuzzTargets",

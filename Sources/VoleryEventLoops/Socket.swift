@@ -138,6 +138,11 @@ package final class Socket {  // Isolation: loop
     waitingByteCount == 0 ? write(pieces, keeping: Socket.waitingLimit) : 0
   }
 
+  /// The same for bytes that are in one place.
+  package func writeSome(_ bytes: UnsafeRawBufferPointer) -> Int {
+    withUnsafePointer(to: bytes) { writeSome(UnsafeBufferPointer(start: $0, count: 1)) }
+  }
+
   /// Keeps a copy of at most `limit` bytes that the kernel does not take. Returns how many bytes were taken or kept; all
   /// when the socket is closed or fails.
   private func write(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>, keeping limit: Int) -> Int {

@@ -1,5 +1,6 @@
 package import VoleryEventLoops
 package import VoleryHTTP2Session
+import VoleryPlatform
 package import VoleryTypes
 
 /// A socket with an HTTP/2 session on it, one end of a gRPC connection: what both sides have in common. Everything runs
@@ -47,9 +48,8 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
     let remote = socket.remoteAddress.map(SocketAddress.init) ?? .unix("")
     self.peer = Peer(address: remote, localAddress: socket.localAddress.map(SocketAddress.init))
     session = HTTP2Session(
-      role: role, settings: settings, delegate: self, memory: loop.local { HTTP2Memory() },
-      // TLS makes records of what it gets: it should be much at a time.
-      gathersPayloads: security == nil)
+      role: role, settings: settings, delegate: self, memory: loop.local { HTTP2Memory() }, gathersPayloads: true)
+    security?.borrows(from: loop.local { LentBuffer() })
   }
 
   deinit {
@@ -172,15 +172,16 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
 
   private func pull() -> Bool {
     guard let security else { return session.pull(limit: HTTP2Connection.writeLimit) { socket.writeSome($0) } }
-    var hasMore = false
+    // What is made of records already goes first.
+    var hasMore = security.hasOutgoing
     var failure: (any Error)?
-    if security.isEstablished {
+    if !hasMore, security.isEstablished {
       hasMore = session.pull(limit: HTTP2Connection.writeLimit) { pieces in
-        do { for bytes in pieces { try security.send(bytes) } } catch { failure = error }
+        do { try security.send(pieces) } catch { failure = error }
         return pieces.reduce(0) { $0 + $1.count }
       }
     }
-    security.takeOutgoing { socket.write($0) }
+    security.giveOutgoing { socket.writeSome($0) }
     if let failure { end("\(failure)") }
     return hasMore && failure == nil
   }
@@ -217,7 +218,7 @@ package class HTTP2Connection: SocketDelegate, TurnFlushing, HTTP2SessionDelegat
     isOver = true
     if let security, security.isEstablished {
       security.close()
-      security.takeOutgoing { socket.write($0) }
+      security.giveOutgoing { socket.writeSome($0) }
     }
     socket.close()
     let streams = session.streams

@@ -1,4 +1,5 @@
 import COpenSSL
+package import VoleryPlatform
 
 /// One end of a TLS connection without any I/O: bytes of the wire in -> plain bytes out, plain bytes in -> bytes for the
 /// wire. Not thread-safe: it belongs to its connection's loop.
@@ -20,14 +21,13 @@ package final class TLSSession {  // Isolation: loop
   /// What a callback found wrong: it knows more than OpenSSL's error does.
   var refusal: String?
   @exclusivity(unchecked) private var firstBytes: [UInt8] = []
+  private var lender: LentBuffer?
   @exclusivity(unchecked) private var bytesOfKeys = 0
 
   /// Answers to handshake messages that may wait until the peer reads: more is an attack.
   private static let maxWaitingOutput = 256 << 10
   /// New keys are made after so many bytes, far below what AES-GCM allows (RFC 8446, 5.5).
   private static let bytesPerKeys = 64 << 30
-  /// A record of TLS has at most this much.
-  private static let recordByteCount = 16 << 10
 
   /// - Parameters:
   ///   - serverName: The server's host name or IP address, on a client: told to the server (SNI), and checked.
@@ -130,13 +130,13 @@ package final class TLSSession {  // Isolation: loop
     }
     if phase == .handshaking { try shakeHands() }
     if phase == .established { try readRecords(output) }
-    guard buffers.pointee.outputCount <= TLSSession.maxWaitingOutput else {
+    guard buffers.pointee.outputCount - buffers.pointee.volunteeredCount <= TLSSession.maxWaitingOutput else {
       throw fail("the peer makes this side answer and does not read the answers")
     }
   }
 
   private func readRecords(_ output: (UnsafeRawBufferPointer) -> Void) throws(TLSError) {
-    let count = TLSSession.recordByteCount
+    let count = RecordFilling.recordByteCount
     let result = withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { record -> Int32 in
       while true {
         ERR_clear_error()
@@ -158,8 +158,20 @@ package final class TLSSession {  // Isolation: loop
     bytesOfKeys += bytes.count
     if bytesOfKeys > TLSSession.bytesPerKeys { renewKeys() }
     ERR_clear_error()
+    let waiting = buffers.pointee.outputCount
     let count = SSL_write(ssl, bytes.baseAddress, Int32(bytes.count))
     if count != Int32(bytes.count) { throw fail() }
+    buffers.pointee.volunteered(since: waiting)
+  }
+
+  /// The same for bytes that are in several pieces: records are filled across them.
+  package func send(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) throws(TLSError) {
+    var failure: TLSError?
+    RecordFilling.fill(from: pieces) { bytes in
+      do throws(TLSError) { try send(bytes) } catch { failure = error }
+      return failure == nil
+    }
+    if let failure { throw failure }
   }
 
   private func renewKeys() {
@@ -167,12 +179,24 @@ package final class TLSSession {  // Isolation: loop
     if SSL_version(ssl) >= TLS1_3_VERSION { SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) }
   }
 
+  /// Whether something has to go to the wire.
+  package var hasOutgoing: Bool { buffers.pointee.outputCount > 0 }
+
   /// Gives what has to go to the wire, in one buffer that is valid during the call; does not call where there is nothing.
   package func takeOutgoing(_ body: (UnsafeRawBufferPointer) -> Void) {
-    let count = buffers.pointee.outputCount
-    guard count > 0 else { return }
-    body(UnsafeRawBufferPointer(start: buffers.pointee.output, count: count))
-    buffers.pointee.outputTaken()
+    giveOutgoing {
+      body($0)
+      return $0.count
+    }
+  }
+
+  /// The same where not all of it may be taken: `body` returns how much is, and the rest waits here.
+  package func giveOutgoing(_ body: (UnsafeRawBufferPointer) -> Int) { buffers.pointee.give(body) }
+
+  /// Has buffers for what has to go to the wire from there: those of the loop on which all is done from now on.
+  package func borrows(from lender: LentBuffer) {
+    self.lender = lender
+    buffers.pointee.lender = Unmanaged.passUnretained(lender)
   }
 
   /// Says goodbye; `takeOutgoing` has it.

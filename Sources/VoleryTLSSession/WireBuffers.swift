@@ -8,13 +8,18 @@ struct WireBuffers {
   var input: UnsafeRawPointer?
   var inputCount = 0
   var output: UnsafeMutableRawPointer?
-  var outputCount = 0
+  /// Bytes from the front of it that are there and have not been taken.
+  private(set) var outputCount = 0
   private var outputCapacity = 0
+  /// Bytes at the front that have been taken.
+  private var takenCount = 0
+  /// Of what waits: bytes that the peer did not make this end say.
+  private(set) var volunteeredCount = 0
+  /// Where buffers go round, which the session holds; nil: each is made anew.
+  var lender: Unmanaged<LentBuffer>?
 
-  /// A buffer of about a record's size is made anew each time there is something to say: most connections of most programs have
-  /// nothing to say most of the time. One that large messages have made larger is kept, up to the second size.
-  private static let passingCapacity = 20 << 10
-  private static let keptCapacity = 512 << 10
+  /// A buffer that has become larger than this is not kept: what a connection makes records of at once fits.
+  private static let keptCapacity = 640 << 10
 
   fileprivate mutating func read(_ target: UnsafeMutablePointer<CChar>, _ limit: Int) -> Int {
     let count = min(limit, inputCount)
@@ -26,14 +31,22 @@ struct WireBuffers {
   }
 
   fileprivate mutating func write(_ bytes: UnsafePointer<CChar>, _ count: Int) -> Bool {
-    if outputCount + count > outputCapacity {
-      let capacity = max(outputCount + count, outputCapacity * 2, 1024)
-      guard let larger = realloc(output, capacity) else { return false }
-      output = larger
-      outputCapacity = capacity
-    }
-    memcpy(output! + outputCount, bytes, count)
+    let end = takenCount + outputCount
+    if outputCapacity - end < count, !grow(to: end + count) { return false }
+    memcpy(output! + end, bytes, count)
     outputCount += count
+    return true
+  }
+
+  private mutating func grow(to count: Int) -> Bool {
+    if output == nil, let lent = lender?._withUnsafeGuaranteedRef({ $0.take(&outputCapacity) }) {
+      output = lent
+      if outputCapacity >= count { return true }
+    }
+    let capacity = max(count, outputCapacity * 2, 1024)
+    guard let larger = realloc(output, capacity) else { return false }
+    output = larger
+    outputCapacity = capacity
     return true
   }
 
@@ -41,9 +54,23 @@ struct WireBuffers {
     bytes.withUnsafeBytes { _ = write($0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count) }
   }
 
-  mutating func outputTaken() {
-    outputCount = 0
-    if outputCapacity <= WireBuffers.passingCapacity || outputCapacity > WireBuffers.keptCapacity { free() }
+  /// What has been written since there were so many bytes is of this end's own accord.
+  mutating func volunteered(since count: Int) { volunteeredCount += outputCount - count }
+
+  /// Gives what waits to `body`, which returns how much of it is taken.
+  mutating func give(_ body: (UnsafeRawBufferPointer) -> Int) {
+    guard outputCount > 0, let output else { return }
+    let taken = body(UnsafeRawBufferPointer(start: output + takenCount, count: outputCount))
+    takenCount += taken
+    outputCount -= taken
+    if outputCount == 0 { letGo() }
+  }
+
+  private mutating func letGo() {
+    guard let lender, let output, outputCapacity <= WireBuffers.keptCapacity else { return free() }
+    lender._withUnsafeGuaranteedRef { $0.giveBack(output, outputCapacity) }
+    self.output = nil
+    free()
   }
 
   mutating func free() {
@@ -51,6 +78,8 @@ struct WireBuffers {
     output = nil
     outputCapacity = 0
     outputCount = 0
+    takenCount = 0
+    volunteeredCount = 0
   }
 }
 

@@ -1,5 +1,6 @@
 import Testing
 import Volery
+import VoleryPlatform
 import VoleryTLSSession
 
 /// Two sessions back to back, without sockets.
@@ -130,5 +131,53 @@ import VoleryTLSSession
       try Self.shakeHands(other, TLSSession(serverContext))
       #expect(other.peer?.isResumed == false)
     }
+  }
+
+  @Test("pieces come out as they went in, in full records, and what is not taken waits", arguments: [1, 9, 16_384, 70_000])
+  func piecewise(_ size: Int) throws {
+    let (client, server) = try Self.pair()
+    let lender = LentBuffer()
+    client.borrows(from: lender)
+    let message = (0..<150_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+    // As frames come: a short piece, a longer one.
+    try message.withUnsafeBytes { bytes in
+      var pieces: [UnsafeRawBufferPointer] = []
+      var start = 0
+      while start < bytes.count {
+        let end = min(start + (pieces.count % 2 == 0 ? 9 : size), bytes.count)
+        pieces.append(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+        start = end
+      }
+      try pieces.withUnsafeBufferPointer { try client.send($0) }
+    }
+    var wire: [UInt8] = []
+    var calls = 0
+    while client.hasOutgoing {
+      client.giveOutgoing { bytes in
+        wire += bytes.prefix(10_000)
+        return min(bytes.count, 10_000)
+      }
+      calls += 1
+    }
+    #expect(calls == (wire.count + 9_999) / 10_000)
+    var plain: [UInt8] = []
+    try wire.withUnsafeBytes { try server.receive($0) { plain += $0 } }
+    #expect(plain == message)
+    // A record has 22 bytes besides (TLS 1.3 with AES-GCM).
+    let records = (message.count + (16 << 10) - 1) / (16 << 10)
+    #expect(wire.count == message.count + 22 * records)
+    var capacity = 0
+    let lent = lender.take(&capacity)
+    #expect(lent != nil && capacity >= wire.count, "its buffer went back")
+    if let lent { lender.giveBack(lent, capacity) }
+  }
+
+  @Test("what waits of this end's own does not count as answers that the peer does not read") func waiting() throws {
+    let (client, server) = try Self.pair()
+    let message = [UInt8](repeating: 7, count: 400_000)
+    try message.withUnsafeBytes { try server.send($0) }
+    try message.prefix(10).withUnsafeBytes { try client.send($0) }
+    #expect(try Self.pass(client, server) == Array(message.prefix(10)))
+    #expect(try Self.pass(server, client) == message)
   }
 }
