@@ -25,6 +25,7 @@ struct BenchClient: AsyncParsableCommand {
   @Option(help: "Seconds that each call has.") var deadline: Int?
 
   func run() async throws {
+    try seams.applyToProcess()
     let list = ports.split(separator: ",").map { "127.0.0.1:\($0)" }.joined(separator: ",")
     var options = ChannelOptions()
     options.interceptors = try seams.clientInterceptors()

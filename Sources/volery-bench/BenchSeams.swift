@@ -21,6 +21,14 @@ struct BenchSeams: ParsableArguments {
   @Flag(help: "Spans that are kept in memory.") var tracing = false
   @Flag(help: "The status page.") var status = false
   @Option(help: "A binary log of everything to this file.") var binlog: String?
+  @Option(help: "Microseconds for which event loops look again before they wait.") var spin = 0
+
+  /// Before there is an event loop.
+  func applyToProcess() throws {
+    var settings = ProcessSettings()
+    settings.spinsBeforeWaiting = .microseconds(spin)
+    try settings.apply()
+  }
 
   private func log() throws -> [BinaryLog] {
     try binlog.map { [try BinaryLog($0, filter: BinaryLogFilter("*"))] } ?? []

@@ -2,15 +2,17 @@ import ArgumentParser
 import Volery
 
 struct BenchServer: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "server", abstract: "Serves on 127.0.0.1 until SIGTERM.")
+  static let configuration = CommandConfiguration(commandName: "server", abstract: "Serves until SIGTERM.")
 
   @Argument var port: Int
   @OptionGroup var seams: BenchSeams
+  @Option(help: "Where to listen.") var host = "127.0.0.1"
   @Option(help: "Event loops; one for each core by default.") var loops: Int?
   @Option(help: "A PEM file; with --key: TLS.") var certificate: String?
   @Option(help: "A PEM file.") var key: String?
 
   func run() async throws {
+    try seams.applyToProcess()
     var options = ServerOptions()
     options.eventLoops = loops
     options.maxRequestMessageBytes = 16 << 20
@@ -19,7 +21,7 @@ struct BenchServer: AsyncParsableCommand {
     var credentials = ServerCredentials.plaintext
     if let certificate, let key { credentials = .tls(certificate: .file(certificate), key: .file(key)) }
     let server = Server(services: [BenchmarkServer()], credentials: credentials, options: options)
-    try await server.run(listeningOn: .tcp("127.0.0.1", port))
+    try await server.run(listeningOn: .tcp(host, port))
   }
 }
 
