@@ -17,5 +17,6 @@ enum Main {
 /// Volery's side of the benchmark: the same service and the same load generator as the peers in Tests/Benchmark.
 struct Bench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "volery-bench", subcommands: [BenchServer.self, BenchClient.self, BenchProxy.self, BenchLoop.self])
+    commandName: "volery-bench",
+    subcommands: [BenchServer.self, BenchClient.self, BenchSubchannels.self, BenchProxy.self, BenchLoop.self])
 }

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pathlib
+import resource
 import shutil
 import statistics
 import subprocess
@@ -12,7 +13,7 @@ from h2load import Load
 from idle_load import IdleLoad, unverified
 from instructions import instructions
 from noise import Noise
-from processes import LOAD_CORE, SERVER_CORE, Running, pinned
+from processes import LOAD_CORE, SERVER_CORE, Running, pinned, resident
 from proxies import proxies
 from results import Row, latencies
 from targets import CALLBACK, CPP, FLOOR, OURS, QUEUE, SWIFT
@@ -22,6 +23,8 @@ GRPCIO = "grpcio"
 SHAPES = [(1, 1), (1, 32), (8, 32), (64, 1), (64, 100)]
 PAYLOADS = [0, 16, 1024]
 MEBIBYTE = 1 << 20
+# Idle connections: as many as a server takes by default, but for some.
+MANY = 9900
 
 
 class Bench:
@@ -237,8 +240,24 @@ def memory(bench):
         "used connection": Row("memory", "used connection", "the same after a call on each", "kB"),
         "idle TLS connection": Row("memory", "idle TLS connection", "idle TLS connection (1,000 open)", "kB"),
         "open stream": Row("memory", "open stream", "open stream (10,000 on 100 connections)", "kB"),
+        "many TLS connections": Row("memory", "many TLS connections", f"idle TLS connection ({MANY:,} open)", "kB"),
+        "subchannel": Row("memory", "subchannel", "a channel's connected server (1,000 of them, a call or more on each)", "kB"),
+        "resting subchannel": Row("memory", "resting subchannel", "the same at rest", "kB"),
     }
     if not bench.wants("memory") and not bench.wanted_of(rows.values()):
+        return
+    wants = lambda key: bench.wants("memory") or bench.wants(key)
+    for _ in range(min(bench.rounds, 3)):
+        if wants("subchannel") or wants("resting subchannel"):
+            called, resting = subchannels(bench, 1000)
+            rows["subchannel"].add(OURS, called)
+            rows["resting subchannel"].add(OURS, resting)
+    if wants("many TLS connections") and resource.getrlimit(resource.RLIMIT_NOFILE)[0] > MANY + 100:
+        for name, command in bench.servers(tls=True).items():
+            with Running(name, command) as server, warmed(server, MANY, unverified()) as (_, before):
+                rows["many TLS connections"].add(name, (server.resident() - before) / MANY / 1000)
+    if not any(wants(key) for key in list(rows)[:4]):
+        yield from (row for row in rows.values() if row.rounds)
         return
     for _ in range(min(bench.rounds, 3)):
         for name, command in bench.servers().items():
@@ -259,7 +278,29 @@ def memory(bench):
             with Running(name, command) as server:
                 with warmed(server, 1000, unverified()) as (_, before):
                     rows["idle TLS connection"].add(name, (server.resident() - before) / 1000 / 1000)
-    yield from rows.values()
+    yield from (row for row in rows.values() if row.rounds)
+
+
+def subchannels(bench, count):
+    """What a channel takes for each of so many servers, which are one by its addresses: after the calls, and at rest."""
+    with Running("server", [bench.volery, "server", "{port}", "--host", "0.0.0.0"], LOAD_CORE) as server:
+        with subprocess.Popen(
+                pinned(SERVER_CORE, [bench.volery, "subchannels", server.port, count]), stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, text=True) as process:
+            def stage(expected):
+                said = process.stdout.readline().strip()
+                if said != expected:
+                    raise SystemExit(f"{process.args}: {expected!r} expected, {said!r} said")
+                return resident(process)
+            try:
+                before = stage("before")
+                process.stdin.write("\n")
+                process.stdin.flush()
+                called = stage("called")
+                time.sleep(4)
+                return (called - before) / count / 1000, (resident(process) - before) / count / 1000
+            finally:
+                process.kill()
 
 
 @contextlib.contextmanager

@@ -37,6 +37,14 @@ def listening(process, port, seconds=10):
     return False
 
 
+def resident(process):
+    """Bytes of its own memory that are there (RssAnon: files and shared libraries don't count)."""
+    for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    raise SystemExit(f"{process.args} is gone")
+
+
 class Running:
     """A server process. `command` is a list in which {port} is replaced; `prepare`, if given, is told the port before."""
 
@@ -61,11 +69,7 @@ class Running:
                 for path in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")}
 
     def resident(self):
-        """Bytes of its own memory that are there (RssAnon: files and shared libraries don't count)."""
-        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) * 1024
-        raise SystemExit(f"{self.name} is gone")
+        return resident(self.process)
 
     def stop(self):
         self.process.send_signal(signal.SIGKILL)
