@@ -128,6 +128,41 @@ import VoleryProxy
     await stage.proxy.drain(limit: .zero)
   }
 
+  @Test("a server is told what each request says, whatever those before it on its connection have said")
+  func requestsInTurn() async throws {
+    let listener = try ScriptedListener()
+    let stage = try Stage(to: "127.0.0.1:\(listener.port)") { $0.eventLoops = 1 }
+    let changes: [[(String, String)]] = [
+      [], [], [("grpc-accept-encoding", "gzip")], [("grpc-accept-encoding", "gzip")], [], [("grpc-encoding", "gzip")],
+      [("content-type", "application/grpc+json")], [("content-type", "application/grpc+json")], [], [],
+      [(":authority", "other")], [(":authority", "other")], [("x-a", "1")], [("x-a", "1")], [("x-a", "2")],
+      [("grpc-timeout", "9S"), ("x-a", "2")], [("x-a", "2")], [],
+    ]
+    let names = ["grpc-accept-encoding", "grpc-encoding", "content-type", ":authority", "x-a", "x-forwarded-for"]
+    let seen = try await blocking {
+      let client = try ScriptedPeer.client(of: stage.scriptedAddress)
+      var server: ScriptedPeer?
+      return try changes.enumerated().map { index, change in
+        let usual = ScriptedPeer.request.map { field in (field.0, change.first { $0.0 == field.0 }?.1 ?? field.1) }
+        let more = change.filter { changed in !usual.contains { $0.0 == changed.0 } }
+        client.say(.headers(UInt32(2 * index + 1), usual + more, ends: true))
+        let peer = try server ?? listener.accept()
+        server = peer
+        try peer.listen("call \(index)") { $0.blocks.count > index }
+        let stream = peer.blocks[index].stream
+        return (names + ["grpc-timeout"]).map { peer.field($0, of: stream) }
+      }
+    }
+    for (change, fields) in zip(changes, seen) {
+      func said(_ name: String) -> String? { change.first { $0.0 == name }?.1 }
+      #expect(fields[0] == said("grpc-accept-encoding") && fields[1] == said("grpc-encoding"), "\(change)")
+      #expect(fields[2] == said("content-type") ?? "application/grpc", "\(change)")
+      #expect(fields[3] == said(":authority") ?? "test" && fields[4] == said("x-a"), "\(change)")
+      #expect(fields[5] == "127.0.0.1" && (fields[6] != nil) == (said("grpc-timeout") != nil), "\(change)")
+    }
+    await stage.proxy.drain(limit: .zero)
+  }
+
   @Test("a server that is lost in the middle of a message is a failure of the call, never its end") func halfAMessage()
     async throws
   {
