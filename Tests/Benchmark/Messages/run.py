@@ -14,8 +14,8 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-# Volery's time as a part of swift-protobuf's: (decode, encode) by message.
-TARGETS = {"a": (0.9, 0.9), "b": (0.8, 0.8), "c": (0.45, 0.40), "d": (1.0, 1.0), "e": (0.8, 0.8), "f": (0.85, 0.85)}
+# Volery's time as a part of swift-protobuf's: (decode, encode) by message. Decoding (d) is one copy of a mebibyte in both.
+TARGETS = {"a": (0.75, 0.75), "b": (0.75, 0.75), "c": (0.45, 0.40), "d": (1.0, 0.75), "e": (0.75, 0.75), "f": (0.75, 0.75)}
 
 
 def rows(program, cases, environment=None):
