@@ -68,7 +68,11 @@ extension HTTP2Session {
       if frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST { wholeBlockStreamID = header.stream_id }
       stream._withUnsafeGuaranteedRef {
         if isEnd { $0.hasPeerEnded = true }
-        $0.headersReceived(block, endsStream: isEnd)
+        if isAnswerUsual {
+          $0.usualHeadersReceived(endsStream: isEnd)
+        } else {
+          $0.headersReceived(block, endsStream: isEnd)
+        }
       }
     case NGHTTP2_RST_STREAM.rawValue:
       stream(header.stream_id)?._withUnsafeGuaranteedRef { $0.wasResetByPeer = true }

@@ -52,7 +52,7 @@ extension HTTP2Session {
   private func feedFrames(_ rest: inout UnsafeRawBufferPointer) throws(HTTP2Failure) {
     let bytes = rest
     var given = 0
-    while let frame = input.frames.nextSpecial(in: bytes, &repeatedBlock, isOpen: { stream($0) != nil }) {
+    while let frame = input.frames.nextSpecial(in: bytes, &repeatedBlock, &answers, isOpen: { stream($0) != nil }) {
       // What comes before it first: that decides.
       if frame.start > given {
         try give(UnsafeRawBufferPointer(rebasing: bytes[given..<frame.start]))
@@ -64,6 +64,10 @@ extension HTTP2Session {
         let end = start + frame.header.length
         let block = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
         if try giveShort(block, frame.header.streamID) { given = end }
+      }
+      if frame.isUsualAnswer {
+        try giveShortAnswer(frame.header)
+        given = frame.start + FrameHeader.byteCount + frame.header.length
       }
       if frame.beginsLargeBlock {
         input.largeBlock = LargeBlock(frame.header)
@@ -92,6 +96,30 @@ extension HTTP2Session {
     try give(frame.bytes)
     return true
   }
+
+  private func giveShortAnswer(_ header: FrameHeader) throws(HTTP2Failure) {
+    isAnswerUsual = true
+    // The status is not for `block`.
+    shortFieldsLeft = header.endsStream ? 0 : 1
+    defer {
+      isAnswerUsual = false
+      shortFieldsLeft = 0
+    }
+    try give(answers.short(endsStream: header.endsStream, for: header.streamID))
+  }
+
+  /// A client's stream knows what the block means that it has just been given.
+  package func meansTheUsual(for stream: HTTP2Stream, endsStream: Bool) {
+    var offset = 0
+    while let field = block.next(&offset) {
+      // nghttp2 has to see it.
+      if field.name.elementsEqual("content-length".utf8) { return }
+    }
+    answers.isUsual(endsStream: endsStream, for: stream.id)
+  }
+
+  /// What it meant so far is not what a client's streams would say of it.
+  package func meansNothing(endsStream: Bool) { answers.forget(endsStream: endsStream) }
 
   private func feedLargeBlock(_ rest: inout UnsafeRawBufferPointer) throws(HTTP2Failure) {
     guard var large = input.largeBlock.take() else { return }

@@ -41,6 +41,9 @@ package final class HTTP2Session {  // Isolation: loop
   /// Of the request that is being submitted.
   @exclusivity(unchecked) private var requestHeaders = HeaderList()
   @exclusivity(unchecked) var usualRequests = UsualRequests()
+  @exclusivity(unchecked) var answers = UsualAnswers()
+  /// The block that nghttp2 reads now stands for the usual one.
+  @exclusivity(unchecked) var isAnswerUsual = false
   @exclusivity(unchecked) var output: HTTP2Output
   /// Of a DATA frame that `pull` had no room for.
   @exclusivity(unchecked) var withheldHeader = WithheldHeader()
@@ -191,6 +194,7 @@ package final class HTTP2Session {  // Isolation: loop
     spareStreams = []
     block.letGo()
     repeatedBlock.letGo()
+    answers.letGo()
     wholeBlockStreamID = 0
     requestHeaders = HeaderList()
     if let table { memory?.release(table: table) }

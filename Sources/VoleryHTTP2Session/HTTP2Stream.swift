@@ -55,6 +55,9 @@ open class HTTP2Stream {  // Isolation: loop
 
   /// Headers or trailers are here; `block` is valid during the call only. Does nothing by default.
   open func headersReceived(_ block: borrowing HeaderBlock, endsStream: Bool) {}
+  /// Of a client: the same, with a block of which a stream of this session has said that it knows what it means, and what it means
+  /// is still that. Does nothing by default.
+  open func usualHeadersReceived(endsStream: Bool) {}
   /// Bytes of the body are here, valid during the call only. Does nothing by default.
   open func dataReceived(_ bytes: UnsafeRawBufferPointer) {}
   /// The peer has ended its half: no more headers or data follow. Does nothing by default.

@@ -12,6 +12,8 @@ struct IncomingFrames {
     let beginsLargeBlock: Bool
     /// It opens a stream with a block that begins as the last one (`RepeatedBlock`).
     let repeatsBlock: Bool
+    /// It begins or ends an answer as nearly all do.
+    let isUsualAnswer: Bool
   }
 
   private let isServer: Bool
@@ -34,14 +36,18 @@ struct IncomingFrames {
   /// The next frame of which more is to be said; nil at the end of `bytes`, which are given again and again until then.
   @inline(__always)
   mutating func nextSpecial(
-    in bytes: UnsafeRawBufferPointer, _ last: inout RepeatedBlock, isOpen: (Int32) -> Bool
+    in bytes: UnsafeRawBufferPointer, _ last: inout RepeatedBlock, _ answers: inout UsualAnswers,
+    isOpen: (Int32) -> Bool
   ) -> Special? {
     while let header = scanner.next(in: bytes, &offset) {
       let isInQuestion = isServer && look(header, isOpen: isOpen)
       let beginsLargeBlock =
         header.type == FrameHeader.headers && !header.endsHeaders && header.length <= FrameHeader.maxPayloadByteCount
       var repeatsBlock = false
-      if isServer, header.type == FrameHeader.headers || header.type == FrameHeader.continuation {
+      if beginsLargeBlock { answers.forget() }
+      if !isServer {
+        guard beginsLargeBlock || isUsualAnswer(header, in: bytes, &answers) else { continue }
+      } else if header.type == FrameHeader.headers || header.type == FrameHeader.continuation {
         if !isInQuestion, header.flags == FrameHeader.endHeaders, header.length <= bytes.count &- offset {
           let block = UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset &+ header.length)])
           repeatsBlock = last.begins(block)
@@ -50,13 +56,31 @@ struct IncomingFrames {
           last.forget()
         }
       }
-      guard isInQuestion || beginsLargeBlock || repeatsBlock else { continue }
+      guard isInQuestion || beginsLargeBlock || repeatsBlock || !isServer else { continue }
       let start = offset - FrameHeader.byteCount
       return Special(
         header: header, start: start, isInQuestion: isInQuestion, beginsLargeBlock: beginsLargeBlock,
-        repeatsBlock: repeatsBlock)
+        repeatsBlock: repeatsBlock, isUsualAnswer: !isServer && !beginsLargeBlock)
     }
     return nil
+  }
+
+  /// Every block that a client reads comes by here, in the order in which they change HPACK's table.
+  @inline(__always)
+  private func isUsualAnswer(
+    _ header: FrameHeader, in bytes: UnsafeRawBufferPointer, _ answers: inout UsualAnswers
+  ) -> Bool {
+    guard header.type != FrameHeader.data else { return false }
+    guard header.type == FrameHeader.headers else {
+      if header.type == FrameHeader.continuation || header.type == FrameHeader.pushPromise { answers.forget() }
+      return false
+    }
+    guard header.flags & ~FrameHeader.endStream == FrameHeader.endHeaders, header.length <= bytes.count &- offset else {
+      answers.forget()
+      return false
+    }
+    let block = UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset &+ header.length)])
+    return answers.note(block, endsStream: header.endsStream, for: header.streamID)
   }
 
   /// `bytes` are through. Returns how many of them, at their end, are a header that is not complete: they come again with the

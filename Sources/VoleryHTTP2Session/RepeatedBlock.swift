@@ -163,7 +163,7 @@ struct RepeatedBlock: ~Copyable {
   // MARK: HPACK
 
   /// Whether these fields leave HPACK's table as it is.
-  private static func changesNothing(_ block: UnsafeRawBufferPointer) -> Bool {
+  static func changesNothing(_ block: UnsafeRawBufferPointer) -> Bool {
     var start = 0
     while start < block.count {
       guard let end = end(of: start, in: block) else { return false }

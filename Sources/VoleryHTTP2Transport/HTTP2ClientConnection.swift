@@ -75,7 +75,8 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
   // MARK: ClientConnection
 
   package func openStream(_ head: consuming ClientRequestHead, handler: any ClientStreamHandler) -> any ClientStream {
-    let stream = stream(for: head, handler)
+    let session = session.unsafelyUnwrapped
+    let stream = stream(for: head, handler, session.takeSpareStream())
     if head.isForwarded { stream.passBytes() }
     guard head.authority == authority || mayBeCalled(head.authority) else {
       let authority = head.authority
@@ -108,8 +109,10 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
 
   /// A new one, or one that has been another call's, which is over.
   @inline(__always)
-  private func stream(for head: borrowing ClientRequestHead, _ handler: any ClientStreamHandler) -> HTTP2ClientStream {
-    guard let spare = session.takeSpareStream() else {
+  private func stream(
+    for head: borrowing ClientRequestHead, _ handler: any ClientStreamHandler, _ spare: HTTP2Stream?
+  ) -> HTTP2ClientStream {
+    guard let spare else {
       return HTTP2ClientStream(
         connection: self, handler: handler, maxMessageBytes: head.maxResponseMessageBytes,
         windowByteCount: options.http2.streamWindowByteCount, receptions: liveness.receptions,

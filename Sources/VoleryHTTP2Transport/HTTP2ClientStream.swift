@@ -54,10 +54,23 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
       switch phase {
       case .ended: return
       case .waitingForHeaders where !endsStream && client.usualBlocks.head.isSame(as: block):
+        session?.meansTheUsual(for: self, endsStream: false)
         open(client.usualBlocks.head.metadata, messageEncoding: nil)
       case .open where client.usualBlocks.end.isSame(as: block):
+        session?.meansTheUsual(for: self, endsStream: true)
         endedByPeer(StreamOutcome(okWith: client.usualBlocks.end.metadata))
       default: read(ResponseHeaders(block), of: block, endsStream: endsStream)
+      }
+    }
+  }
+
+  package override func usualHeadersReceived(endsStream: Bool) {
+    withClient { client in
+      switch phase {
+      case .waitingForHeaders where !endsStream: open(client.usualBlocks.head.metadata, messageEncoding: nil)
+      case .open where endsStream: endedByPeer(StreamOutcome(okWith: client.usualBlocks.end.metadata))
+      // It has ended; nghttp2 lets nothing else through.
+      default: return
       }
     }
   }
@@ -65,10 +78,16 @@ package final class HTTP2ClientStream: ReceivingStream, ClientStream, Connection
   private func read(_ headers: borrowing ResponseHeaders, of block: borrowing HeaderBlock, endsStream: Bool) {
     if phase == .waitingForHeaders {
       if let status = headers.httpStatus, (100..<200).contains(status) { return }
-      if !endsStream, headers.beginsAsUsual { client.usualBlocks.head.remember(block, headers.metadata) }
+      if !endsStream, headers.beginsAsUsual {
+        client.usualBlocks.head.remember(block, headers.metadata)
+        session?.meansNothing(endsStream: false)
+      }
       firstHeadersReceived(headers, endsStream: endsStream)
     } else {
-      if headers.endsAsUsual { client.usualBlocks.end.remember(block, headers.metadata) }
+      if headers.endsAsUsual {
+        client.usualBlocks.end.remember(block, headers.metadata)
+        session?.meansNothing(endsStream: true)
+      }
       trailersReceived(headers, isTrailersOnly: false)
     }
   }

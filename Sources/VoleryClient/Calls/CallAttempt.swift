@@ -9,7 +9,7 @@ import VoleryTypes
 /// place that touches the stream.
 ///
 /// Everything but `init` and `place` runs on the connection's loop, but for what is marked. A call is its own first attempt,
-/// which saves most calls an object; those that follow have objects of their own (`ClientCall.attempt`).
+/// which saves most calls an object; those that follow have objects of their own (`ClientCall.begin`).
 @usableFromInline class CallAttempt: @unchecked Sendable {  // Isolation: loop
   /// Nil: the call's own.
   private let owner: ClientCall?
