@@ -53,7 +53,7 @@ import Volery
   }
 
   private static func exchange(_ port: Int, _ bytes: [UInt8], _ isEnough: ([UInt8]) -> Bool) -> [UInt8] {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)

@@ -102,9 +102,10 @@ import VoleryProxy
     let listener = try ScriptedListener()
     let stage = try Stage(to: "127.0.0.1:\(listener.port)") { $0.eventLoops = 1 }
     let (timeout, status, reset, te) = try await blocking {
+      // First: the time is for the call alone.
+      let server = try listener.accept()
       let client = try ScriptedPeer.client(of: stage.scriptedAddress)
       client.say(.headers(1, ScriptedPeer.request + [("grpc-timeout", "900m")]), .data(1, ScriptedPeer.emptyMessage))
-      let server = try listener.accept()
       try server.listen("the end of the call") { $0.heard.contains { $0.kind == .reset } }
       try client.listen("the end of the call") { $0.hasEnded(1) }
       let stream = server.blocks[0].stream

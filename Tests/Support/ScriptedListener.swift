@@ -6,7 +6,8 @@ package final class ScriptedListener: Sendable {
   private let descriptor: Int32
 
   package init() throws {
-    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    // Programs that tests start have none of them: one would hold a connection open that its end has closed.
+    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_in(loopback: 0)
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let descriptor = descriptor
@@ -28,6 +29,7 @@ package final class ScriptedListener: Sendable {
   package func acceptSilent(limit seconds: Int = 10) throws -> ScriptedPeer {
     let accepted = Foundation.accept(descriptor, nil, nil)
     guard accepted >= 0 else { throw ScriptedPeer.Failure(description: "nobody connects") }
+    _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
     return ScriptedPeer(adopting: accepted, limit: seconds)
   }
 

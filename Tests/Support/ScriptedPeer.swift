@@ -38,7 +38,7 @@ package final class ScriptedPeer: @unchecked Sendable {
   /// A client: connects, says its preface and these settings, and takes the server's.
   package static func client(of address: SocketAddress, settings: [(UInt16, UInt32)] = []) throws -> ScriptedPeer {
     guard case .tcp(_, let port) = address else { throw Failure(description: "\(address) is no port") }
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var place = sockaddr_in(loopback: port)
     let code = withUnsafePointer(to: &place) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {

@@ -10,7 +10,7 @@ final class RawSocket: @unchecked Sendable {
   init(adopting descriptor: Int32) { self.descriptor = descriptor }
 
   init(port: Int) throws {
-    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = loopback(port)
     let code = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -52,7 +52,7 @@ final class RawListener: Sendable {
   let port: Int
 
   init() throws {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     self.descriptor = descriptor
     var address = loopback(0)
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
