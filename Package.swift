@@ -296,7 +296,7 @@ let package = Package(
         "TestSupport", "Volery", "VoleryKubernetes", "VoleryClient", "VoleryNameResolution", "VoleryTypes", logging,
       ],
       exclude: ["api_server.py"]),
-    tests("PrimitivesTests", ["VoleryPrimitives"]),
+    tests("PrimitivesTests", ["TestSupport", "VoleryPrimitives"]),
     tests("TypesTests", ["VoleryTypes"]),
     tests("NameResolutionTests", ["VoleryPlatform", "VoleryNameResolution", "VoleryTypes"]),
     tests("LoadBalancingTests", ["VoleryPlatform", "VoleryLoadBalancing", "VoleryTypes"]),

@@ -3,7 +3,7 @@ package import VoleryTypes
 /// What a client said when it opened a stream, checked by the transport (method, content-type, te, timeout syntax). All but the
 /// time is one reference, which calls that say the same share.
 package struct ServerRequestHead: Sendable {
-  private final class Fields: @unchecked Sendable {  // Isolation: changed by its only owner
+  private final class Fields: @unchecked Sendable {  // Isolation: unique
     @exclusivity(unchecked) var authority = ""
     @exclusivity(unchecked) var metadata = Metadata()
     @exclusivity(unchecked) var contentSubtype: String?

@@ -18,6 +18,7 @@ import Testing
     "HTTP2TransportTests/BufferTests.swift": (2, "a handler that does not read yet; the pace of a gauge that is read"),
     "HTTP2TransportTests/StreamResetTests.swift": (1, "a client that gives up shortly before the server's own clock"),
     "RuntimeTests/ConnectionEndTests.swift": (1, "the pace of its calls, which fail at once"),
+    "RuntimeTests/CallsOfOneTurnTests.swift": (1, "a handler that hangs until it is cancelled"),
     "RuntimeTests/CallLimitTests.swift": (1, "a client that gives up early"),
     "RuntimeTests/HandlerErrorTests.swift": (1, "a handler that hangs until it is cancelled"),
     "RuntimeTests/ManyTasksTests.swift": (2, "a handler that returns while its tasks write; a sender that pauses"),

@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import VoleryPrimitives
 
@@ -19,19 +20,18 @@ import VoleryPrimitives
   }
 
   @Test("who waits goes on when the list is resumed, all of them, and not before", arguments: [1, 2, 30])
-  func resumed(_ count: Int) async {
+  func resumed(_ count: Int) async throws {
     let place = Place()
-    await withTaskGroup(of: Void.self) { group in
-      for _ in 0..<count { group.addTask { await place.wait() } }
-      // Those that come after it are at once through, so that it does not matter how many wait already.
-      while place.state.withLock({ $0.waiters.isEmpty }) { await Task.yield() }
-      #expect(place.returned.load(ordering: .sequentiallyConsistent) == 0)
-      let waiters = place.state.withLock { state in
-        state.isOver = true
-        return state.waiters.takeAll()
-      }
-      waiters.resumeAll()
+    let tasks = (0..<count).map { _ in Task { await place.wait() } }
+    // Those that come after it are at once through, so that it does not matter how many wait already.
+    try await eventually("somebody waits") { place.state.withLock { !$0.waiters.isEmpty } }
+    #expect(place.returned.load(ordering: .sequentiallyConsistent) == 0)
+    let waiters = place.state.withLock { state in
+      state.isOver = true
+      return state.waiters.takeAll()
     }
+    waiters.resumeAll()
+    for task in tasks { await task.value }
     #expect(place.returned.load(ordering: .sequentiallyConsistent) == count)
     #expect(place.state.withLock { $0.waiters.isEmpty })
   }

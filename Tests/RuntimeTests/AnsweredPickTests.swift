@@ -4,7 +4,7 @@ import Volery
 
 /// What a picker adds to what the server says first (`Pick.answered`), over real connections.
 @Suite("Picks that add to an answer", .timeLimit(.minutes(1))) struct AnsweredPickTests {
-  /// Wraps `round_robin`: each answer says which subchannel it has come from.
+  /// Wraps `round_robin`, once all servers are connected: each answer says which subchannel it has come from.
   private struct Greeting: LoadBalancingPolicyFactory {
     let name = "greeting"
 
@@ -15,14 +15,20 @@ import Volery
 
     struct Policy: LoadBalancingPolicy {
       var child: ChildPolicy
+      private var ready: Set<Int> = []
+      private var endpointCount = 0
+
+      init(child: ChildPolicy) { self.child = child }
 
       mutating func update(_ endpoints: [Endpoint], _ effects: inout PolicyEffects) -> Bool {
+        endpointCount = endpoints.count
         defer { publish(&effects) }
         return child.update(endpoints, &effects)
       }
       mutating func subchannelChanged(
         _ id: Int, to state: ConnectivityState, error: StatusError?, _ effects: inout PolicyEffects
       ) {
+        if state == .ready { ready.insert(id) }
         child.subchannelChanged(id, to: state, error: error, &effects)
         publish(&effects)
       }
@@ -31,7 +37,7 @@ import Volery
         publish(&effects)
       }
       private mutating func publish(_ effects: inout PolicyEffects) {
-        if child.takeNews() { effects.publish(child.state, GreetingPicker(inner: child.picker)) }
+        if ready.count >= endpointCount, child.takeNews() { effects.publish(child.state, GreetingPicker(inner: child.picker)) }
       }
     }
   }
