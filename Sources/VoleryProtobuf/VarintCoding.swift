@@ -15,7 +15,7 @@ enum VarintCoding {
       let word = UInt64(littleEndian: start.loadUnaligned(as: UInt64.self))
       let stops = ~word & continuationBits
       if stops != 0 {
-        return (gathered(word & (stops ^ (stops &- 1))), start + (stops.trailingZeroBitCount &+ 1) / 8)
+        return (gathered(word & (stops ^ (stops &- 1))), start + byteCount(toStop: stops))
       }
     }
     var next = start
@@ -59,12 +59,23 @@ enum VarintCoding {
     let end = next + bytes.count
     var place = memory
     while next < end {
-      let value: UInt64
-      let word = end - next >= 8 ? UInt64(littleEndian: next.loadUnaligned(as: UInt64.self)) : .max
+      let word = end - next >= wordByteCount ? UInt64(littleEndian: next.loadUnaligned(as: UInt64.self)) : .max
       let stops = ~word & continuationBits
+      let laterStops = stops & (stops &- 1)
+      let first = word & (stops ^ (stops &- 1))
+      if laterStops != 0 {
+        // Two at once: where they end is what the next ones wait for, and that takes longer than to gather their bits.
+        let second = (word & (laterStops ^ (laterStops &- 1))) &>> UInt64(8 &* byteCount(toStop: stops))
+        place.storeBytes(of: form(gathered(first)), as: Number.self)
+        place.storeBytes(of: form(gathered(second)), toByteOffset: MemoryLayout<Number>.size, as: Number.self)
+        place += 2 &* MemoryLayout<Number>.size
+        next += byteCount(toStop: laterStops)
+        continue
+      }
+      let value: UInt64
       if stops != 0 {
-        value = gathered(word & (stops ^ (stops &- 1)))
-        next += (stops.trailingZeroBitCount &+ 1) / 8
+        value = gathered(first)
+        next += byteCount(toStop: stops)
       } else {
         guard let long = readByBytes(&next, end) else { return false }
         value = long
@@ -73,6 +84,11 @@ enum VarintCoding {
       place += MemoryLayout<Number>.size
     }
     return true
+  }
+
+  /// How many bytes there are up to the first stop, with it.
+  @inline(__always) private static func byteCount(toStop stops: UInt64) -> Int {
+    Int(truncatingIfNeeded: UInt(truncatingIfNeeded: stops.trailingZeroBitCount &+ 1) &>> 3)
   }
 
   /// At the end of the bytes, and where a varint has more than eight.
