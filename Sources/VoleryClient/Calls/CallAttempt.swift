@@ -8,8 +8,8 @@ import VoleryTypes
 /// One try of a call on one connection: its credentials, its stream, its own outcome. The transport's handler, and the one
 /// place that touches the stream.
 ///
-/// Everything but `init` and `place` runs on the connection's loop, but for what is marked. A call is its own first attempt,
-/// which saves most calls an object; those that follow have objects of their own (`ClientCall.begin`).
+/// Everything but `init` and `place` runs on the connection's loop, but for what is marked. A call that has not waited for a
+/// server is its own first attempt, which saves an object; those that follow have objects of their own (`ClientCall.begin`).
 @usableFromInline class CallAttempt: @unchecked Sendable {  // Isolation: loop
   /// Nil: the call's own.
   private let owner: ClientCall?

@@ -86,8 +86,8 @@ extension ClientCall {
   ) {
     switch consume pick {
     case .connection(let connection, let subchannel, let ticket):
-      // A call that opens with its first attempt is that attempt.
-      let attempt = opening == nil ? CallAttempt(of: self, startedAt: now) : self
+      // A call that has not waited for a server is its own first attempt, once.
+      let attempt = now == startedAt && isFirstAttempt() ? self : CallAttempt(of: self, startedAt: now)
       attempt.place(on: connection, subchannel, ticket)
       start(attempt, opening)
     case .wait(let generation):

@@ -38,6 +38,8 @@ import VoleryTypes
   @exclusivity(unchecked) nonisolated(unsafe) private(set) var watch: CallWatch?  // Isolation: constant
   /// What the channel's config selector has said of it; empty without one.
   let selection = OnceReference<CallSelection>()
+  /// The call itself has been an attempt.
+  private let isAttempt = Atomic<Bool>(false)
   /// Empty as long as the call has no deadline.
   let deadlineTimer = OnceReference<DeadlineTimer>()
 
@@ -73,6 +75,9 @@ import VoleryTypes
     }
     channel.callStarted()
   }
+
+  /// True once.
+  func isFirstAttempt() -> Bool { !isAttempt.exchange(true, ordering: .relaxed) }
 
   /// Under the call's lock. A `Mutex` of the state would move it three times a call.
   @inline(__always) func withState<Result: ~Copyable>(_ body: (inout ClientCallState) -> Result) -> Result {
