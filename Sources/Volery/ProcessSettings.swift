@@ -27,9 +27,9 @@ public struct ProcessSettings: Sendable {
   public var skipsOpenSSLExitHandler = true
   /// How long an event loop that has nothing to do looks again and again for something before its thread sleeps; no more than
   /// 1 ms. It does so only while what comes next has come sooner than that, on average of the last few times: calls one after the
-  /// other between programs that are near to each other take about half of their time then, and no more CPU, as waking a thread
-  /// costs both (Docs/Performance.md). 50 µs are enough. Where programs that call each other share one processor it costs time:
-  /// leave it at zero there. Zero.
+  /// other between programs that are near to each other take a third to half of their time then, and less CPU, as waking a
+  /// thread costs both (Docs/Performance.md). 50 µs are enough. Where programs that call each other share one processor it costs CPU
+  /// and brings nothing: leave it at zero there. Zero.
   public var spinsBeforeWaiting = Duration.zero
 
   /// What holds for a process that applies nothing: the defaults.
