@@ -10,6 +10,7 @@ struct FrameHeader {
   static let headers: UInt8 = 1
   static let reset: UInt8 = 3
   static let pushPromise: UInt8 = 5
+  static let goAway: UInt8 = 7
   static let continuation: UInt8 = 9
   static let endStream: UInt8 = 0x1
   static let endHeaders: UInt8 = 0x4

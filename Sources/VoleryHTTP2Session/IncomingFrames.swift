@@ -25,6 +25,9 @@ struct IncomingFrames {
   private var highestClosed: Int32 = 0
   /// Streams above this were opened by such frames.
   private var highestGiven: Int32 = -1
+  /// The peer has said GOAWAY: where it has no streams, nghttp2 reads nothing more but what it is given together with that. Requests
+  /// that were on their way come right behind.
+  private var isLeaving = false
   var closedStreams = ClosedStreams()
 
   /// - Parameter leading: Bytes before the first frame.
@@ -41,6 +44,7 @@ struct IncomingFrames {
   ) -> Special? {
     while let header = scanner.next(in: bytes, &offset) {
       let isInQuestion = isServer && look(header, isOpen: isOpen)
+      if header.type == FrameHeader.goAway { isLeaving = true }
       let beginsLargeBlock =
         header.type == FrameHeader.headers && !header.endsHeaders && header.length <= FrameHeader.maxPayloadByteCount
       var repeatsBlock = false
@@ -48,7 +52,7 @@ struct IncomingFrames {
       if !isServer {
         guard beginsLargeBlock || isUsualAnswer(header, in: bytes, &answers) else { continue }
       } else if header.type == FrameHeader.headers || header.type == FrameHeader.continuation {
-        if !isInQuestion, header.flags == FrameHeader.endHeaders, header.length <= bytes.count &- offset {
+        if !isInQuestion, !isLeaving, header.flags == FrameHeader.endHeaders, header.length <= bytes.count &- offset {
           let block = UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset &+ header.length)])
           repeatsBlock = last.begins(block)
           if !repeatsBlock { last.keep(block, for: header.streamID) }
