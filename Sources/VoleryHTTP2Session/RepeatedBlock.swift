@@ -104,7 +104,9 @@ struct RepeatedBlock: ~Copyable {
     self.short = short
     missCount = 0
     let rest = UnsafeRawBufferPointer(rebasing: block[short.coveredByteCount...])
-    if let restStart = rest.baseAddress { memcpy(start + FrameHeader.byteCount + short.byteCount, restStart, rest.count) }
+    if let restStart = rest.baseAddress {
+      memcpy(start + FrameHeader.byteCount + short.byteCount, restStart, rest.count)
+    }
     repetitionCount &+= 1
     streamID = RepeatedBlock.changesNothing(rest) ? id : 0
     let length = short.byteCount + rest.count

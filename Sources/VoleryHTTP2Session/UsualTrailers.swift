@@ -1,8 +1,8 @@
 import CNGHTTP2
 
-/// Trailers that nearly all of a connection's calls end with, one field that stands in HPACK's table. nghttp2 has sent them
-/// before, and they are the same byte until it sends a block that changes the table: until then they stand behind the last DATA
-/// frame without it, and for nghttp2 that frame ends the stream.
+/// Trailers that nearly all of a connection's calls end with, one field that stands in HPACK's table. nghttp2 has sent
+/// them before, and they are the same byte until it sends a block that changes the table: until then they stand behind
+/// the last DATA frame without it, and for nghttp2 that frame ends the stream.
 struct UsualTrailers {
   /// Whose byte it is, and the byte; 0: nobody's.
   private var fields: UnsafePointer<nghttp2_nv>?
@@ -47,7 +47,8 @@ struct UsualTrailers {
 
   private mutating func seesHeaders(_ frame: UnsafePointer<UInt8>, _ count: Int) {
     // Fields of the table only, by one byte each: it stays as it is.
-    guard frame[4] & FrameHeader.endHeaders != 0, (FrameHeader.byteCount..<count).allSatisfy({ 0x81...0xfe ~= frame[$0] })
+    guard frame[4] & FrameHeader.endHeaders != 0,
+      (FrameHeader.byteCount..<count).allSatisfy({ 0x81...0xfe ~= frame[$0] })
     else { return forget() }
     guard let (fields, id) = expected, UsualTrailers.streamID(frame) == id,
       frame[4] & FrameHeader.endStream != 0, count == UsualTrailers.byteCount
