@@ -127,8 +127,7 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
 
   /// gRFC A81: a call with an authority of its own goes only to a server whose certificate is for that name too.
   private func mayBeCalled(_ name: String) -> Bool {
-    guard let security else { return true }
-    return security.peerHasName(CertificateName(authority: name).host)
+    security?.peerHasName(CertificateName(authority: name).host) ?? true
   }
 
   private func append(_ head: borrowing ClientRequestHead, to headers: inout HeaderList) {
@@ -144,8 +143,11 @@ package final class HTTP2ClientConnection: HTTP2Connection, ClientConnection, @u
     onLoop { [self] in
       guard !isDraining else { return }
       isDraining = true
-      session.submitGoAway(.noError)
-      setNeedsFlush()
+      // In the next turn: nghttp2 would say it before this turn's requests, and a server without calls reads nothing behind it.
+      loop.execute { [self] in
+        session.submitGoAway(.noError)
+        setNeedsFlush()
+      }
     }
   }
 

@@ -180,7 +180,9 @@ import Testing
       let id = Int32(2 * index + 1)
       let bytes =
         FrameHeader(length: block.count, type: FrameHeader.headers, flags: FrameHeader.endHeaders, streamID: id).bytes
-        + block + FrameHeader(length: 2, type: FrameHeader.data, flags: FrameHeader.endStream, streamID: id).bytes + [1, 2]
+        + block + FrameHeader(length: 2, type: FrameHeader.data, flags: FrameHeader.endStream, streamID: id).bytes + [
+          1, 2,
+        ]
       try bytes.withUnsafeBytes { try pairs.whole.server.feed($0) }
       for byte in bytes { try [byte].withUnsafeBytes { try pairs.cut.server.feed($0) } }
       // Streams with a fault are reset.
@@ -203,6 +205,26 @@ import Testing
       _ = pair.server.output()
     }
     #expect(pair.ends.server.streams.map { $0.said.first?.prefix(6) } == [":metho", ":metho", "closed", ":metho"])
+  }
+
+  @Test("a request that comes right behind a GOAWAY is read, also where it begins as the last one") func behindGoAway()
+    throws
+  {
+    let pair = try Pair()
+    let common = [0x83, 0x86, 0x04, 18] + "/some.Service/Call".utf8 + [0x01, 1] + "x".utf8
+    func frame(_ type: UInt8, _ flags: UInt8, _ id: Int32, _ payload: [UInt8]) -> [UInt8] {
+      FrameHeader(length: payload.count, type: type, flags: flags, streamID: id).bytes + payload
+    }
+    func request(_ id: Int32) -> [UInt8] { frame(1, 4, id, common + Self.literal(0, "number", "\(id)")) }
+    for id: Int32 in [1, 3, 5] {
+      let bytes = request(id) + frame(3, 0, id, [0, 0, 0, 8])
+      try bytes.withUnsafeBytes { try pair.server.feed($0) }
+      _ = pair.server.output()
+    }
+    #expect(pair.server.repeatedBlock.repetitionCount == 2)
+    try (frame(7, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0]) + request(7)).withUnsafeBytes { try pair.server.feed($0) }
+    #expect(pair.ends.server.streams.count == 4)
+    #expect(pair.ends.server.streams.last?.said.first?.hasSuffix("number=7") == true)
   }
 
   private static func literal(_ first: UInt8, _ name: String, _ value: String) -> [UInt8] {
@@ -343,7 +365,8 @@ import Testing
         // SETTINGS_HEADER_TABLE_SIZE, as a client that changes its mind has it.
         let size: UInt8 = Bool.random(using: &random) ? 0 : 16
         try [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 1, 0, 0, size, 0].withUnsafeBytes { try pair.server.feed($0) }
-        #expect(pair.server.output() == [0, 0, 0, 4, 1, 0, 0, 0, 0], "the client, which has said nothing, need not hear that")
+        #expect(
+          pair.server.output() == [0, 0, 0, 4, 1, 0, 0, 0, 0], "the client, which has said nothing, need not hear that")
       }
     }
     #expect(pair.requests.count { $0.said == Self.answer } == 300)
