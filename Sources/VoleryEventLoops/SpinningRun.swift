@@ -1,7 +1,7 @@
 import CLibUV
 
 /// Runs a libuv loop as `LoopSpin` decides: with looks that don't wait, and then one that does. On the loop's thread, but for init.
-final class SpinningRun {
+final class SpinningRun {  // Isolation: loop
   private let uv: UnsafeMutablePointer<uv_loop_t>
   @exclusivity(unchecked) private var spin: LoopSpin
   /// Since when there has been nothing to do; nil: there is something.

@@ -18,7 +18,7 @@ package struct FixedHeaders: @unchecked Sendable {  // Isolation: constant
 
 /// Header fields that somebody keeps, ready to be sent again and again: nghttp2 points to them while a request waits, so they
 /// have to live as long as the session.
-package final class KeptHeaders {
+package final class KeptHeaders {  // Isolation: loop
   let fields: UnsafeMutableBufferPointer<nghttp2_nv>
   private let bytes: UnsafeMutableBufferPointer<UInt8>
   /// By RFC 9113's count.
