@@ -2,7 +2,7 @@
 """What an RPC costs in instructions and allocations, against what is recorded in budget.json: budget.py PROGRAM
 
 Each row runs volery-bench under callgrind twice, with fewer and with more calls; the difference divided by the calls is the
-cost of one, without what happens once. Fails when a row's instructions or allocations have grown by more than 5 %, and where a
+cost of one, without what happens once. Fails when a row's instructions or allocations have grown by more than 5 % (20 % where a row says so), and where a
 row is more than so many times another one (BARS).
 
     make bench-budget            compare
@@ -27,10 +27,12 @@ TOLERANCE = 0.05
 
 
 class Row:
-    """`rounds`: where the threads' schedule has its say, the same build differs by a few per cent from run to run."""
+    """`rounds`: where the threads' schedule has its say, the same build differs by a few per cent from run to run.
+    `allocations`: by how much its allocations may grow; more where they go by how many pieces the kernel takes bytes in."""
 
-    def __init__(self, title, few, many, measure, rounds=1):
+    def __init__(self, title, few, many, measure, rounds=1, allocations=TOLERANCE):
         self.title, self.few, self.many, self.measure, self.rounds = title, few, many, measure, rounds
+        self.allocations = allocations
 
 
 def free_port():
@@ -160,7 +162,9 @@ ROWS = {
            ("client", 3200, 9600, 3, client("unary", 64, 16, *seams)))},
     "unary-proxy": Row(
         "unary call, proxy, 8 connections × 32 streams, 16 B", 4096, 12288, proxy(unary_load(8, 32, 16)), rounds=3),
-    "large-server": Row("unary call, server, 4 in flight, 1 MiB each way", 40, 200, server(own_load("unary", 4, 1 << 20)), rounds=3),
+    # The same build: 17.3, 18.2, 19.4 and 20.2 allocations.
+    "large-server": Row(
+        "unary call, server, 4 in flight, 1 MiB each way", 40, 200, server(own_load("unary", 4, 1 << 20)), rounds=3, allocations=0.2),
     "stream-out": Row("message sent by a server's stream, 1 KiB", 4000, 12000, server(own_load("download", 4, 1024))),
     "stream-in": Row("message received by a client's stream, 1 KiB", 4000, 12000, client("download", 4, 1024), rounds=3),
     "ping-pong-server": Row("message in and out, server, 32 streams, 16 B", 3200, 9600, server(own_load("ping-pong", 32, 16))),
@@ -230,7 +234,7 @@ def main():
         if before:
             changes = [growth(instructions, before["instructions"]), growth(allocations, before["allocations"])]
             verdict = f"{changes[0]:+.1%}"
-            if max(changes) > TOLERANCE:
+            if changes[0] > TOLERANCE or changes[1] > row.allocations:
                 grown.append(name)
                 verdict += " **grown**"
         other, times = BARS.get(name, (name, 1.0))
