@@ -2,8 +2,8 @@
 """What an RPC costs in instructions and allocations, against what is recorded in budget.json: budget.py PROGRAM
 
 Each row runs volery-bench under callgrind twice, with fewer and with more calls; the difference divided by the calls is the
-cost of one, without what happens once. Fails when a row's instructions or allocations have grown by more than 5 % (20 % where a row says so), and where a
-row is more than so many times another one (BARS).
+cost of one, without what happens once. Fails when a row's instructions or allocations have grown by more than 5 % (its allocations
+by more where the row says so), and where a row is more than so many times another one (BARS).
 
     make bench-budget            compare
     make bench-budget-record     record anew, after a growth that is worth it (say why in the commit)
