@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import VoleryDNS
 
@@ -147,7 +148,7 @@ import VoleryDNS
   }
 
   @Test("damaged bytes are malformed, or an answer of what was asked for") func damage() {
-    var random = SplitMix(state: 7)
+    var random = SplitMix(seed: 7)
     var (read, refused) = (0, 0)
     for _ in 0..<20_000 {
       var bytes = service
@@ -172,17 +173,6 @@ import VoleryDNS
     case .address(let text): type == (text.contains(":") ? .aaaa : .a)
     case .service: type == .srv
     case .text: type == .txt
-    }
-  }
-
-  private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-      return z ^ (z >> 31)
     }
   }
 }

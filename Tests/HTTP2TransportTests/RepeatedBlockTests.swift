@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import VoleryHTTP2Session
@@ -119,7 +120,7 @@ import Testing
 
   @Test("what a server hears does not depend on how its bytes come", arguments: UInt64(1)...12)
   func cut(_ seed: UInt64) throws {
-    var random = SplitMix(state: seed)
+    var random = SplitMix(seed: seed)
     let pairs = (whole: try Pair(), cut: try Pair(isCut: true))
     var fields = Self.request
     for _ in 0..<150 {
@@ -157,7 +158,7 @@ import Testing
 
   @Test("nor does it for what stands behind a beginning that blocks have in common", arguments: UInt64(1)...12)
   func tails(_ seed: UInt64) throws {
-    var random = SplitMix(state: seed)
+    var random = SplitMix(seed: seed)
     let pairs = (whole: try Pair(), cut: try Pair())
     let common: [UInt8] = [0x83, 0x86] + [0x04, 18] + "/some.Service/Call".utf8 + [0x01, 4] + "host".utf8
     for index in 0..<250 {
@@ -343,7 +344,7 @@ import Testing
 
   @Test("other blocks may move or drop what the trailers' byte stands for", arguments: UInt64(1)...8)
   func moved(_ seed: UInt64) throws {
-    var random = SplitMix(state: seed)
+    var random = SplitMix(seed: seed)
     let pair = try Pair(trailers: Self.ok)
     for index in 0..<300 {
       try pair.submit(Self.request)
@@ -372,17 +373,5 @@ import Testing
     #expect(pair.requests.count { $0.said == Self.answer } == 300)
     #expect(pair.requests.allSatisfy { $0.said == Self.answer || $0.said.count == 2 })
     #expect(pair.server.trailers.repetitionCount > 50)
-  }
-
-  private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var z = state
-      z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-      z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-      return z ^ z >> 31
-    }
   }
 }

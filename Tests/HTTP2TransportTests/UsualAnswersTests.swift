@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import VoleryHTTP2Session
@@ -149,7 +150,7 @@ import Testing
 
   @Test("streams hear what the server says, whatever it says and however it comes", arguments: UInt64(1)...16)
   func mixed(_ seed: UInt64) throws {
-    var random = SplitMix(state: seed)
+    var random = SplitMix(seed: seed)
     let conversation = try Conversation()
     var (head, end) = (Self.head, Self.end)
     for step in 0..<200 {
@@ -175,17 +176,5 @@ import Testing
     }
     conversation.check()
     #expect(conversation.known.unreadCount > 50)
-  }
-
-  private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var z = state
-      z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-      z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-      return z ^ z >> 31
-    }
   }
 }

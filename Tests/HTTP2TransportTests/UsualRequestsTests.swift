@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import VoleryHTTP2Session
@@ -161,7 +162,7 @@ import Testing
 
   @Test("a server hears what the client says, whatever comes between", arguments: UInt64(1)...12)
   func mixed(_ seed: UInt64) throws {
-    var random = SplitMix(state: seed)
+    var random = SplitMix(seed: seed)
     let caller = try Caller(["/a.B/C", "/a.B/D", "/" + String(repeating: "p", count: 300)])
     for step in 0..<300 {
       for _ in 0..<Int.random(in: 1...4, using: &random) {
@@ -229,17 +230,5 @@ import Testing
     try caller.pair.exchange()
     #expect(caller.pair.client.streams.isEmpty)
     #expect(caller.pair.client.takeSpareStream() == nil)
-  }
-
-  private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var z = state
-      z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-      z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-      return z ^ z >> 31
-    }
   }
 }
