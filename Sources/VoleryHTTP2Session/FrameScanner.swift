@@ -31,6 +31,15 @@ struct FrameHeader {
     frame.storeBytes(of: (UInt32(length) << 8 | UInt32(type)).bigEndian, as: UInt32.self)
   }
 
+  /// The nine bytes, where there is room for them.
+  @inline(__always)
+  func write(to frame: UnsafeMutableRawPointer) {
+    let head = UInt32(truncatingIfNeeded: length) << 8 | UInt32(type)
+    frame.storeBytes(of: head.bigEndian, as: UInt32.self)
+    frame.storeBytes(of: flags, toByteOffset: 4, as: UInt8.self)
+    frame.storeBytes(of: streamID.bigEndian, toByteOffset: 5, as: Int32.self)
+  }
+
   var bytes: [UInt8] {
     [
       UInt8(truncatingIfNeeded: length >> 16), UInt8(truncatingIfNeeded: length >> 8),

@@ -108,12 +108,9 @@ struct RepeatedBlock: ~Copyable {
       memcpy(start + FrameHeader.byteCount + short.byteCount, restStart, rest.count)
     }
     repetitionCount &+= 1
-    streamID = RepeatedBlock.changesNothing(rest) ? id : 0
+    streamID = HPACKScanner.changesNothing(rest) ? id : 0
     let length = short.byteCount + rest.count
-    let head = UInt32(truncatingIfNeeded: length) << 8 | UInt32(FrameHeader.headers)
-    start.storeBytes(of: head.bigEndian, as: UInt32.self)
-    start.storeBytes(of: FrameHeader.endHeaders, toByteOffset: 4, as: UInt8.self)
-    start.storeBytes(of: id.bigEndian, toByteOffset: 5, as: Int32.self)
+    FrameHeader(length: length, type: FrameHeader.headers, flags: FrameHeader.endHeaders, streamID: id).write(to: start)
     return Frame(
       bytes: UnsafeRawBufferPointer(start: start, count: FrameHeader.byteCount + length),
       shortFieldCount: short.shortFieldCount, fieldCount: short.fieldCount, end: short.end)
@@ -127,10 +124,10 @@ struct RepeatedBlock: ~Copyable {
     let block = UnsafeRawBufferPointer(start: memory, count: byteCount)
     var common = 0
     while common < min(block.count, other.count), block[common] == other[common] { common += 1 }
-    guard RepeatedBlock.changesNothing(block) else { return nil }
+    guard HPACKScanner.changesNothing(block) else { return nil }
     var short = Short()
     var (offset, pseudoCount) = (0, 0)
-    while let end = RepeatedBlock.end(of: short.coveredByteCount, in: block), end <= common {
+    while let end = HPACKScanner.end(of: short.coveredByteCount, in: block), end <= common {
       guard let field = fields.next(&offset) else { return nil }
       let name = field.name
       let isPseudo = name.first == UInt8(ascii: ":")
@@ -161,51 +158,6 @@ struct RepeatedBlock: ~Copyable {
   private static let pseudoHeaderCount = 4
   /// ":path: /" (RFC 7541, Appendix A).
   private static let root: UInt8 = 0x84
-
-  // MARK: HPACK
-
-  /// Whether these fields leave HPACK's table as it is.
-  static func changesNothing(_ block: UnsafeRawBufferPointer) -> Bool {
-    var start = 0
-    while start < block.count {
-      guard let end = end(of: start, in: block) else { return false }
-      start = end
-    }
-    return true
-  }
-
-  /// Where the field that begins at `start` ends; nil where it changes the table (RFC 7541, 6.2.1 and 6.3), or is none.
-  static func end(of start: Int, in block: UnsafeRawBufferPointer) -> Int? {
-    guard start < block.count else { return nil }
-    var offset = start
-    if block[start] & 0x80 != 0 { return integer(7, in: block, &offset).map { _ in offset } }
-    guard block[start] & 0x60 == 0, let index = integer(4, in: block, &offset) else { return nil }
-    if index == 0, !skipString(in: block, &offset) { return nil }
-    return skipString(in: block, &offset) ? offset : nil
-  }
-
-  /// An integer whose first byte has so many bits of it (RFC 7541, 5.1).
-  private static func integer(_ bits: UInt8, in block: UnsafeRawBufferPointer, _ offset: inout Int) -> Int? {
-    guard offset < block.count else { return nil }
-    let mask = UInt8(1) << bits - 1
-    var value = Int(block[offset] & mask)
-    offset += 1
-    guard value == Int(mask) else { return value }
-    for shift in stride(from: 0, through: 21, by: 7) {
-      guard offset < block.count else { return nil }
-      let byte = block[offset]
-      offset += 1
-      value += Int(byte & 0x7f) << shift
-      if byte & 0x80 == 0 { return value }
-    }
-    return nil
-  }
-
-  private static func skipString(in block: UnsafeRawBufferPointer, _ offset: inout Int) -> Bool {
-    guard let length = integer(7, in: block, &offset), length <= block.count - offset else { return false }
-    offset += length
-    return true
-  }
 }
 
 extension UnsafeRawBufferPointer {

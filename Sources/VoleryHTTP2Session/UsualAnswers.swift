@@ -60,7 +60,7 @@ struct UsualAnswers: ~Copyable {
       if !known.isUsual { if endsStream { end.streamID = id } else { head.streamID = id } }
       return known.isUsual
     }
-    guard RepeatedBlock.changesNothing(block) else {
+    guard HPACKScanner.changesNothing(block) else {
       forget()
       return false
     }
@@ -88,10 +88,8 @@ struct UsualAnswers: ~Copyable {
     repetitionCount &+= 1
     let frame = place(endsStream) + UsualAnswers.maxByteCount
     let length = endsStream ? 0 : 1
-    frame.storeBytes(of: (UInt32(length) << 8 | UInt32(FrameHeader.headers)).bigEndian, as: UInt32.self)
     let flags = endsStream ? FrameHeader.endHeaders | FrameHeader.endStream : FrameHeader.endHeaders
-    frame.storeBytes(of: flags, toByteOffset: 4, as: UInt8.self)
-    frame.storeBytes(of: id.bigEndian, toByteOffset: 5, as: Int32.self)
+    FrameHeader(length: length, type: FrameHeader.headers, flags: flags, streamID: id).write(to: frame)
     frame.storeBytes(of: UsualAnswers.ok, toByteOffset: FrameHeader.byteCount, as: UInt8.self)
     return UnsafeRawBufferPointer(start: frame, count: FrameHeader.byteCount + length)
   }

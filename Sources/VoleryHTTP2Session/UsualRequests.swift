@@ -91,7 +91,7 @@ struct UsualRequests {
     let fieldCount = request.map { $0.head._withUnsafeGuaranteedRef { $0.fields.count } } ?? 0
     var (offset, fields, first, last) = (0, 0, 0, 0)
     while offset < block.count {
-      guard let end = RepeatedBlock.end(of: offset, in: block) else { return forget() }
+      guard let end = HPACKScanner.end(of: offset, in: block) else { return forget() }
       offset = end
       fields += 1
       if fields == 1 { first = end }

@@ -39,7 +39,7 @@ struct UsualTrailers {
     guard dueStreamID != 0 else { return false }
     defer { dueStreamID = 0 }
     guard frame[3] == FrameHeader.data, frame[4] & FrameHeader.endStream != 0,
-      UsualTrailers.streamID(frame) == dueStreamID
+      FrameHeader.streamID(of: frame) == dueStreamID
     else { return false }
     repetitionCount &+= 1
     return true
@@ -50,7 +50,7 @@ struct UsualTrailers {
     guard frame[4] & FrameHeader.endHeaders != 0,
       (FrameHeader.byteCount..<count).allSatisfy({ 0x81...0xfe ~= frame[$0] })
     else { return forget() }
-    guard let (fields, id) = expected, UsualTrailers.streamID(frame) == id,
+    guard let (fields, id) = expected, FrameHeader.streamID(of: frame) == id,
       frame[4] & FrameHeader.endStream != 0, count == UsualTrailers.byteCount
     else { return }
     expected = nil
@@ -58,19 +58,15 @@ struct UsualTrailers {
     byte = frame[FrameHeader.byteCount]
   }
 
-  private static func streamID(_ frame: UnsafePointer<UInt8>) -> Int32 {
-    Int32(bigEndian: UnsafeRawPointer(frame).loadUnaligned(fromByteOffset: 5, as: Int32.self))
-  }
-
   /// Appends the frame that nghttp2 has made, so that it does not end its stream, and them.
   func append(behind frame: UnsafePointer<UInt8>, _ count: Int, to output: inout HTTP2Output) {
     let copy = output.append(frame, count, roomBehind: UsualTrailers.byteCount)
     let trailers = copy + count
-    let streamID = UnsafeRawPointer(frame).loadUnaligned(fromByteOffset: 5, as: UInt32.self)
     copy.storeBytes(of: frame[4] & ~FrameHeader.endStream, toByteOffset: 4, as: UInt8.self)
-    trailers.storeBytes(of: (1 << 8 | UInt32(FrameHeader.headers)).bigEndian, as: UInt32.self)
-    trailers.storeBytes(of: FrameHeader.endStream | FrameHeader.endHeaders, toByteOffset: 4, as: UInt8.self)
-    trailers.storeBytes(of: streamID, toByteOffset: 5, as: UInt32.self)
+    FrameHeader(
+      length: 1, type: FrameHeader.headers, flags: FrameHeader.endStream | FrameHeader.endHeaders,
+      streamID: FrameHeader.streamID(of: frame)
+    ).write(to: trailers)
     trailers.storeBytes(of: byte, toByteOffset: FrameHeader.byteCount, as: UInt8.self)
   }
 }

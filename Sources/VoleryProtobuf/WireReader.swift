@@ -112,15 +112,10 @@ package struct WireReader {
   }
 
   private mutating func varint() throws(ProtobufError) -> UInt64 {
-    var value: UInt64 = 0
-    for shift in 0..<10 {
-      guard index < bytes.count else { throw .malformed }
-      let byte = bytes[index]
-      index += 1
-      value |= UInt64(byte & 0x7f) << UInt64(7 * shift)
-      if byte < 0x80 { return value }
-    }
-    throw .malformed
+    guard let start = bytes.baseAddress else { throw .malformed }
+    let (value, next) = try VarintCoding.read(start + index, start + bytes.count)
+    index = next - start
+    return value
   }
 
   private mutating func fixed<Number: FixedWidthInteger & BitwiseCopyable>(_ type: Number.Type) throws(ProtobufError)

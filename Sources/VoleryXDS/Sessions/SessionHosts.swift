@@ -10,7 +10,9 @@ struct SessionHosts {
     /// Ready, connecting or idle.
     let state: ConnectivityState
 
-    func isSame(as other: Place) -> Bool { subchannel === other.subchannel && state == other.state }
+    static func isSame(_ one: Place?, _ other: Place?) -> Bool {
+      one?.subchannel === other?.subchannel && one?.state == other?.state
+    }
   }
 
   private struct Host {
@@ -54,12 +56,7 @@ struct SessionHosts {
     }
     places = Array(repeating: nil, count: hosts.count)
     for number in hosts.indices { places[number] = place(hosts[number]) }
-    let isSame =
-      numbers == before.0
-      && places.elementsEqual(before.1) { new, old in
-        if let new, let old { new.isSame(as: old) } else { new == nil && old == nil }
-      }
-    if !isSame { hasNews = true }
+    if numbers != before.0 || !places.elementsEqual(before.1, by: Place.isSame) { hasNews = true }
   }
 
   private func number(of subchannel: Subchannel) -> Int? {
@@ -126,9 +123,7 @@ struct SessionHosts {
 
   private mutating func decide(_ number: Int) {
     let new = place(hosts[number])
-    let isSame =
-      if let new, let old = places[number] { new.isSame(as: old) } else { new == nil && places[number] == nil }
-    guard !isSame else { return }
+    guard !Place.isSame(new, places[number]) else { return }
     places[number] = new
     hasNews = true
   }
